@@ -31,7 +31,12 @@ function run(files: Record<string, string>, folder = '', ...args: string[]) {
 const runner = suite('runner');
 
 runner('adds up the files of a tree and leaves folders named long alone', () => {
-  const files = { 'a.test.mjs': '', 'a.test.js': PASSING, 'b/c.test.js': PASSING, 'long/d.test.js': 'throw 1' };
+  const files = {
+    'a.test.mjs': '',
+    'a.test.js': PASSING,
+    'b/c.test.js': PASSING,
+    'long/d.test.js': 'throw 1',
+  };
   const { status, last } = run(files);
   assert.is(last, '2 passed, 0 failed');
   assert.is(status, 0);
@@ -74,7 +79,12 @@ runner('fails a file that crashes after its tests have passed', () => {
 
 runner('ends a file that hangs, with what it started, and says so', () => {
   const child = `import { spawn } from 'node:child_process';\nspawn('sleep', ['60'], { stdio: 'inherit' });\n`;
-  const { status, last, stdout } = run({ 'a.test.js': child + 'await new Promise(setInterval);' }, '', '--timeout', '1');
+  const { status, last, stdout } = run(
+    { 'a.test.js': child + 'await new Promise(setInterval);' },
+    '',
+    '--timeout',
+    '1',
+  );
   assert.is(last, '0 passed, 1 failed');
   assert.is(status, 1);
   assert.match(stdout, 'TIMEOUT after 1 s');
@@ -82,7 +92,10 @@ runner('ends a file that hangs, with what it started, and says so', () => {
 
 runner('counts skipped tests and picks files by a part of their path', () => {
   const text = `${UVU}test('a', () => {});\ntest.skip('b', () => {});\ntest.run();`;
-  assert.is(run({ 'a.test.js': text, 'b.test.js': 'throw 1' }, '', 'a.t').last, '1 passed, 0 failed, 1 skipped');
+  assert.is(
+    run({ 'a.test.js': text, 'b.test.js': 'throw 1' }, '', 'a.t').last,
+    '1 passed, 0 failed, 1 skipped',
+  );
 });
 
 runner('fails when there is nothing to run', () => {

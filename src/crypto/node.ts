@@ -2,12 +2,20 @@
  * Hashing and Ed25519 by node:crypto. `#crypto` resolves to this file on Node and to noble.ts
  * elsewhere; both export the same names and give the same answers on every vector.
  */
-import { createPrivateKey, createPublicKey, hash, type KeyObject, randomBytes, sign, verify } from 'node:crypto';
-import { checkKey } from './rule.js';
+import {
+  createPrivateKey,
+  createPublicKey,
+  hash,
+  type KeyObject,
+  randomBytes,
+  sign,
+  verify,
+} from 'node:crypto';
+import { checkKey, checkSeed, hasIdentityR } from './rule.js';
 import type { PublicKey, Signer } from './types.js';
 
-export { randomBytes };
 export type { PublicKey, Signer };
+export { randomBytes };
 
 // Undocumented in @types/node, present since Node 0.x, and the fastest way between bytes and strings.
 declare global {
@@ -50,14 +58,19 @@ class NodePublicKey implements PublicKey {
   ) {}
 
   verify(message: Uint8Array, signature: Uint8Array): boolean {
-    return signature.length === 64 && verify(null, message, this.object, signature);
+    return (
+      signature.length === 64 && !hasIdentityR(signature) && verify(null, message, this.object, signature)
+    );
   }
 }
 
-/** A signer from a 32-byte RFC 8032 secret seed. */
+/** A signer from a 32-byte RFC 8032 secret seed. Throws `TypeError` on any other length. */
 export function importSecretKey(seed: Uint8Array): Signer {
-  if (seed.length !== 32) throw new TypeError(`secret key: expected 32 bytes, got ${seed.length}`);
-  const object = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' });
+  const object = createPrivateKey({
+    key: Buffer.concat([PKCS8_PREFIX, checkSeed(seed)]),
+    format: 'der',
+    type: 'pkcs8',
+  });
   const spki = createPublicKey(object).export({ format: 'der', type: 'spki' });
   return {
     publicKey: Uint8Array.from(spki.subarray(SPKI_PREFIX.length)),
