@@ -98,6 +98,11 @@ runner('counts skipped tests and picks files by a part of their path', () => {
   );
 });
 
+runner('leaves out what was compiled from a test that is gone', () => {
+  const files = { 'test/a.test.ts': '', 'dist/test/a.test.js': PASSING, 'dist/test/b.test.js': PASSING };
+  assert.is(run(files, 'dist').last, '1 passed, 0 failed');
+});
+
 runner('fails when there is nothing to run', () => {
   const { status, last } = run({ 'a.test.js': PASSING }, '', 'nothing');
   assert.is(last, '0 passed, 0 failed');

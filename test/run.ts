@@ -7,7 +7,7 @@
  * `.run()`, and when a `before` hook throws. Folders named `long` run only when given as the root.
  */
 import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { parseArgs, stripVTControlCharacters } from 'node:util';
@@ -28,12 +28,18 @@ const DRAIN_MS = 500;
 
 const children = new Set<number>();
 
+/** The compiler leaves behind what it once made of a test that has since been removed or renamed. */
+function isStale(path: string): boolean {
+  const inDist = /(^|\/)dist\//;
+  return inDist.test(path) && !existsSync(path.replace(inDist, '$1').replace(/\.js$/, '.ts'));
+}
+
 function findTests(folder: string): string[] {
   const found: string[] = [];
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.isDirectory() && entry.name !== 'long') found.push(...findTests(path));
-    else if (entry.isFile() && entry.name.endsWith('.test.js')) found.push(path);
+    else if (entry.isFile() && entry.name.endsWith('.test.js') && !isStale(path)) found.push(path);
   }
   return found.sort();
 }
