@@ -1,0 +1,144 @@
+/**
+ * Committed epochs as deliveries need them: the outbox's links and bodies with everything up to the
+ * log. The newest stay in memory; older ones are read back from the store.
+ */
+import {
+  actorLeafHash,
+  attestationHash,
+  buildTree,
+  decodeAttestation,
+  decodeEpochLeaf,
+  type EpochLeaf,
+  type EpochPart,
+  getU16,
+  getU32,
+  getU64,
+  multiproof,
+  type SignedAttestation,
+  type Tree,
+} from '../protocol/index.js';
+import { Links } from './epoch-file.js';
+import { logRecordLeaf } from './log-store.js';
+import type { Memory } from './memory.js';
+import type { Committed, StoreReader } from './messages.js';
+import type { SignedEpoch, Still } from './signed-epoch.js';
+import { epochKey, numberKey, TABLE } from './store-keys.js';
+
+export interface CommittedEpoch {
+  readonly logIndex: number;
+  readonly part: EpochPart;
+  readonly links: Links;
+  readonly bodies: Uint8Array;
+  readonly tree: Tree;
+  readonly stills: ReadonlyMap<string, Still>;
+  readonly blocks: readonly Uint8Array[];
+}
+
+/** Epochs kept in memory for readers that are nearly up to date, and for acknowledgments. */
+const MAX_EPOCHS = 64;
+const MAX_BYTES = 64 << 20;
+const NO_STILLS: ReadonlyMap<string, Still> = new Map();
+
+export class CommittedEpochs {
+  private readonly kept = new Map<number, CommittedEpoch>();
+  private keptBytes = 0;
+
+  constructor(
+    private readonly reader: StoreReader,
+    private readonly memory: Memory,
+    private readonly outbox: number,
+    private readonly actorPosition: number,
+  ) {}
+
+  /** Takes over the memory of an epoch that is now committed. */
+  add(message: Committed, signed: SignedEpoch): CommittedEpoch {
+    const part = epochPart(message.leaf, message.attestations, this.actorPosition);
+    const tree = buildTree(signed.links.leafHashes);
+    return this.keep({ ...signed, logIndex: message.logIndex, part, tree });
+  }
+
+  private keep(epoch: CommittedEpoch): CommittedEpoch {
+    this.kept.set(epoch.links.epoch, epoch);
+    this.keptBytes += bytesOf(epoch);
+    for (const [number, oldest] of this.kept) {
+      if (this.kept.size <= MAX_EPOCHS && this.keptBytes <= MAX_BYTES) break;
+      if (oldest === epoch) break;
+      this.kept.delete(number);
+      this.keptBytes -= bytesOf(oldest);
+      for (const block of oldest.blocks) this.memory.give(block);
+    }
+    return epoch;
+  }
+
+  /** The links of a committed epoch; null when nothing came in it, or it is deleted. A view for now. */
+  links(epoch: number): Links | null {
+    const kept = this.kept.get(epoch);
+    if (kept) return kept.links;
+    const bytes = this.reader.get(epochKey(TABLE.links, epoch, this.outbox));
+    return bytes ? Links.read(bytes) : null;
+  }
+
+  /** A committed epoch whole. Throws when the store has lost it. */
+  get(epoch: number): CommittedEpoch {
+    return this.kept.get(epoch) ?? this.keep(this.load(epoch));
+  }
+
+  private load(epoch: number): CommittedEpoch {
+    const record = this.reader.get(numberKey(TABLE.attestations, epoch));
+    const links = this.reader.get(epochKey(TABLE.links, epoch, this.outbox));
+    if (!record || !links) throw new Error(`epoch ${epoch} is missing in the store`);
+    const { logIndex, attestations } = decodeAttestations(Uint8Array.from(record));
+    const log = this.reader.get(numberKey(TABLE.log, logIndex))!;
+    const copy = Links.read(Uint8Array.from(links));
+    const bodies = this.reader.get(epochKey(TABLE.bodies, epoch, this.outbox));
+    return {
+      logIndex,
+      part: epochPart(decodeEpochLeaf(logRecordLeaf(log)), attestations, this.actorPosition),
+      links: copy,
+      bodies: bodies ? Uint8Array.from(bodies) : new Uint8Array(0),
+      tree: buildTree(copy.leafHashes),
+      stills: NO_STILLS,
+      blocks: [],
+    };
+  }
+}
+
+function bytesOf(epoch: CommittedEpoch): number {
+  return epoch.links.bytes.length + epoch.bodies.length;
+}
+
+/** log index 8 ‖ count 2 ‖ count × (length 4 ‖ signed bytes ‖ signature 64), as the sequencer writes it. */
+export function decodeAttestations(record: Uint8Array): {
+  logIndex: number;
+  attestations: SignedAttestation[];
+} {
+  const attestations: SignedAttestation[] = [];
+  let at = 10;
+  for (let i = 0; i < getU16(record, 8); i++) {
+    const end = at + 4 + getU32(record, at);
+    attestations.push({ bytes: record.subarray(at + 4, end), signature: record.subarray(end, end + 64) });
+    at = end + 64;
+  }
+  return { logIndex: getU64(record, 0), attestations };
+}
+
+function epochPart(leaf: EpochLeaf, attestations: readonly SignedAttestation[], position: number): EpochPart {
+  const hashes = new Uint8Array(attestations.length * 32);
+  attestations.forEach(({ bytes, signature }, i) => {
+    hashes.set(actorLeafHash(attestationHash(bytes), signature), i * 32);
+  });
+  const own = attestations[position]!;
+  const { inputs, outputs } = decodeAttestation(own.bytes);
+  return {
+    epoch: leaf.epoch,
+    previousEpoch: leaf.previousEpoch,
+    base: leaf.base,
+    manifestHash: leaf.manifestHash,
+    placementRoot: leaf.placementRoot,
+    inputs,
+    entries: outputs[0]!.entries,
+    leaves: outputs[0]!.leaves,
+    signature: own.signature,
+    actorPath: multiproof(buildTree(hashes), [position]),
+  };
+}

@@ -1,0 +1,183 @@
+/**
+ * An outbox's share of one epoch, packed: what is stored and what deliveries are made from.
+ *
+ *   links   epoch 8 ‖ mailboxes 4 ‖ leaves 4 ‖ rows 4 ‖ mailboxes × header ‖ leaves × 32 ‖ rows × row
+ *   header  mailbox 32 ‖ position of its first leaf 4 ‖ previous epoch 8 ‖ total before 8 ‖
+ *           previous head 32 ‖ first row 4 ‖ rows 4                                     (92 bytes, sorted)
+ *   row     inbox 2 ‖ index 4 ‖ message hash 32 ‖ position 2 (0xffff = sent) ‖ detail 8    (48 bytes)
+ *           detail = offset in the bodies, or the sender's counter for a sent one
+ *   bodies  messages × (sender 32 ‖ counter 8 ‖ length 4 ‖ bundle), each message once
+ */
+import {
+  type ChainState,
+  getU16,
+  getU32,
+  getU64,
+  linkParts,
+  putU16,
+  putU32,
+  putU64,
+  sameBytes,
+} from '../protocol/index.js';
+import { idAt } from './ids.js';
+import { SENT_ONLY } from './messages.js';
+
+const START = 20;
+export const HEADER_BYTES = 92;
+export const ROW_BYTES = 48;
+export const BODY_HEADER_BYTES = 44;
+
+/** Bytes of the links part. */
+export function linksBytes(mailboxes: number, leaves: number, rows: number): number {
+  return START + mailboxes * HEADER_BYTES + leaves * 32 + rows * ROW_BYTES;
+}
+
+/** One row of a mailbox in an epoch. */
+export interface LinkRow {
+  readonly inbox: number;
+  readonly index: number;
+  /** Offset of the message hash in `bytes`. */
+  readonly hashAt: number;
+  /** Position among the recipients; `SENT_ONLY` for the owner's own message. */
+  readonly position: number;
+  /** Offset in the bodies, or the counter. */
+  readonly detail: number;
+}
+
+/** Reads and, while an epoch is made, writes the links part. */
+export class Links {
+  private constructor(
+    readonly bytes: Uint8Array,
+    readonly epoch: number,
+    readonly mailboxes: number,
+    readonly leaves: number,
+    readonly rows: number,
+  ) {}
+
+  static read(bytes: Uint8Array): Links {
+    return new Links(bytes, getU64(bytes, 0), getU32(bytes, 8), getU32(bytes, 12), getU32(bytes, 16));
+  }
+
+  /** Starts a new one in `bytes`, which must have room for `linksBytes(…)`. */
+  static create(bytes: Uint8Array, epoch: number, mailboxes: number, leaves: number, rows: number): Links {
+    putU64(bytes, 0, epoch);
+    putU32(bytes, 8, mailboxes);
+    putU32(bytes, 12, leaves);
+    putU32(bytes, 16, rows);
+    return new Links(bytes.subarray(0, linksBytes(mailboxes, leaves, rows)), epoch, mailboxes, leaves, rows);
+  }
+
+  private headerAt(i: number): number {
+    return START + i * HEADER_BYTES;
+  }
+
+  /** Offset of leaf hash `i`. */
+  leafAt(i: number): number {
+    return START + this.mailboxes * HEADER_BYTES + i * 32;
+  }
+
+  private rowAt(i: number): number {
+    return this.leafAt(this.leaves) + i * ROW_BYTES;
+  }
+
+  get leafHashes(): Uint8Array {
+    return this.bytes.subarray(this.leafAt(0), this.leafAt(this.leaves));
+  }
+
+  putHeader(
+    i: number,
+    mailbox: Uint8Array,
+    mailboxAt: number,
+    position: number,
+    before: ChainState,
+    firstRow: number,
+    rows: number,
+  ): void {
+    const { bytes } = this;
+    const at = this.headerAt(i);
+    for (let k = 0; k < 32; k++) {
+      bytes[at + k] = mailbox[mailboxAt + k]!;
+      bytes[at + 52 + k] = before.head[k]!;
+    }
+    putU32(bytes, at + 32, position);
+    putU64(bytes, at + 36, before.lastEpoch);
+    putU64(bytes, at + 44, before.total);
+    putU32(bytes, at + 84, firstRow);
+    putU32(bytes, at + 88, rows);
+  }
+
+  /** `entry`: inbox ‖ index ‖ message hash, 38 bytes at `entryAt`. */
+  putRow(i: number, entry: Uint8Array, entryAt: number, position: number, detail: number): void {
+    const at = this.rowAt(i);
+    for (let k = 0; k < 38; k++) this.bytes[at + k] = entry[entryAt + k]!;
+    putU16(this.bytes, at + 38, position);
+    putU64(this.bytes, at + 40, detail);
+  }
+
+  row(i: number): LinkRow {
+    const at = this.rowAt(i);
+    const { bytes } = this;
+    return {
+      inbox: getU16(bytes, at),
+      index: getU32(bytes, at + 2),
+      hashAt: at + 6,
+      position: getU16(bytes, at + 38),
+      detail: getU64(bytes, at + 40),
+    };
+  }
+
+  mailbox(i: number): string {
+    return idAt(this.bytes, this.headerAt(i));
+  }
+
+  position(i: number): number {
+    return getU32(this.bytes, this.headerAt(i) + 32);
+  }
+
+  previousEpoch(i: number): number {
+    return getU64(this.bytes, this.headerAt(i) + 36);
+  }
+
+  firstRow(i: number): number {
+    return getU32(this.bytes, this.headerAt(i) + 84);
+  }
+
+  rowCount(i: number): number {
+    return getU32(this.bytes, this.headerAt(i) + 88);
+  }
+
+  /** The mailbox's chain after this epoch. */
+  chainAfter(i: number): ChainState {
+    const rows = this.rowCount(i);
+    const head = this.leafAt(this.position(i) + linkParts(rows) - 1);
+    return {
+      lastEpoch: this.epoch,
+      total: getU64(this.bytes, this.headerAt(i) + 44) + rows,
+      head: Uint8Array.from(this.bytes.subarray(head, head + 32)),
+    };
+  }
+
+  /** Which header is the mailbox's; −1 if it has no link in this epoch. */
+  find(mailbox: string): number {
+    let low = 0;
+    let high = this.mailboxes - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const id = this.mailbox(middle);
+      if (id === mailbox) return middle;
+      if (id < mailbox) low = middle + 1;
+      else high = middle - 1;
+    }
+    return -1;
+  }
+}
+
+/** Whether a row is the owner's own message and nothing else. */
+export function isSent(row: LinkRow): boolean {
+  return row.position === SENT_ONLY;
+}
+
+/** Whether 32 bytes at two places of page rows name one mailbox. */
+export function sameMailbox(pages: Uint8Array, a: number, b: number): boolean {
+  return sameBytes(pages, a, pages, b, 32);
+}

@@ -1,0 +1,26 @@
+/** The log of epochs in the store: a record per leaf holds every node that the leaf completes. */
+import { concat, type LogNodes } from '../protocol/index.js';
+import type { StoreReader } from './messages.js';
+import { numberKey, TABLE } from './store-keys.js';
+
+const LEAF_BYTES = 163;
+
+/** epoch leaf 163 ‖ n 1 ‖ n × 32: the leaf's own hash, its parent's if the leaf completes it, and so on. */
+export function logRecord(leaf: Uint8Array, completed: readonly Uint8Array[]): Uint8Array {
+  return concat(leaf, Uint8Array.of(completed.length), ...completed);
+}
+
+/** The epoch leaf's bytes in a record. */
+export function logRecordLeaf(record: Uint8Array): Uint8Array {
+  return record.slice(0, LEAF_BYTES);
+}
+
+/** Node (level, index) was completed by leaf (index + 1) × 2^level − 1. */
+export function logNodes(reader: StoreReader): LogNodes {
+  return (level, index) => {
+    const record = reader.get(numberKey(TABLE.log, (index + 1) * 2 ** level - 1));
+    if (!record) throw new Error(`log node ${level}/${index} is missing in the store`);
+    const at = LEAF_BYTES + 1 + level * 32;
+    return record.slice(at, at + 32);
+  };
+}

@@ -1,0 +1,448 @@
+/**
+ * Outbox: keeps mailboxes, links what came to their chains, delivers, proves.
+ *
+ * In:  receiver-items (its receiver); committed, persisted (sequencer); open-mailbox, ack, ask-still,
+ *      drained, disconnected (request handlers)
+ * Out: attested, persist, work (sequencer); mailbox-opened, displaced, frames (request handlers)
+ * Owns: per mailbox its chain and what is acknowledged; per epoch who has not acknowledged it yet.
+ *
+ * 1. A link is kept state: deleting acknowledged mail never changes what is signed.
+ * 2. Leaves are sorted by (mailbox, part); a still never stands beside a link.
+ * 3. Nothing of an epoch leaves before it is committed (deliverer.ts sends it then).
+ * 4. Bodies are deleted in the same transaction that makes their acknowledgment durable.
+ * Never: decides about order, drops a message that its owner has not acknowledged.
+ */
+import {
+  BundleCursor,
+  type BundleLimits,
+  type EpochContext,
+  equalBytes,
+  getU16,
+  getU32,
+  getU64,
+  ITEM_INBOX_AT,
+  ITEM_INDEX_AT,
+  ITEM_ROW_BYTES,
+  link,
+  linkParts,
+  MessageHasher,
+  merkleRoot,
+  type Output,
+  type PublicKeyBook,
+  RECEIVER_PREFIX,
+  ROLE,
+  rowAt,
+  SESSION_KIND,
+  sameBytes,
+  stillHash,
+} from '../protocol/index.js';
+import { ActorFault, attest, checkAttestation, checkPagesOutput, type SignerOptions } from './attest.js';
+import { counterOf } from './batch.js';
+import { BodyPacker } from './body-packer.js';
+import { Deliverer } from './deliverer.js';
+import { Links, linksBytes, sameMailbox } from './epoch-file.js';
+import { idAt, idBytes } from './ids.js';
+import { type MailboxState, mailboxCodec, newMailbox } from './mailbox-state.js';
+import { Memory } from './memory.js';
+import {
+  type Acknowledge,
+  type ActorMessage,
+  address,
+  type Committed,
+  type OpenMailbox,
+  type ReceiverItems,
+  SENT_ONLY,
+  type Send,
+  type Stage,
+  type StoreReader,
+  type StoreRecord,
+} from './messages.js';
+import type { SignedEpoch, Still } from './signed-epoch.js';
+import { StateTable } from './state-table.js';
+import { epochKey, idKey, metaKey, numberValue, TABLE } from './store-keys.js';
+import { Unacknowledged } from './unacknowledged.js';
+
+export interface OutboxOptions extends SignerOptions {
+  readonly limits: BundleLimits;
+  readonly keys: PublicKeyBook;
+  readonly reader: StoreReader;
+  /** Newest committed epoch; 0 = none. */
+  readonly lastEpoch: number;
+  readonly flushEpochs: number;
+  readonly bytesInFlight: number;
+  /** Position of this outbox's attestation in the epoch leaf, of how many. */
+  readonly actorPosition: number;
+  readonly checkInputs: boolean;
+}
+
+/** Acknowledged bodies are deleted, with a flush, as soon as they are this much. */
+const FLUSH_BODY_BYTES = 32 << 20;
+
+export class Outbox implements Stage {
+  private readonly memory = new Memory();
+  private readonly mailboxes: StateTable<MailboxState>;
+  private readonly unacknowledged: Unacknowledged;
+  private readonly deliverer: Deliverer;
+  private readonly asked = new Set<string>();
+  private readonly opening = new Map<string, OpenMailbox[]>();
+  private readonly persisting = new Map<number, string>();
+  private nextPersist = 1;
+  private signed: SignedEpoch | null = null;
+  private lastFlush: number;
+
+  constructor(
+    private readonly options: OutboxOptions,
+    private readonly send: Send,
+  ) {
+    this.mailboxes = new StateTable(options.reader, TABLE.mailbox, mailboxCodec);
+    this.unacknowledged = new Unacknowledged(options.reader, options.index);
+    this.lastFlush = this.replay();
+    this.deliverer = new Deliverer(
+      {
+        ...options,
+        memory: this.memory,
+        chainOf: (id) => this.mailboxes.get(id)!.chain,
+        pending: () => this.signed?.links ?? null,
+      },
+      send,
+    );
+  }
+
+  handle(message: ActorMessage): void {
+    switch (message.type) {
+      case 'receiver-items':
+        return this.append(message);
+      case 'committed':
+        return this.committed(message);
+      case 'open-mailbox':
+        return this.open(message);
+      case 'persisted':
+        return this.persisted(message.id);
+      case 'ack':
+        return this.acknowledge(message);
+      case 'ask-still':
+        return this.askStill(message.connection, message.slot);
+      case 'drained':
+        return this.deliverer.drained(message.connection, message.bytes);
+      case 'disconnected':
+        return this.deliverer.disconnected(message.connection);
+      default:
+        throw new Error(`outbox does not take '${message.type}'`);
+    }
+  }
+
+  // ---- recovery
+
+  private flushMark(): Uint8Array {
+    return metaKey(`flush outbox ${this.options.index}`);
+  }
+
+  /** Applies the links of epochs above the last flush. */
+  private replay(): number {
+    const { reader, lastEpoch, index } = this.options;
+    const mark = reader.get(this.flushMark());
+    const flushed = mark ? getU64(mark, 0) : 0;
+    const range = reader.range(
+      epochKey(TABLE.links, flushed + 1, 0),
+      epochKey(TABLE.links, lastEpoch + 1, 0),
+    );
+    for (const { key, value } of range) {
+      if (getU16(key, 9) !== index) continue;
+      const links = Links.read(value);
+      for (let i = 0; i < links.mailboxes; i++) {
+        const id = links.mailbox(i);
+        const state = this.mailboxes.get(id);
+        if (!state)
+          throw new Error(`mailbox ${Buffer.from(idBytes(id)).toString('hex')} has a link and no state`);
+        state.chain = links.chainAfter(i);
+        this.mailboxes.put(id, state);
+      }
+      this.unacknowledged.add(links.epoch, links.mailboxes, 0);
+    }
+    return flushed;
+  }
+
+  // ---- epochs
+
+  private append(message: ReceiverItems): void {
+    const { options } = this;
+    const { context, items, batches } = message;
+    if (this.signed)
+      throw new Error(`outbox: epoch ${context.epoch} came while ${this.signed.links.epoch} is committing`);
+    if (options.checkInputs) this.check(message);
+    const groups = groupRows(items.pages, items.count);
+    const stills = this.takeAsked(groups.mailboxes);
+    const leaves = groups.leaves + stills.length;
+    const block = this.memory.take(linksBytes(groups.mailboxes.length, leaves, items.count));
+    const links = Links.create(block, context.epoch, groups.mailboxes.length, leaves, items.count);
+    const bodies = new BodyPacker(this.memory, batches);
+    const positions = this.link(context, message, groups, stills, links, bodies);
+    if (options.checkInputs) this.checkBodies(links, bodies.done());
+    const output: Output = { entries: items.count, leaves, root: merkleRoot(links.leafHashes) };
+    const attestation = attest(options, ROLE.outbox, context, [message.attestation], [output]);
+    this.signed = { links, bodies: bodies.done(), stills: positions, blocks: [block, bodies.block] };
+    this.unacknowledged.add(context.epoch, links.mailboxes, bodies.length);
+    const from = address('outbox', options.index);
+    this.send(address('sequencer'), {
+      type: 'attested',
+      from,
+      epoch: context.epoch,
+      attestation,
+      records: this.records(context.epoch),
+    });
+  }
+
+  /** Stills that were asked for, of mailboxes without a link in this epoch; sorted. */
+  private takeAsked(linked: readonly { mailbox: string }[]): string[] {
+    if (this.asked.size === 0) return [];
+    const withLink = new Set(linked.map(({ mailbox }) => mailbox));
+    const stills = [...this.asked].filter((mailbox) => !withLink.has(mailbox)).sort();
+    this.asked.clear();
+    return stills;
+  }
+
+  /** Makes every link and still in leaf order. Returns the stills by mailbox. */
+  private link(
+    context: EpochContext,
+    { items, batches }: ReceiverItems,
+    groups: Groups,
+    stills: readonly string[],
+    links: Links,
+    bodies: BodyPacker,
+  ): Map<string, Still> {
+    const positions = new Map<string, Still>();
+    let leaf = 0;
+    let next = 0;
+    const putStillsBelow = (mailbox: string | null) => {
+      for (; next < stills.length && (mailbox === null || stills[next]! < mailbox); next++, leaf++) {
+        const id = stills[next]!;
+        const { chain, acknowledged } = this.mailboxes.get(id)!;
+        links.bytes.set(
+          stillHash(idBytes(id), context.epoch, chain, acknowledged.lastEpoch),
+          links.leafAt(leaf),
+        );
+        positions.set(id, { position: leaf, trimmedThrough: acknowledged.lastEpoch });
+      }
+    };
+    groups.mailboxes.forEach(({ mailbox, first, count }, i) => {
+      putStillsBelow(mailbox);
+      const state = this.mailboxes.get(mailbox);
+      if (!state) throw new ActorFault(`receiver ${this.options.index}: item for an unknown mailbox`);
+      const row = rowAt(first, ITEM_ROW_BYTES);
+      const entryAt = (k: number) => rowAt(first + k, ITEM_ROW_BYTES) + ITEM_INBOX_AT;
+      link(
+        items.pages,
+        row,
+        context.epoch,
+        state.chain,
+        items.pages,
+        entryAt,
+        count,
+        links.bytes,
+        links.leafAt(leaf),
+      );
+      links.putHeader(i, items.pages, row, leaf, state.chain, first, count);
+      for (let x = first; x < first + count; x++) {
+        const at = rowAt(x, ITEM_ROW_BYTES);
+        const batch = batches[getU16(items.pages, at + ITEM_INBOX_AT)]!;
+        const index = getU32(items.pages, at + ITEM_INDEX_AT);
+        const position = items.positions[x]!;
+        const detail = position === SENT_ONLY ? counterOf(batch, index) : bodies.put(batch, index);
+        links.putRow(x, items.pages, at + ITEM_INBOX_AT, position, detail);
+      }
+      leaf += linkParts(count);
+      state.chain = links.chainAfter(i);
+      this.mailboxes.put(mailbox, state);
+    });
+    putStillsBelow(null);
+    return positions;
+  }
+
+  private records(epoch: number): StoreRecord[] {
+    const { index, flushEpochs } = this.options;
+    const { links, bodies } = this.signed!;
+    const records: StoreRecord[] = [];
+    if (links.mailboxes > 0) {
+      records.push({ key: epochKey(TABLE.links, epoch, index), value: links.bytes });
+      if (bodies.length > 0) records.push({ key: epochKey(TABLE.bodies, epoch, index), value: bodies });
+    }
+    const due =
+      epoch - this.lastFlush >= flushEpochs || this.unacknowledged.freeableBytes >= FLUSH_BODY_BYTES;
+    if (due && this.mailboxes.changed > 0) {
+      this.lastFlush = epoch;
+      records.push(...this.mailboxes.flush(), ...this.unacknowledged.flush());
+      records.push({ key: this.flushMark(), value: numberValue(epoch) });
+    }
+    return records;
+  }
+
+  private committed(message: Committed): void {
+    const { signed } = this;
+    if (!signed || signed.links.epoch !== message.epoch)
+      throw new Error(`outbox: epoch ${message.epoch} committed, not signed`);
+    this.signed = null;
+    this.mailboxes.flushed();
+    this.deliverer.committed(message, signed);
+  }
+
+  // ---- sessions
+
+  private open(message: OpenMailbox): void {
+    const id = idAt(message.mailbox, 0);
+    const waiting = this.opening.get(id);
+    if (waiting) {
+      waiting.push(message);
+    } else if (this.mailboxes.get(id)) {
+      this.answerOpen(id, message);
+    } else if (message.seed) {
+      const persist = this.nextPersist++;
+      this.opening.set(id, [message]);
+      this.persisting.set(persist, id);
+      const record = {
+        key: idKey(TABLE.mailbox, message.mailbox),
+        value: mailboxCodec.encode(newMailbox(message.seed)),
+      };
+      const from = address('outbox', this.options.index);
+      this.send(address('sequencer'), { type: 'persist', from, id: persist, records: [record] });
+    } else {
+      this.refuseOpen(message, 'mailbox-not-registered');
+    }
+  }
+
+  private persisted(persist: number): void {
+    const id = this.persisting.get(persist)!;
+    this.persisting.delete(persist);
+    for (const message of this.opening.get(id)!) this.answerOpen(id, message);
+    this.opening.delete(id);
+  }
+
+  private refuseOpen(
+    { connection, slot, kind }: OpenMailbox,
+    error: 'mailbox-not-registered' | 'ack-unknown-epoch',
+  ): void {
+    const nothing = { lastEpoch: 0, total: 0, head: new Uint8Array(32) };
+    this.send(address('gateway'), { type: 'mailbox-opened', connection, slot, kind, error, ...nothing });
+  }
+
+  private answerOpen(id: string, message: OpenMailbox): void {
+    const { connection, slot, kind, acknowledged, logSize } = message;
+    const state = this.mailboxes.get(id)!;
+    if (
+      kind === SESSION_KIND.outbox &&
+      acknowledged > state.acknowledged.lastEpoch &&
+      !this.acknowledgeThrough(id, acknowledged)
+    ) {
+      return this.refuseOpen(message, 'ack-unknown-epoch');
+    }
+    this.send(address('gateway'), {
+      type: 'mailbox-opened',
+      connection,
+      slot,
+      kind,
+      error: null,
+      ...state.acknowledged,
+    });
+    if (kind === SESSION_KIND.outbox)
+      this.deliverer.subscribe(id, connection, slot, state.acknowledged.lastEpoch, logSize);
+  }
+
+  private askStill(connection: number, slot: number): void {
+    const id = this.deliverer.mailboxAt(connection, slot);
+    if (id === undefined) return;
+    this.asked.add(id);
+    this.send(address('sequencer'), { type: 'work' });
+  }
+
+  private acknowledge({ connection, slot, epoch }: Acknowledge): void {
+    const id = this.deliverer.mailboxAt(connection, slot);
+    if (id === undefined) return;
+    if (!this.acknowledgeThrough(id, epoch)) {
+      this.send(address('gateway'), { type: 'ack-refused', connection, slot, epoch });
+    }
+  }
+
+  /** False when the mailbox has no committed link of that epoch. Repeating an older one is harmless. */
+  private acknowledgeThrough(id: string, epoch: number): boolean {
+    const state = this.mailboxes.get(id)!;
+    if (epoch <= state.acknowledged.lastEpoch) return true;
+    if (epoch > state.chain.lastEpoch || epoch > this.deliverer.committedEpoch) return false;
+    const links = this.deliverer.linksOf(epoch);
+    const header = links ? links.find(id) : -1;
+    if (!links || header < 0) return false;
+    const through = links.chainAfter(header);
+    for (let e = epoch; e > state.acknowledged.lastEpoch; ) {
+      const file = this.deliverer.linksOf(e)!;
+      this.unacknowledged.release(e);
+      e = file.previousEpoch(file.find(id));
+    }
+    state.acknowledged = through;
+    this.mailboxes.put(id, state);
+    return true;
+  }
+
+  // ---- check, then sign
+
+  private check({ context, attestation, items }: ReceiverItems): void {
+    const { keys, serverId, index } = this.options;
+    const signed = checkAttestation(attestation, keys, serverId, ROLE.receiver, index, context);
+    checkPagesOutput(
+      signed.outputs[0],
+      items.pages,
+      items.count,
+      ITEM_ROW_BYTES,
+      RECEIVER_PREFIX,
+      `receiver ${index}`,
+    );
+  }
+
+  /** Every message that will be delivered: its bytes as packed here, against the hash in the chain. */
+  private checkBodies(links: Links, bodies: Uint8Array): void {
+    const { serverId, limits } = this.options;
+    const hasher = new MessageHasher(serverId);
+    const cursor = new BundleCursor(limits);
+    const hash = new Uint8Array(32);
+    for (let i = 0; i < links.mailboxes; i++) {
+      const id = idBytes(links.mailbox(i));
+      for (let x = links.firstRow(i); x < links.firstRow(i) + links.rowCount(i); x++) {
+        const row = links.row(x);
+        if (row.position === SENT_ONLY) continue;
+        const body = BodyPacker.read(bodies, row.detail);
+        cursor.parse(bodies, body.from, body.to);
+        cursor.checkEnvelopes();
+        hasher.sender(bodies, row.detail);
+        hasher.bundle(body.counter, cursor, hash, 0);
+        if (!sameBytes(hash, 0, links.bytes, row.hashAt, 32))
+          throw new ActorFault(`receiver ${this.options.index}: bytes of a message have another hash`);
+        if (
+          !equalBytes(
+            id,
+            bodies.subarray(cursor.mailboxAt(row.position), cursor.mailboxAt(row.position) + 32),
+          )
+        ) {
+          throw new ActorFault(`receiver ${this.options.index}: message of another mailbox`);
+        }
+      }
+    }
+  }
+}
+
+interface Groups {
+  readonly mailboxes: { readonly mailbox: string; readonly first: number; readonly count: number }[];
+  /** Leaves of all links. */
+  readonly leaves: number;
+}
+
+/** Runs of rows of one mailbox. */
+function groupRows(pages: Uint8Array, rows: number): Groups {
+  const mailboxes: { mailbox: string; first: number; count: number }[] = [];
+  let leaves = 0;
+  for (let x = 0; x < rows; ) {
+    const at = rowAt(x, ITEM_ROW_BYTES);
+    let end = x + 1;
+    while (end < rows && sameMailbox(pages, at, rowAt(end, ITEM_ROW_BYTES))) end++;
+    mailboxes.push({ mailbox: idAt(pages, at), first: x, count: end - x });
+    leaves += linkParts(end - x);
+    x = end;
+  }
+  return { mailboxes, leaves };
+}
