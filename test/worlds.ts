@@ -13,15 +13,14 @@ export function keyPair(name: string): { secret: Buffer; id: Buffer } {
   return { secret, id: twin.publicKeyOf(secret) };
 }
 
-/** The seed of this run: given by SEED in the environment, else by the clock, and printed. */
+/** The seed of this run: SEED in the environment, else the clock's. */
+const SEED = Number(process.env['SEED'] ?? Date.now() % 0x7fffffff);
+console.log(`SEED=${SEED}`);
+
+/** Options for fast-check; RUNS in the environment multiplies the number of runs. */
 export function runOptions(numRuns: number): { seed: number; numRuns: number } {
-  const seed = Number(process.env['SEED'] ?? Date.now() % 0x7fffffff);
-  const runs = Number(process.env['RUNS'] ?? numRuns);
-  if (!printed) console.log(`SEED=${seed}`);
-  printed = true;
-  return { seed, numRuns: runs };
+  return { seed: SEED, numRuns: numRuns * Number(process.env['RUNS'] ?? 1) };
 }
-let printed = false;
 
 /** What a random epoch is made from: small numbers, so that it shrinks well. */
 export interface Shape {

@@ -61,20 +61,19 @@ function subproof(m: number, leaves: Buffer[], known: boolean): Buffer[] {
   return [...subproof(m - k, leaves.slice(k), false), root(leaves.slice(0, k))];
 }
 
-/** RFC 9162 §2.1.3.2, step by step. */
-export function verifyInclusion(
+/** RFC 9162 §2.1.3.2, steps 1 to 4: the root that leaf and path give, none when their shape is wrong. */
+export function rootFromPath(
   leafIndex: bigint,
   treeSize: bigint,
   leaf: Buffer,
   path: Buffer[],
-  rootHash: Buffer,
-): boolean {
-  if (leafIndex < 0n || leafIndex >= treeSize) return false; // 1
+): Buffer | undefined {
+  if (leafIndex < 0n || leafIndex >= treeSize) return undefined; // 1
   let fn = leafIndex; // 2
   let sn = treeSize - 1n;
   let r = leaf; // 3
   for (const p of path) {
-    if (sn === 0n) return false; // 4a
+    if (sn === 0n) return undefined; // 4a
     if (isOdd(fn) || fn === sn) {
       r = nodeHash(p, r); // 4b
       if (!isOdd(fn)) {
@@ -89,7 +88,18 @@ export function verifyInclusion(
     fn >>= 1n; // 4c
     sn >>= 1n;
   }
-  return sn === 0n && r.equals(rootHash); // 5
+  return sn === 0n ? r : undefined;
+}
+
+/** RFC 9162 §2.1.3.2, step 5. */
+export function verifyInclusion(
+  leafIndex: bigint,
+  treeSize: bigint,
+  leaf: Buffer,
+  path: Buffer[],
+  rootHash: Buffer,
+): boolean {
+  return rootFromPath(leafIndex, treeSize, leaf, path)?.equals(rootHash) === true;
 }
 
 /**
