@@ -2,12 +2,20 @@
  * Hashing and Ed25519 by node:crypto. `#crypto` resolves to this file on Node and to noble.ts
  * elsewhere; both export the same names and give the same answers on every vector.
  */
-import { createPrivateKey, createPublicKey, hash, type KeyObject, randomBytes, sign, verify } from 'node:crypto';
+import {
+  createPrivateKey,
+  createPublicKey,
+  hash,
+  type KeyObject,
+  randomBytes,
+  sign,
+  verify,
+} from 'node:crypto';
 import { checkKey } from './rule.js';
 import type { PublicKey, Signer } from './types.js';
 
-export { randomBytes };
 export type { PublicKey, Signer };
+export { randomBytes };
 
 // Undocumented in @types/node, present since Node 0.x, and the fastest way between bytes and strings.
 declare global {

@@ -3,11 +3,17 @@ import { checkKey } from './rule.js';
 
 /** Checks the key by the rule and imports it once. Throws `TypeError` on a bad key. */
 export async function importWebCryptoKey(key: Uint8Array): Promise<CryptoKey> {
-  return crypto.subtle.importKey('raw', Uint8Array.from(checkKey(key)), { name: 'Ed25519' }, false, ['verify']);
+  return crypto.subtle.importKey('raw', Uint8Array.from(checkKey(key)), { name: 'Ed25519' }, false, [
+    'verify',
+  ]);
 }
 
 /** The one rule (cofactorless, s < L), given a key of `importWebCryptoKey`. */
-export async function verifyWebCrypto(key: CryptoKey, message: Uint8Array, signature: Uint8Array): Promise<boolean> {
+export async function verifyWebCrypto(
+  key: CryptoKey,
+  message: Uint8Array,
+  signature: Uint8Array,
+): Promise<boolean> {
   if (signature.length !== 64) return false;
   return crypto.subtle.verify({ name: 'Ed25519' }, key, Uint8Array.from(signature), Uint8Array.from(message));
 }

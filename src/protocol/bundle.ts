@@ -1,0 +1,393 @@
+/**
+ * Bundles: what a sender submits, how it is laid out, how its message hash is computed.
+ *
+ *   bundle           := recipients 2 ‖ recipients × leaf part ‖ recipients × envelope part ‖ body part
+ *   leaf part        := 0x00 ‖ csign1rc ‖ blinder 16 ‖ mailbox 32 ‖ envelope hash 32      (89 bytes)
+ *   envelope part    := length 4 ‖ csign1en ‖ envelope;  length 0 alone if the envelope is empty
+ *   body part        := length 4 ‖ csign1bo ‖ body
+ *
+ * Lengths count the tag. The parts are the exact preimages of their hashes, so they are hashed in
+ * place. Recipients are sorted by mailbox, strictly rising.
+ */
+import { sha256, sha256Into } from '#crypto';
+import {
+  ascii,
+  compareBytes,
+  FormatError,
+  getU16,
+  getU32,
+  HASH_BYTES,
+  putU16,
+  putU32,
+  putU64,
+  sameBytes,
+} from './bytes.js';
+import { RECIPIENT_PAGE } from './limits.js';
+import { merkleRoot } from './merkle.js';
+
+const BODY_TAG = ascii('csign1bo');
+const ENVELOPE_TAG = ascii('csign1en');
+const LEAF_PREFIX = ascii('\0csign1rc');
+const RECIPIENT_PAGE_PREFIX = ascii('\0csign1rp');
+const MESSAGE_TAG = ascii('csign1ms');
+const BLINDER_TAG = ascii('csign1bl');
+
+export const BLINDER_BYTES = 16;
+/** Offsets inside a leaf part. */
+export const LEAF_PART_BYTES = 89;
+const BLINDER_AT = 9;
+const MAILBOX_AT = 25;
+const ENVELOPE_HASH_AT = 57;
+const TAG_BYTES = 8;
+
+/** Bounds a bundle must keep; from the manifest's policy. Sizes in bytes, without tags. */
+export interface BundleLimits {
+  readonly recipients: number;
+  readonly bodyBytes: number;
+  readonly envelopeBytes: number;
+}
+
+export interface Recipient {
+  /** 32 bytes. */
+  readonly mailbox: Uint8Array;
+  /** Sealed to this recipient alone; may be empty. */
+  readonly envelope: Uint8Array;
+}
+
+/** A bundle's bytes may be bad in size or in form; the two have different error codes. */
+export class BundleError extends FormatError {
+  constructor(
+    readonly code: 'bundle-malformed' | 'bundle-too-large',
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** First 16 bytes of H(`csign1bl` ‖ roster key 32 ‖ mailbox 32). */
+export function blinderFor(rosterKey: Uint8Array, mailbox: Uint8Array): Uint8Array {
+  const preimage = new Uint8Array(TAG_BYTES + 64);
+  preimage.set(BLINDER_TAG);
+  preimage.set(rosterKey, TAG_BYTES);
+  preimage.set(mailbox, TAG_BYTES + 32);
+  return sha256(preimage).subarray(0, BLINDER_BYTES);
+}
+
+/**
+ * Lays out a bundle. `recipients` in any order, each mailbox once; `rosterKey` (32 bytes) makes the
+ * blinders. Throws `BundleError` on no recipient, one named twice, or more than 65,535.
+ */
+export function encodeBundle(
+  recipients: readonly Recipient[],
+  body: Uint8Array,
+  rosterKey: Uint8Array,
+): Uint8Array {
+  if (recipients.length === 0 || recipients.length > 0xffff) {
+    throw new BundleError('bundle-malformed', `recipients: expected 1 to 65535, got ${recipients.length}`);
+  }
+  const sorted = [...recipients].sort((a, b) => compareBytes(a.mailbox, 0, b.mailbox, 0, HASH_BYTES));
+  const envelopes = sorted.reduce(
+    (sum, { envelope }) => sum + 4 + (envelope.length && envelope.length + TAG_BYTES),
+    0,
+  );
+  const out = new Uint8Array(2 + sorted.length * LEAF_PART_BYTES + envelopes + 4 + TAG_BYTES + body.length);
+  putU16(out, 0, sorted.length);
+  let at = 2 + sorted.length * LEAF_PART_BYTES;
+  sorted.forEach(({ mailbox, envelope }, i) => {
+    const leafAt = 2 + i * LEAF_PART_BYTES;
+    if (i > 0 && compareBytes(out, leafAt - LEAF_PART_BYTES + MAILBOX_AT, mailbox, 0, 32) === 0) {
+      throw new BundleError('bundle-malformed', 'recipients: one mailbox is named twice');
+    }
+    out.set(LEAF_PREFIX, leafAt);
+    out.set(blinderFor(rosterKey, mailbox), leafAt + BLINDER_AT);
+    out.set(mailbox, leafAt + MAILBOX_AT);
+    const partAt = at + 4;
+    at = putPart(out, at, ENVELOPE_TAG, envelope, envelope.length > 0);
+    if (envelope.length > 0) sha256Into(out.subarray(partAt, at), out, leafAt + ENVELOPE_HASH_AT);
+  });
+  putPart(out, at, BODY_TAG, body, true);
+  return out;
+}
+
+function putPart(
+  out: Uint8Array,
+  at: number,
+  tag: Uint8Array,
+  content: Uint8Array,
+  present: boolean,
+): number {
+  if (!present) return at + 4;
+  putU32(out, at, TAG_BYTES + content.length);
+  out.set(tag, at + 4);
+  out.set(content, at + 4 + TAG_BYTES);
+  return at + 4 + TAG_BYTES + content.length;
+}
+
+/**
+ * A cursor over bundles: one object, moved from bundle to bundle, so that a frame of 512 costs no
+ * allocation. `parse` checks layout, order and sizes; envelope hashes are checked by `checkEnvelopes`.
+ */
+export class BundleCursor {
+  bytes: Uint8Array = new Uint8Array(0);
+  start = 0;
+  /** One past the last byte. */
+  end = 0;
+  recipients = 0;
+  /** Of the body part's tag; the part ends at `end`. */
+  bodyAt = 0;
+  private envelopesAt = 0;
+
+  constructor(private readonly limits: BundleLimits) {}
+
+  /** Reads the bundle at `at`; it must end at or before `limit`. Throws `BundleError`. Returns `end`. */
+  parse(bytes: Uint8Array, at: number, limit: number): number {
+    this.bytes = bytes;
+    this.start = at;
+    need(at, 2, limit);
+    this.recipients = getU16(bytes, at);
+    if (this.recipients === 0) throw new BundleError('bundle-malformed', 'a bundle needs a recipient');
+    if (this.recipients > this.limits.recipients) {
+      throw new BundleError(
+        'bundle-too-large',
+        `${this.recipients} recipients, at most ${this.limits.recipients} allowed`,
+      );
+    }
+    need(at + 2, this.recipients * LEAF_PART_BYTES, limit);
+    this.envelopesAt = at + 2 + this.recipients * LEAF_PART_BYTES;
+    this.checkLeaves();
+    let next = this.envelopesAt;
+    for (let i = 0; i < this.recipients; i++) next = this.checkEnvelope(i, next, limit);
+    this.end = checkPart(bytes, next, limit, BODY_TAG, this.limits.bodyBytes, 'body');
+    this.bodyAt = next + 4;
+    return this.end;
+  }
+
+  private checkLeaves(): void {
+    for (let i = 0, at = this.start + 2; i < this.recipients; i++, at += LEAF_PART_BYTES) {
+      if (!sameBytes(this.bytes, at, LEAF_PREFIX, 0, LEAF_PREFIX.length)) {
+        throw new BundleError('bundle-malformed', `recipient ${i}: leaf tag expected`);
+      }
+      const mailboxAt = at + MAILBOX_AT;
+      if (i > 0 && compareBytes(this.bytes, mailboxAt - LEAF_PART_BYTES, this.bytes, mailboxAt, 32) >= 0) {
+        throw new BundleError('bundle-malformed', `recipient ${i}: mailboxes must rise strictly`);
+      }
+    }
+  }
+
+  private checkEnvelope(i: number, at: number, limit: number): number {
+    need(at, 4, limit);
+    const hashAt = this.leafAt(i) + ENVELOPE_HASH_AT;
+    if (getU32(this.bytes, at) !== 0) {
+      const end = checkPart(this.bytes, at, limit, ENVELOPE_TAG, this.limits.envelopeBytes, 'envelope');
+      if (end === at + 4 + TAG_BYTES)
+        throw new BundleError('bundle-malformed', 'an empty envelope has length 0 and no tag');
+      return end;
+    }
+    for (let k = 0; k < HASH_BYTES; k++) {
+      if (this.bytes[hashAt + k] !== 0)
+        throw new BundleError('bundle-malformed', `recipient ${i}: envelope missing`);
+    }
+    return at + 4;
+  }
+
+  /** Offset of recipient `i`'s leaf part. */
+  leafAt(i: number): number {
+    return this.start + 2 + i * LEAF_PART_BYTES;
+  }
+
+  blinderAt(i: number): number {
+    return this.leafAt(i) + BLINDER_AT;
+  }
+
+  mailboxAt(i: number): number {
+    return this.leafAt(i) + MAILBOX_AT;
+  }
+
+  /** Offset of recipient `i`'s envelope part (its length field). Walks the parts before it. */
+  envelopeAt(i: number): number {
+    let at = this.envelopesAt;
+    for (let k = 0; k < i; k++) at += 4 + getU32(this.bytes, at);
+    return at;
+  }
+
+  /** Throws `BundleError` when a leaf names another hash than its envelope has. One hash per envelope. */
+  checkEnvelopes(): void {
+    for (let i = 0, at = this.envelopesAt; i < this.recipients; i++) {
+      const length = getU32(this.bytes, at);
+      if (length > 0) {
+        sha256Into(this.bytes.subarray(at + 4, at + 4 + length), scratch, 0);
+        if (!sameBytes(scratch, 0, this.bytes, this.leafAt(i) + ENVELOPE_HASH_AT, HASH_BYTES)) {
+          throw new BundleError(
+            'bundle-malformed',
+            `recipient ${i}: envelope hash does not match its envelope`,
+          );
+        }
+      }
+      at += 4 + length;
+    }
+  }
+}
+
+const scratch = new Uint8Array(HASH_BYTES);
+
+function need(at: number, length: number, limit: number): void {
+  if (length > limit - at) throw new BundleError('bundle-malformed', `bundle cut short at byte ${at}`);
+}
+
+function checkPart(
+  bytes: Uint8Array,
+  at: number,
+  limit: number,
+  tag: Uint8Array,
+  most: number,
+  what: string,
+): number {
+  need(at, 4, limit);
+  const length = getU32(bytes, at);
+  need(at + 4, length, limit);
+  if (length < TAG_BYTES || !sameBytes(bytes, at + 4, tag, 0, TAG_BYTES)) {
+    throw new BundleError('bundle-malformed', `${what} tag expected`);
+  }
+  if (length - TAG_BYTES > most) {
+    throw new BundleError(
+      'bundle-too-large',
+      `${what} of ${length - TAG_BYTES} bytes, at most ${most} allowed`,
+    );
+  }
+  return at + 4 + length;
+}
+
+// Offsets inside the message preimage.
+const SERVER_AT = 8;
+const SENDER_AT = 40;
+const COUNTER_AT = 72;
+const COUNT_AT = 80;
+const R_AT = 82;
+const LEAF_BYTES = 80;
+
+/**
+ * Message hashes of one server:
+ * H(`csign1ms` ‖ server id 32 ‖ sender 32 ‖ counter 8 ‖ recipient count 2 ‖ R ‖ body hash 32), where
+ * R = the 80 leaf bytes for one recipient, the leaf hashes for 2 to 16, beyond that the root over
+ * pages of up to 16 leaf hashes, page H(0x00 ‖ `csign1rp` ‖ n × 32).
+ *
+ * Keeps one preimage buffer: `sender` once per frame, then two hash calls a message with one
+ * recipient, one more per recipient (leaf) and per envelope (checked elsewhere) otherwise.
+ */
+export class MessageHasher {
+  private readonly preimage = new Uint8Array(R_AT + RECIPIENT_PAGE * HASH_BYTES + HASH_BYTES);
+
+  constructor(serverId: Uint8Array) {
+    this.preimage.set(MESSAGE_TAG);
+    this.preimage.set(serverId, SERVER_AT);
+  }
+
+  /** Sets the sender (32 bytes at `at`) of the messages that follow. */
+  sender(bytes: Uint8Array, at: number): void {
+    for (let i = 0; i < 32; i++) this.preimage[SENDER_AT + i] = bytes[at + i]!;
+  }
+
+  /** Hashes the bundle under the cursor; writes 32 bytes to `out` at `at`. */
+  bundle(counter: number, bundle: BundleCursor, out: Uint8Array, at: number): void {
+    const { bytes, recipients } = bundle;
+    if (recipients === 1) {
+      const leaf = bundle.leafAt(0) + BLINDER_AT;
+      for (let i = 0; i < LEAF_BYTES; i++) this.preimage[R_AT + i] = bytes[leaf + i]!;
+      this.finish(counter, 1, LEAF_BYTES, bytes, bundle.bodyAt, bundle.end, out, at);
+      return;
+    }
+    const leaves = recipients <= RECIPIENT_PAGE ? this.preimage : new Uint8Array(recipients * HASH_BYTES);
+    const leavesAt = recipients <= RECIPIENT_PAGE ? R_AT : 0;
+    for (let i = 0; i < recipients; i++) {
+      const leaf = bundle.leafAt(i);
+      sha256Into(bytes.subarray(leaf, leaf + LEAF_PART_BYTES), leaves, leavesAt + i * HASH_BYTES);
+    }
+    if (leaves !== this.preimage) this.preimage.set(merkleRoot(recipientPages(leaves, recipients)), R_AT);
+    const rLength = leaves === this.preimage ? recipients * HASH_BYTES : HASH_BYTES;
+    this.finish(counter, recipients, rLength, bytes, bundle.bodyAt, bundle.end, out, at);
+  }
+
+  /** Hashes a message of which `R` is known; the body part (with tag) is `bytes[bodyAt, bodyEnd)`. */
+  withR(
+    counter: number,
+    count: number,
+    R: Uint8Array,
+    bytes: Uint8Array,
+    bodyAt: number,
+    bodyEnd: number,
+    out: Uint8Array,
+    at: number,
+  ): void {
+    this.preimage.set(R, R_AT);
+    this.finish(counter, count, R.length, bytes, bodyAt, bodyEnd, out, at);
+  }
+
+  private finish(
+    counter: number,
+    count: number,
+    rLength: number,
+    bytes: Uint8Array,
+    bodyAt: number,
+    bodyEnd: number,
+    out: Uint8Array,
+    at: number,
+  ): void {
+    putU64(this.preimage, COUNTER_AT, counter);
+    putU16(this.preimage, COUNT_AT, count);
+    sha256Into(bytes.subarray(bodyAt, bodyEnd), this.preimage, R_AT + rLength);
+    sha256Into(this.preimage.subarray(0, R_AT + rLength + HASH_BYTES), out, at);
+  }
+}
+
+/** Page hashes over packed recipient leaf hashes, 16 to a page. */
+export function recipientPages(leafHashes: Uint8Array, count: number): Uint8Array {
+  const pages = Math.ceil(count / RECIPIENT_PAGE);
+  const hashes = new Uint8Array(pages * HASH_BYTES);
+  for (let page = 0; page < pages; page++) {
+    const from = page * RECIPIENT_PAGE * HASH_BYTES;
+    recipientPageInto(
+      leafHashes.subarray(from, Math.min(from + RECIPIENT_PAGE * HASH_BYTES, count * HASH_BYTES)),
+      hashes,
+      page * HASH_BYTES,
+    );
+  }
+  return hashes;
+}
+
+/** H(0x00 ‖ `csign1rp` ‖ n × 32). */
+export function recipientPageInto(leafHashes: Uint8Array, out: Uint8Array, at: number): void {
+  const preimage = new Uint8Array(RECIPIENT_PAGE_PREFIX.length + leafHashes.length);
+  preimage.set(RECIPIENT_PAGE_PREFIX);
+  preimage.set(leafHashes, RECIPIENT_PAGE_PREFIX.length);
+  sha256Into(preimage, out, at);
+}
+
+/** The leaf part of a recipient: 0x00 ‖ `csign1rc` ‖ blinder ‖ mailbox ‖ envelope hash; `envelopePart` with tag, or empty. */
+export function leafPart(blinder: Uint8Array, mailbox: Uint8Array, envelopePart: Uint8Array): Uint8Array {
+  const part = new Uint8Array(LEAF_PART_BYTES);
+  part.set(LEAF_PREFIX);
+  part.set(blinder, BLINDER_AT);
+  part.set(mailbox, MAILBOX_AT);
+  if (envelopePart.length > 0) sha256Into(envelopePart, part, ENVELOPE_HASH_AT);
+  return part;
+}
+
+/** The 80 bytes of a leaf part that stand in the message hash of a message with one recipient. */
+export function leafBytes(part: Uint8Array): Uint8Array {
+  return part.subarray(BLINDER_AT);
+}
+
+/** Tag lengths, for readers of delivered parts. */
+export function isBodyPart(part: Uint8Array): boolean {
+  return part.length >= TAG_BYTES && sameBytes(part, 0, BODY_TAG, 0, TAG_BYTES);
+}
+
+/** Empty, or the tag and at least one byte. */
+export function isEnvelopePart(part: Uint8Array): boolean {
+  return part.length === 0 || (part.length > TAG_BYTES && sameBytes(part, 0, ENVELOPE_TAG, 0, TAG_BYTES));
+}
+
+/** What a part carries behind its tag. */
+export function partContent(part: Uint8Array): Uint8Array {
+  return part.subarray(Math.min(TAG_BYTES, part.length));
+}

@@ -1,0 +1,129 @@
+/**
+ * Chains: per mailbox, what its owner received and sent, linked epoch by epoch.
+ *
+ *   link   0x00 ‖ csign1li ‖ mailbox 32 ‖ epoch 8 ‖ part 2 ‖ parts 2 ‖ previous epoch 8 ‖ total 8 ‖
+ *          previous head 32 ‖ n 2 ‖ n × (inbox 2 ‖ index 4 ‖ message hash 32), n ≤ 64
+ *   still  0x00 ‖ csign1st ‖ mailbox 32 ‖ epoch 8 ‖ last epoch 8 ‖ total 8 ‖ head 32 ‖ trimmed through 8
+ *
+ * A link's leaf hash is the chain's new head. All parts of one epoch name the same previous epoch;
+ * `total` counts the chain's entries through the part. Every part but the last is full.
+ */
+import { sha256, sha256Into } from '#crypto';
+import { ascii, putU16, putU64 } from './bytes.js';
+import { PAGE_ENTRIES } from './limits.js';
+
+const LINK_PREFIX = ascii('\0csign1li');
+const STILL_PREFIX = ascii('\0csign1st');
+export const LINK_HEADER_BYTES = 9 + 32 + 8 + 2 + 2 + 8 + 8 + 32 + 2;
+/** inbox 2 ‖ index 4 ‖ message hash 32, as in a router's row behind the mailbox. */
+export const LINK_ENTRY_BYTES = 38;
+
+/** Where a chain stands after its last link. */
+export interface ChainState {
+  /** Epoch of the last link; 0 = none yet. */
+  readonly lastEpoch: number;
+  /** Entries in all links. */
+  readonly total: number;
+  /** Leaf hash of the last link, or the chain seed. 32 bytes. */
+  readonly head: Uint8Array;
+}
+
+const preimage = new Uint8Array(LINK_HEADER_BYTES + PAGE_ENTRIES * LINK_ENTRY_BYTES);
+preimage.set(LINK_PREFIX);
+
+/** Number of parts that `entries` entries of one mailbox and epoch take (0 entries: no link). */
+export function linkParts(entries: number): number {
+  return Math.ceil(entries / PAGE_ENTRIES);
+}
+
+/**
+ * Links `count` entries, of which entry `i` lies at `entryAt(i)` in `bytes` (38 bytes each), to the
+ * chain. Writes one leaf hash per part to `leaves` at `leavesAt`; the last is the new head.
+ */
+export function link(
+  mailbox: Uint8Array,
+  mailboxAt: number,
+  epoch: number,
+  chain: ChainState,
+  bytes: Uint8Array,
+  entryAt: (i: number) => number,
+  count: number,
+  leaves: Uint8Array,
+  leavesAt: number,
+): void {
+  const parts = linkParts(count);
+  let head = chain.head;
+  let headAt = 0;
+  for (let i = 0; i < 32; i++) preimage[9 + i] = mailbox[mailboxAt + i]!;
+  putU64(preimage, 41, epoch);
+  putU16(preimage, 51, parts);
+  putU64(preimage, 53, chain.lastEpoch);
+  for (let part = 0, from = 0; part < parts; part++, from += PAGE_ENTRIES) {
+    const n = Math.min(PAGE_ENTRIES, count - from);
+    putU16(preimage, 49, part);
+    putU64(preimage, 61, chain.total + from + n);
+    for (let i = 0; i < 32; i++) preimage[69 + i] = head[headAt + i]!;
+    putU16(preimage, 101, n);
+    let at = LINK_HEADER_BYTES;
+    for (let e = from; e < from + n; e++) {
+      const source = entryAt(e);
+      for (let i = 0; i < LINK_ENTRY_BYTES; i++) preimage[at + i] = bytes[source + i]!;
+      at += LINK_ENTRY_BYTES;
+    }
+    sha256Into(preimage.subarray(0, at), leaves, leavesAt + part * 32);
+    head = leaves;
+    headAt = leavesAt + part * 32;
+  }
+}
+
+/** The preimage of one link part, for claims. `entries` packed, 38 bytes each. */
+export function linkPreimage(
+  mailbox: Uint8Array,
+  epoch: number,
+  part: number,
+  parts: number,
+  chain: ChainState,
+  entries: Uint8Array,
+): Uint8Array {
+  const out = new Uint8Array(LINK_HEADER_BYTES + entries.length);
+  const n = entries.length / LINK_ENTRY_BYTES;
+  out.set(LINK_PREFIX);
+  out.set(mailbox, 9);
+  putU64(out, 41, epoch);
+  putU16(out, 49, part);
+  putU16(out, 51, parts);
+  putU64(out, 53, chain.lastEpoch);
+  putU64(out, 61, chain.total + n);
+  out.set(chain.head, 69);
+  putU16(out, 101, n);
+  out.set(entries, LINK_HEADER_BYTES);
+  return out;
+}
+
+/** The preimage of a still: "nothing since the chain's last epoch, as of `epoch`". */
+export function stillPreimage(
+  mailbox: Uint8Array,
+  epoch: number,
+  chain: ChainState,
+  trimmedThrough: number,
+): Uint8Array {
+  const out = new Uint8Array(9 + 32 + 8 + 8 + 8 + 32 + 8);
+  out.set(STILL_PREFIX);
+  out.set(mailbox, 9);
+  putU64(out, 41, epoch);
+  putU64(out, 49, chain.lastEpoch);
+  putU64(out, 57, chain.total);
+  out.set(chain.head, 65);
+  putU64(out, 97, trimmedThrough);
+  return out;
+}
+
+/** The leaf hash of a still; it does not touch the chain. */
+export function stillHash(
+  mailbox: Uint8Array,
+  epoch: number,
+  chain: ChainState,
+  trimmedThrough: number,
+): Uint8Array {
+  return sha256(stillPreimage(mailbox, epoch, chain, trimmedThrough));
+}

@@ -1,0 +1,155 @@
+/**
+ * Claims: an opened statement with its whole proof. Whole or nothing, one encoding, no byte that is
+ * not covered by a hash, a signature or a check.
+ *
+ *   claim := csign1cl ‖ preimage length 4 ‖ opened leaf preimage (0x00 ‖ tag ‖ …) ‖ output 2 ‖ leaf index 4 ‖
+ *            hashes 1 ‖ path in the output ‖ attestation length 4 ‖ attestation ‖ signature 64 ‖
+ *            hashes 1 ‖ actor path ‖ epoch leaf 163 ‖ log index 8 ‖ hashes 1 ‖ log path ‖
+ *            checkpoint size 8 ‖ checkpoint root 32 ‖ checkpoint signature 64
+ */
+import { importPublicKey, sha256 } from '#crypto';
+import { type Attestation, attestationHash, decodeAttestation, ROLE } from './attestation.js';
+import { ascii, equalBytes, FormatError, Reader, SIGNATURE_BYTES, sameBytes, Writer } from './bytes.js';
+import { actorLeafHash, type Checkpoint, checkpointText, decodeEpochLeaf, type EpochLeaf } from './log.js';
+import { actorKey, actorPosition, epochActors, type Manifest } from './manifest.js';
+import { rootFromPath } from './merkle.js';
+
+const TAG = ascii('csign1cl');
+const EPOCH_LEAF_BYTES = 163;
+const MAX_PREIMAGE = 8192;
+const MAX_ATTESTATION = 1 << 16;
+
+export interface Claim {
+  /** The opened leaf: an inbox, router or receiver page, a link part or a still. */
+  readonly leaf: Uint8Array;
+  /** Which output of the attestation (a router has one per receiver). */
+  readonly output: number;
+  readonly leafIndex: number;
+  readonly outputPath: Uint8Array;
+  readonly attestation: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly actorPath: Uint8Array;
+  readonly epochLeaf: Uint8Array;
+  readonly logIndex: number;
+  readonly logPath: Uint8Array;
+  readonly checkpoint: Checkpoint;
+}
+
+/** What a claim says, once verified. */
+export interface Statement {
+  readonly attestation: Attestation;
+  readonly epochLeaf: EpochLeaf;
+  readonly leaf: Uint8Array;
+  readonly output: number;
+  readonly leafIndex: number;
+}
+
+export function encodeClaim(claim: Claim): Uint8Array {
+  const out = new Writer(1024)
+    .bytes(TAG)
+    .u32(claim.leaf.length)
+    .bytes(claim.leaf)
+    .u16(claim.output)
+    .u32(claim.leafIndex);
+  const path = (hashes: Uint8Array) => out.u8(hashes.length / 32).bytes(hashes);
+  path(claim.outputPath).u32(claim.attestation.length).bytes(claim.attestation).bytes(claim.signature);
+  path(claim.actorPath).bytes(claim.epochLeaf).u64(claim.logIndex);
+  path(claim.logPath)
+    .u64(claim.checkpoint.size)
+    .bytes(claim.checkpoint.root)
+    .bytes(claim.checkpoint.signature);
+  return out.done();
+}
+
+/** Throws `FormatError` on any bytes that are not exactly one claim. */
+export function decodeClaim(bytes: Uint8Array): Claim {
+  const reader = new Reader(bytes);
+  reader.expect(TAG, 'claim tag');
+  const claim = {
+    leaf: bounded(reader, MAX_PREIMAGE),
+    output: reader.u16(),
+    leafIndex: reader.u32(),
+    outputPath: reader.hashes(reader.u8()),
+    attestation: bounded(reader, MAX_ATTESTATION),
+    signature: reader.bytes(SIGNATURE_BYTES),
+    actorPath: reader.hashes(reader.u8()),
+    epochLeaf: reader.bytes(EPOCH_LEAF_BYTES),
+    logIndex: reader.u64(),
+    logPath: reader.hashes(reader.u8()),
+    checkpoint: { size: reader.u64(), root: reader.hash(), signature: reader.bytes(SIGNATURE_BYTES) },
+  };
+  reader.end();
+  return claim;
+}
+
+function bounded(reader: Reader, most: number): Uint8Array {
+  const length = reader.u32();
+  if (length > most) throw new FormatError(`${length} bytes, at most ${most} allowed`);
+  return reader.bytes(length);
+}
+
+/**
+ * Checks a claim from its leaf to the checkpoint's signature. Throws `FormatError` naming the first
+ * step that fails; returns what is proven: this actor signed this leaf in this committed epoch.
+ */
+export function verifyClaim(
+  claim: Claim,
+  serverId: Uint8Array,
+  manifest: Manifest,
+  manifestHash: Uint8Array,
+): Statement {
+  const attestation = decodeAttestation(claim.attestation);
+  const epochLeaf = decodeEpochLeaf(claim.epochLeaf);
+  const fail = (what: string) => new FormatError(`claim: ${what}`);
+  if (attestation.role < ROLE.inbox || attestation.role > ROLE.outbox) throw fail('role');
+  if (!equalBytes(attestation.serverId, serverId)) throw fail('other server');
+  if (!equalBytes(attestation.manifestHash, manifestHash)) throw fail('other manifest');
+  const output = attestation.outputs[claim.output];
+  if (!output) throw fail('no such output');
+  if (
+    !equalBytes(
+      rootFromPath(output.leaves, claim.leafIndex, sha256(checkLeaf(claim.leaf)), claim.outputPath),
+      output.root,
+    )
+  ) {
+    throw fail('leaf is not in the output');
+  }
+  const key = importPublicKey(actorKey(manifest, attestation.role, attestation.actor));
+  if (!key.verify(claim.attestation, claim.signature)) throw fail('attestation signature');
+  checkContext(attestation, epochLeaf, fail);
+  const position = actorPosition(manifest, attestation.role, attestation.actor);
+  if (epochLeaf.actors !== epochActors(manifest)) throw fail('number of actors');
+  const actor = actorLeafHash(attestationHash(claim.attestation), claim.signature);
+  if (!equalBytes(rootFromPath(epochLeaf.actors, position, actor, claim.actorPath), epochLeaf.actorsRoot)) {
+    throw fail('attestation is not in the epoch leaf');
+  }
+  const { checkpoint } = claim;
+  if (
+    !equalBytes(
+      rootFromPath(checkpoint.size, claim.logIndex, sha256(claim.epochLeaf), claim.logPath),
+      checkpoint.root,
+    )
+  ) {
+    throw fail('epoch leaf is not in the log');
+  }
+  const sequencer = importPublicKey(actorKey(manifest, ROLE.sequencer, 0));
+  if (!sequencer.verify(checkpointText(serverId, checkpoint.size, checkpoint.root), checkpoint.signature)) {
+    throw fail('checkpoint signature');
+  }
+  return { attestation, epochLeaf, leaf: claim.leaf, output: claim.output, leafIndex: claim.leafIndex };
+}
+
+const LEAF_START = ascii('\0csign1');
+
+function checkLeaf(leaf: Uint8Array): Uint8Array {
+  if (leaf.length < 9 || !sameBytes(leaf, 0, LEAF_START, 0, LEAF_START.length))
+    throw new FormatError('claim: not a leaf');
+  return leaf;
+}
+
+function checkContext(a: Attestation, leaf: EpochLeaf, fail: (what: string) => FormatError): void {
+  if (a.epoch !== leaf.epoch) throw fail('epoch');
+  if (a.base.size !== leaf.base.size || !equalBytes(a.base.root, leaf.base.root)) throw fail('base');
+  if (!equalBytes(a.manifestHash, leaf.manifestHash)) throw fail('manifest');
+  if (!equalBytes(a.placementRoot, leaf.placementRoot)) throw fail('placement');
+}

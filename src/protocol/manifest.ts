@@ -1,0 +1,202 @@
+/**
+ * The manifest: which actors with which keys, which placement, which policy; signed by the root key.
+ *
+ *   manifest  version 4 ‖ previous manifest hash 32 (zero for the first) ‖ nonce 32 ‖ root key 32 ‖
+ *             actors 2 ‖ actors × (role 1 ‖ index 2 ‖ key 32 ‖ first epoch 8 ‖ last epoch 8, 0 = open) ‖
+ *             runs 2 ‖ runs × (first bucket 2 ‖ inbox 2 ‖ outbox 2) ‖ submissions 1 ‖ retention 8 ‖
+ *             messages per epoch 4 ‖ bytes per epoch 4 ‖ recipients 4 ‖ body bytes 4 ‖
+ *             envelope bytes 4 ‖ bundles per frame 4 ‖ counters kept 4
+ *   hash      H(csign1mf ‖ manifest);  server id = hash of version 1
+ *   signed    countersign/v1 manifest ‖ manifest
+ */
+import { importPublicKey, sha256 } from '#crypto';
+import { ROLE, type Role } from './attestation.js';
+import { ascii, concat, FormatError, Reader, Writer } from './bytes.js';
+import { BUCKETS } from './limits.js';
+
+const HASH_TAG = ascii('csign1mf');
+const DOMAIN = ascii('countersign/v1 manifest');
+
+export const SUBMISSIONS = { off: 0, accepted: 1, required: 2 } as const;
+
+export interface ManifestActor {
+  readonly role: Role;
+  readonly index: number;
+  readonly key: Uint8Array;
+  readonly firstEpoch: number;
+  /** 0 = still in use. */
+  readonly lastEpoch: number;
+}
+
+/** Buckets from `firstBucket` up to the next run's belong to this inbox and outbox. */
+export interface BucketRun {
+  readonly firstBucket: number;
+  readonly inbox: number;
+  readonly outbox: number;
+}
+
+export interface Policy {
+  /** One of `SUBMISSIONS`. */
+  readonly submissions: number;
+  /** Epochs for which stage outputs are kept. */
+  readonly retentionEpochs: number;
+  readonly messagesPerEpoch: number;
+  readonly bytesPerEpoch: number;
+  readonly recipients: number;
+  readonly bodyBytes: number;
+  readonly envelopeBytes: number;
+  readonly bundlesPerFrame: number;
+  readonly countersKept: number;
+}
+
+export interface Manifest {
+  readonly version: number;
+  readonly previousHash: Uint8Array;
+  readonly nonce: Uint8Array;
+  readonly rootKey: Uint8Array;
+  /** Sorted by (role, index, first epoch). */
+  readonly actors: readonly ManifestActor[];
+  /** Sorted by first bucket; the first starts at 0. */
+  readonly buckets: readonly BucketRun[];
+  readonly policy: Policy;
+}
+
+export function encodeManifest(manifest: Manifest): Uint8Array {
+  const out = new Writer(512)
+    .u32(manifest.version)
+    .bytes(manifest.previousHash)
+    .bytes(manifest.nonce)
+    .bytes(manifest.rootKey);
+  out.u16(manifest.actors.length);
+  for (const actor of manifest.actors) {
+    out.u8(actor.role).u16(actor.index).bytes(actor.key).u64(actor.firstEpoch).u64(actor.lastEpoch);
+  }
+  out.u16(manifest.buckets.length);
+  for (const run of manifest.buckets) out.u16(run.firstBucket).u16(run.inbox).u16(run.outbox);
+  const { policy } = manifest;
+  return out
+    .u8(policy.submissions)
+    .u64(policy.retentionEpochs)
+    .u32(policy.messagesPerEpoch)
+    .u32(policy.bytesPerEpoch)
+    .u32(policy.recipients)
+    .u32(policy.bodyBytes)
+    .u32(policy.envelopeBytes)
+    .u32(policy.bundlesPerFrame)
+    .u32(policy.countersKept)
+    .done();
+}
+
+/** Throws `FormatError` on bytes that are no manifest, on unsorted actors or runs, on a bad key. */
+export function decodeManifest(bytes: Uint8Array): Manifest {
+  const reader = new Reader(bytes);
+  const head = {
+    version: reader.u32(),
+    previousHash: reader.hash(),
+    nonce: reader.hash(),
+    rootKey: reader.hash(),
+  };
+  const actors = Array.from({ length: reader.u16() }, () => ({
+    role: reader.u8() as Role,
+    index: reader.u16(),
+    key: reader.hash(),
+    firstEpoch: reader.u64(),
+    lastEpoch: reader.u64(),
+  }));
+  const buckets = Array.from({ length: reader.u16() }, () => ({
+    firstBucket: reader.u16(),
+    inbox: reader.u16(),
+    outbox: reader.u16(),
+  }));
+  const policy = {
+    submissions: reader.u8(),
+    retentionEpochs: reader.u64(),
+    messagesPerEpoch: reader.u32(),
+    bytesPerEpoch: reader.u32(),
+    recipients: reader.u32(),
+    bodyBytes: reader.u32(),
+    envelopeBytes: reader.u32(),
+    bundlesPerFrame: reader.u32(),
+    countersKept: reader.u32(),
+  };
+  reader.end();
+  const manifest = { ...head, actors, buckets, policy };
+  checkManifest(manifest);
+  return manifest;
+}
+
+function checkManifest(manifest: Manifest): void {
+  const bad = (what: string) => new FormatError(`manifest: ${what}`);
+  if (manifest.version < 1) throw bad('versions start at 1');
+  if (manifest.policy.submissions > SUBMISSIONS.required) throw bad('unknown submission policy');
+  manifest.actors.forEach((actor, i) => {
+    if (actor.role < ROLE.inbox || actor.role > ROLE.sequencer) throw bad(`unknown role ${actor.role}`);
+    if (i > 0 && compareActors(manifest.actors[i - 1]!, actor) >= 0) throw bad('actors not sorted');
+  });
+  manifest.buckets.forEach((run, i) => {
+    const floor = i === 0 ? 0 : manifest.buckets[i - 1]!.firstBucket + 1;
+    if (run.firstBucket < floor || run.firstBucket >= BUCKETS || (i === 0 && run.firstBucket !== 0))
+      throw bad('bucket runs not sorted');
+    if (run.inbox >= countActors(manifest, ROLE.inbox)) throw bad(`bucket run names inbox ${run.inbox}`);
+    if (run.outbox >= countActors(manifest, ROLE.outbox)) throw bad(`bucket run names outbox ${run.outbox}`);
+  });
+  if (manifest.buckets.length === 0) throw bad('no buckets');
+  for (const key of [manifest.rootKey, ...manifest.actors.map((actor) => actor.key)]) {
+    try {
+      importPublicKey(key);
+    } catch {
+      throw bad('a key breaks the key rule');
+    }
+  }
+}
+
+function compareActors(a: ManifestActor, b: ManifestActor): number {
+  return a.role - b.role || a.index - b.index || a.firstEpoch - b.firstEpoch;
+}
+
+/** How many actors of a role the manifest has in use. */
+export function countActors(manifest: Manifest, role: Role): number {
+  return manifest.actors.filter((actor) => actor.role === role && actor.lastEpoch === 0).length;
+}
+
+/** The key in use of an actor. Throws `FormatError` when the manifest has no such actor. */
+export function actorKey(manifest: Manifest, role: Role, index: number): Uint8Array {
+  const actor = manifest.actors.find((a) => a.role === role && a.index === index && a.lastEpoch === 0);
+  if (!actor) throw new FormatError(`manifest has no actor of role ${role} with index ${index}`);
+  return actor.key;
+}
+
+/** Position of an actor of role 1 to 4 among an epoch's attestations, sorted by (role, index). */
+export function actorPosition(manifest: Manifest, role: Role, index: number): number {
+  let position = index;
+  for (let before = ROLE.inbox as number; before < role; before++)
+    position += countActors(manifest, before as Role);
+  return position;
+}
+
+/** Attestations in an epoch: all actors of roles 1 to 4. */
+export function epochActors(manifest: Manifest): number {
+  return actorPosition(manifest, ROLE.sequencer, 0);
+}
+
+/** H(`csign1mf` ‖ bytes). */
+export function manifestHash(bytes: Uint8Array): Uint8Array {
+  return sha256(concat(HASH_TAG, bytes));
+}
+
+/** `countersign/v1 manifest` ‖ bytes. */
+export function manifestSigned(bytes: Uint8Array): Uint8Array {
+  return concat(DOMAIN, bytes);
+}
+
+/**
+ * Reads a manifest that a server handed over and checks its root signature. Throws `FormatError`
+ * when the bytes or the signature are bad. The caller compares the hash with the server id it knows.
+ */
+export function openManifest(bytes: Uint8Array, signature: Uint8Array): Manifest {
+  const manifest = decodeManifest(bytes);
+  if (!importPublicKey(manifest.rootKey).verify(manifestSigned(bytes), signature)) {
+    throw new FormatError('manifest: root signature does not verify');
+  }
+  return manifest;
+}
