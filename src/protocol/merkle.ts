@@ -98,20 +98,24 @@ export function rootFromMultiproof(
   proof: Uint8Array,
 ): Uint8Array {
   checkIndices(size, indices);
+  if (leaves.length !== indices.length * HASH_BYTES) throw new FormatError('Merkle proof leaves miscounted');
   let known = [...indices];
-  let hashes = Uint8Array.from(leaves.subarray(0, known.length * 32));
+  let hashes = Uint8Array.from(leaves);
   let used = 0;
-  for (let n = size; n > 1; n = (n + 1) >> 1) {
+  // No 32-bit operators: a signed leaf count goes to 2^32 − 1, where (n + 1) >> 1 is 0 and would end the
+  // loop at once with the leaf itself as the root.
+  for (let n = size; n > 1; n = Math.ceil(n / 2)) {
     const above: number[] = [];
     const next = new Uint8Array(known.length * 32);
     for (let i = 0; i < known.length; i++) {
       const index = known[i]!;
       const at = above.length * 32;
-      above.push(index >> 1);
-      if (known[i + 1] === (index ^ 1)) {
+      const sibling = index % 2 === 0 ? index + 1 : index - 1;
+      above.push(Math.floor(index / 2));
+      if (known[i + 1] === sibling) {
         nodeInto(hashes, i * 32, hashes, (i + 1) * 32, next, at);
         i++;
-      } else if ((index ^ 1) >= n) {
+      } else if (sibling >= n) {
         next.set(hashes.subarray(i * 32, i * 32 + 32), at);
       } else {
         if (used + 32 > proof.length) throw new FormatError('Merkle proof too short');
