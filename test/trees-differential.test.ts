@@ -176,6 +176,10 @@ trees('log roots, paths and consistency proofs from stored subtrees', () => {
         const m = a % to;
         same(merkle.logPath(nodes, m, to), twin.join(...twin.inclusionPath(m, hashes.slice(0, to))), 'path');
       }
+      if (from < to) {
+        badly(() => merkle.consistencyProof(nodes, to, from));
+        badly(() => merkle.gapHashes(nodes, to, from));
+      }
       const proof = merkle.consistencyProof(nodes, from, to);
       same(proof, twin.join(...twin.consistencyProof(from, hashes.slice(0, to))), 'consistency proof');
     }),

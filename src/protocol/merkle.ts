@@ -199,6 +199,7 @@ export function logPath(nodes: LogNodes, index: number, size: number): Uint8Arra
 
 /** RFC 6962 §2.1.2: proves that the first `from` leaves are a prefix of the first `to`, packed. */
 export function consistencyProof(nodes: LogNodes, from: number, to: number): Uint8Array {
+  if (from > to) throw new FormatError('a log does not shrink');
   if (from === 0 || from === to) return new Uint8Array(0);
   const proof: Uint8Array[] = [];
   let start = 0;
@@ -237,6 +238,7 @@ export function gapLevels(from: number, to: number): number[] {
 
 /** The hashes of `gapLevels`, packed: what a holder of size `from` needs to reach size `to`. */
 export function gapHashes(nodes: LogNodes, from: number, to: number): Uint8Array {
+  if (from > to) throw new FormatError('a log does not shrink');
   let at = from;
   const hashes = gapLevels(from, to).map((level) => {
     const hash = nodes(level, at / 2 ** level);
@@ -299,8 +301,9 @@ export class Frontier {
     return completed;
   }
 
-  /** Appends what `gapHashes(nodes, this.size, to)` gave. Throws `FormatError` on any other length. */
+  /** Appends what `gapHashes(nodes, this.size, to)` gave. Throws `FormatError` on any other length or a smaller size. */
   appendGap(to: number, packed: Uint8Array): void {
+    if (to < this.size) throw new FormatError('a log does not shrink');
     const levels = gapLevels(this.size, to);
     if (packed.length !== levels.length * HASH_BYTES)
       throw new FormatError('log gap has the wrong number of hashes');
