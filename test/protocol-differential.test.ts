@@ -636,6 +636,25 @@ manifests('unsorted actors and runs, and what names nobody, are refused', () => 
   decode({})();
   refused(decode({ actors: actors.toReversed() }), 'falling actors');
   refused(decode({ actors: [actors[0]!, ...actors] }), 'an actor twice');
+  const last = actors.at(-1)!;
+  const other = { ...last, key: keyPair('another').id };
+  refused(decode({ actors: actors.slice(0, -1) }), 'no sequencer');
+  refused(decode({ actors: [...actors, { ...other, index: 1 }] }), 'two sequencers');
+  refused(decode({ actors: [...actors, { ...other, firstEpoch: 5 }] }), 'two keys in use of one actor');
+  refused(decode({ actors: [...actors.slice(0, -1), { ...last, index: 1 }] }), 'numbers with a gap');
+  refused(decode({ actors: [...actors.slice(0, -1), { ...last, key: actors[0]!.key }] }), 'a shared key');
+  const ended = { ...last, firstEpoch: 5, lastEpoch: 4 };
+  refused(decode({ actors: [...actors.slice(0, -1), ended, { ...other, firstEpoch: 6 }] }), 'ends too early');
+  const until = { ...last, lastEpoch: 8 };
+  decode({ actors: [...actors.slice(0, -1), until, { ...other, firstEpoch: 9 }] })();
+  refused(
+    decode({ actors: [...actors.slice(0, -1), until, { ...other, firstEpoch: 8 }] }),
+    'overlapping keys',
+  );
+  const past = { ...other, firstEpoch: 6, lastEpoch: 9 };
+  refused(decode({ actors: [...actors.slice(0, -1), last, past] }), 'an open key before an ended one');
+  const routers = actors.filter((actor) => actor.role === 2);
+  refused(decode({ actors: actors.filter((actor) => actor !== routers.at(-1)) }), 'an inbox without router');
   refused(decode({ buckets: buckets.toReversed() }), 'falling runs');
   refused(decode({ buckets: buckets.slice(1) }), 'a first run that does not start at 0');
   refused(decode({ buckets: [] }), 'no run');
