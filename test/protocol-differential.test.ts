@@ -14,64 +14,28 @@ import * as manifest from '../src/protocol/manifest.js';
 import * as pages from '../src/protocol/pages.js';
 import * as placement from '../src/protocol/placement.js';
 import * as session from '../src/protocol/session.js';
+import {
+  base,
+  bytes,
+  bytesUpTo,
+  change,
+  checkCodec,
+  fastBase,
+  fastPlace,
+  hash,
+  key,
+  place,
+  refused,
+  same,
+  u8,
+  u16,
+  u32,
+  u64,
+} from './checks.js';
 import * as twin from './twin/index.js';
 import { epochInput, keyPair, named, queuesOf, runOptions, shapes, worldOf } from './worlds.js';
 
 const LIMITS = { recipients: 1_000, bodyBytes: 100_000, envelopeBytes: 10_000 };
-
-function same(actual: Uint8Array, expected: Uint8Array, what = 'bytes'): void {
-  assert.is(twin.hex(actual), twin.hex(expected), what);
-}
-
-function refused(run: () => unknown, what: string): void {
-  assert.throws(run, (error: unknown) => error instanceof FormatError, what);
-}
-
-const bytesUpTo = (most: number, least = 0): fc.Arbitrary<Buffer> =>
-  fc.uint8Array({ minLength: least, maxLength: most }).map((b) => Buffer.from(b));
-const bytes = (length: number) => bytesUpTo(length, length);
-const hash = bytes(32);
-const u8 = fc.nat(0xff);
-const u16 = fc.oneof(fc.nat(3), fc.nat(0xffff), fc.constant(0xffff));
-const u32 = fc.oneof(fc.nat(3), fc.nat(0xffffffff), fc.constant(0xffffffff));
-/** Up to 2^53 − 1, the most that the fast code represents. */
-const u64 = fc.oneof(
-  fc.bigInt(0n, 3n),
-  fc.bigInt(0n, 2n ** 53n - 1n),
-  fc.bigInt(2n ** 32n - 2n, 2n ** 32n + 2n),
-  fc.constant(2n ** 53n - 1n),
-);
-const key = fc.nat(30).map((n) => keyPair(`key ${n}`).id);
-const place = fc.record({ epoch: u64, inbox: u16, index: u32 });
-const fastPlace = (p: twin.Place) => ({ ...p, epoch: Number(p.epoch) });
-const base = fc.record({ size: u64, root: hash });
-const fastBase = (b: twin.Base) => ({ size: Number(b.size), root: b.root });
-const change = fc.record({ at: fc.nat(), xor: fc.integer({ min: 1, max: 255 }) });
-
-/**
- * One value, one encoding: what decodes encodes to the same bytes; one byte more or less is refused;
- * a changed byte is refused or is another value whose one encoding it is.
- */
-function checkCodec<T>(
-  encoded: Uint8Array,
-  decode: (bytes: Uint8Array) => T,
-  encode: (value: T) => Uint8Array,
-  changes: { at: number; xor: number }[],
-): void {
-  same(encode(decode(encoded)), encoded, 'decoded and encoded again');
-  refused(() => decode(twin.join(encoded, twin.u8(0))), 'a trailing byte');
-  refused(() => decode(encoded.subarray(0, -1)), 'a byte cut off');
-  refused(() => decode(new Uint8Array(0)), 'no byte at all');
-  for (const { at, xor } of changes) {
-    const changed = Uint8Array.from(encoded);
-    changed[at % changed.length]! ^= xor;
-    try {
-      same(encode(decode(changed)), changed, 'another value');
-    } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-    }
-  }
-}
 
 const attestations = suite('differential: attestations');
 
@@ -214,18 +178,6 @@ function twinMessage(value: AnyBundle): twin.Message {
   return { sender: value.sender, counter: value.counter, recipients, body: value.body };
 }
 
-/** The wire layout, from the description in docs/PROTOCOL.md. */
-function twinLayout({ recipients, body }: twin.Message): Buffer {
-  const part = (tag: string, content: Buffer) =>
-    twin.join(twin.u32(8 + content.length), twin.ascii(tag), content);
-  return twin.join(
-    twin.u16(recipients.length),
-    ...recipients.map((r) => twin.join(twin.u8(0), twin.ascii('csign1rc'), twin.recipientLeaf(r))),
-    ...recipients.map((r) => (r.envelope.length === 0 ? twin.u32(0) : part('csign1en', r.envelope))),
-    part('csign1bo', body),
-  );
-}
-
 function fastHash(serverId: Uint8Array, value: AnyBundle, encoded: Uint8Array): Uint8Array {
   // In the middle of a larger buffer, as in a frame.
   const frame = twin.join(Buffer.alloc(7, 0xee), encoded, Buffer.alloc(5, 0xee));
@@ -244,7 +196,7 @@ bundles('random bundles with 1 to 70 recipients', () => {
     fc.property(hash, anyBundle, (serverId, value) => {
       const message = twinMessage(value);
       const encoded = bundle.encodeBundle(value.recipients, value.body, value.rosterKey);
-      same(encoded, twinLayout(message));
+      same(encoded, twin.bundleBytes(message));
       same(fastHash(serverId, value, encoded), twin.messageHash(serverId, message));
       for (const recipient of message.recipients) {
         same(bundle.blinderFor(value.rosterKey, recipient.mailbox), recipient.blinder);
@@ -323,20 +275,20 @@ bundles('bundles in no canonical form are refused', () => {
     cursor.parse(encoded, 0, encoded.length);
     cursor.checkEnvelopes();
   };
-  parse(twinLayout(message))();
-  refused(parse(twinLayout({ ...message, recipients: recipients.toReversed() })), 'falling mailboxes');
+  parse(twin.bundleBytes(message))();
+  refused(parse(twin.bundleBytes({ ...message, recipients: recipients.toReversed() })), 'falling mailboxes');
   refused(
-    parse(twinLayout({ ...message, recipients: [recipients[0]!, recipients[0]!] })),
+    parse(twin.bundleBytes({ ...message, recipients: [recipients[0]!, recipients[0]!] })),
     'one mailbox twice',
   );
-  refused(parse(twinLayout({ ...message, recipients: [] })), 'no recipient');
+  refused(parse(twin.bundleBytes({ ...message, recipients: [] })), 'no recipient');
   const one = { ...message, recipients: [{ ...recipients[0]!, envelope: Buffer.alloc(0) }] };
-  const layout = twinLayout(one);
+  const layout = twin.bundleBytes(one);
   const envelopeAt = 2 + 89;
   const tagged = twin.join(twin.u32(8), twin.ascii('csign1en'));
   const empty = twin.join(layout.subarray(0, envelopeAt), tagged, layout.subarray(envelopeAt + 4));
   refused(parse(empty), 'an empty envelope that is written out');
-  const lost = Buffer.from(twinLayout({ ...message, recipients: [recipients[0]!] }));
+  const lost = Buffer.from(twin.bundleBytes({ ...message, recipients: [recipients[0]!] }));
   refused(
     parse(twin.join(lost.subarray(0, envelopeAt), twin.u32(0), layout.subarray(envelopeAt + 4))),
     'a hash without its envelope',
