@@ -1,7 +1,7 @@
 /** Hashing and Ed25519 with no platform: @noble only. Same exports and answers as node.ts. */
 import * as ed from '@noble/ed25519';
 import { sha256 as nobleSha256, sha512 } from '@noble/hashes/sha2.js';
-import { checkKey, isGoodPoint } from './rule.js';
+import { checkKey, checkSeed, isGoodPoint } from './rule.js';
 import type { PublicKey, Signer } from './types.js';
 
 export type { PublicKey, Signer };
@@ -34,10 +34,13 @@ export function trustedPublicKey(key: Uint8Array): PublicKey {
     bytes,
     verify(message, signature) {
       // noble is cofactored: with s < L and a torsion-free key the equations agree exactly when
-      // R is torsion-free too, so R is checked on top (the identity as R is a valid point).
+      // R is torsion-free too. So R is checked on top, by the same test as a key: the rule refuses
+      // the identity in either place.
       if (signature.length !== 64) return false;
       try {
-        return ed.verify(signature, message, bytes, { zip215: false }) && isTorsionFreeR(signature);
+        return (
+          ed.verify(signature, message, bytes, { zip215: false }) && isGoodPoint(signature.subarray(0, 32))
+        );
       } catch {
         return false;
       }
@@ -45,13 +48,8 @@ export function trustedPublicKey(key: Uint8Array): PublicKey {
   };
 }
 
-function isTorsionFreeR(signature: Uint8Array): boolean {
-  const encoded = signature.subarray(0, 32);
-  return isGoodPoint(encoded) || ed.Point.fromBytes(encoded, false).is0();
-}
-
-/** A signer from a 32-byte RFC 8032 secret seed. */
+/** A signer from a 32-byte RFC 8032 secret seed. Throws `TypeError` on any other length. */
 export function importSecretKey(seed: Uint8Array): Signer {
-  const secret = Uint8Array.from(seed);
+  const secret = Uint8Array.from(checkSeed(seed));
   return { publicKey: ed.getPublicKey(secret), sign: (message) => ed.sign(message, secret) };
 }

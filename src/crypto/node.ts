@@ -11,7 +11,7 @@ import {
   sign,
   verify,
 } from 'node:crypto';
-import { checkKey } from './rule.js';
+import { checkKey, checkSeed, hasIdentityR } from './rule.js';
 import type { PublicKey, Signer } from './types.js';
 
 export type { PublicKey, Signer };
@@ -58,14 +58,19 @@ class NodePublicKey implements PublicKey {
   ) {}
 
   verify(message: Uint8Array, signature: Uint8Array): boolean {
-    return signature.length === 64 && verify(null, message, this.object, signature);
+    return (
+      signature.length === 64 && !hasIdentityR(signature) && verify(null, message, this.object, signature)
+    );
   }
 }
 
-/** A signer from a 32-byte RFC 8032 secret seed. */
+/** A signer from a 32-byte RFC 8032 secret seed. Throws `TypeError` on any other length. */
 export function importSecretKey(seed: Uint8Array): Signer {
-  if (seed.length !== 32) throw new TypeError(`secret key: expected 32 bytes, got ${seed.length}`);
-  const object = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' });
+  const object = createPrivateKey({
+    key: Buffer.concat([PKCS8_PREFIX, checkSeed(seed)]),
+    format: 'der',
+    type: 'pkcs8',
+  });
   const spki = createPublicKey(object).export({ format: 'der', type: 'spki' });
   return {
     publicKey: Uint8Array.from(spki.subarray(SPKI_PREFIX.length)),

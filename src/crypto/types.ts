@@ -2,7 +2,7 @@
 export interface PublicKey {
   /** 32 bytes, the canonical encoding (RFC 8032 §5.1.2). */
   readonly bytes: Uint8Array;
-  /** The one rule of docs/PROTOCOL.md: cofactorless, s < L. Never throws. */
+  /** The one rule of docs/PROTOCOL.md: cofactorless, s < L, R not the identity. Never throws. */
   verify(message: Uint8Array, signature: Uint8Array): boolean;
 }
 

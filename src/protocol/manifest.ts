@@ -9,7 +9,7 @@
  *   hash      H(csign1mf ‖ manifest);  server id = hash of version 1
  *   signed    countersign/v1 manifest ‖ manifest
  */
-import { importPublicKey, sha256 } from '#crypto';
+import { importPublicKey, type PublicKey, sha256, trustedPublicKey } from '#crypto';
 import { ROLE, type Role } from './attestation.js';
 import { ascii, concat, FormatError, Reader, toHex, Writer } from './bytes.js';
 import { BUCKETS } from './limits.js';
@@ -226,4 +226,23 @@ export function openManifest(bytes: Uint8Array, signature: Uint8Array): Manifest
     throw new FormatError('manifest: root signature does not verify');
   }
   return manifest;
+}
+
+/** The manifest's actor keys, parsed once each. */
+export class PublicKeyBook {
+  private readonly keys = new Map<number, PublicKey>();
+
+  constructor(private readonly manifest: Manifest) {}
+
+  /** Throws `FormatError` when the manifest has no such actor. */
+  get(role: Role, index: number): PublicKey {
+    const slot = role * 0x1_0000 + index;
+    let key = this.keys.get(slot);
+    if (!key) {
+      // The manifest's decoder has held every key against the rule.
+      key = trustedPublicKey(actorKey(this.manifest, role, index));
+      this.keys.set(slot, key);
+    }
+    return key;
+  }
 }

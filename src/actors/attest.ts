@@ -1,0 +1,112 @@
+/** What signing an epoch has in common for all stages, and the checks that come before it. */
+import {
+  type Attestation,
+  attestationHash,
+  decodeAttestation,
+  type EpochContext,
+  encodeAttestation,
+  equalBytes,
+  hashPages,
+  hasPrefixes,
+  inputsHash,
+  merkleRoot,
+  type Output,
+  type PublicKeyBook,
+  ROLE_NAMES,
+  type Role,
+  type SignedAttestation,
+} from '../protocol/index.js';
+
+/** An input that no honest neighbour can have sent: the actor signs nothing and the server stops. */
+export class ActorFault extends Error {
+  override name = 'ActorFault';
+}
+
+export interface SignerOptions {
+  readonly index: number;
+  readonly serverId: Uint8Array;
+  readonly sign: (bytes: Uint8Array) => Uint8Array;
+}
+
+/** The fields of an epoch's context alone, whatever else the message carries. */
+export function contextOf({ epoch, base, manifestHash, placementRoot }: EpochContext): EpochContext {
+  return { epoch, base, manifestHash, placementRoot };
+}
+
+/** Signs an actor's outputs of one epoch; `inputs` are the attestations consumed, in order. */
+export function attest(
+  signer: SignerOptions,
+  role: Role,
+  context: EpochContext,
+  inputs: readonly SignedAttestation[],
+  outputs: readonly Output[],
+): SignedAttestation {
+  const attestation: Attestation = {
+    ...contextOf(context),
+    serverId: signer.serverId,
+    role,
+    actor: signer.index,
+    inputs: inputsHash(inputs.map((input) => attestationHash(input.bytes))),
+    outputs,
+  };
+  const bytes = encodeAttestation(attestation);
+  return { bytes, signature: signer.sign(bytes) };
+}
+
+/** The output over rows in page layout. */
+export function pagesOutput(pages: Uint8Array, rows: number, rowBytes: number): Output {
+  const leaves = hashPages(pages, rows, rowBytes);
+  return { entries: rows, leaves: leaves.length / 32, root: merkleRoot(leaves) };
+}
+
+/**
+ * Checks a producer's attestation before its output is used: signature, role and index, context.
+ * Returns it. Throws `ActorFault`.
+ */
+export function checkAttestation(
+  signed: SignedAttestation,
+  keys: PublicKeyBook,
+  serverId: Uint8Array,
+  role: Role,
+  index: number,
+  context: EpochContext,
+): Attestation {
+  const who = `${ROLE_NAMES[role]} ${index}`;
+  const attestation = decodeAttestation(signed.bytes);
+  if (!keys.get(role, index).verify(signed.bytes, signed.signature))
+    throw new ActorFault(`${who}: signature does not verify`);
+  if (attestation.role !== role || attestation.actor !== index)
+    throw new ActorFault(`${who}: signed as another actor`);
+  if (!equalBytes(attestation.serverId, serverId)) throw new ActorFault(`${who}: signed for another server`);
+  checkContext(attestation, context, who);
+  return attestation;
+}
+
+function checkContext(a: EpochContext, b: EpochContext, who: string): void {
+  if (a.epoch !== b.epoch) throw new ActorFault(`${who}: epoch ${a.epoch}, expected ${b.epoch}`);
+  if (a.base.size !== b.base.size || !equalBytes(a.base.root, b.base.root))
+    throw new ActorFault(`${who}: other base`);
+  if (!equalBytes(a.manifestHash, b.manifestHash)) throw new ActorFault(`${who}: other manifest`);
+  if (!equalBytes(a.placementRoot, b.placementRoot)) throw new ActorFault(`${who}: other placement`);
+}
+
+/** Rebuilds an output from rows in page layout and compares it with what was signed. Throws `ActorFault`. */
+export function checkPagesOutput(
+  output: Output | undefined,
+  pages: Uint8Array,
+  rows: number,
+  rowBytes: number,
+  prefix: Uint8Array,
+  who: string,
+): void {
+  if (!hasPrefixes(pages, rows, rowBytes, prefix)) throw new ActorFault(`${who}: page prefix`);
+  const rebuilt = pagesOutput(pages, rows, rowBytes);
+  if (
+    !output ||
+    output.entries !== rows ||
+    output.leaves !== rebuilt.leaves ||
+    !equalBytes(output.root, rebuilt.root)
+  ) {
+    throw new ActorFault(`${who}: what came is not what was signed`);
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * Recycled shared memory. Fresh memory costs about 0.5 ms per MiB, recycled 0.03; shared memory goes
+ * from thread to thread without copying. Whoever takes a block gives it back, once, when no stage
+ * reads it any more (an epoch's blocks: when the epoch is committed).
+ */
+
+const SMALLEST = 1 << 12;
+/** Free bytes kept for reuse; what comes back beyond is left to the garbage collector. */
+const MAX_FREE_BYTES = 64 << 20;
+
+export class Memory {
+  private readonly free = new Map<number, Uint8Array[]>();
+  private freeBytes = 0;
+
+  /** A block of at least `bytes` bytes, not cleared. Sizes are powers of two from 4 KiB. */
+  take(bytes: number): Uint8Array {
+    const size = sizeClass(bytes);
+    const block = this.free.get(size)?.pop();
+    if (!block) return new Uint8Array(new SharedArrayBuffer(size));
+    this.freeBytes -= size;
+    return block;
+  }
+
+  give(block: Uint8Array): void {
+    const size = block.buffer.byteLength;
+    if (this.freeBytes + size > MAX_FREE_BYTES) return;
+    this.freeBytes += size;
+    const whole = new Uint8Array(block.buffer);
+    const list = this.free.get(size);
+    if (list) list.push(whole);
+    else this.free.set(size, [whole]);
+  }
+
+  /** A larger block with the first `used` bytes of `block`, which is given back. */
+  grow(block: Uint8Array, used: number, bytes: number): Uint8Array {
+    const larger = this.take(Math.max(bytes, block.length * 2));
+    larger.set(block.subarray(0, used));
+    this.give(block);
+    return larger;
+  }
+}
+
+function sizeClass(bytes: number): number {
+  let size = SMALLEST;
+  while (size < bytes) size *= 2;
+  return size;
+}

@@ -1,0 +1,120 @@
+/** What an inbox keeps per sender, and how it is found again in what is durable. */
+import {
+  getPlace,
+  getU32,
+  getU64,
+  INBOX_ROW_BYTES,
+  type Place,
+  putPlace,
+  putU64,
+  rowAt,
+} from '../protocol/index.js';
+import { idAt } from './ids.js';
+import { RUN, type StoreReader } from './messages.js';
+import type { StateCodec, StateTable } from './state-table.js';
+import { epochKey, TABLE } from './store-keys.js';
+
+export interface SenderState {
+  /** Highest counter taken in; 0 = none. */
+  last: number;
+  /** Its place; while it is queued, epoch 0 and the index in the queue. */
+  place: Place;
+  /** The queue that holds it, if it is not numbered yet. */
+  queuedIn: object | null;
+}
+
+export const senderCodec: StateCodec<SenderState> = {
+  encode({ last, place }) {
+    const bytes = new Uint8Array(22);
+    putU64(bytes, 0, last);
+    putPlace(bytes, 8, place);
+    return bytes;
+  },
+  decode(bytes) {
+    return { last: getU64(bytes, 0), place: getPlace(bytes, 8), queuedIn: null };
+  },
+};
+
+/** Applies the runs of epochs above the last flush. Returns the epoch of that flush. */
+export function replaySenders(
+  reader: StoreReader,
+  inbox: number,
+  lastEpoch: number,
+  senders: StateTable<SenderState>,
+  flushMark: Uint8Array,
+): number {
+  const mark = reader.get(flushMark);
+  const flushed = mark ? getU64(mark, 0) : 0;
+  const range = reader.range(
+    epochKey(TABLE.senderRuns, flushed + 1, 0),
+    epochKey(TABLE.senderRuns, lastEpoch + 1, 0),
+  );
+  for (const { key, value } of range) {
+    if (getU16At(key) !== inbox) continue;
+    const epoch = getU64(key, 1);
+    const rows = inboxRows(reader, epoch, inbox);
+    forEachRun(value, rows.count, (sender, firstCounter, firstIndex, count) => {
+      const place = { epoch, inbox, index: firstIndex + count - 1 };
+      senders.put(sender, { last: firstCounter + count - 1, place, queuedIn: null });
+    });
+  }
+  return flushed;
+}
+
+function getU16At(key: Uint8Array): number {
+  return (key[9]! << 8) | key[10]!;
+}
+
+function forEachRun(
+  runs: Uint8Array,
+  messages: number,
+  visit: (sender: string, firstCounter: number, firstIndex: number, count: number) => void,
+): void {
+  for (let at = 0; at < runs.length; at += RUN.bytes) {
+    const first = getU32(runs, at + RUN.first);
+    const next = at + RUN.bytes < runs.length ? getU32(runs, at + RUN.bytes + RUN.first) : messages;
+    visit(idAt(runs, at), getU64(runs, at + RUN.counter), first, next - first);
+  }
+}
+
+function inboxRows(reader: StoreReader, epoch: number, inbox: number): { pages: Uint8Array; count: number } {
+  const pages = reader.get(epochKey(TABLE.inboxRows, epoch, inbox)) ?? new Uint8Array(0);
+  const stride = 9 + 64 * INBOX_ROW_BYTES;
+  return { pages, count: (pages.length - 9 * Math.ceil(pages.length / stride)) / INBOX_ROW_BYTES };
+}
+
+/**
+ * Place and hash of a sender's counter, found by walking back from `newest`, a place of a later
+ * counter: within an epoch by the sender's runs, between epochs by the previous place that every
+ * inbox row names. Undefined when the records are gone (retention).
+ */
+export function findPlaced(
+  reader: StoreReader,
+  sender: string,
+  counter: number,
+  newest: Place,
+): { place: Place; hash: Uint8Array } | undefined {
+  for (let place = newest; place.epoch > 0; ) {
+    const runs = reader.get(epochKey(TABLE.senderRuns, place.epoch, place.inbox));
+    if (!runs) return undefined;
+    const { pages, count } = inboxRows(reader, place.epoch, place.inbox);
+    let first = -1;
+    let found = -1;
+    forEachRun(runs, count, (id, firstCounter, firstIndex, length) => {
+      if (id !== sender) return;
+      if (first < 0) first = firstIndex;
+      if (counter >= firstCounter && counter < firstCounter + length)
+        found = firstIndex + counter - firstCounter;
+    });
+    if (first < 0) return undefined;
+    if (found >= 0) {
+      const at = rowAt(found, INBOX_ROW_BYTES);
+      return {
+        place: { epoch: place.epoch, inbox: place.inbox, index: found },
+        hash: Uint8Array.from(pages.subarray(at, at + 32)),
+      };
+    }
+    place = getPlace(pages, rowAt(first, INBOX_ROW_BYTES) + 64);
+  }
+  return undefined;
+}

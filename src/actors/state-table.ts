@@ -1,0 +1,81 @@
+/**
+ * A table of per-id state that is larger than memory. Changes are kept in memory and written in bulk
+ * (`flush`) with some later epoch; until then a restart rebuilds them from the epochs' own records.
+ * So an epoch's commit costs the same however many ids there are.
+ *
+ * Lookup order: changed since the last flush, being flushed, recently used, the store.
+ */
+import { idBytes } from './ids.js';
+import type { StoreReader, StoreRecord } from './messages.js';
+import { idKey, type Table } from './store-keys.js';
+
+export interface StateCodec<V> {
+  encode(value: V): Uint8Array;
+  decode(bytes: Uint8Array): V;
+}
+
+/** Clean entries kept in memory: at most twice this many. */
+const GENERATION = 50_000;
+
+export class StateTable<V> {
+  private dirty = new Map<string, V>();
+  private flushing = new Map<string, V>();
+  private recent = new Map<string, V>();
+  private older = new Map<string, V>();
+
+  constructor(
+    private readonly reader: StoreReader,
+    private readonly table: Table,
+    private readonly codec: StateCodec<V>,
+    private readonly generation = GENERATION,
+  ) {}
+
+  get(id: string): V | undefined {
+    return this.dirty.get(id) ?? this.flushing.get(id) ?? this.recent.get(id) ?? this.load(id);
+  }
+
+  private load(id: string): V | undefined {
+    let value = this.older.get(id);
+    if (value === undefined) {
+      const bytes = this.reader.get(idKey(this.table, idBytes(id)));
+      if (bytes === undefined) return undefined;
+      value = this.codec.decode(bytes);
+    }
+    this.remember(id, value);
+    return value;
+  }
+
+  private remember(id: string, value: V): void {
+    if (this.recent.size >= this.generation) {
+      this.older = this.recent;
+      this.recent = new Map();
+    }
+    this.recent.set(id, value);
+  }
+
+  /** Says that `value` is, or has become, the state of `id`. */
+  put(id: string, value: V): void {
+    this.dirty.set(id, value);
+  }
+
+  get changed(): number {
+    return this.dirty.size;
+  }
+
+  /** Everything changed, as records for the epoch being signed. Call `flushed` when it is durable. */
+  flush(): StoreRecord[] {
+    const records: StoreRecord[] = [];
+    for (const [id, value] of this.dirty) {
+      records.push({ key: idKey(this.table, idBytes(id)), value: this.codec.encode(value) });
+      this.flushing.set(id, value);
+    }
+    this.dirty = new Map();
+    return records;
+  }
+
+  flushed(): void {
+    if (this.flushing.size === 0) return;
+    for (const [id, value] of this.flushing) if (!this.dirty.has(id)) this.remember(id, value);
+    this.flushing = new Map();
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Keys of what is durable: one table byte, then big-endian numbers or an id, so that keys of one table
+ * sort by epoch. One store holds everything, so that an epoch is one transaction.
+ *
+ *   L log index 8              → log record: epoch leaf 163 ‖ nodes completed n 1 ‖ n × 32
+ *   A epoch 8                  → log index 8 ‖ count 2 ‖ count × (length 4 ‖ signed bytes ‖ signature 64)
+ *   E epoch 8 ‖ inbox 2        → inbox rows in page layout
+ *   S epoch 8 ‖ inbox 2        → runs of senders (messages.ts, RUN)
+ *   K epoch 8 ‖ outbox 2       → links of the epoch (epoch-file.ts)
+ *   B epoch 8 ‖ outbox 2       → bodies of the epoch, once for all mailboxes
+ *   R epoch 8 ‖ outbox 2       → mailboxes that have not acknowledged the epoch yet 4
+ *   M mailbox 32               → mailbox state (mailbox-state.ts)
+ *   C sender 32                → last counter 8 ‖ its place 14
+ *   m name                     → single values: reserved epoch, flush marks, manifest
+ */
+import { concat, putU16, putU64 } from '../protocol/index.js';
+
+const letter = (text: string) => text.charCodeAt(0);
+export const TABLE = {
+  log: letter('L'),
+  attestations: letter('A'),
+  inboxRows: letter('E'),
+  senderRuns: letter('S'),
+  links: letter('K'),
+  bodies: letter('B'),
+  references: letter('R'),
+  mailbox: letter('M'),
+  sender: letter('C'),
+  meta: letter('m'),
+} as const;
+export type Table = (typeof TABLE)[keyof typeof TABLE];
+
+/** Key of one number (an epoch or a log index). */
+export function numberKey(table: Table, number: number): Uint8Array {
+  const key = new Uint8Array(9);
+  key[0] = table;
+  putU64(key, 1, number);
+  return key;
+}
+
+/** Key of an epoch and an actor. */
+export function epochKey(table: Table, epoch: number, actor: number): Uint8Array {
+  const key = new Uint8Array(11);
+  key[0] = table;
+  putU64(key, 1, epoch);
+  putU16(key, 9, actor);
+  return key;
+}
+
+export function idKey(table: Table, id: Uint8Array): Uint8Array {
+  return concat(Uint8Array.of(table), id);
+}
+
+export function metaKey(name: string): Uint8Array {
+  return concat(Uint8Array.of(TABLE.meta), Buffer.from(name, 'latin1'));
+}
+
+/** A number of 8 bytes as a value. */
+export function numberValue(number: number): Uint8Array {
+  const value = new Uint8Array(8);
+  putU64(value, 0, number);
+  return value;
+}

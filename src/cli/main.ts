@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+/**
+ * `countersign <command>`: finds the command and runs it. Commands are imported when they are
+ * called, so that the start of one does not pay for what another needs.
+ */
+import { readFileSync } from 'node:fs';
+import { type Command, columns, fail, printed, runCommand, unknownName } from './command.js';
+
+const COMMANDS: ReadonlyMap<string, () => Promise<{ command: Command }>> = new Map([
+  ['keygen', () => import('./keygen.js')],
+  ['config', () => import('./config.js')],
+]);
+
+const HELP = 'countersign --help';
+
+async function main([name, ...args]: readonly string[]): Promise<number> {
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help')
+    return printed(await overview());
+  if (name === '--version') return printed(version());
+  const load = COMMANDS.get(name);
+  if (load !== undefined) return runCommand((await load()).command, args);
+  const known = [...COMMANDS.keys(), '--help', '--version'];
+  return fail(unknownName('command', name, known), args.includes('--json'), HELP);
+}
+
+async function overview(): Promise<string> {
+  const loaded = await Promise.all([...COMMANDS.values()].map((load) => load()));
+  const rows = loaded.map(({ command }) => [command.name, command.summary]);
+  const usage = 'Usage: countersign COMMAND [options]   (countersign COMMAND --help, countersign --version)';
+  return [usage, '', 'Commands:', columns(rows)].join('\n');
+}
+
+/** Three directories up from dist/src/cli. */
+function version(): string {
+  const file = new URL('../../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+// `countersign config | head`: whoever reads may stop reading, which is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+// Not process.exit: that would cut off what is still being written to a pipe.
+process.exitCode = await main(process.argv.slice(2)).catch((error) => fail(error, false, HELP));

@@ -1,0 +1,118 @@
+/**
+ * The one table of settings: default, unit, range and meaning of each. Everything else about
+ * configuration (type, flags, environment names, help, validation) is derived from it.
+ */
+import * as v from 'valibot';
+
+/** One setting. `expected` completes the sentence "expected …". */
+export class Setting<T> {
+  constructor(
+    readonly fallback: T,
+    readonly unit: string,
+    readonly about: string,
+    readonly expected: string,
+    readonly schema: v.GenericSchema<unknown, T>,
+    /** Turns the text of a flag or variable into what the schema wants; leaves what it cannot read. */
+    readonly fromText: (text: string) => unknown = (text) => text,
+  ) {}
+}
+
+/** The values that a table of settings describes. */
+export type Values<Table> = {
+  readonly [Key in keyof Table]: Table[Key] extends Setting<infer T> ? T : Values<Table[Key]>;
+};
+
+export type Config = Values<ReturnType<typeof settingsFor>>;
+
+// Counts that travel as u16 or u32, and byte sizes that must fit one buffer.
+const U16 = 0xffff;
+const U32 = 0xffff_ffff;
+const GIB = 2 ** 30;
+/** Placement has 4,096 buckets: a further inbox or outbox could never be given one. */
+const BUCKETS = 4096;
+/** The longest delay that a timer takes; longer ones fire at once. */
+const TIMER = 2 ** 31 - 1;
+
+/**
+ * How many threads, inboxes and outboxes suit a machine of `cores` cores. Up to two cores a second
+ * thread only adds hand-overs; beyond, one core is left to the sockets.
+ */
+export function defaultPlacement(cores: number): { threads: number; inboxes: number; outboxes: number } {
+  if (cores <= 2) return { threads: 1, inboxes: 1, outboxes: 1 };
+  const threads = Math.min(cores - 1, 8);
+  const each = Math.max(1, Math.floor(threads / 2));
+  return { threads, inboxes: each, outboxes: each };
+}
+
+/** All settings with their defaults on a machine of `cores` cores. */
+export function settingsFor(cores: number) {
+  const placement = defaultPlacement(cores);
+  return {
+    data: text('./data', 'directory', 'where keys, log and mailboxes live'),
+    host: text('127.0.0.1', 'address', 'the address that clients reach'),
+    port: integer(7700, 0, U16, 'port', 'for clients; 0 takes any free one'),
+    internalPort: integer(7701, 0, U16, 'port', 'metrics and administration, always on loopback'),
+    publicUrl: webSocketUrl('', 'what clients are told to connect to; empty: as their Host header says'),
+    inboxes: integer(placement.inboxes, 1, BUCKETS, 'actors', 'inboxes, each with its router'),
+    outboxes: integer(placement.outboxes, 1, BUCKETS, 'actors', 'outboxes, each with its receiver'),
+    threads: integer(placement.threads, 1, 256, 'threads', 'worker threads that host the actors'),
+    checks: choice(
+      'process-boundaries',
+      ['process-boundaries', 'everywhere'],
+      'where actors recheck each other',
+    ),
+    epoch: {
+      minIntervalMs: integer(1, 0, TIMER, 'ms', 'shortest time from one close to the next'),
+      heartbeatMs: integer(1000, 1, TIMER, 'ms', 'an idle server closes an empty epoch this often'),
+    },
+    mailboxes: choice('open', ['open', 'registered'], 'who may have one: any valid session, or keys you add'),
+    limits: {
+      messagesPerEpoch: integer(65_536, 1, U32, 'messages', 'per inbox; beyond, sockets are paused'),
+      bytesPerEpoch: integer(33_554_432, 1024, GIB, 'bytes', 'per inbox; beyond, sockets are paused'),
+      recipients: integer(1024, 1, U16, 'mailboxes', 'per bundle'),
+      bodyBytes: integer(262_144, 0, GIB, 'bytes', 'body of one bundle'),
+      envelopeBytes: integer(4096, 0, GIB, 'bytes', 'envelope of one recipient'),
+      bundlesPerFrame: integer(1024, 1, U16, 'bundles', 'per submit frame'),
+      frameBytes: integer(4_194_304, 1024, GIB, 'bytes', 'one WebSocket message'),
+      countersKept: integer(4096, 1, U16, 'counters', 'per sender, to tell duplicates; also most in flight'),
+      retentionEpochs: integer(100_000, 1, U32, 'epochs', 'how long stages can be opened'),
+      sockets: integer(20_000, 1, 1_000_000, 'sockets', 'open at once'),
+      mailboxesPerSocket: integer(4096, 1, U16, 'mailboxes', 'opened on one socket'),
+      handshakeMs: integer(10_000, 1, TIMER, 'ms', 'from connection to first session'),
+      bytesInFlight: integer(4_194_304, 1024, GIB, 'bytes', 'sent to one socket and not yet taken'),
+    },
+    log: choice('info', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'least level logged'),
+  };
+}
+
+function integer(fallback: number, min: number, max: number, unit: string, about: string): Setting<number> {
+  const schema = v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
+  const fromText = (text: string) => (/^-?\d{1,15}$/.test(text) ? Number(text) : text);
+  return new Setting(fallback, unit, about, `an integer from ${min} to ${max}`, schema, fromText);
+}
+
+function text(fallback: string, unit: string, about: string): Setting<string> {
+  return new Setting(fallback, unit, about, 'a text that is not empty', v.pipe(v.string(), v.nonEmpty()));
+}
+
+function choice<const T extends string>(
+  fallback: NoInfer<T>,
+  options: readonly T[],
+  about: string,
+): Setting<T> {
+  return new Setting<T>(fallback, 'word', about, `one of ${options.join(', ')}`, v.picklist(options));
+}
+
+function webSocketUrl(fallback: string, about: string): Setting<string> {
+  const schema = v.pipe(
+    v.string(),
+    v.check((url) => url === '' || isWebSocketUrl(url)),
+  );
+  return new Setting(fallback, 'URL', about, 'a ws:// or wss:// URL with no query, or nothing', schema);
+}
+
+function isWebSocketUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, search, hash } = new URL(text);
+  return (protocol === 'ws:' || protocol === 'wss:') && username + search + hash === '';
+}

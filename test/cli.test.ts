@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import { importSecretKey } from '#crypto';
+import { readKeyFile } from '../src/server/keys.js';
+
+const test = suite('cli');
+const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
+const directory = mkdtempSync(join(tmpdir(), 'countersign-cli-'));
+
+function countersign(args: string[], env: Record<string, string> = {}) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
+    cwd: directory,
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'], ...env },
+  });
+  return { status, stdout, stderr };
+}
+
+/** The last line on stdout. */
+const json = (stdout: string) => JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
+
+test('the program can be run by its name', () => {
+  assert.match(readFileSync(MAIN, 'utf8'), /^#!\/usr\/bin\/env node\n/);
+});
+
+test('without a command, or with --help, it names every command', () => {
+  for (const args of [[], ['--help'], ['help']]) {
+    const { status, stdout, stderr } = countersign(args);
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.match(stdout, /^ {2}keygen +Make a client key/m);
+    assert.match(stdout, /^ {2}config +Show every setting/m);
+  }
+});
+
+test('--version prints the version of the package', () => {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  assert.deepEqual(countersign(['--version']), { status: 0, stdout: `${version}\n`, stderr: '' });
+});
+
+test('an unknown command is refused with the nearest one and status 2', () => {
+  assert.deepEqual(countersign(['kyegen']), {
+    status: 2,
+    stdout: '',
+    stderr: 'usage: unknown command kyegen, did you mean keygen?\nSee: countersign --help\n',
+  });
+});
+
+test('an unknown flag is refused with the nearest one and status 2', () => {
+  const { status, stderr } = countersign(['config', '--epoch-min-intervall-ms', '3']);
+  assert.equal(status, 2);
+  assert.match(
+    stderr,
+    /^usage: unknown option --epoch-min-intervall-ms, did you mean --epoch-min-interval-ms\?$/m,
+  );
+});
+
+test('a flag without its value and an argument too many are refused with status 2', () => {
+  for (const args of [
+    ['keygen', '--out'],
+    ['keygen', 'x.key'],
+    ['config', '--check=yes'],
+  ]) {
+    const { status, stderr } = countersign(args);
+    assert.equal(status, 2, args.join(' '));
+    assert.match(stderr, /^usage: .+\nSee: countersign (keygen|config) --help\n$/);
+  }
+});
+
+test('a usage mistake with --json is told as one JSON object too', () => {
+  const { status, stdout } = countersign(['keygen', '--json', '--outt', 'x']);
+  assert.equal(status, 2);
+  assert.equal(json(stdout).error.message, 'unknown option --outt, did you mean --out?');
+  assert.equal(json(countersign(['nothing', '--json']).stdout).error.code, 'usage');
+});
+
+test('the help of a command shows every option with its default', () => {
+  const { status, stdout } = countersign(['keygen', '--help']);
+  assert.equal(status, 0);
+  assert.match(stdout, /^Usage: countersign keygen \[options\]$/m);
+  assert.match(stdout, /^ {2}--out FILE +.*\(default client\.key\)$/m);
+  assert.match(stdout, /^ {2}--json /m);
+  assert.match(countersign(['config', '-h']).stdout, /^ {2}--limits-recipients MAILBOXES .*default 1024\)$/m);
+});
+
+test('keygen makes a private key file and prints the id of its public half', async () => {
+  const file = join(directory, 'alice.key');
+  const { status, stdout } = countersign(['keygen', '--out', file]);
+  assert.equal(status, 0);
+  const id = Buffer.from(importSecretKey(await readKeyFile(file)).publicKey).toString('hex');
+  assert.match(stdout, new RegExp(`^id +${id}$`, 'm'));
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+});
+
+test('keygen never overwrites a key', async () => {
+  const first = countersign(['keygen', '--json']);
+  assert.equal(json(first.stdout).file, 'client.key');
+  const before = readFileSync(join(directory, 'client.key'), 'utf8');
+  const { status, stdout, stderr } = countersign(['keygen', '--json']);
+  assert.equal(status, 1);
+  assert.match(stderr, /^key-exists: client\.key exists already\nUse that key, or choose another file/);
+  assert.equal(json(stdout).error.code, 'key-exists');
+  assert.equal(readFileSync(join(directory, 'client.key'), 'utf8'), before);
+});
+
+test('a failure of the system says what to check', () => {
+  const { status, stderr } = countersign(['keygen', '--out', 'no/such/directory/a.key']);
+  assert.equal(status, 1);
+  assert.match(stderr, /^ENOENT: no such file or directory, open '.+'\nCheck that the path exists/);
+});
+
+test('config shows each value with its source', () => {
+  const file = join(directory, 'server.json');
+  writeFileSync(file, '{"log": "warn"}');
+  const args = ['config', '--config', file, '--port', '1'];
+  const { status, stdout } = countersign(args, { COUNTERSIGN_HOST: '::1' });
+  assert.equal(status, 0);
+  assert.match(stdout, /^ {2}port = 1 +port, flag --port$/m);
+  assert.match(stdout, /^ {2}host = "::1" +address, env COUNTERSIGN_HOST$/m);
+  assert.match(stdout, /^ {2}log = "warn" +word, file .+server\.json$/m);
+  assert.match(stdout, /^ {2}epoch\.heartbeatMs = 1000 +ms, default$/m);
+  const told = json(countersign([...args, '--json']).stdout);
+  assert.equal(told.config.port, 1);
+  assert.deepEqual(told.settings.find((row: { key: string }) => row.key === 'port').source, 'flag');
+});
+
+test('config --check says whether the configuration is valid', () => {
+  assert.deepEqual(countersign(['config', '--check']), {
+    status: 0,
+    stdout: 'the configuration is valid\n',
+    stderr: '',
+  });
+  const { status, stdout, stderr } = countersign(['config', '--check', '--port', 'x']);
+  assert.deepEqual([status, stdout], [1, '']);
+  assert.match(stderr, /^config-invalid: flag --port: port: expected an integer from 0 to 65535, got "x"$/m);
+});
+
+test.run();

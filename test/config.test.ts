@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { suite } from 'uvu';
+import {
+  type ConfigSources,
+  defaultPlacement,
+  describeConfig,
+  flagOptions,
+  loadConfig,
+} from '../src/server/config.js';
+
+const test = suite('config');
+const directory = mkdtempSync(join(tmpdir(), 'countersign-config-'));
+let files = 0;
+
+function jsonFile(content: unknown): string {
+  const file = join(directory, `${files++}.json`);
+  writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content));
+  return file;
+}
+
+const load = (sources: Partial<ConfigSources>) => loadConfig({ flags: {}, env: {}, cores: 2, ...sources });
+
+/** The problems of a configuration that must be refused, one per line. */
+function problems(sources: Partial<ConfigSources>, code = 'config-invalid'): string[] {
+  try {
+    load(sources);
+  } catch (error) {
+    assert.equal((error as { code?: string }).code, code);
+    return (error as Error).message.split('\n');
+  }
+  return assert.fail('this configuration was accepted');
+}
+
+test('with no source at all the defaults hold', () => {
+  assert.deepEqual(load({}), {
+    data: './data',
+    host: '127.0.0.1',
+    port: 7700,
+    internalPort: 7701,
+    publicUrl: '',
+    inboxes: 1,
+    outboxes: 1,
+    threads: 1,
+    checks: 'process-boundaries',
+    epoch: { minIntervalMs: 1, heartbeatMs: 1000 },
+    mailboxes: 'open',
+    limits: {
+      messagesPerEpoch: 65536,
+      bytesPerEpoch: 33554432,
+      recipients: 1024,
+      bodyBytes: 262144,
+      envelopeBytes: 4096,
+      bundlesPerFrame: 1024,
+      frameBytes: 4194304,
+      countersKept: 4096,
+      retentionEpochs: 100000,
+      sockets: 20000,
+      mailboxesPerSocket: 4096,
+      handshakeMs: 10000,
+      bytesInFlight: 4194304,
+    },
+    log: 'info',
+  });
+});
+
+test('flags go above the environment, the environment above the file, the file above defaults', () => {
+  const file = jsonFile({ port: 1, host: 'file', log: 'warn', epoch: { heartbeatMs: 11 } });
+  const env = { COUNTERSIGN_PORT: '2', COUNTERSIGN_HOST: 'env', PORT: '9' };
+  const config = load({ file, env, flags: { port: '3' } });
+  assert.deepEqual([config.port, config.host, config.log, config.epoch.heartbeatMs], [3, 'env', 'warn', 11]);
+  assert.equal(config.epoch.minIntervalMs, 1);
+  const from = new Map(describeConfig(config).map((row) => [row.key, row.from]));
+  assert.equal(from.get('port'), 'flag --port');
+  assert.equal(from.get('host'), 'env COUNTERSIGN_HOST');
+  assert.equal(from.get('log'), `file ${file}`);
+  assert.equal(from.get('epoch.minIntervalMs'), 'default');
+});
+
+test('a nested setting has a flag and a variable', () => {
+  const config = load({
+    flags: { 'epoch-min-interval-ms': '5' },
+    env: { COUNTERSIGN_EPOCH_HEARTBEAT_MS: '50', COUNTERSIGN_LIMITS_BODY_BYTES: '0' },
+  });
+  assert.deepEqual(
+    [config.epoch.minIntervalMs, config.epoch.heartbeatMs, config.limits.bodyBytes],
+    [5, 50, 0],
+  );
+});
+
+test('an unknown name is refused in every source, with the nearest known one', () => {
+  const file = jsonFile({ prot: 1, epoch: { minIntervalMS: 1 }, limit: { recipients: 1 } });
+  assert.deepEqual(problems({ file, env: { COUNTERSIGN_HOTS: 'x' }, flags: { 'log-levle': 'info' } }), [
+    `file ${file}: prot is no setting, the nearest is port`,
+    `file ${file}: epoch.minIntervalMS is no setting, the nearest is epoch.minIntervalMs`,
+    `file ${file}: limit is no setting, the nearest is host`,
+    'env: COUNTERSIGN_HOTS is no setting, the nearest is COUNTERSIGN_HOST',
+    'flag: log-levle is no setting, the nearest is log',
+  ]);
+});
+
+test('every value that does not fit is named with its source and what was expected', () => {
+  const file = jsonFile({ port: '7700', epoch: 5, threads: 1.5 });
+  assert.deepEqual(
+    problems({ file, env: { COUNTERSIGN_CHECKS: 'never' }, flags: { inboxes: '-1', outboxes: 'two' } }),
+    [
+      `file ${file}: epoch: expected an object, got 5`,
+      `file ${file}: port: expected an integer from 0 to 65535, got "7700"`,
+      'flag --inboxes: inboxes: expected an integer from 1 to 4096, got -1',
+      'flag --outboxes: outboxes: expected an integer from 1 to 4096, got "two"',
+      `file ${file}: threads: expected an integer from 1 to 256, got 1.5`,
+      'env COUNTERSIGN_CHECKS: checks: expected one of process-boundaries, everywhere, got "never"',
+    ],
+  );
+});
+
+test('names that every object has are no settings', () => {
+  const file = jsonFile('{"__proto__": {"port": 1}, "constructor": 1, "epoch": {"toString": 1}}');
+  assert.equal(problems({ file }).length, 3);
+});
+
+test('a file that is missing, no JSON or no object is refused by name', () => {
+  assert.match(problems({ file: '/nowhere/at.all' }, 'config-unreadable')[0]!, /\/nowhere\/at\.all/);
+  assert.match(problems({ file: jsonFile('{"port":') }, 'config-unreadable')[0]!, /expected readable JSON/);
+  assert.match(problems({ file: jsonFile([1]) })[0]!, /expected a JSON object, got \[1\]/);
+});
+
+test('values that contradict each other are refused', () => {
+  assert.match(problems({ flags: { port: '7701' } })[0]!, /expected two ports/);
+  assert.match(problems({ flags: { 'epoch-min-interval-ms': '2000' } })[0]!, /epoch\.heartbeatMs/);
+  assert.match(problems({ flags: { 'limits-frame-bytes': '262144' } })[0]!, /limits\.bodyBytes/);
+  assert.match(problems({ flags: { 'limits-bytes-per-epoch': '262144' } })[0]!, /limits\.bytesPerEpoch/);
+  assert.equal(load({ flags: { port: '0', 'internal-port': '0' } }).port, 0);
+});
+
+test('the public URL is a plain WebSocket URL', () => {
+  assert.equal(load({ flags: { 'public-url': 'wss://mail.example/in' } }).publicUrl, 'wss://mail.example/in');
+  for (const url of ['http://x', 'wss://me@x', 'wss://x?token=1', 'wss://x#y', 'x']) {
+    assert.match(problems({ flags: { 'public-url': url } })[0]!, /expected a ws:\/\/ or wss:\/\/ URL/);
+  }
+});
+
+test('placement follows the cores', () => {
+  assert.deepEqual(defaultPlacement(1), { threads: 1, inboxes: 1, outboxes: 1 });
+  assert.deepEqual(defaultPlacement(2), { threads: 1, inboxes: 1, outboxes: 1 });
+  assert.deepEqual(defaultPlacement(3), { threads: 2, inboxes: 1, outboxes: 1 });
+  assert.deepEqual(defaultPlacement(8), { threads: 7, inboxes: 3, outboxes: 3 });
+  assert.deepEqual(defaultPlacement(64), { threads: 8, inboxes: 4, outboxes: 4 });
+  assert.equal(load({ cores: 8, flags: { inboxes: '2' } }).outboxes, 3);
+});
+
+test('every setting has its own flag, which parseArgs takes and the config knows', () => {
+  const options = flagOptions();
+  const rows = describeConfig(load({}));
+  assert.equal(Object.keys(options).length, rows.length);
+  const args = Object.keys(options).map((name, i) => `--${name}=${rows[i]!.value}`);
+  const { values } = parseArgs({ args, options });
+  const given = describeConfig(load({ flags: values as Record<string, string> }));
+  assert.deepEqual(
+    given.map(({ key, value }) => [key, value]),
+    rows.map(({ key, value }) => [key, value]),
+  );
+  assert.ok(given.every((row) => row.source === 'flag' && row.unit !== '' && row.about !== ''));
+});
+
+test('a configuration cannot be changed afterwards', () => {
+  const config = load({}) as { port: number; epoch: { heartbeatMs: number } };
+  assert.throws(() => {
+    config.port = 1;
+  }, TypeError);
+  assert.throws(() => {
+    config.epoch.heartbeatMs = 1;
+  }, TypeError);
+});
+
+test.run();
