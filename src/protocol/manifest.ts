@@ -11,7 +11,7 @@
  */
 import { importPublicKey, type PublicKey, sha256, trustedPublicKey } from '#crypto';
 import { ROLE, type Role } from './attestation.js';
-import { ascii, concat, FormatError, Reader, Writer } from './bytes.js';
+import { ascii, concat, FormatError, Reader, toHex, Writer } from './bytes.js';
 import { BUCKETS } from './limits.js';
 
 const HASH_TAG = ascii('csign1mf');
@@ -133,6 +133,7 @@ function checkManifest(manifest: Manifest): void {
     if (actor.role < ROLE.inbox || actor.role > ROLE.sequencer) throw bad(`unknown role ${actor.role}`);
     if (i > 0 && compareActors(manifest.actors[i - 1]!, actor) >= 0) throw bad('actors not sorted');
   });
+  checkActors(manifest, bad);
   manifest.buckets.forEach((run, i) => {
     const floor = i === 0 ? 0 : manifest.buckets[i - 1]!.firstBucket + 1;
     if (run.firstBucket < floor || run.firstBucket >= BUCKETS || (i === 0 && run.firstBucket !== 0))
@@ -148,6 +149,32 @@ function checkManifest(manifest: Manifest): void {
       throw bad('a key breaks the key rule');
     }
   }
+}
+
+/**
+ * Positions in the epoch leaf follow from the manifest alone, so actors in use are numbered without a
+ * gap and paired (router with inbox, receiver with outbox). A key stands for one actor only: were it
+ * shared, two honest statements of one epoch would look like one actor saying two things.
+ */
+function checkActors(manifest: Manifest, bad: (what: string) => FormatError): void {
+  const inUse = (role: Role) => manifest.actors.filter((a) => a.role === role && a.lastEpoch === 0);
+  for (const role of Object.values(ROLE)) {
+    if (inUse(role).some(({ index }, i) => index !== i)) throw bad('actors in use not numbered from 0');
+  }
+  manifest.actors.forEach((actor, i) => {
+    if (actor.lastEpoch !== 0 && actor.lastEpoch < actor.firstEpoch) throw bad('a key ends before it starts');
+    const before = manifest.actors[i - 1];
+    const successor = before?.role === actor.role && before.index === actor.index;
+    const over = before !== undefined && before.lastEpoch !== 0 && before.lastEpoch < actor.firstEpoch;
+    if (successor && !over) throw bad('two keys of one actor at one time');
+  });
+  const count = (role: Role) => inUse(role).length;
+  if (count(ROLE.inbox) === 0 || count(ROLE.inbox) !== count(ROLE.router)) throw bad('routers serve inboxes');
+  if (count(ROLE.outbox) === 0 || count(ROLE.outbox) !== count(ROLE.receiver))
+    throw bad('receivers serve outboxes');
+  if (count(ROLE.sequencer) !== 1) throw bad('one sequencer expected');
+  const keys = new Set(manifest.actors.map(({ key }) => toHex(key)));
+  if (keys.size !== manifest.actors.length) throw bad('one key for two actors');
 }
 
 function compareActors(a: ManifestActor, b: ManifestActor): number {

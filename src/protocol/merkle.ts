@@ -98,20 +98,24 @@ export function rootFromMultiproof(
   proof: Uint8Array,
 ): Uint8Array {
   checkIndices(size, indices);
+  if (leaves.length !== indices.length * HASH_BYTES) throw new FormatError('Merkle proof leaves miscounted');
   let known = [...indices];
-  let hashes = Uint8Array.from(leaves.subarray(0, known.length * 32));
+  let hashes = Uint8Array.from(leaves);
   let used = 0;
-  for (let n = size; n > 1; n = (n + 1) >> 1) {
+  // No 32-bit operators: a signed leaf count goes to 2^32 − 1, where (n + 1) >> 1 is 0 and would end the
+  // loop at once with the leaf itself as the root.
+  for (let n = size; n > 1; n = Math.ceil(n / 2)) {
     const above: number[] = [];
     const next = new Uint8Array(known.length * 32);
     for (let i = 0; i < known.length; i++) {
       const index = known[i]!;
       const at = above.length * 32;
-      above.push(index >> 1);
-      if (known[i + 1] === (index ^ 1)) {
+      const sibling = index % 2 === 0 ? index + 1 : index - 1;
+      above.push(Math.floor(index / 2));
+      if (known[i + 1] === sibling) {
         nodeInto(hashes, i * 32, hashes, (i + 1) * 32, next, at);
         i++;
-      } else if ((index ^ 1) >= n) {
+      } else if (sibling >= n) {
         next.set(hashes.subarray(i * 32, i * 32 + 32), at);
       } else {
         if (used + 32 > proof.length) throw new FormatError('Merkle proof too short');
@@ -195,6 +199,7 @@ export function logPath(nodes: LogNodes, index: number, size: number): Uint8Arra
 
 /** RFC 6962 §2.1.2: proves that the first `from` leaves are a prefix of the first `to`, packed. */
 export function consistencyProof(nodes: LogNodes, from: number, to: number): Uint8Array {
+  if (from > to) throw new FormatError('a log does not shrink');
   if (from === 0 || from === to) return new Uint8Array(0);
   const proof: Uint8Array[] = [];
   let start = 0;
@@ -233,6 +238,7 @@ export function gapLevels(from: number, to: number): number[] {
 
 /** The hashes of `gapLevels`, packed: what a holder of size `from` needs to reach size `to`. */
 export function gapHashes(nodes: LogNodes, from: number, to: number): Uint8Array {
+  if (from > to) throw new FormatError('a log does not shrink');
   let at = from;
   const hashes = gapLevels(from, to).map((level) => {
     const hash = nodes(level, at / 2 ** level);
@@ -295,8 +301,9 @@ export class Frontier {
     return completed;
   }
 
-  /** Appends what `gapHashes(nodes, this.size, to)` gave. Throws `FormatError` on any other length. */
+  /** Appends what `gapHashes(nodes, this.size, to)` gave. Throws `FormatError` on any other length or a smaller size. */
   appendGap(to: number, packed: Uint8Array): void {
+    if (to < this.size) throw new FormatError('a log does not shrink');
     const levels = gapLevels(this.size, to);
     if (packed.length !== levels.length * HASH_BYTES)
       throw new FormatError('log gap has the wrong number of hashes');
