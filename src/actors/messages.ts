@@ -193,6 +193,8 @@ export type ReceiverItems = {
 };
 
 // ---- to the sequencer
+/** An actor has recovered; no epoch is closed before all have. */
+export type Ready = { type: 'ready'; from: Address };
 /** An inbox is no longer empty, or a still was asked for. */
 export type Work = { type: 'work' };
 export type Attested = {
@@ -231,6 +233,7 @@ export type ActorMessage =
   | InboxBatch
   | RouterShare
   | ReceiverItems
+  | Ready
   | Work
   | Attested
   | Persist

@@ -13,35 +13,18 @@
  * Never: decides about order, drops a message that its owner has not acknowledged.
  */
 import {
-  BundleCursor,
   type BundleLimits,
-  type EpochContext,
-  equalBytes,
   getU16,
-  getU32,
   getU64,
-  ITEM_INBOX_AT,
-  ITEM_INDEX_AT,
-  ITEM_ROW_BYTES,
-  link,
-  linkParts,
-  MessageHasher,
-  merkleRoot,
-  type Output,
   type PublicKeyBook,
-  RECEIVER_PREFIX,
   ROLE,
-  rowAt,
   SESSION_KIND,
-  sameBytes,
-  stillHash,
 } from '../protocol/index.js';
-import { ActorFault, attest, checkAttestation, checkPagesOutput, type SignerOptions } from './attest.js';
-import { counterOf } from './batch.js';
-import { BodyPacker } from './body-packer.js';
+import { attest, type SignerOptions } from './attest.js';
 import { Deliverer } from './deliverer.js';
-import { Links, linksBytes, sameMailbox } from './epoch-file.js';
+import { Links } from './epoch-file.js';
 import { idAt, idBytes } from './ids.js';
+import { groupByMailbox, linkEpoch, type MailboxRows } from './link-epoch.js';
 import { type MailboxState, mailboxCodec, newMailbox } from './mailbox-state.js';
 import { Memory } from './memory.js';
 import {
@@ -51,13 +34,13 @@ import {
   type Committed,
   type OpenMailbox,
   type ReceiverItems,
-  SENT_ONLY,
   type Send,
   type Stage,
   type StoreReader,
   type StoreRecord,
 } from './messages.js';
-import type { SignedEpoch, Still } from './signed-epoch.js';
+import { checkBodies, checkReceiver } from './outbox-check.js';
+import type { SignedEpoch } from './signed-epoch.js';
 import { StateTable } from './state-table.js';
 import { epochKey, idKey, metaKey, numberValue, TABLE } from './store-keys.js';
 import { Unacknowledged } from './unacknowledged.js';
@@ -165,97 +148,34 @@ export class Outbox implements Stage {
   // ---- epochs
 
   private append(message: ReceiverItems): void {
-    const { options } = this;
-    const { context, items, batches } = message;
+    const { options, memory } = this;
+    const { epoch } = message.context;
     if (this.signed)
-      throw new Error(`outbox: epoch ${context.epoch} came while ${this.signed.links.epoch} is committing`);
-    if (options.checkInputs) this.check(message);
-    const groups = groupRows(items.pages, items.count);
-    const stills = this.takeAsked(groups.mailboxes);
-    const leaves = groups.leaves + stills.length;
-    const block = this.memory.take(linksBytes(groups.mailboxes.length, leaves, items.count));
-    const links = Links.create(block, context.epoch, groups.mailboxes.length, leaves, items.count);
-    const bodies = new BodyPacker(this.memory, batches);
-    const positions = this.link(context, message, groups, stills, links, bodies);
-    if (options.checkInputs) this.checkBodies(links, bodies.done());
-    const output: Output = { entries: items.count, leaves, root: merkleRoot(links.leafHashes) };
-    const attestation = attest(options, ROLE.outbox, context, [message.attestation], [output]);
-    this.signed = { links, bodies: bodies.done(), stills: positions, blocks: [block, bodies.block] };
-    this.unacknowledged.add(context.epoch, links.mailboxes, bodies.length);
+      throw new Error(`outbox: epoch ${epoch} came while ${this.signed.links.epoch} is committing`);
+    if (options.checkInputs) checkReceiver(message, options);
+    const groups = groupByMailbox(message.items);
+    const { signed, output } = linkEpoch(message, groups, this.takeAsked(groups), this.mailboxes, memory);
+    if (options.checkInputs) checkBodies(signed, options);
+    const attestation = attest(options, ROLE.outbox, message.context, [message.attestation], [output]);
+    this.signed = signed;
+    this.unacknowledged.add(epoch, signed.links.mailboxes, signed.bodies.length);
     const from = address('outbox', options.index);
     this.send(address('sequencer'), {
       type: 'attested',
       from,
-      epoch: context.epoch,
+      epoch,
       attestation,
-      records: this.records(context.epoch),
+      records: this.records(epoch),
     });
   }
 
   /** Stills that were asked for, of mailboxes without a link in this epoch; sorted. */
-  private takeAsked(linked: readonly { mailbox: string }[]): string[] {
+  private takeAsked(linked: readonly MailboxRows[]): string[] {
     if (this.asked.size === 0) return [];
     const withLink = new Set(linked.map(({ mailbox }) => mailbox));
     const stills = [...this.asked].filter((mailbox) => !withLink.has(mailbox)).sort();
     this.asked.clear();
     return stills;
-  }
-
-  /** Makes every link and still in leaf order. Returns the stills by mailbox. */
-  private link(
-    context: EpochContext,
-    { items, batches }: ReceiverItems,
-    groups: Groups,
-    stills: readonly string[],
-    links: Links,
-    bodies: BodyPacker,
-  ): Map<string, Still> {
-    const positions = new Map<string, Still>();
-    let leaf = 0;
-    let next = 0;
-    const putStillsBelow = (mailbox: string | null) => {
-      for (; next < stills.length && (mailbox === null || stills[next]! < mailbox); next++, leaf++) {
-        const id = stills[next]!;
-        const { chain, acknowledged } = this.mailboxes.get(id)!;
-        links.bytes.set(
-          stillHash(idBytes(id), context.epoch, chain, acknowledged.lastEpoch),
-          links.leafAt(leaf),
-        );
-        positions.set(id, { position: leaf, trimmedThrough: acknowledged.lastEpoch });
-      }
-    };
-    groups.mailboxes.forEach(({ mailbox, first, count }, i) => {
-      putStillsBelow(mailbox);
-      const state = this.mailboxes.get(mailbox);
-      if (!state) throw new ActorFault(`receiver ${this.options.index}: item for an unknown mailbox`);
-      const row = rowAt(first, ITEM_ROW_BYTES);
-      const entryAt = (k: number) => rowAt(first + k, ITEM_ROW_BYTES) + ITEM_INBOX_AT;
-      link(
-        items.pages,
-        row,
-        context.epoch,
-        state.chain,
-        items.pages,
-        entryAt,
-        count,
-        links.bytes,
-        links.leafAt(leaf),
-      );
-      links.putHeader(i, items.pages, row, leaf, state.chain, first, count);
-      for (let x = first; x < first + count; x++) {
-        const at = rowAt(x, ITEM_ROW_BYTES);
-        const batch = batches[getU16(items.pages, at + ITEM_INBOX_AT)]!;
-        const index = getU32(items.pages, at + ITEM_INDEX_AT);
-        const position = items.positions[x]!;
-        const detail = position === SENT_ONLY ? counterOf(batch, index) : bodies.put(batch, index);
-        links.putRow(x, items.pages, at + ITEM_INBOX_AT, position, detail);
-      }
-      leaf += linkParts(count);
-      state.chain = links.chainAfter(i);
-      this.mailboxes.put(mailbox, state);
-    });
-    putStillsBelow(null);
-    return positions;
   }
 
   private records(epoch: number): StoreRecord[] {
@@ -379,70 +299,4 @@ export class Outbox implements Stage {
     this.mailboxes.put(id, state);
     return true;
   }
-
-  // ---- check, then sign
-
-  private check({ context, attestation, items }: ReceiverItems): void {
-    const { keys, serverId, index } = this.options;
-    const signed = checkAttestation(attestation, keys, serverId, ROLE.receiver, index, context);
-    checkPagesOutput(
-      signed.outputs[0],
-      items.pages,
-      items.count,
-      ITEM_ROW_BYTES,
-      RECEIVER_PREFIX,
-      `receiver ${index}`,
-    );
-  }
-
-  /** Every message that will be delivered: its bytes as packed here, against the hash in the chain. */
-  private checkBodies(links: Links, bodies: Uint8Array): void {
-    const { serverId, limits } = this.options;
-    const hasher = new MessageHasher(serverId);
-    const cursor = new BundleCursor(limits);
-    const hash = new Uint8Array(32);
-    for (let i = 0; i < links.mailboxes; i++) {
-      const id = idBytes(links.mailbox(i));
-      for (let x = links.firstRow(i); x < links.firstRow(i) + links.rowCount(i); x++) {
-        const row = links.row(x);
-        if (row.position === SENT_ONLY) continue;
-        const body = BodyPacker.read(bodies, row.detail);
-        cursor.parse(bodies, body.from, body.to);
-        cursor.checkEnvelopes();
-        hasher.sender(bodies, row.detail);
-        hasher.bundle(body.counter, cursor, hash, 0);
-        if (!sameBytes(hash, 0, links.bytes, row.hashAt, 32))
-          throw new ActorFault(`receiver ${this.options.index}: bytes of a message have another hash`);
-        if (
-          !equalBytes(
-            id,
-            bodies.subarray(cursor.mailboxAt(row.position), cursor.mailboxAt(row.position) + 32),
-          )
-        ) {
-          throw new ActorFault(`receiver ${this.options.index}: message of another mailbox`);
-        }
-      }
-    }
-  }
-}
-
-interface Groups {
-  readonly mailboxes: { readonly mailbox: string; readonly first: number; readonly count: number }[];
-  /** Leaves of all links. */
-  readonly leaves: number;
-}
-
-/** Runs of rows of one mailbox. */
-function groupRows(pages: Uint8Array, rows: number): Groups {
-  const mailboxes: { mailbox: string; first: number; count: number }[] = [];
-  let leaves = 0;
-  for (let x = 0; x < rows; ) {
-    const at = rowAt(x, ITEM_ROW_BYTES);
-    let end = x + 1;
-    while (end < rows && sameMailbox(pages, at, rowAt(end, ITEM_ROW_BYTES))) end++;
-    mailboxes.push({ mailbox: idAt(pages, at), first: x, count: end - x });
-    leaves += linkParts(end - x);
-    x = end;
-  }
-  return { mailboxes, leaves };
 }

@@ -1,0 +1,97 @@
+/** The outbox's step: appends an epoch's items to the chains of their mailboxes, packed for store and deliveries. */
+import {
+  getU16,
+  getU32,
+  ITEM_INBOX_AT,
+  ITEM_INDEX_AT,
+  ITEM_ROW_BYTES,
+  link,
+  linkParts,
+  merkleRoot,
+  type Output,
+  rowAt,
+  stillHash,
+} from '../protocol/index.js';
+import { ActorFault } from './attest.js';
+import { counterOf } from './batch.js';
+import { BodyPacker } from './body-packer.js';
+import { Links, linksBytes, sameMailbox } from './epoch-file.js';
+import { idAt, idBytes } from './ids.js';
+import type { MailboxState } from './mailbox-state.js';
+import type { Memory } from './memory.js';
+import { type Items, type ReceiverItems, SENT_ONLY } from './messages.js';
+import type { SignedEpoch, Still } from './signed-epoch.js';
+import type { StateTable } from './state-table.js';
+
+/** A mailbox's rows among the items: `count` from `first` on. */
+export interface MailboxRows {
+  readonly mailbox: string;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** Runs of rows of one mailbox; items are sorted by mailbox. */
+export function groupByMailbox({ pages, count }: Items): MailboxRows[] {
+  const groups: MailboxRows[] = [];
+  for (let x = 0; x < count; ) {
+    const at = rowAt(x, ITEM_ROW_BYTES);
+    let end = x + 1;
+    while (end < count && sameMailbox(pages, at, rowAt(end, ITEM_ROW_BYTES))) end++;
+    groups.push({ mailbox: idAt(pages, at), first: x, count: end - x });
+    x = end;
+  }
+  return groups;
+}
+
+/**
+ * Links every group to its mailbox's chain and puts the asked stills (sorted, of mailboxes without
+ * items) in between, leaves in mailbox order. Moves the chains in `mailboxes`. Throws `ActorFault` on
+ * a mailbox that does not exist.
+ */
+export function linkEpoch(
+  { context, items, batches }: ReceiverItems,
+  groups: readonly MailboxRows[],
+  asked: readonly string[],
+  mailboxes: StateTable<MailboxState>,
+  memory: Memory,
+): { signed: SignedEpoch; output: Output } {
+  const { epoch } = context;
+  const leaves = groups.reduce((sum, { count }) => sum + linkParts(count), asked.length);
+  const block = memory.take(linksBytes(groups.length, leaves, items.count));
+  const links = Links.create(block, epoch, groups.length, leaves, items.count);
+  const bodies = new BodyPacker(memory, batches);
+  const stills = new Map<string, Still>();
+  let leaf = 0;
+  let next = 0;
+  const putStillsBelow = (mailbox: string | null) => {
+    for (; next < asked.length && (mailbox === null || asked[next]! < mailbox); next++, leaf++) {
+      const id = asked[next]!;
+      const { chain, acknowledged } = mailboxes.get(id)!;
+      links.bytes.set(stillHash(idBytes(id), epoch, chain, acknowledged.lastEpoch), links.leafAt(leaf));
+      stills.set(id, { position: leaf, trimmedThrough: acknowledged.lastEpoch });
+    }
+  };
+  groups.forEach(({ mailbox, first, count }, i) => {
+    putStillsBelow(mailbox);
+    const state = mailboxes.get(mailbox);
+    if (!state) throw new ActorFault('receiver: item for an unknown mailbox');
+    const row = rowAt(first, ITEM_ROW_BYTES);
+    const entryAt = (k: number) => rowAt(first + k, ITEM_ROW_BYTES) + ITEM_INBOX_AT;
+    link(items.pages, row, epoch, state.chain, items.pages, entryAt, count, links.bytes, links.leafAt(leaf));
+    links.putHeader(i, items.pages, row, leaf, state.chain, first, count);
+    for (let x = first; x < first + count; x++) {
+      const at = rowAt(x, ITEM_ROW_BYTES);
+      const batch = batches[getU16(items.pages, at + ITEM_INBOX_AT)]!;
+      const index = getU32(items.pages, at + ITEM_INDEX_AT);
+      const position = items.positions[x]!;
+      const detail = position === SENT_ONLY ? counterOf(batch, index) : bodies.put(batch, index);
+      links.putRow(x, items.pages, at + ITEM_INBOX_AT, position, detail);
+    }
+    leaf += linkParts(count);
+    state.chain = links.chainAfter(i);
+    mailboxes.put(mailbox, state);
+  });
+  putStillsBelow(null);
+  const signed = { links, bodies: bodies.done(), stills, blocks: [block, bodies.block] };
+  return { signed, output: { entries: items.count, leaves, root: merkleRoot(links.leafHashes) } };
+}

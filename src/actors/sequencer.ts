@@ -1,0 +1,282 @@
+/**
+ * Sequencer: starts epochs, checks and logs them. A logged epoch is committed.
+ *
+ * In:  ready, attested, empty (every actor); work (inboxes, outboxes); persist (outboxes)
+ * Out: close (inboxes); committed (all); persisted (who asked)
+ * Owns: the log of epochs and its frontier; the reserved epoch numbers; the phases (epoch-phases.ts).
+ *
+ * 1. A number is closed at most once, and only above everything ever reserved.
+ * 2. An epoch's log leaf and all of its state become durable in one transaction.
+ * 3. The checkpoint is signed after that; only then anything is told.
+ * Never: rebuilds what actors signed, goes on when one of them is wrong or missing.
+ */
+
+import { type ActorOptions, type AnyActorLogic, createActor } from 'xstate';
+import { sha256 } from '#crypto';
+import {
+  actorLeafHash,
+  attestationHash,
+  type Base,
+  type Checkpoint,
+  checkpointText,
+  type EpochContext,
+  type EpochLeaf,
+  encodeEpochLeaf,
+  type Frontier,
+  merkleRoot,
+  type PublicKeyBook,
+  type SignedAttestation,
+  Writer,
+} from '../protocol/index.js';
+import { type Actors, attestationOrder, checkEpoch } from './epoch-check.js';
+import { epochPhases, type PhaseEvent } from './epoch-phases.js';
+import { logRecord } from './log-store.js';
+import {
+  type ActorMessage,
+  type Address,
+  type Attested,
+  address,
+  type Committed,
+  type Persist,
+  type Send,
+  type Stage,
+  type StoreReader,
+  type StoreRecord,
+} from './messages.js';
+import { expiredRecords } from './retention.js';
+import { metaKey, numberKey, numberValue, TABLE } from './store-keys.js';
+
+/** Makes records durable, all or none, and calls back when they are on disk. Calls keep their order. */
+export type WriteDurably = (records: readonly StoreRecord[], durable: () => void) => void;
+
+export type Phase = 'reserved' | 'closing' | 'attested' | 'committing' | 'durable' | 'published';
+
+export interface SequencerOptions extends Actors {
+  readonly serverId: Uint8Array;
+  readonly sign: (bytes: Uint8Array) => Uint8Array;
+  readonly keys: PublicKeyBook;
+  readonly manifestHash: Uint8Array;
+  readonly placementRoot: Uint8Array;
+  readonly reader: StoreReader;
+  readonly write: WriteDurably;
+  /** The log as it stands. */
+  readonly frontier: Frontier;
+  readonly lastEpoch: number;
+  /** Highest number ever reserved. */
+  readonly reserved: number;
+  readonly retentionEpochs: number;
+  readonly minIntervalMs: number;
+  readonly heartbeatMs: number;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+  readonly clock: NonNullable<ActorOptions<AnyActorLogic>['clock']>;
+  /** Told of every phase of every epoch: for measurements and for tests that crash in between. */
+  readonly observe: (phase: Phase, epoch: number) => void;
+  /** Everything is drained. */
+  readonly finished: () => void;
+}
+
+/** Epoch numbers reserved at a time: one small write per so many epochs. */
+const RESERVE = 1000;
+export const RESERVED_KEY = metaKey('reserved epoch');
+
+export class Sequencer implements Stage {
+  private readonly phases;
+  private readonly order: Map<string, number>;
+  private readonly waitingFor: Set<string>;
+  private readonly empty = new Set<number>();
+  private reserved: number;
+  private lastEpoch: number;
+  private nextEpoch: number;
+  private lastClose = Number.NEGATIVE_INFINITY;
+  private context: EpochContext | null = null;
+  private attested: (Attested | undefined)[] = [];
+  private committed: Omit<Committed, 'type' | 'checkpoint'> | null = null;
+  private base: Base;
+  private swept = 0;
+
+  constructor(
+    private readonly options: SequencerOptions,
+    private readonly send: Send,
+  ) {
+    const order = attestationOrder(options);
+    this.order = new Map(order.map(({ role, index }, i) => [nameOf(address(KINDS[role], index)), i]));
+    this.waitingFor = new Set(this.order.keys());
+    this.reserved = options.reserved;
+    this.lastEpoch = options.lastEpoch;
+    this.nextEpoch = options.reserved + 1;
+    this.base = { size: options.frontier.size, root: options.frontier.root() };
+    this.phases = createActor(this.machine(), { clock: options.clock }).start();
+  }
+
+  private machine() {
+    const { options } = this;
+    return epochPhases.provide({
+      actions: {
+        reserve: () => this.reserve(),
+        close: () => this.close(),
+        commit: () => this.commit(),
+        publish: () => this.publish(),
+        finish: () => options.finished(),
+      },
+      guards: {
+        needsReservation: () => this.nextEpoch > this.reserved,
+        rested: () => this.restMs() <= 0,
+      },
+      delays: { rest: () => this.restMs(), heartbeat: () => options.heartbeatMs },
+    });
+  }
+
+  private restMs(): number {
+    return this.lastClose + this.options.minIntervalMs - this.options.now();
+  }
+
+  private phase(event: PhaseEvent): void {
+    this.phases.send(event);
+  }
+
+  handle(message: ActorMessage): void {
+    switch (message.type) {
+      case 'ready':
+        this.waitingFor.delete(nameOf(message.from));
+        if (this.waitingFor.size === 0) this.phase({ type: 'recovered' });
+        return;
+      case 'work':
+        return this.phase({ type: 'work' });
+      case 'attested':
+        return this.collect(message);
+      case 'persist':
+        return this.persist(message);
+      case 'empty':
+        this.empty.add(message.from.index);
+        if (this.empty.size === this.options.inboxes) this.phase({ type: 'emptied' });
+        return;
+      default:
+        throw new Error(`sequencer does not take '${message.type}'`);
+    }
+  }
+
+  private reserve(): void {
+    const reserved = this.nextEpoch - 1 + RESERVE;
+    this.options.write([{ key: RESERVED_KEY, value: numberValue(reserved) }], () => {
+      this.reserved = reserved;
+      this.options.observe('reserved', reserved);
+      this.phase({ type: 'reserved' });
+    });
+  }
+
+  private persist({ from, id, records }: Persist): void {
+    this.options.write(records, () => this.send(from, { type: 'persisted', id }));
+  }
+
+  // ---- one epoch
+
+  private close(): void {
+    const { options } = this;
+    const epoch = this.nextEpoch++;
+    if (epoch > this.reserved) throw new Error(`epoch ${epoch} is not reserved`);
+    this.lastClose = options.now();
+    this.context = {
+      epoch,
+      base: this.base,
+      manifestHash: options.manifestHash,
+      placementRoot: options.placementRoot,
+    };
+    this.attested = new Array(this.order.size);
+    options.observe('closing', epoch);
+    for (let i = 0; i < options.inboxes; i++)
+      this.send(address('inbox', i), { type: 'close', ...this.context });
+  }
+
+  private collect(message: Attested): void {
+    const position = this.order.get(nameOf(message.from));
+    if (position === undefined || message.epoch !== this.context?.epoch || this.attested[position]) {
+      throw new Error(`attestation of ${nameOf(message.from)} for epoch ${message.epoch} is not expected`);
+    }
+    this.attested[position] = message;
+    for (let i = 0; i < this.attested.length; i++) if (!this.attested[i]) return;
+    this.phase({ type: 'attested' });
+  }
+
+  private commit(): void {
+    const { options } = this;
+    const context = this.context!;
+    const all = this.attested as Attested[];
+    const signed = all.map(({ attestation }) => attestation);
+    checkEpoch(signed, options, options.keys, options.serverId, context);
+    options.observe('attested', context.epoch);
+    const leaf = this.leafOf(context, signed);
+    const bytes = encodeEpochLeaf(leaf);
+    const logIndex = options.frontier.size;
+    const completed = options.frontier.appendSubtree(0, sha256(bytes));
+    const records: StoreRecord[] = all.flatMap((each) => each.records);
+    records.push({ key: numberKey(TABLE.log, logIndex), value: logRecord(bytes, completed) });
+    records.push({
+      key: numberKey(TABLE.attestations, context.epoch),
+      value: attestationsRecord(logIndex, signed),
+    });
+    const expired = expiredRecords(options.reader, this.swept, context.epoch - options.retentionEpochs);
+    this.swept = expired.swept;
+    this.committed = { epoch: context.epoch, logIndex, leaf, attestations: signed };
+    options.observe('committing', context.epoch);
+    options.write([...records, ...expired.records], () => this.phase({ type: 'durable' }));
+  }
+
+  private leafOf(context: EpochContext, signed: readonly SignedAttestation[]): EpochLeaf {
+    const hashes = new Uint8Array(signed.length * 32);
+    signed.forEach(({ bytes, signature }, i) => {
+      hashes.set(actorLeafHash(attestationHash(bytes), signature), i * 32);
+    });
+    return {
+      ...context,
+      previousEpoch: this.lastEpoch,
+      actors: signed.length,
+      actorsRoot: merkleRoot(hashes),
+    };
+  }
+
+  private publish(): void {
+    const { options } = this;
+    const committed = this.committed!;
+    options.observe('durable', committed.epoch);
+    this.lastEpoch = committed.epoch;
+    this.base = { size: options.frontier.size, root: options.frontier.root() };
+    const message: Committed = {
+      type: 'committed',
+      ...committed,
+      checkpoint: signCheckpoint(options, this.base),
+    };
+    for (const to of this.everyone()) this.send(to, message);
+    this.committed = null;
+    this.context = null;
+    options.observe('published', committed.epoch);
+  }
+
+  private everyone(): Address[] {
+    return [
+      ...attestationOrder(this.options).map(({ role, index }) => address(KINDS[role], index)),
+      address('gateway'),
+    ];
+  }
+}
+
+const KINDS = ['sequencer', 'inbox', 'router', 'receiver', 'outbox', 'sequencer'] as const;
+
+function nameOf({ kind, index }: Address): string {
+  return `${kind} ${index}`;
+}
+
+/** The signed tree head of a log of this size and root. Ed25519 is deterministic: always the same bytes. */
+export function signCheckpoint(
+  signer: { serverId: Uint8Array; sign: (bytes: Uint8Array) => Uint8Array },
+  { size, root }: Base,
+): Checkpoint {
+  return { size, root, signature: signer.sign(checkpointText(signer.serverId, size, root)) };
+}
+
+/** log index 8 ‖ count 2 ‖ count × (length 4 ‖ signed bytes ‖ signature 64). */
+function attestationsRecord(logIndex: number, signed: readonly SignedAttestation[]): Uint8Array {
+  const out = new Writer(1024).u64(logIndex).u16(signed.length);
+  for (const { bytes, signature } of signed) out.u32(bytes.length).bytes(bytes).bytes(signature);
+  return out.done();
+}
