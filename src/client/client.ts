@@ -1,6 +1,6 @@
 /** Client: one key, one mailbox. A gateway of one, with a loop to read from. */
 import type { Checkpoint, Manifest } from '../protocol/index.js';
-import { Gateway, type Stand } from './gateway.js';
+import { Gateway } from './gateway.js';
 import type { GatewayEvents, State } from './gateway-events.js';
 import type { Resumed } from './mailbox.js';
 import type { Message, Receipt } from './message.js';
@@ -8,6 +8,7 @@ import { MessageQueue, type QueueOptions } from './message-queue.js';
 import { type GatewayOptions, settingsOf } from './options.js';
 import type { SendOptions } from './outgoing-bundle.js';
 import type { Dial } from './socket.js';
+import type { Stand } from './stands.js';
 
 export interface ClientOptions extends Omit<GatewayOptions, 'keys'> {
   /** Secret seed, 32 bytes. */

@@ -62,6 +62,8 @@ export class Connection {
   private readonly backoff: Backoff;
   private nonce: Uint8Array = new Uint8Array(32);
   private opened: OpenedMailbox[] = [];
+  /** What came for the first mailboxes before the last ones were answered. */
+  private early: Uint8Array[] = [];
   /** Counts attempts, so that a socket of an earlier one is not listened to. */
   private attempt = 0;
   private lastError: CountersignError | null = null;
@@ -124,6 +126,7 @@ export class Connection {
     this.state = 'greeting';
     this.nonce = Uint8Array.from(randomBytes(32));
     this.opened = [];
+    this.early = [];
     this.send([
       encodeHello({ kind: this.options.kind, nonce: this.nonce, checkpoint: this.host.checkpoint() }),
     ]);
@@ -135,6 +138,7 @@ export class Connection {
     if (this.state === 'open') return this.host.frame(type, frame);
     if (this.state === 'greeting' && type === FRAME.challenge) return this.answer(frame);
     if (this.state === 'opening' && type === FRAME.opened) return this.collect(frame);
+    if (this.state === 'opening' && this.opened.length > 0) return void this.early.push(frame);
     throw new VerificationError('format', `frame of type ${type} while ${this.state}`, frame);
   }
 
@@ -176,6 +180,7 @@ export class Connection {
     this.state = 'open';
     this.lastError = null;
     this.host.opened(this.opened);
+    for (const each of this.early.splice(0)) this.host.frame(each[0]!, each);
   }
 
   /** The server has proven that it is alive and well. */

@@ -7,58 +7,41 @@ import {
   type Checkpoint,
   CountersignError,
   decodeError,
-  equalBytes,
   errorCode,
   type Manifest,
   toHex,
 } from '../protocol/index.js';
 import { addresses, fetchOutboxUrl } from './directory.js';
 import { Emitter } from './events.js';
-import { claimStill } from './evidence.js';
 import { connectError, findServer, timeout, toError } from './find-server.js';
 import { FrontSession } from './front-session.js';
 import type { GatewayEvents, State } from './gateway-events.js';
 import { Mailbox, type Resumed, type Standing } from './mailbox.js';
 import type { Message, Receipt } from './message.js';
-import { abortedError, type GatewayOptions, idOf, type Settings } from './options.js';
+import { abortedError, type GatewayOptions, type Settings } from './options.js';
 import { OutboxSession } from './outbox-session.js';
 import { makeBundle, type SendOptions } from './outgoing-bundle.js';
 import { Persister } from './persister.js';
 import { Outgoing, Sender } from './sender.js';
 import { verifiedSignatures } from './signature-cache.js';
+import { type Stand, Stands } from './stands.js';
 import { MemoryStore, type Saved, type Store } from './store.js';
 import { overFrame, VerificationError } from './verification-error.js';
 import type { World } from './world.js';
 
-/** Messages of one mailbox and epoch, in order. */
+/** Messages of one mailbox and epoch. */
 export type OnMessages = (
   mailbox: number,
   messages: readonly Message[],
   taken: (weight: number) => void,
 ) => void;
 
-/** What was verified of a mailbox, as of an epoch. */
-export interface Stand {
-  readonly asOf: number;
-  /** Epoch of the last link; 0 = nothing ever came or went. */
-  readonly lastEpoch: number;
-  /** Messages that ever came or went. */
-  readonly total: number;
-  /** The whole claim, when the answer was a still; a link proves itself by its messages. */
-  claim(): Uint8Array | null;
-}
-
-interface Waiting {
-  readonly resolve: (stand: Stand) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 interface Member {
   readonly signer: Signer;
   readonly sender: Sender;
   readonly mailbox: Mailbox;
   readonly outbox: number;
-  readonly waiting: Waiting[];
+  readonly stands: Stands;
 }
 
 export class Gateway {
@@ -115,7 +98,8 @@ export class Gateway {
   ): Promise<Gateway> {
     const { signal } = options;
     if (signal?.aborted) throw abortedError(signal);
-    if (options.keys.length === 0) throw new TypeError('keys: expected at least one');
+    if (options.keys.length === 0 || new Set(options.keys.map(toHex)).size < options.keys.length)
+      throw new TypeError('keys: expected one or more, each once');
     const store = options.store ?? new MemoryStore();
     const { http, front } = addresses(options.url);
     const ending = new AbortController();
@@ -170,7 +154,7 @@ export class Gateway {
       stood: (standing) => this.stood(index, standing),
       gap: (from, to) => this.events.emit('gap', { mailbox: index, from, to }),
     });
-    return { signer, sender, mailbox, outbox, waiting: [] };
+    return { signer, sender, mailbox, outbox, stands: new Stands() };
   }
 
   private makeOutbox(outbox: number): void {
@@ -296,14 +280,18 @@ export class Gateway {
 
   private end(error: CountersignError): void {
     this.ended = error;
-    this.ending.abort(error);
-    for (const { connection } of this.sessions) connection.close();
-    for (const { sender, waiting } of this.members) {
-      sender.stop(error);
-      for (const { reject } of waiting.splice(0)) reject(error);
-    }
+    this.release(error);
     this.closing = this.persister.stop().then(() => this.store.close());
     this.closing.catch(() => {});
+  }
+
+  private release(error: CountersignError): void {
+    this.ending.abort(error);
+    for (const { connection } of this.sessions) connection.close();
+    for (const { sender, stands } of this.members) {
+      sender.stop(error);
+      stands.fail(error);
+    }
   }
 
   /** Why it is over; null while it is not. */
@@ -311,12 +299,18 @@ export class Gateway {
     return this.ended;
   }
 
+  /** Saves and sends what has been acknowledged, then closes. Messages under way go on in the store's next life. */
   close(reason = new CountersignError('closed', 'the client was closed')): Promise<void> {
-    if (!this.ended) {
-      this.end(reason);
-      this.change('closed');
-    }
-    return this.closing!;
+    this.closing ??= this.finish(reason);
+    return this.closing;
+  }
+
+  private async finish(reason: CountersignError): Promise<void> {
+    this.ended = reason;
+    await this.persister.finish();
+    this.release(reason);
+    this.change('closed');
+    await this.store.close();
   }
 
   // ---- what it is for
@@ -325,16 +319,16 @@ export class Gateway {
     return this.members[mailbox]!.signer.publicKey;
   }
 
+  get serverId(): Uint8Array {
+    return this.world.serverId;
+  }
+
   resumed(mailbox: number): Resumed {
     return this.members[mailbox]!.mailbox.resumed;
   }
 
   get manifest(): Manifest {
     return this.world.manifest;
-  }
-
-  get serverId(): Uint8Array {
-    return this.world.serverId;
   }
 
   /** The newest checkpoint known: size 0 = none. */
@@ -385,18 +379,12 @@ export class Gateway {
   still(mailbox: number): Promise<Stand> {
     return new Promise((resolve, reject) => {
       if (this.ended) throw this.ended;
-      const { waiting } = this.members[mailbox]!;
-      waiting.push({ resolve, reject });
-      if (waiting.length === 1) this.outboxOf(mailbox).askStill(this.slots[mailbox]!);
+      const isFirst = this.members[mailbox]!.stands.add({ resolve, reject });
+      if (isFirst) this.outboxOf(mailbox).askStill(this.slots[mailbox]!);
     });
   }
 
-  private stood(mailbox: number, { asOf, lastEpoch, total, still }: Standing): void {
-    const member = this.members[mailbox]!;
-    if (member.waiting.length === 0) return;
-    this.outboxOf(mailbox).stood(this.slots[mailbox]!);
-    const claim = () =>
-      still && claimStill(still.evidence, still.leaf, still.mailbox, still.next.chain, still.trimmedThrough);
-    for (const { resolve } of member.waiting.splice(0)) resolve({ asOf, lastEpoch, total, claim });
+  private stood(mailbox: number, standing: Standing): void {
+    if (this.members[mailbox]!.stands.answer(standing)) this.outboxOf(mailbox).stood(this.slots[mailbox]!);
   }
 }

@@ -22,12 +22,13 @@ export function connectMany(options: ManyOptions): Promise<Gateway> {
 
 export { Client, type ClientOptions } from './client.js';
 export { FileStore } from './file-store.js';
-export type { Gateway, Stand } from './gateway.js';
+export type { Gateway } from './gateway.js';
 export type { GatewayEvents, State } from './gateway-events.js';
 export type { ManyOptions } from './many.js';
 export { Message, Receipt } from './message.js';
 export type { QueueOptions } from './message-queue.js';
 export type { GatewayOptions } from './options.js';
 export type { SendOptions } from './outgoing-bundle.js';
+export type { Stand } from './stands.js';
 export { type Change, MemoryStore, type Saved, type Store } from './store.js';
 export { VerificationError, type VerificationStep } from './verification-error.js';

@@ -87,10 +87,22 @@ export class Persister {
     this.idle = null;
   }
 
+  /** Saves what is marked, and what that marks in turn; then takes nothing more. */
+  async finish(): Promise<void> {
+    while (!this.stopped && (this.running || this.marked.size > 0)) {
+      if (!this.running) this.schedule();
+      await this.settled();
+    }
+    this.stopped = true;
+  }
+
   /** Takes nothing more; resolves once a save that is under way is done. */
   stop(): Promise<void> {
     this.stopped = true;
-    if (!this.running) return Promise.resolve();
+    return this.running ? this.settled() : Promise.resolve();
+  }
+
+  private settled(): Promise<void> {
     return new Promise((resolve) => {
       this.idle = resolve;
     });

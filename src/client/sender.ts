@@ -252,10 +252,10 @@ export class Sender implements Participant {
     if (this.recovering) this.recover();
   }
 
+  /** The counter that an error expects is not used: only what is placed is known to be taken in. */
   refused(error: ErrorFrame): void {
     const code = errorCode(error.number) ?? 'closed';
     const last = error.firstCounter + error.count - 1;
-    if (error.expected > 0) this.taken = Math.max(this.taken, Math.min(error.expected - 1, this.sent));
     if (code === 'counter-expired') return this.placed(last);
     const reason = new CountersignError(code, error.text);
     for (const item of this.items.slice(this.indexOf(error.firstCounter), this.indexOf(last + 1))) {
