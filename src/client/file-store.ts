@@ -120,7 +120,9 @@ function encodeBatch(changes: Iterable<Change>): Uint8Array {
 
 async function readIfThere(path: string): Promise<Uint8Array | null> {
   try {
-    return await readFile(path);
+    // Not as a Buffer: its `slice` would be a view that keeps the whole file in memory.
+    const { buffer, byteOffset, length } = await readFile(path);
+    return new Uint8Array(buffer, byteOffset, length);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
