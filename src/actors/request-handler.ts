@@ -156,10 +156,9 @@ export class RequestHandler implements Stage {
   }
 
   private acknowledge(connection: ClientConnection, frame: Uint8Array): void {
-    for (const { slot, epoch } of decodeAck(frame)) {
-      if (!this.slotOf(connection, slot)) continue;
-      this.tellOutbox(connection, { type: 'ack', connection: connection.number, slot, epoch });
-    }
+    for (const { slot } of decodeAck(frame))
+      if (!connection.slots[slot]?.answer) throw new FormatError(`slot ${slot} is not open`);
+    this.tellOutbox(connection, { type: 'ack', connection: connection.number, frame });
   }
 
   private askStill(connection: ClientConnection, frame: Uint8Array): void {
