@@ -58,6 +58,7 @@ function messageHash(entry: p.DeliveredEntry, mailbox: Uint8Array): Uint8Array {
 function leavesOf(mailbox: p.DeliveredMailbox, epoch: number, { id, chain }: Client['mailboxes'][number]) {
   need(epoch > chain.lastEpoch, 'epoch');
   if (mailbox.kind === p.MAILBOX_KIND.still) {
+    need(mailbox.trimmedThrough <= chain.lastEpoch, 'trimmed');
     return [p.stillPreimage(id, epoch, chain, mailbox.trimmedThrough)];
   }
   const rows = mailbox.entries.map((entry) =>
@@ -98,13 +99,20 @@ export function accept(client: Client, frame: Uint8Array): Client {
   const delivery = p.decodeDeliver(frame);
   const { epoch } = delivery;
   need(p.equalBytes(epoch.manifestHash, w.MANIFEST_HASH), 'manifest');
+  need(p.equalBytes(epoch.placementRoot, p.EMPTY_ROOT), 'placement');
   need(epoch.previousEpoch < epoch.epoch && epoch.base.size <= delivery.logIndex, 'epoch');
   const indices: number[] = [];
   const preimages: Uint8Array[] = [];
   const mailboxes = [...client.mailboxes];
+  const ids: Uint8Array[] = [];
   for (const mailbox of delivery.mailboxes) {
     const own = mailboxes[mailbox.slot];
     if (!own) throw new Refused('slot');
+    need(
+      ids.every((id) => p.compareBytes(id, 0, own.id, 0, 32) < 0),
+      'mailboxes',
+    );
+    ids.push(own.id);
     const leaves = leavesOf(mailbox, epoch.epoch, own);
     for (const [part, leaf] of leaves.entries()) {
       indices.push(mailbox.position + part);
