@@ -14,6 +14,7 @@
  */
 import {
   type BundleLimits,
+  type Checkpoint,
   getU16,
   getU64,
   type PublicKeyBook,
@@ -53,6 +54,8 @@ export interface OutboxOptions extends SignerOptions {
   readonly lastEpoch: number;
   readonly flushEpochs: number;
   readonly bytesInFlight: number;
+  /** The newest at start. */
+  readonly checkpoint: Checkpoint;
   /** Position of this outbox's attestation in the epoch leaf, of how many. */
   readonly actorPosition: number;
   readonly checkInputs: boolean;
@@ -108,7 +111,7 @@ export class Outbox implements Stage {
       case 'drained':
         return this.deliverer.drained(message.connection, message.bytes);
       case 'disconnected':
-        return this.deliverer.disconnected(message.connection);
+        return this.disconnected(message.connection);
       default:
         throw new Error(`outbox does not take '${message.type}'`);
     }
@@ -234,6 +237,16 @@ export class Outbox implements Stage {
     this.persisting.delete(persist);
     for (const message of this.opening.get(id)!) this.answerOpen(id, message);
     this.opening.delete(id);
+  }
+
+  private disconnected(connection: number): void {
+    for (const [id, waiting] of this.opening) {
+      this.opening.set(
+        id,
+        waiting.filter((message) => message.connection !== connection),
+      );
+    }
+    this.deliverer.disconnected(connection);
   }
 
   private refuseOpen(
