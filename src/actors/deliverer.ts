@@ -36,6 +36,8 @@ export interface DelivererOptions {
   readonly memory: Memory;
   readonly limits: BundleLimits;
   readonly lastEpoch: number;
+  /** Newest durable checkpoint; null while the log is empty. */
+  readonly checkpoint: Checkpoint | null;
   readonly actorPosition: number;
   /** Bytes a socket may have outstanding before it is left alone. */
   readonly bytesInFlight: number;
@@ -85,7 +87,7 @@ export class Deliverer {
   private readonly epochs: CommittedEpochs;
   private readonly cursor: BundleCursor;
   private readonly out = new Writer(FRAME_TARGET * 2);
-  private checkpoint: Checkpoint | null = null;
+  private checkpoint: Checkpoint | null;
   committedEpoch: number;
 
   constructor(
@@ -95,6 +97,7 @@ export class Deliverer {
     this.epochs = new CommittedEpochs(options.reader, options.memory, options.index, options.actorPosition);
     this.cursor = new BundleCursor(options.limits);
     this.committedEpoch = options.lastEpoch;
+    this.checkpoint = options.checkpoint;
   }
 
   // ---- sessions

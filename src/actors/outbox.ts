@@ -14,6 +14,7 @@
  */
 import {
   type BundleLimits,
+  type Checkpoint,
   getU16,
   getU64,
   type PublicKeyBook,
@@ -51,6 +52,8 @@ export interface OutboxOptions extends SignerOptions {
   readonly reader: StoreReader;
   /** Newest committed epoch; 0 = none. */
   readonly lastEpoch: number;
+  /** Newest durable checkpoint, signed again after a restart; null while the log is empty. */
+  readonly checkpoint: Checkpoint | null;
   readonly flushEpochs: number;
   readonly bytesInFlight: number;
   /** Position of this outbox's attestation in the epoch leaf, of how many. */

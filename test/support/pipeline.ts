@@ -1,0 +1,310 @@
+/**
+ * The stages on one thread, with plain arrays as neighbours: what they send is queued and handed on in
+ * order. The sequencer is the real one, but its clock stands still and what it writes becomes durable
+ * when the test says so. Frames are laid into shared chunks as a request handler would.
+ */
+import { importSecretKey } from '#crypto';
+import { Inbox } from '../../src/actors/inbox.js';
+import {
+  type ActorMessage,
+  type Address,
+  address,
+  type SharedChunk,
+  type Stage,
+  type StoreRecord,
+  type SubmittedFrame,
+} from '../../src/actors/messages.js';
+import { Outbox } from '../../src/actors/outbox.js';
+import { Receiver } from '../../src/actors/receiver.js';
+import { Router } from '../../src/actors/router.js';
+import { RESERVED_KEY, Sequencer, signCheckpoint } from '../../src/actors/sequencer.js';
+import { numberKey, numberValue, TABLE } from '../../src/actors/store-keys.js';
+import {
+  actorPosition,
+  Frontier,
+  getU64,
+  type Manifest,
+  PublicKeyBook,
+  ROLE,
+} from '../../src/protocol/index.js';
+import { MemoryStore } from './store.js';
+
+/** A server's configuration: keys as 32-byte seeds, by actor index. */
+export interface Cluster {
+  readonly serverId: Uint8Array;
+  readonly manifest: Manifest;
+  readonly placementRoot: Uint8Array;
+  readonly seeds: {
+    readonly inboxes: readonly Uint8Array[];
+    readonly routers: readonly Uint8Array[];
+    readonly receivers: readonly Uint8Array[];
+    readonly outboxes: readonly Uint8Array[];
+    readonly sequencer: Uint8Array;
+  };
+  readonly placement: (id: Uint8Array) => { inbox: number; outbox: number };
+}
+
+export interface PipelineOptions {
+  /** `checks: everywhere`. */
+  readonly checkInputs: boolean;
+  readonly flushEpochs?: number;
+  readonly bytesInFlight?: number;
+  /** Called instead of every stage's step, which it has to run: to measure it, or to spoil its message. */
+  readonly around?: (to: Address, message: ActorMessage, step: () => void) => void;
+}
+
+type Durable = { records: readonly StoreRecord[]; durable: () => void };
+
+const CHUNK_BYTES = 1 << 16;
+
+export class Pipeline {
+  readonly store = new MemoryStore();
+  /** What request handlers got, in order. */
+  readonly gateway: ActorMessage[] = [];
+  /** What was sent between actors since the newest epoch was closed, in order. */
+  sent: { readonly to: Address; readonly message: ActorMessage }[] = [];
+  private readonly keys: PublicKeyBook;
+  private readonly timers = new Map<number, () => void>();
+  private stages = new Map<string, Stage>();
+  private queue: { to: Address; message: ActorMessage }[] = [];
+  /** Somebody has work for an epoch; the sequencer is told when the test closes one. */
+  private work = false;
+  private writes: Durable[] = [];
+  private holding = false;
+  private nextTimer = 1;
+  private chunk: SharedChunk = newChunk(0, CHUNK_BYTES);
+  private chunkUsed = 0;
+
+  constructor(
+    readonly cluster: Cluster,
+    readonly options: PipelineOptions,
+  ) {
+    this.keys = new PublicKeyBook(cluster.manifest);
+    this.restart();
+  }
+
+  /**
+   * Makes every stage anew from what is durable, as after a crash: all else is forgotten. Reserved epoch
+   * numbers are lost with it, as they are in a server, unless `reuse` says that none was handed out.
+   */
+  restart(reuse = false): void {
+    if (reuse) this.store.write([{ key: RESERVED_KEY, value: numberValue(this.log().lastEpoch) }]);
+    this.queue = [];
+    this.work = false;
+    this.writes = [];
+    this.timers.clear();
+    this.holding = false;
+    this.stages = new Map();
+    const { seeds } = this.cluster;
+    seeds.inboxes.forEach((seed, i) => {
+      this.stages.set(`inbox ${i}`, this.inbox(i, seed));
+      this.stages.set(`router ${i}`, this.router(i, seeds.routers[i]!));
+    });
+    seeds.outboxes.forEach((seed, j) => {
+      this.stages.set(`receiver ${j}`, this.receiver(j, seeds.receivers[j]!));
+      this.stages.set(`outbox ${j}`, this.outbox(j, seed));
+    });
+    const actors = [...this.stages.keys()];
+    this.stages.set('sequencer 0', this.sequencer());
+    for (const name of actors) {
+      const [kind, index] = name.split(' ') as [Address['kind'], string];
+      this.send(address('sequencer'), { type: 'ready', from: address(kind, Number(index)) });
+    }
+    this.run();
+  }
+
+  /** The log as it is durable. */
+  log(): { frontier: Frontier; lastEpoch: number } {
+    const frontier = new Frontier();
+    let lastEpoch = 0;
+    for (const { value } of this.store.range(numberKey(TABLE.log, 0), numberKey(TABLE.log + 1, 0))) {
+      frontier.append(value.slice(164, 196));
+      lastEpoch = getU64(value, 9);
+    }
+    return { frontier, lastEpoch };
+  }
+
+  stage<S extends Stage>(kind: Address['kind'], index: number): S {
+    return this.stages.get(`${kind} ${index}`) as S;
+  }
+
+  // ---- the stages
+
+  private readonly send = (to: Address, message: ActorMessage): void => {
+    if (message.type === 'work') this.work = true;
+    else this.queue.push({ to, message });
+  };
+
+  private signer(index: number, seed: Uint8Array) {
+    const { serverId, manifest } = this.cluster;
+    const { sign } = importSecretKey(seed);
+    return { index, serverId, sign, keys: this.keys, limits: manifest.policy, reader: this.store };
+  }
+
+  private inbox(index: number, seed: Uint8Array): Inbox {
+    const { flushEpochs = 16 } = this.options;
+    return new Inbox(
+      { ...this.signer(index, seed), flushEpochs, lastEpoch: this.log().lastEpoch },
+      this.send,
+    );
+  }
+
+  private router(index: number, seed: Uint8Array): Router {
+    const { checkInputs } = this.options;
+    const receiverOf = (mailbox: Uint8Array) => this.cluster.placement(mailbox).outbox;
+    const receivers = this.cluster.seeds.receivers.length;
+    return new Router({ ...this.signer(index, seed), checkInputs, receivers, receiverOf }, this.send);
+  }
+
+  private receiver(index: number, seed: Uint8Array): Receiver {
+    const { checkInputs } = this.options;
+    const receiverOf = (mailbox: Uint8Array) => this.cluster.placement(mailbox).outbox;
+    const routers = this.cluster.seeds.routers.length;
+    return new Receiver({ ...this.signer(index, seed), checkInputs, routers, receiverOf }, this.send);
+  }
+
+  private outbox(index: number, seed: Uint8Array): Outbox {
+    const { checkInputs, flushEpochs = 16, bytesInFlight = 1 << 30 } = this.options;
+    const { manifest, seeds } = this.cluster;
+    const position = actorPosition(manifest, ROLE.outbox, index);
+    const { frontier, lastEpoch } = this.log();
+    const base = { size: frontier.size, root: frontier.root() };
+    const checkpoint = base.size === 0 ? null : signCheckpoint(this.signer(0, seeds.sequencer), base);
+    return new Outbox(
+      {
+        ...this.signer(index, seed),
+        checkInputs,
+        flushEpochs,
+        bytesInFlight,
+        actorPosition: position,
+        lastEpoch,
+        checkpoint,
+      },
+      this.send,
+    );
+  }
+
+  private sequencer(): Sequencer {
+    const { cluster } = this;
+    const { inboxes, outboxes, sequencer } = cluster.seeds;
+    const reserved = this.store.get(RESERVED_KEY);
+    return new Sequencer(
+      {
+        ...this.signer(0, sequencer),
+        ...this.log(),
+        inboxes: inboxes.length,
+        outboxes: outboxes.length,
+        manifestHash: cluster.serverId,
+        placementRoot: cluster.placementRoot,
+        reserved: reserved ? getU64(reserved, 0) : 0,
+        retentionEpochs: cluster.manifest.policy.retentionEpochs,
+        write: (records, durable) => this.writes.push({ records, durable }),
+        minIntervalMs: 0,
+        heartbeatMs: 1000,
+        now: () => 0,
+        clock: {
+          setTimeout: (fire) => {
+            this.timers.set(this.nextTimer, () => fire());
+            return this.nextTimer++;
+          },
+          clearTimeout: (timer) => this.timers.delete(timer),
+        },
+        observe: () => {},
+        finished: () => {},
+      },
+      this.send,
+    );
+  }
+
+  // ---- what a test does
+
+  /** Hands a message to an actor, and on whatever follows from it. */
+  tell(to: Address, message: ActorMessage): void {
+    this.queue.push({ to, message });
+    this.run();
+  }
+
+  private run(): void {
+    for (let more = true; more; ) {
+      for (let next = this.queue.shift(); next; next = this.queue.shift()) this.step(next.to, next.message);
+      more = !this.holding && this.writes.length > 0;
+      if (more) this.writeFirst();
+    }
+  }
+
+  private writeFirst(): void {
+    const { records, durable } = this.writes.shift()!;
+    this.store.write(records);
+    durable();
+  }
+
+  private step(to: Address, message: ActorMessage): void {
+    if (to.kind === 'gateway') {
+      this.gateway.push(message);
+      return;
+    }
+    this.sent.push({ to, message });
+    const step = () => this.stage(to.kind, to.index).handle(message);
+    if (this.options.around) this.options.around(to, message, step);
+    else step();
+  }
+
+  /** Closes an epoch and takes it up to the point where its records could be written. */
+  close(): void {
+    this.run();
+    this.sent = [];
+    this.holding = true;
+    if (this.work) this.queue.push({ to: address('sequencer'), message: { type: 'work' } });
+    else for (const heartbeat of [...this.timers.values()]) heartbeat();
+    this.work = false;
+    this.run();
+    if (this.writes.length === 0) throw new Error('the epoch was not closed');
+  }
+
+  /** The closed epoch's records become durable, and everybody is told. */
+  commit(): void {
+    this.holding = false;
+    this.run();
+  }
+
+  /** The messages of one type that were sent since the newest epoch was closed. */
+  sentOf<T extends ActorMessage['type']>(type: T): Extract<ActorMessage, { type: T }>[] {
+    return this.sent.flatMap(({ message }) => (message.type === type ? [message as never] : []));
+  }
+
+  /** Takes out what request handlers got of one type. */
+  takeGateway<T extends ActorMessage['type']>(type: T): Extract<ActorMessage, { type: T }>[] {
+    const taken = this.gateway.filter((message) => message.type === type);
+    const rest = this.gateway.filter((message) => message.type !== type);
+    this.gateway.splice(0, this.gateway.length, ...rest);
+    return taken as Extract<ActorMessage, { type: T }>[];
+  }
+
+  /** A run of one sender's bundles, laid into a chunk. */
+  frame(
+    sender: Uint8Array,
+    firstCounter: number,
+    bundles: readonly Uint8Array[],
+    connection = 1,
+    slot = 0,
+  ): SubmittedFrame {
+    const length = bundles.reduce((sum, bundle) => sum + bundle.length, 0);
+    if (this.chunkUsed + length > this.chunk.bytes.length) {
+      this.chunk = newChunk(this.chunk.id + 1, Math.max(CHUNK_BYTES, length));
+      this.chunkUsed = 0;
+    }
+    const from = this.chunkUsed;
+    let items = 0;
+    for (const bundle of bundles) {
+      this.chunk.bytes.set(bundle, this.chunkUsed);
+      this.chunkUsed += bundle.length;
+      items += 1 + ((bundle[0]! << 8) | bundle[1]!);
+    }
+    const { chunk, chunkUsed: to } = this;
+    return { connection, slot, sender, firstCounter, count: bundles.length, chunk, from, to, items };
+  }
+}
+
+function newChunk(id: number, bytes: number): SharedChunk {
+  return { id, bytes: new Uint8Array(new SharedArrayBuffer(bytes)) };
+}
