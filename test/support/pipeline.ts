@@ -68,7 +68,7 @@ export class Pipeline {
   private stages = new Map<string, Stage>();
   private queue: { to: Address; message: ActorMessage }[] = [];
   /** Somebody has work for an epoch; the sequencer is told when the test closes one. */
-  private work = false;
+  work = false;
   private writes: Durable[] = [];
   private holding = false;
   private nextTimer = 1;
