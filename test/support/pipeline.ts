@@ -9,6 +9,7 @@ import {
   type ActorMessage,
   type Address,
   address,
+  type Send,
   type SharedChunk,
   type Stage,
   type StoreRecord,
@@ -21,6 +22,7 @@ import { RESERVED_KEY, Sequencer, signCheckpoint } from '../../src/actors/sequen
 import { numberKey, numberValue, TABLE } from '../../src/actors/store-keys.js';
 import {
   actorPosition,
+  type Checkpoint,
   Frontier,
   getU64,
   type Manifest,
@@ -63,7 +65,9 @@ export class Pipeline {
   readonly gateway: ActorMessage[] = [];
   /** What was sent between actors since the newest epoch was closed, in order. */
   sent: { readonly to: Address; readonly message: ActorMessage }[] = [];
-  private readonly keys: PublicKeyBook;
+  /** How often any stage has signed. */
+  signatures = 0;
+  readonly keys: PublicKeyBook;
   private readonly timers = new Map<number, () => void>();
   private stages = new Map<string, Stage>();
   private queue: { to: Address; message: ActorMessage }[] = [];
@@ -96,20 +100,14 @@ export class Pipeline {
     this.holding = false;
     this.stages = new Map();
     const { seeds } = this.cluster;
-    seeds.inboxes.forEach((seed, i) => {
-      this.stages.set(`inbox ${i}`, this.inbox(i, seed));
-      this.stages.set(`router ${i}`, this.router(i, seeds.routers[i]!));
-    });
-    seeds.outboxes.forEach((seed, j) => {
-      this.stages.set(`receiver ${j}`, this.receiver(j, seeds.receivers[j]!));
-      this.stages.set(`outbox ${j}`, this.outbox(j, seed));
-    });
-    const actors = [...this.stages.keys()];
-    this.stages.set('sequencer 0', this.sequencer());
-    for (const name of actors) {
-      const [kind, index] = name.split(' ') as [Address['kind'], string];
-      this.send(address('sequencer'), { type: 'ready', from: address(kind, Number(index)) });
+    const actors = [
+      ...seeds.inboxes.flatMap((_, i) => [address('inbox', i), address('router', i)]),
+      ...seeds.outboxes.flatMap((_, j) => [address('receiver', j), address('outbox', j)]),
+    ];
+    for (const { kind, index } of [...actors, address('sequencer')]) {
+      this.stages.set(`${kind} ${index}`, this.make(kind, index));
     }
+    for (const from of actors) this.send(address('sequencer'), { type: 'ready', from });
     this.run();
   }
 
@@ -135,69 +133,65 @@ export class Pipeline {
     else this.queue.push({ to, message });
   };
 
-  private signer(index: number, seed: Uint8Array) {
+  /** A new stage with what is durable; `send` in place of the queue. */
+  make(kind: Address['kind'], index: number, send: Send = this.send): Stage {
+    const { seeds, placement } = this.cluster;
+    const { checkInputs, flushEpochs = 16, bytesInFlight = 1 << 30 } = this.options;
+    const receiverOf = (mailbox: Uint8Array) => placement(mailbox).outbox;
+    const { lastEpoch } = this.log();
+    switch (kind) {
+      case 'inbox':
+        return new Inbox({ ...this.common(index, seeds.inboxes), flushEpochs, lastEpoch }, send);
+      case 'router': {
+        const routing = { checkInputs, receiverOf, receivers: seeds.receivers.length };
+        return new Router({ ...this.common(index, seeds.routers), ...routing }, send);
+      }
+      case 'receiver': {
+        const merging = { checkInputs, receiverOf, routers: seeds.routers.length };
+        return new Receiver({ ...this.common(index, seeds.receivers), ...merging }, send);
+      }
+      case 'outbox': {
+        const position = actorPosition(this.cluster.manifest, ROLE.outbox, index);
+        const delivering = { bytesInFlight, checkpoint: this.checkpoint(), actorPosition: position };
+        const common = this.common(index, seeds.outboxes);
+        return new Outbox({ ...common, ...delivering, checkInputs, flushEpochs, lastEpoch }, send);
+      }
+      default:
+        return this.sequencer(send);
+    }
+  }
+
+  /** What all stages are given, and some need. */
+  private common(index: number, seeds: readonly Uint8Array[]) {
     const { serverId, manifest } = this.cluster;
-    const { sign } = importSecretKey(seed);
+    const signer = importSecretKey(seeds[index]!);
+    const sign = (bytes: Uint8Array) => {
+      this.signatures++;
+      return signer.sign(bytes);
+    };
     return { index, serverId, sign, keys: this.keys, limits: manifest.policy, reader: this.store };
   }
 
-  private inbox(index: number, seed: Uint8Array): Inbox {
-    const { flushEpochs = 16 } = this.options;
-    return new Inbox(
-      { ...this.signer(index, seed), flushEpochs, lastEpoch: this.log().lastEpoch },
-      this.send,
-    );
-  }
-
-  private router(index: number, seed: Uint8Array): Router {
-    const { checkInputs } = this.options;
-    const receiverOf = (mailbox: Uint8Array) => this.cluster.placement(mailbox).outbox;
-    const receivers = this.cluster.seeds.receivers.length;
-    return new Router({ ...this.signer(index, seed), checkInputs, receivers, receiverOf }, this.send);
-  }
-
-  private receiver(index: number, seed: Uint8Array): Receiver {
-    const { checkInputs } = this.options;
-    const receiverOf = (mailbox: Uint8Array) => this.cluster.placement(mailbox).outbox;
-    const routers = this.cluster.seeds.routers.length;
-    return new Receiver({ ...this.signer(index, seed), checkInputs, routers, receiverOf }, this.send);
-  }
-
-  private outbox(index: number, seed: Uint8Array): Outbox {
-    const { checkInputs, flushEpochs = 16, bytesInFlight = 1 << 30 } = this.options;
-    const { manifest, seeds } = this.cluster;
-    const position = actorPosition(manifest, ROLE.outbox, index);
-    const { frontier, lastEpoch } = this.log();
+  private checkpoint(): Checkpoint | null {
+    const { frontier } = this.log();
+    if (frontier.size === 0) return null;
     const base = { size: frontier.size, root: frontier.root() };
-    const checkpoint = base.size === 0 ? null : signCheckpoint(this.signer(0, seeds.sequencer), base);
-    return new Outbox(
-      {
-        ...this.signer(index, seed),
-        checkInputs,
-        flushEpochs,
-        bytesInFlight,
-        actorPosition: position,
-        lastEpoch,
-        checkpoint,
-      },
-      this.send,
-    );
+    return signCheckpoint(this.common(0, [this.cluster.seeds.sequencer]), base);
   }
 
-  private sequencer(): Sequencer {
-    const { cluster } = this;
-    const { inboxes, outboxes, sequencer } = cluster.seeds;
+  private sequencer(send: Send): Sequencer {
+    const { serverId, placementRoot, manifest, seeds } = this.cluster;
     const reserved = this.store.get(RESERVED_KEY);
     return new Sequencer(
       {
-        ...this.signer(0, sequencer),
+        ...this.common(0, [seeds.sequencer]),
         ...this.log(),
-        inboxes: inboxes.length,
-        outboxes: outboxes.length,
-        manifestHash: cluster.serverId,
-        placementRoot: cluster.placementRoot,
+        inboxes: seeds.inboxes.length,
+        outboxes: seeds.outboxes.length,
+        manifestHash: serverId,
+        placementRoot,
         reserved: reserved ? getU64(reserved, 0) : 0,
-        retentionEpochs: cluster.manifest.policy.retentionEpochs,
+        retentionEpochs: manifest.policy.retentionEpochs,
         write: (records, durable) => this.writes.push({ records, durable }),
         minIntervalMs: 0,
         heartbeatMs: 1000,
@@ -212,7 +206,7 @@ export class Pipeline {
         observe: () => {},
         finished: () => {},
       },
-      this.send,
+      send,
     );
   }
 
