@@ -36,8 +36,8 @@ export interface DelivererOptions {
   readonly memory: Memory;
   readonly limits: BundleLimits;
   readonly lastEpoch: number;
-  /** Newest durable checkpoint; null while the log is empty. */
-  readonly checkpoint: Checkpoint | null;
+  /** The newest at start. */
+  readonly checkpoint: Checkpoint;
   readonly actorPosition: number;
   /** Bytes a socket may have outstanding before it is left alone. */
   readonly bytesInFlight: number;
@@ -87,7 +87,7 @@ export class Deliverer {
   private readonly epochs: CommittedEpochs;
   private readonly cursor: BundleCursor;
   private readonly out = new Writer(FRAME_TARGET * 2);
-  private checkpoint: Checkpoint | null;
+  private checkpoint: Checkpoint;
   committedEpoch: number;
 
   constructor(
@@ -241,7 +241,7 @@ export class Deliverer {
   /** Brings the client to the newest checkpoint, under which a backlog is then proven. */
   private bringCheckpoint(connection: Connection): void {
     const { checkpoint } = this;
-    if (!checkpoint || connection.logSize >= checkpoint.size) return;
+    if (connection.logSize >= checkpoint.size) return;
     const from = connection.logSize;
     const gap = gapHashes(logNodes(this.options.reader), from, checkpoint.size);
     connection.logSize = checkpoint.size;
@@ -288,7 +288,7 @@ export class Deliverer {
       return {
         mode: LOG_MODE.extend,
         from,
-        signature: this.checkpoint!.signature,
+        signature: this.checkpoint.signature,
         gap: gapHashes(nodes, from, logIndex),
       };
     }

@@ -17,7 +17,7 @@ import {
 import { ActorFault, checkAttestation, checking, checkPagesOutput } from './attest.js';
 import { counterOf, MessageChecker, moveTo, runAt } from './batch.js';
 import { BodyPacker } from './body-packer.js';
-import { BODY_HEADER_BYTES, isSent, type LinkRow } from './epoch-file.js';
+import { BODY_HEADER_BYTES, isSent, type LinkRow, sameMailbox } from './epoch-file.js';
 import { idBytes } from './ids.js';
 import type { MessageBatch, ReceiverItems } from './messages.js';
 import type { SignedEpoch } from './signed-epoch.js';
@@ -27,12 +27,13 @@ interface CheckOptions {
   readonly serverId: Uint8Array;
   readonly keys: PublicKeyBook;
   readonly limits: BundleLimits;
+  readonly receiverOf: (mailbox: Uint8Array) => number;
 }
 
-/** The receiver's signature, context, pages, their order, and that every item names a message. Throws `ActorFault`. */
+/** The receiver's signature, context, pages, their order, that every item belongs here and names a message. Throws `ActorFault`. */
 export function checkReceiver(
   { context, attestation, items, batches }: ReceiverItems,
-  { keys, serverId, index }: CheckOptions,
+  { keys, serverId, index, receiverOf }: CheckOptions,
 ): void {
   const { pages, count } = items;
   const who = `receiver ${index}`;
@@ -45,6 +46,9 @@ export function checkReceiver(
     const batch = batches[getU16(pages, row + ITEM_INBOX_AT)];
     if (!batch || getU32(pages, row + ITEM_INDEX_AT) >= batch.count)
       throw new ActorFault(`${who}: item of a message that there is not`);
+    const first = x === 0 || !sameMailbox(pages, row, rowAt(x - 1, ITEM_ROW_BYTES));
+    if (first && receiverOf(pages.subarray(row, row + 32)) !== index)
+      throw new ActorFault(`${who}: item of another outbox`);
   }
 }
 

@@ -52,12 +52,14 @@ export interface OutboxOptions extends SignerOptions {
   readonly reader: StoreReader;
   /** Newest committed epoch; 0 = none. */
   readonly lastEpoch: number;
-  /** Newest durable checkpoint, signed again after a restart; null while the log is empty. */
-  readonly checkpoint: Checkpoint | null;
   readonly flushEpochs: number;
   readonly bytesInFlight: number;
+  /** The newest at start. */
+  readonly checkpoint: Checkpoint;
   /** Position of this outbox's attestation in the epoch leaf, of how many. */
   readonly actorPosition: number;
+  /** Which outbox keeps a mailbox: 32 bytes. */
+  readonly receiverOf: (mailbox: Uint8Array) => number;
   readonly checkInputs: boolean;
 }
 
@@ -111,7 +113,7 @@ export class Outbox implements Stage {
       case 'drained':
         return this.deliverer.drained(message.connection, message.bytes);
       case 'disconnected':
-        return this.deliverer.disconnected(message.connection);
+        return this.disconnected(message.connection);
       default:
         throw new Error(`outbox does not take '${message.type}'`);
     }
@@ -240,6 +242,16 @@ export class Outbox implements Stage {
     this.persisting.delete(persist);
     for (const message of this.opening.get(id)!) this.answerOpen(id, message);
     this.opening.delete(id);
+  }
+
+  private disconnected(connection: number): void {
+    for (const [id, waiting] of this.opening) {
+      this.opening.set(
+        id,
+        waiting.filter((message) => message.connection !== connection),
+      );
+    }
+    this.deliverer.disconnected(connection);
   }
 
   private refuseOpen(

@@ -94,6 +94,7 @@ export class Sequencer implements Stage {
   private committed: Omit<Committed, 'type' | 'checkpoint'> | null = null;
   private base: Base;
   private swept = 0;
+  private failure: unknown;
 
   constructor(
     private readonly options: SequencerOptions,
@@ -106,7 +107,10 @@ export class Sequencer implements Stage {
     this.lastEpoch = options.lastEpoch;
     this.nextEpoch = options.reserved + 1;
     this.base = { size: options.frontier.size, root: options.frontier.root() };
-    this.phases = createActor(this.machine(), { clock: options.clock }).start();
+    this.phases = createActor(this.machine(), { clock: options.clock });
+    // XState hands errors of actions to observers; here they must end the step that caused them.
+    this.phases.subscribe({ error: (error) => (this.failure = error) });
+    this.phases.start();
   }
 
   private machine() {
@@ -133,6 +137,7 @@ export class Sequencer implements Stage {
 
   private phase(event: PhaseEvent): void {
     this.phases.send(event);
+    if (this.failure !== undefined) throw this.failure;
   }
 
   handle(message: ActorMessage): void {

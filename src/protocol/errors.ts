@@ -37,14 +37,6 @@ export const ERRORS = {
   // HTTP.
   'not-found': { number: 60, temporary: false },
   'bad-request': { number: 61, temporary: false },
-  // Starting and running a server.
-  'data-directory-in-use': { number: 80, temporary: true },
-  'data-directory-unusable': { number: 81, temporary: false },
-  'log-rolled-back': { number: 82, temporary: false },
-  'key-file-refused': { number: 83, temporary: false },
-  'config-invalid': { number: 84, temporary: false },
-  'actor-failed': { number: 85, temporary: true },
-  'address-in-use': { number: 86, temporary: true },
   // Found by a client; never sent.
   'verification-failed': { number: 100, temporary: false },
   'wrong-server': { number: 101, temporary: false },

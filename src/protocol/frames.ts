@@ -198,6 +198,21 @@ export function encodePlaced({ slot, epoch, inbox, messages }: Placed): Uint8Arr
   return out.done();
 }
 
+/** The same frame for runs of consecutive counters at consecutive indices, without an object per message. */
+export function encodePlacedRuns(
+  slot: number,
+  epoch: number,
+  inbox: number,
+  runs: readonly { readonly firstCounter: number; readonly firstIndex: number; readonly count: number }[],
+): Uint8Array {
+  const count = runs.reduce((sum, run) => sum + run.count, 0);
+  const out = new Writer(15 + count * 12).u8(FRAME.placed).u16(slot).u64(epoch).u16(inbox).u16(count);
+  for (const { firstCounter, firstIndex, count } of runs) {
+    for (let i = 0; i < count; i++) out.u64(firstCounter + i).u32(firstIndex + i);
+  }
+  return out.done();
+}
+
 export function decodePlaced(frame: Uint8Array): Placed {
   const reader = open(frame, FRAME.placed);
   const head = { slot: reader.u16(), epoch: reader.u64(), inbox: reader.u16() };

@@ -3,7 +3,7 @@
  * order. The sequencer is the real one, but its clock stands still and what it writes becomes durable
  * when the test says so. Frames are laid into shared chunks as a request handler would.
  */
-import { importSecretKey } from '#crypto';
+import { importSecretKey, type Signer } from '#crypto';
 import { Inbox } from '../../src/actors/inbox.js';
 import {
   type ActorMessage,
@@ -68,6 +68,7 @@ export class Pipeline {
   /** How often any stage has signed. */
   signatures = 0;
   readonly keys: PublicKeyBook;
+  private readonly signers = new Map<Uint8Array, Signer>();
   private readonly timers = new Map<number, () => void>();
   private stages = new Map<string, Stage>();
   private queue: { to: Address; message: ActorMessage }[] = [];
@@ -152,7 +153,8 @@ export class Pipeline {
       }
       case 'outbox': {
         const position = actorPosition(this.cluster.manifest, ROLE.outbox, index);
-        const delivering = { bytesInFlight, checkpoint: this.checkpoint(), actorPosition: position };
+        const checkpoint = this.checkpoint();
+        const delivering = { bytesInFlight, checkpoint, actorPosition: position, receiverOf };
         const common = this.common(index, seeds.outboxes);
         return new Outbox({ ...common, ...delivering, checkInputs, flushEpochs, lastEpoch }, send);
       }
@@ -164,7 +166,9 @@ export class Pipeline {
   /** What all stages are given, and some need. */
   private common(index: number, seeds: readonly Uint8Array[]) {
     const { serverId, manifest } = this.cluster;
-    const signer = importSecretKey(seeds[index]!);
+    const seed = seeds[index]!;
+    const signer = this.signers.get(seed) ?? importSecretKey(seed);
+    this.signers.set(seed, signer);
     const sign = (bytes: Uint8Array) => {
       this.signatures++;
       return signer.sign(bytes);
@@ -172,9 +176,8 @@ export class Pipeline {
     return { index, serverId, sign, keys: this.keys, limits: manifest.policy, reader: this.store };
   }
 
-  private checkpoint(): Checkpoint | null {
+  private checkpoint(): Checkpoint {
     const { frontier } = this.log();
-    if (frontier.size === 0) return null;
     const base = { size: frontier.size, root: frontier.root() };
     return signCheckpoint(this.common(0, [this.cluster.seeds.sequencer]), base);
   }

@@ -1,0 +1,68 @@
+/** What request handlers keep per socket. */
+import type { ChainState, OpenedMailbox, SessionKind } from '../protocol/index.js';
+
+/** A socket, as its listener gives it. */
+export interface ClientSocket {
+  /** Queues a frame; a turn's frames leave together. `counted` ones are reported when the socket has taken them. */
+  send(frame: Uint8Array, counted: boolean): void;
+  close(code: number, reason: string): void;
+  pause(): void;
+  resume(): void;
+}
+
+/** One mailbox (outbox socket) or sender (front socket) of a connection. */
+export interface Slot {
+  /** 32 bytes. */
+  readonly key: Uint8Array;
+  readonly id: string;
+  readonly inbox: number;
+  readonly outbox: number;
+  open: boolean;
+  chain: ChainState | null;
+  answer: OpenedMailbox | null;
+}
+
+export interface ClientConnection {
+  readonly number: number;
+  readonly socket: ClientSocket;
+  readonly kind: SessionKind;
+  /** Of an outbox socket. */
+  readonly outbox: number;
+  nonce: Uint8Array | null;
+  /** Null before hello. */
+  challenge: Uint8Array | null;
+  /** Size of the client's newest checkpoint, from its hello. */
+  logSize: number;
+  readonly slots: Slot[];
+  /** Session frames that are not answered yet, in order. */
+  readonly opening: { readonly first: number; readonly count: number; left: number }[];
+  /** Deliveries that wait until every session frame is answered. */
+  outgoing: Uint8Array[];
+  /** Frames that wait for room in an epoch; the socket is paused meanwhile. */
+  held: Uint8Array[];
+  heldSince: number;
+  ended: boolean;
+}
+
+export function newConnection(
+  number: number,
+  socket: ClientSocket,
+  kind: SessionKind,
+  outbox: number,
+): ClientConnection {
+  return {
+    number,
+    socket,
+    kind,
+    outbox,
+    nonce: null,
+    challenge: null,
+    logSize: 0,
+    slots: [],
+    opening: [],
+    outgoing: [],
+    held: [],
+    heldSince: 0,
+    ended: false,
+  };
+}

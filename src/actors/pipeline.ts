@@ -1,0 +1,204 @@
+/**
+ * The pipeline, and the only file that imports every stage: which actor runs on which thread, how it is
+ * made from what is durable, how it is supervised and drained.
+ *
+ *   request handlers → inbox i → router i → every receiver → outbox j → clients
+ *                         ↑ close             sequencer ← attestations of all
+ *
+ * An actor's step either completes or the server stops: an error here is never one request's.
+ */
+import { importSecretKey } from '#crypto';
+import {
+  actorPosition,
+  type Checkpoint,
+  type Frontier,
+  type Manifest,
+  type PlacedAt,
+  PublicKeyBook,
+  placementOf,
+  placementRoot,
+  ROLE,
+} from '../protocol/index.js';
+import { Inbox } from './inbox.js';
+import { Lifecycle } from './lifecycle.js';
+import {
+  type ActorKind,
+  type ActorMessage,
+  type Address,
+  address,
+  type Send,
+  type Stage,
+  type StoreReader,
+} from './messages.js';
+import { Outbox } from './outbox.js';
+import { Receiver } from './receiver.js';
+import { Router } from './router.js';
+import { Sequencer, type SequencerOptions } from './sequencer.js';
+import type { Switchboard } from './switchboard.js';
+
+export interface Plan {
+  readonly inboxes: number;
+  readonly outboxes: number;
+  /** Worker threads, numbered from 1; 0 is the thread of the sockets. */
+  readonly threads: number;
+}
+
+/** The thread of an actor. The sequencer shares the first; outboxes follow inboxes round and round. */
+export function threadOf({ inboxes, threads }: Plan, { kind, index }: Address): number {
+  if (kind === 'gateway') return 0;
+  if (kind === 'sequencer') return 1;
+  const turn = kind === 'inbox' || kind === 'router' ? index : inboxes + index;
+  return 1 + (turn % threads);
+}
+
+/** Every actor behind the request handlers, in pipeline order. */
+export function allActors({ inboxes, outboxes }: Plan): Address[] {
+  const of = (kind: ActorKind, count: number) => Array.from({ length: count }, (_, i) => address(kind, i));
+  return [
+    ...of('inbox', inboxes),
+    ...of('router', inboxes),
+    ...of('receiver', outboxes),
+    ...of('outbox', outboxes),
+    address('sequencer'),
+  ];
+}
+
+/** What the actors of a server have in common. */
+export interface PipelineOptions {
+  readonly plan: Plan;
+  readonly serverId: Uint8Array;
+  readonly manifest: Manifest;
+  readonly manifestHash: Uint8Array;
+  /** Secret seed (32 bytes) of an actor of this thread. */
+  readonly seedOf: (actor: Address) => Uint8Array;
+  readonly checkInputs: boolean;
+  readonly bytesInFlight: number;
+  /** Epochs between two writes of changed sender and mailbox states. */
+  readonly flushEpochs: number;
+  readonly reader: StoreReader;
+  readonly lastEpoch: number;
+  /** The newest at start; of size 0 on an empty log. */
+  readonly checkpoint: Checkpoint;
+  /** Of the log at start. */
+  readonly frontier: () => Frontier;
+  /** For the sequencer's thread alone. */
+  readonly sequencer: Pick<
+    SequencerOptions,
+    'write' | 'reserved' | 'minIntervalMs' | 'heartbeatMs' | 'now' | 'clock' | 'observe' | 'finished'
+  >;
+}
+
+/** The placement of ids by buckets; the one function that every stage uses. */
+export function placementFor(manifest: Manifest, serverId: Uint8Array): (id: Uint8Array) => PlacedAt {
+  return (id) => placementOf(manifest, serverId, id);
+}
+
+/** Makes the actors of a thread and connects them to its switchboard. Returns how to stop them. */
+export function hostActors(
+  options: PipelineOptions,
+  thread: number,
+  switchboard: Switchboard,
+): { stop(): void } {
+  const mine = allActors(options.plan).filter((actor) => threadOf(options.plan, actor) === thread);
+  const hosted = mine.map((actor) => new HostedActor(actor, options, switchboard.send));
+  for (const each of hosted) switchboard.add(each.address, (message) => each.take(message));
+  switchboard.step(() => {
+    for (const each of hosted) each.recover();
+  });
+  return {
+    stop() {
+      for (const each of hosted) each.stop();
+    },
+  };
+}
+
+/** An actor's stage behind its lifecycle. */
+class HostedActor {
+  private readonly lifecycle = new Lifecycle();
+  private stage: Stage | null = null;
+  private held: ActorMessage[] = [];
+
+  constructor(
+    readonly address: Address,
+    private readonly options: PipelineOptions,
+    private readonly send: Send,
+  ) {}
+
+  /** Reads back what is durable, then tells the sequencer; what came meanwhile is taken now. */
+  recover(): void {
+    this.stage = makeStage(this.address, this.options, this.send);
+    this.lifecycle.send('ready');
+    if (this.address.kind !== 'sequencer')
+      this.send(address('sequencer'), { type: 'ready', from: this.address });
+    const { held } = this;
+    this.held = [];
+    for (const message of held) this.take(message);
+  }
+
+  take(message: ActorMessage): void {
+    if (message.type === 'drain') this.lifecycle.send('drain');
+    const verdict = this.lifecycle.admit(message.type);
+    if (verdict === 'hold') this.held.push(message);
+    if (verdict !== 'take') return;
+    try {
+      this.stage!.handle(message);
+    } catch (error) {
+      this.lifecycle.send('fault');
+      throw error;
+    }
+  }
+
+  stop(): void {
+    this.lifecycle.send('stop');
+  }
+}
+
+function makeStage(actor: Address, options: PipelineOptions, send: Send): Stage {
+  const { kind, index } = actor;
+  const { plan, manifest, serverId, reader, lastEpoch, flushEpochs, checkInputs } = options;
+  const keys = new PublicKeyBook(manifest);
+  const signer = importSecretKey(options.seedOf(actor));
+  const limits = manifest.policy;
+  const place = placementFor(manifest, serverId);
+  const receiverOf = (mailbox: Uint8Array) => place(mailbox).outbox;
+  const common = {
+    index,
+    serverId,
+    sign: signer.sign,
+    keys,
+    limits,
+    checkInputs,
+    reader,
+    lastEpoch,
+    flushEpochs,
+  };
+  switch (kind) {
+    case 'inbox':
+      return new Inbox(common, send);
+    case 'router':
+      return new Router({ ...common, receivers: plan.outboxes, receiverOf }, send);
+    case 'receiver':
+      return new Receiver({ ...common, routers: plan.inboxes, receiverOf }, send);
+    case 'outbox': {
+      const position = actorPosition(manifest, ROLE.outbox, index);
+      const { bytesInFlight, checkpoint } = options;
+      const delivering = { bytesInFlight, checkpoint, actorPosition: position };
+      return new Outbox({ ...common, ...delivering, receiverOf }, send);
+    }
+    case 'sequencer': {
+      const { inboxes, outboxes } = plan;
+      const log = {
+        manifestHash: options.manifestHash,
+        placementRoot: placementRoot([]),
+        frontier: options.frontier(),
+      };
+      const { retentionEpochs } = manifest.policy;
+      return new Sequencer(
+        { ...common, ...log, ...options.sequencer, inboxes, outboxes, retentionEpochs },
+        send,
+      );
+    }
+    case 'gateway':
+      throw new Error('request handlers are made with their listener');
+  }
+}

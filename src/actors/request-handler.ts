@@ -1,0 +1,327 @@
+/**
+ * Request handler: speaks with clients. Handshake and sessions (sessions.ts), submissions
+ * (submissions.ts), acknowledgments; frames on their way out. One for all sockets of a thread.
+ *
+ * In:  sockets (connected, frame, drained, closed); refused, placed, sender-opened, queue-taken,
+ *      released (inboxes); mailbox-opened, frames, displaced, ack-refused (outboxes); committed
+ * Out: submit, open-sender (inboxes); open-mailbox, ack, ask-still, drained, disconnected (outboxes)
+ * Owns: per socket its handshake, its slots and the frames that wait for room.
+ *
+ * 1. Whatever a client sends wrong gets a coded answer and costs nobody else anything.
+ * 2. A sender has one inbox, named by placement, so its order is kept.
+ * Never: signs, orders, or keeps anything that must last.
+ */
+import {
+  type Checkpoint,
+  decodeAck,
+  decodeAskStill,
+  decodeHello,
+  decodeSession,
+  decodeSubmitHeader,
+  ERRORS,
+  type ErrorCode,
+  encodeError,
+  encodePlacedRuns,
+  FormatError,
+  FRAME,
+  frameType,
+  SESSION_KIND,
+  type SessionKind,
+} from '../protocol/index.js';
+import { type ClientConnection, type ClientSocket, newConnection, type Slot } from './client-connection.js';
+import { MailboxDirectory } from './mailbox-directory.js';
+import {
+  type ActorMessage,
+  address,
+  type PlacedRun,
+  type Refusal,
+  type Send,
+  type Stage,
+} from './messages.js';
+import { end, errorFrame, Sessions, type SessionsOptions } from './sessions.js';
+import { type SubmissionLimits, Submissions } from './submissions.js';
+
+export interface RequestHandlerOptions extends SessionsOptions {
+  readonly inboxes: number;
+  readonly limits: SubmissionLimits;
+  /** The newest at start. */
+  readonly checkpoint: Checkpoint;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+  /** Runs a function at the end of this turn of the event loop. */
+  readonly defer: (run: () => void) => void;
+}
+
+/** A frame waits this long for room in an epoch before it is refused as `busy`. */
+const BUSY_AFTER_MS = 2000;
+const BUSY_RETRY_MS = 1000;
+/** Messages in one placed frame: its count has 16 bits. */
+const MAX_PLACED = 0xffff;
+
+export class RequestHandler implements Stage {
+  private readonly connections = new Map<number, ClientConnection>();
+  /** Those with held frames, longest first. */
+  private readonly waiting = new Set<ClientConnection>();
+  private readonly sessions: Sessions;
+  private readonly submissions: Submissions;
+  private flushing = false;
+  /** Newest committed. */
+  checkpoint: Checkpoint;
+
+  constructor(
+    private readonly options: RequestHandlerOptions,
+    private readonly send: Send,
+  ) {
+    const directory = new MailboxDirectory(options.reader);
+    this.sessions = new Sessions(options, directory, send);
+    this.submissions = new Submissions(options.inboxes, options.limits, directory, send);
+    this.checkpoint = options.checkpoint;
+  }
+
+  // ---- sockets
+
+  /** `outbox`: of the socket's address; 0 on the front. */
+  connected(number: number, socket: ClientSocket, kind: SessionKind, outbox: number): void {
+    this.connections.set(number, newConnection(number, socket, kind, outbox));
+  }
+
+  closed(number: number): void {
+    const connection = this.connections.get(number);
+    if (!connection) return;
+    this.connections.delete(number);
+    this.waiting.delete(connection);
+    this.sessions.closed(connection);
+    this.tellOutbox(connection, { type: 'disconnected', connection: number });
+  }
+
+  /** The handshake took too long, if no session has come by now. */
+  handshakeTimeout(number: number): void {
+    const connection = this.connections.get(number);
+    if (connection?.slots.length === 0) end(connection, 'handshake-timeout', 'no session in time');
+  }
+
+  /** The socket has taken `bytes` of its counted frames. */
+  drained(number: number, bytes: number): void {
+    const connection = this.connections.get(number);
+    if (connection) this.tellOutbox(connection, { type: 'drained', connection: number, bytes });
+  }
+
+  private tellOutbox({ kind, outbox }: ClientConnection, message: ActorMessage): void {
+    if (kind === SESSION_KIND.outbox) this.send(address('outbox', outbox), message);
+  }
+
+  /** One binary message. */
+  frame(number: number, frame: Uint8Array): void {
+    const connection = this.connections.get(number);
+    if (!connection || connection.ended) return;
+    // A paused socket may still give what it had read already.
+    if (connection.held.length > 0) connection.held.push(frame);
+    else this.take(connection, frame);
+  }
+
+  private take(connection: ClientConnection, frame: Uint8Array): void {
+    try {
+      this.dispatch(connection, frame);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      end(connection, 'malformed-frame', error.message);
+    }
+  }
+
+  /** Ends every connection, one after another, with the same word. */
+  endAll(code: ErrorCode, text: string): void {
+    for (const connection of this.connections.values()) end(connection, code, text);
+  }
+
+  private dispatch(connection: ClientConnection, frame: Uint8Array): void {
+    const type = frameType(frame);
+    const { kind, challenge } = connection;
+    if (type === FRAME.hello && !challenge) return this.sessions.hello(connection, decodeHello(frame));
+    if (type === FRAME.session && challenge) return this.sessions.session(connection, decodeSession(frame));
+    if (type === FRAME.submit && kind === SESSION_KIND.front) return this.submit(connection, frame);
+    if (type === FRAME.ack && kind === SESSION_KIND.outbox) return this.acknowledge(connection, frame);
+    if (type === FRAME.askStill && kind === SESSION_KIND.outbox) return this.askStill(connection, frame);
+    end(connection, 'unexpected-frame', `frame type ${type} does not belong here`);
+  }
+
+  // ---- what clients ask for
+
+  /** An open slot. Null, and told, when it was displaced; a slot that never was is malformed. */
+  private slotOf(connection: ClientConnection, slot: number): Slot | null {
+    const entry = connection.slots[slot];
+    if (!entry?.answer) throw new FormatError(`slot ${slot} is not open`);
+    if (entry.open) return entry;
+    connection.socket.send(errorFrame('displaced', 'this slot is not open any more', slot), false);
+    return null;
+  }
+
+  private acknowledge(connection: ClientConnection, frame: Uint8Array): void {
+    for (const { slot, epoch } of decodeAck(frame)) {
+      if (!this.slotOf(connection, slot)) continue;
+      this.tellOutbox(connection, { type: 'ack', connection: connection.number, slot, epoch });
+    }
+  }
+
+  private askStill(connection: ClientConnection, frame: Uint8Array): void {
+    for (const slot of decodeAskStill(frame)) {
+      if (!this.slotOf(connection, slot)) continue;
+      this.tellOutbox(connection, { type: 'ask-still', connection: connection.number, slot });
+    }
+  }
+
+  private submit(connection: ClientConnection, frame: Uint8Array): void {
+    const header = decodeSubmitHeader(frame);
+    const entry = this.slotOf(connection, header.slot);
+    if (!entry) return;
+    if (!this.submissions.hasRoom(entry.inbox, frame.length)) return this.hold(connection, frame);
+    const origin = {
+      connection: connection.number,
+      slot: header.slot,
+      sender: entry.key,
+      inbox: entry.inbox,
+    };
+    this.refuse(this.submissions.take(origin, header, frame));
+    if (this.flushing) return;
+    this.flushing = true;
+    this.options.defer(() => {
+      this.flushing = false;
+      this.submissions.flush();
+    });
+  }
+
+  private hold(connection: ClientConnection, frame: Uint8Array): void {
+    connection.held.push(frame);
+    connection.heldSince = this.options.now();
+    connection.socket.pause();
+    this.waiting.add(connection);
+  }
+
+  /** Room may have come: takes held frames as far as it goes. */
+  private retryHeld(): void {
+    for (const connection of [...this.waiting]) {
+      const frames = connection.held;
+      connection.held = [];
+      this.waiting.delete(connection);
+      while (frames.length > 0 && connection.held.length === 0 && !connection.ended)
+        this.take(connection, frames.shift()!);
+      connection.held.push(...frames);
+      if (connection.held.length === 0) connection.socket.resume();
+    }
+  }
+
+  private refuseLongHeld(): void {
+    const before = this.options.now() - BUSY_AFTER_MS;
+    for (const connection of [...this.waiting]) {
+      if (connection.heldSince > before) continue;
+      for (const frame of connection.held) {
+        if (frameType(frame) !== FRAME.submit) continue;
+        const { slot, firstCounter, count } = decodeSubmitHeader(frame);
+        const text = 'the epoch is full';
+        const busy = {
+          number: ERRORS.busy.number,
+          slot,
+          firstCounter,
+          count,
+          expected: 0,
+          retryAfterMs: BUSY_RETRY_MS,
+          text,
+        };
+        connection.socket.send(encodeError(busy), false);
+      }
+      connection.held = [];
+      this.waiting.delete(connection);
+      connection.socket.resume();
+    }
+  }
+
+  // ---- what actors say
+
+  handle(message: ActorMessage): void {
+    switch (message.type) {
+      case 'frames':
+        return this.deliver(message.connection, message.frames);
+      case 'placed':
+        return this.placed(message.runs);
+      case 'refused':
+        return this.refuse(message.refusals);
+      case 'queue-taken':
+        this.submissions.taken(message.inbox, message.bytes, message.items);
+        return this.retryHeld();
+      case 'released':
+        return this.submissions.released(message);
+      case 'mailbox-opened':
+        return this.with(message.connection, (connection) =>
+          this.sessions.mailboxOpened(connection, message),
+        );
+      case 'sender-opened':
+        return this.with(message.connection, (connection) => this.sessions.senderOpened(connection, message));
+      case 'displaced':
+        return this.with(message.connection, (connection) =>
+          this.sessions.displaced(connection, message.slot),
+        );
+      case 'ack-refused':
+        return this.with(message.connection, ({ socket }) => {
+          socket.send(
+            errorFrame('ack-unknown-epoch', `no link in epoch ${message.epoch}`, message.slot),
+            false,
+          );
+        });
+      case 'committed':
+        this.checkpoint = message.checkpoint;
+        return this.refuseLongHeld();
+      default:
+        throw new Error(`request handler does not take '${message.type}'`);
+    }
+  }
+
+  private with(number: number, run: (connection: ClientConnection) => void): void {
+    const connection = this.connections.get(number);
+    if (connection) run(connection);
+  }
+
+  private deliver(number: number, frames: readonly Uint8Array[]): void {
+    const connection = this.connections.get(number);
+    if (!connection) return;
+    if (connection.opening.length > 0) connection.outgoing.push(...frames);
+    else for (const frame of frames) connection.socket.send(frame, true);
+  }
+
+  private refuse(refusals: readonly Refusal[]): void {
+    for (const { connection, slot, code, firstCounter, count, expected, text } of refusals) {
+      const error = {
+        number: ERRORS[code].number,
+        slot,
+        firstCounter,
+        count,
+        expected,
+        retryAfterMs: 0,
+        text,
+      };
+      this.connections.get(connection)?.socket.send(encodeError(error), false);
+    }
+  }
+
+  /** One frame per sender, epoch and 65,535 messages. */
+  private placed(runs: readonly PlacedRun[]): void {
+    const groups = new Map<string, PlacedRun[]>();
+    for (const run of runs) {
+      const key = `${run.connection} ${run.slot} ${run.epoch}`;
+      const group = groups.get(key);
+      if (group) group.push(run);
+      else groups.set(key, [run]);
+    }
+    for (const group of groups.values()) {
+      const { connection, slot, epoch, inbox } = group[0]!;
+      const socket = this.connections.get(connection)?.socket;
+      let from = 0;
+      for (let i = 0, count = 0; socket && i < group.length; i++) {
+        count += group[i]!.count;
+        const next = group[i + 1]?.count ?? MAX_PLACED;
+        if (count + next <= MAX_PLACED) continue;
+        socket.send(encodePlacedRuns(slot, epoch, inbox, group.slice(from, i + 1)), false);
+        from = i + 1;
+        count = 0;
+      }
+    }
+  }
+}

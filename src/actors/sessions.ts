@@ -1,0 +1,218 @@
+/**
+ * The request handlers' handshake: hello, challenge, session, opened. A key opens its mailbox by
+ * signing the challenge; a newer session of a key displaces the older one of the same kind.
+ */
+import { importPublicKey, randomBytes, trustedPublicKey } from '#crypto';
+import {
+  type Checkpoint,
+  checkpointText,
+  ERRORS,
+  type ErrorCode,
+  type ErrorKind,
+  encodeChallenge,
+  encodeError,
+  encodeOpened,
+  equalBytes,
+  FormatError,
+  type Hello,
+  logRoot,
+  NO_SLOT,
+  type PlacedAt,
+  type PublicKeyBook,
+  ROLE,
+  SESSION_KIND,
+  type SessionRequest,
+  sessionBytes,
+} from '../protocol/index.js';
+import type { ClientConnection } from './client-connection.js';
+import { idAt } from './ids.js';
+import { logNodes } from './log-store.js';
+import type { MailboxDirectory } from './mailbox-directory.js';
+import { address, type MailboxOpened, type Send, type SenderOpened, type StoreReader } from './messages.js';
+import { numberKey, TABLE } from './store-keys.js';
+
+export interface SessionsOptions {
+  readonly serverId: Uint8Array;
+  readonly manifestHash: Uint8Array;
+  readonly keys: PublicKeyBook;
+  readonly reader: StoreReader;
+  readonly placementOf: (id: Uint8Array) => PlacedAt;
+  readonly mailboxesPerSocket: number;
+  /** Whether a valid session of an unknown key makes its mailbox. */
+  readonly openMailboxes: boolean;
+  /** A client holds a signed checkpoint that our log does not bear out: the server must not go on. */
+  readonly rolledBack: (size: number) => void;
+}
+
+/** Sends an error and closes the socket. */
+export function end(connection: ClientConnection, code: ErrorCode, text: string): void {
+  if (connection.ended) return;
+  connection.ended = true;
+  connection.socket.send(errorFrame(code, text, NO_SLOT), false);
+  const kind: ErrorKind = ERRORS[code];
+  connection.socket.close(kind.close ?? 3500, code);
+}
+
+/** An error that is not about counters. */
+export function errorFrame(code: ErrorCode, text: string, slot: number): Uint8Array {
+  return encodeError({
+    number: ERRORS[code].number,
+    slot,
+    firstCounter: 0,
+    count: 0,
+    expected: 0,
+    retryAfterMs: 0,
+    text,
+  });
+}
+
+const NO_CHAIN = { lastEpoch: 0, total: 0, head: new Uint8Array(32) };
+
+export class Sessions {
+  private readonly fronts = new Map<string, { connection: ClientConnection; slot: number }>();
+
+  constructor(
+    private readonly options: SessionsOptions,
+    private readonly directory: MailboxDirectory,
+    private readonly send: Send,
+  ) {}
+
+  hello(connection: ClientConnection, hello: Hello): void {
+    if (hello.kind !== connection.kind)
+      return end(connection, 'unexpected-frame', 'session kind of another address');
+    if (!this.bearsOut(hello.checkpoint)) return this.options.rolledBack(hello.checkpoint.size);
+    const { serverId, manifestHash } = this.options;
+    connection.nonce = Uint8Array.from(hello.nonce);
+    connection.challenge = Uint8Array.from(randomBytes(32));
+    connection.logSize = hello.checkpoint.size;
+    connection.socket.send(
+      encodeChallenge({ serverId, challenge: connection.challenge, manifestHash }),
+      false,
+    );
+  }
+
+  /** False when the checkpoint is validly signed and our log is shorter, or another one. */
+  private bearsOut({ size, root, signature }: Checkpoint): boolean {
+    if (size === 0) return true;
+    const { reader, serverId, keys } = this.options;
+    // What is durable counts: a client may know an epoch before this thread has heard of it.
+    const known = reader.get(numberKey(TABLE.log, size - 1)) !== undefined;
+    if (known && equalBytes(logRoot(logNodes(reader), size), root)) return true;
+    if (keys.get(ROLE.sequencer, 0).verify(checkpointText(serverId, size, root), signature)) return false;
+    throw new FormatError('hello: checkpoint is not signed by this server');
+  }
+
+  session(connection: ClientConnection, requests: readonly SessionRequest[]): void {
+    const first = connection.slots.length;
+    const { mailboxesPerSocket, placementOf } = this.options;
+    if (first + requests.length > mailboxesPerSocket) {
+      return end(connection, 'too-many-mailboxes', `at most ${mailboxesPerSocket} mailboxes on a socket`);
+    }
+    if (requests.length === 0) throw new FormatError('session: no mailbox');
+    connection.opening.push({ first, count: requests.length, left: requests.length });
+    requests.forEach((request, i) => {
+      const key = Uint8Array.from(request.key);
+      connection.slots.push({
+        key,
+        id: idAt(key, 0),
+        ...placementOf(key),
+        open: false,
+        chain: null,
+        answer: null,
+      });
+      const error = this.check(connection, request);
+      if (error) this.answer(connection, first + i, ERRORS[error].number, 0);
+      else this.openMailbox(connection, first + i, request.acknowledged);
+    });
+  }
+
+  private check(connection: ClientConnection, { key, signature }: SessionRequest): ErrorCode | null {
+    const { serverId, placementOf } = this.options;
+    const { kind, challenge, nonce, outbox } = connection;
+    try {
+      // A key with a mailbox has passed the key rule when the mailbox was made.
+      const parsed = this.directory.has(key, 0) ? trustedPublicKey(key) : importPublicKey(key);
+      if (!parsed.verify(sessionBytes(serverId, kind, challenge!, nonce!, key), signature))
+        return 'session-refused';
+    } catch {
+      return 'session-refused';
+    }
+    return kind === SESSION_KIND.outbox && placementOf(key).outbox !== outbox ? 'wrong-outbox' : null;
+  }
+
+  private openMailbox(
+    { kind, logSize, number, slots }: ClientConnection,
+    slot: number,
+    acknowledged: number,
+  ): void {
+    const { key, outbox } = slots[slot]!;
+    const seed = this.options.openMailboxes ? Uint8Array.from(randomBytes(32)) : null;
+    const to = address('outbox', outbox);
+    this.send(to, {
+      type: 'open-mailbox',
+      connection: number,
+      slot,
+      mailbox: key,
+      kind,
+      acknowledged,
+      logSize,
+      seed,
+    });
+  }
+
+  /** The outbox has answered. On the front the sender's inbox is asked next. */
+  mailboxOpened(
+    connection: ClientConnection,
+    { slot, kind, error, lastEpoch, total, head }: MailboxOpened,
+  ): void {
+    const entry = connection.slots[slot]!;
+    if (error) return this.answer(connection, slot, ERRORS[error].number, 0);
+    entry.chain = { lastEpoch, total, head };
+    if (kind === SESSION_KIND.outbox) return this.answer(connection, slot, 0, 0);
+    this.displaceFront(connection, slot);
+    const to = address('inbox', entry.inbox);
+    this.send(to, { type: 'open-sender', connection: connection.number, slot, sender: entry.key });
+  }
+
+  private displaceFront(connection: ClientConnection, slot: number): void {
+    const { id } = connection.slots[slot]!;
+    const older = this.fronts.get(id);
+    this.fronts.set(id, { connection, slot });
+    if (older) this.displaced(older.connection, older.slot);
+  }
+
+  senderOpened(connection: ClientConnection, { slot, lastCounter }: SenderOpened): void {
+    this.answer(connection, slot, 0, lastCounter);
+  }
+
+  private answer(connection: ClientConnection, slot: number, error: number, lastCounter: number): void {
+    const { slots, opening, socket } = connection;
+    const entry = slots[slot]!;
+    entry.open = error === 0;
+    entry.answer = { error, lastCounter, ...(entry.chain ?? NO_CHAIN) };
+    opening.find(({ first, count }) => slot >= first && slot < first + count)!.left--;
+    while (opening[0]?.left === 0) {
+      const { first, count } = opening.shift()!;
+      socket.send(encodeOpened(slots.slice(first, first + count).map((each) => each.answer!)), false);
+    }
+    if (opening.length > 0) return;
+    for (const frame of connection.outgoing) socket.send(frame, true);
+    connection.outgoing = [];
+  }
+
+  /** A newer session took a slot over. The socket is closed when it was the last. */
+  displaced(connection: ClientConnection, slot: number): void {
+    connection.slots[slot]!.open = false;
+    if (!connection.slots.some((each) => each.open)) {
+      return end(connection, 'displaced', 'a newer session of this key took over');
+    }
+    connection.socket.send(errorFrame('displaced', 'a newer session of this key took over', slot), false);
+  }
+
+  closed(connection: ClientConnection): void {
+    connection.slots.forEach(({ id }, slot) => {
+      const front = this.fronts.get(id);
+      if (front?.connection === connection && front.slot === slot) this.fronts.delete(id);
+    });
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * The request handlers' way in: checks submit frames bundle by bundle, copies what is good into shared
+ * memory, hands it to the sender's inbox, and holds senders back when an epoch is full.
+ */
+import {
+  BundleCursor,
+  BundleError,
+  type BundleLimits,
+  type ErrorCode,
+  FormatError,
+  SUBMIT_HEADER_BYTES,
+  type SubmitHeader,
+} from '../protocol/index.js';
+import type { MailboxDirectory } from './mailbox-directory.js';
+import { Memory } from './memory.js';
+import {
+  address,
+  type Refusal,
+  type Released,
+  type Send,
+  type SharedChunk,
+  type SubmittedFrame,
+} from './messages.js';
+
+export interface SubmissionLimits extends BundleLimits {
+  readonly bundlesPerFrame: number;
+  readonly messagesPerEpoch: number;
+  readonly bytesPerEpoch: number;
+}
+
+/** Where a frame came from. */
+export interface Origin {
+  readonly connection: number;
+  readonly slot: number;
+  /** 32 bytes. */
+  readonly sender: Uint8Array;
+  readonly inbox: number;
+}
+
+interface Chunk extends SharedChunk {
+  used: number;
+  /** Frames that some stage may still read. */
+  frames: number;
+}
+
+const CHUNK_BYTES = 1 << 20;
+/** Mailbox entries that an epoch may have, per message it may have: bounds the work of fan-out. */
+const ITEMS_PER_MESSAGE = 4;
+
+export class Submissions {
+  private readonly memory = new Memory();
+  private readonly cursor: BundleCursor;
+  private readonly chunks = new Map<number, Chunk>();
+  private current: Chunk | null = null;
+  private nextChunk = 1;
+  /** What each inbox has been handed and has not closed an epoch over yet. */
+  private readonly queued: { bytes: number; items: number }[];
+  private readonly batches = new Map<number, SubmittedFrame[]>();
+
+  constructor(
+    inboxes: number,
+    private readonly limits: SubmissionLimits,
+    private readonly directory: MailboxDirectory,
+    private readonly send: Send,
+  ) {
+    this.cursor = new BundleCursor(limits);
+    this.queued = Array.from({ length: inboxes }, () => ({ bytes: 0, items: 0 }));
+  }
+
+  /** Whether the inbox's epoch has room for a frame of so many bytes. An empty one takes any frame. */
+  hasRoom(inbox: number, bytes: number): boolean {
+    const { bytes: queued, items } = this.queued[inbox]!;
+    const { bytesPerEpoch, messagesPerEpoch } = this.limits;
+    return queued === 0 || (queued + bytes <= bytesPerEpoch && items < messagesPerEpoch * ITEMS_PER_MESSAGE);
+  }
+
+  /**
+   * Takes a submit frame in, up to the first bundle that is refused; what follows it in the frame is a
+   * counter gap. Throws `FormatError` when bytes trail behind the bundles.
+   */
+  take(origin: Origin, header: SubmitHeader, frame: Uint8Array): Refusal[] {
+    if (header.count > this.limits.bundlesPerFrame) {
+      const text = `${header.count} bundles, at most ${this.limits.bundlesPerFrame} allowed in a frame`;
+      return [refusal(origin, 'too-many-bundles', header.firstCounter, header.count, text)];
+    }
+    const { good, items, end, bad } = this.check(header.count, frame);
+    if (!bad && end !== frame.length) throw new FormatError(`submit: ${frame.length - end} trailing bytes`);
+    if (good > 0)
+      this.enqueue(origin, header.firstCounter, good, items, frame.subarray(SUBMIT_HEADER_BYTES, end));
+    if (!bad) return [];
+    const counter = header.firstCounter + good;
+    const refusals = [refusal(origin, bad.code, counter, 1, bad.text)];
+    const rest = header.count - good - 1;
+    if (rest > 0)
+      refusals.push({
+        ...refusal(origin, 'counter-gap', counter + 1, rest, `counter ${counter} was refused`),
+        expected: counter,
+      });
+    return refusals;
+  }
+
+  private check(
+    count: number,
+    frame: Uint8Array,
+  ): { good: number; items: number; end: number; bad?: { code: ErrorCode; text: string } } {
+    const { cursor } = this;
+    let end = SUBMIT_HEADER_BYTES;
+    let items = 0;
+    for (let good = 0; good < count; good++) {
+      let next: number;
+      try {
+        next = cursor.parse(frame, end, frame.length);
+      } catch (error) {
+        if (!(error instanceof BundleError)) throw error;
+        return { good, items, end, bad: { code: error.code, text: error.message } };
+      }
+      for (let i = 0; i < cursor.recipients; i++) {
+        const at = cursor.mailboxAt(i);
+        if (this.directory.has(frame, at)) continue;
+        const id = Buffer.from(frame.subarray(at, at + 32)).toString('hex');
+        return { good, items, end, bad: { code: 'no-such-mailbox', text: `no mailbox ${id}` } };
+      }
+      items += cursor.recipients + 1;
+      end = next;
+    }
+    return { good: count, items, end };
+  }
+
+  private enqueue(
+    { connection, slot, sender, inbox }: Origin,
+    firstCounter: number,
+    count: number,
+    items: number,
+    bundles: Uint8Array,
+  ): void {
+    const chunk = this.room(bundles.length);
+    const from = chunk.used;
+    const to = from + bundles.length;
+    chunk.bytes.set(bundles, from);
+    chunk.used = to;
+    chunk.frames++;
+    const queued = this.queued[inbox]!;
+    queued.bytes += bundles.length;
+    queued.items += items;
+    const shared = { id: chunk.id, bytes: chunk.bytes };
+    const submitted = { connection, slot, sender, firstCounter, count, chunk: shared, from, to, items };
+    const batch = this.batches.get(inbox);
+    if (batch) batch.push(submitted);
+    else this.batches.set(inbox, [submitted]);
+  }
+
+  /** The current chunk, or a new one when the bundles do not fit. */
+  private room(bytes: number): Chunk {
+    const { current } = this;
+    if (current && current.used + bytes <= current.bytes.length) return current;
+    if (current && current.frames === 0) this.recycle(current);
+    const chunk = {
+      id: this.nextChunk++,
+      bytes: this.memory.take(Math.max(CHUNK_BYTES, bytes)),
+      used: 0,
+      frames: 0,
+    };
+    this.chunks.set(chunk.id, chunk);
+    this.current = chunk;
+    return chunk;
+  }
+
+  private recycle(chunk: Chunk): void {
+    this.chunks.delete(chunk.id);
+    this.memory.give(chunk.bytes);
+  }
+
+  /** Whether `flush` has anything to send. */
+  get pending(): boolean {
+    return this.batches.size > 0;
+  }
+
+  /** Hands over what has come since the last time: one message per inbox. */
+  flush(): void {
+    for (const [inbox, frames] of this.batches)
+      this.send(address('inbox', inbox), { type: 'submit', frames });
+    this.batches.clear();
+  }
+
+  /** An inbox has closed an epoch over so much. */
+  taken(inbox: number, bytes: number, items: number): void {
+    const queued = this.queued[inbox]!;
+    queued.bytes -= bytes;
+    queued.items -= items;
+  }
+
+  released({ chunks }: Released): void {
+    for (const { id, frames } of chunks) {
+      const chunk = this.chunks.get(id)!;
+      chunk.frames -= frames;
+      if (chunk.frames > 0) continue;
+      if (chunk === this.current) chunk.used = 0;
+      else this.recycle(chunk);
+    }
+  }
+}
+
+function refusal(
+  { connection, slot }: Origin,
+  code: ErrorCode,
+  firstCounter: number,
+  count: number,
+  text: string,
+): Refusal {
+  return { connection, slot, code, firstCounter, count, expected: 0, text };
+}

@@ -1,0 +1,75 @@
+/**
+ * Carries messages between actors: at once to those of this thread, together at the end of a step to
+ * other threads. The order between any two actors is kept.
+ */
+import type { ActorMessage, Address, Send } from './messages.js';
+
+export interface Envelope {
+  readonly to: Address;
+  readonly message: ActorMessage;
+}
+
+/** How a thread reaches another: one call per step, with everything the step has for it. */
+export type PostToThread = (thread: number, envelopes: Envelope[]) => void;
+
+export class Switchboard {
+  private readonly local = new Map<string, (message: ActorMessage) => void>();
+  private queue: Envelope[] = [];
+  private outgoing = new Map<number, Envelope[]>();
+  private running = false;
+
+  constructor(
+    private readonly thread: number,
+    private readonly threadOf: (to: Address) => number,
+    private readonly post: PostToThread,
+  ) {}
+
+  /** Registers an actor of this thread. */
+  add(to: Address, take: (message: ActorMessage) => void): void {
+    this.local.set(name(to), take);
+  }
+
+  /** For actors: queues a message. It is carried when the current step ends. */
+  readonly send: Send = (to, message) => {
+    const thread = this.threadOf(to);
+    if (thread === this.thread) this.queue.push({ to, message });
+    else {
+      const envelopes = this.outgoing.get(thread);
+      if (envelopes) envelopes.push({ to, message });
+      else this.outgoing.set(thread, [{ to, message }]);
+    }
+  };
+
+  /** Runs a step from outside (a socket, a timer, another thread) and carries what it sends, until all is quiet. */
+  step(run: () => void): void {
+    run();
+    if (this.running) return;
+    this.running = true;
+    try {
+      for (let next = 0; next < this.queue.length; next++) {
+        const { to, message } = this.queue[next]!;
+        this.actor(to)(message);
+      }
+    } finally {
+      this.running = false;
+      this.queue = [];
+    }
+    for (const [thread, envelopes] of this.outgoing) this.post(thread, envelopes);
+    this.outgoing.clear();
+  }
+
+  /** What another thread posted. */
+  receive(envelopes: readonly Envelope[]): void {
+    this.step(() => this.queue.push(...envelopes));
+  }
+
+  private actor(to: Address): (message: ActorMessage) => void {
+    const take = this.local.get(name(to));
+    if (!take) throw new Error(`no ${name(to)} on this thread`);
+    return take;
+  }
+}
+
+function name({ kind, index }: Address): string {
+  return `${kind} ${index}`;
+}

@@ -1,0 +1,161 @@
+/** The server's identity: its first manifest, made and signed at the first start and kept in the store. */
+import { importSecretKey, randomBytes } from '#crypto';
+import { metaKey } from '../actors/store-keys.js';
+import {
+  concat,
+  decodeManifest,
+  encodeManifest,
+  equalBytes,
+  evenBuckets,
+  getU32,
+  type Manifest,
+  type ManifestActor,
+  manifestHash,
+  manifestSigned,
+  openManifest,
+  type Policy,
+  putU32,
+  ROLE,
+  ROLE_NAMES,
+  type Role,
+  SUBMISSIONS,
+  ZERO_HASH,
+} from '../protocol/index.js';
+import { type Config, describeConfig } from './config.js';
+import type { ServerKeys } from './keys.js';
+import { OperatorError } from './operator-error.js';
+import type { Store } from './store.js';
+
+export interface Identity {
+  readonly serverId: Uint8Array;
+  readonly manifest: Manifest;
+  readonly manifestBytes: Uint8Array;
+  readonly manifestSignature: Uint8Array;
+}
+
+const MANIFEST_KEY = metaKey('manifest');
+
+/** The manifest in the store, if there is one. Its actors and limits bind every later start. */
+export function readIdentity(store: Store): Identity | null {
+  const record = store.get(MANIFEST_KEY);
+  if (!record) return null;
+  const length = getU32(record, 0);
+  return identityOf(record.slice(4, 4 + length), record.slice(4 + length));
+}
+
+function identityOf(manifestBytes: Uint8Array, manifestSignature: Uint8Array): Identity {
+  const manifest = openManifest(manifestBytes, manifestSignature);
+  return { serverId: manifestHash(manifestBytes), manifest, manifestBytes, manifestSignature };
+}
+
+/** Makes version 1 from configuration and keys, and makes it durable. */
+export async function found(store: Store, config: Config, keys: ServerKeys): Promise<Identity> {
+  const root = importSecretKey(keys.root);
+  const bytes = encodeManifest({
+    version: 1,
+    previousHash: ZERO_HASH,
+    nonce: randomBytes(32),
+    rootKey: root.publicKey,
+    actors: actorsOf(keys),
+    buckets: evenBuckets(config.inboxes, config.outboxes),
+    policy: policyOf(config),
+  });
+  decodeManifest(bytes);
+  const signature = root.sign(manifestSigned(bytes));
+  const length = new Uint8Array(4);
+  putU32(length, 0, bytes.length);
+  await new Promise<void>((done) =>
+    store.write([{ key: MANIFEST_KEY, value: concat(length, bytes, signature) }], done),
+  );
+  return identityOf(bytes, signature);
+}
+
+function policyOf({ limits }: Config): Policy {
+  const {
+    retentionEpochs,
+    messagesPerEpoch,
+    bytesPerEpoch,
+    recipients,
+    bodyBytes,
+    envelopeBytes,
+    bundlesPerFrame,
+    countersKept,
+  } = limits;
+  const submissions = SUBMISSIONS.off;
+  return {
+    submissions,
+    retentionEpochs,
+    messagesPerEpoch,
+    bytesPerEpoch,
+    recipients,
+    bodyBytes,
+    envelopeBytes,
+    bundlesPerFrame,
+    countersKept,
+  };
+}
+
+function actorsOf(keys: ServerKeys): ManifestActor[] {
+  const of = (role: Role, seeds: readonly Uint8Array[]) =>
+    seeds.map((seed, index) => ({
+      role,
+      index,
+      key: importSecretKey(seed).publicKey,
+      firstEpoch: 1,
+      lastEpoch: 0,
+    }));
+  return [
+    ...of(ROLE.inbox, keys.inboxes),
+    ...of(ROLE.router, keys.routers),
+    ...of(ROLE.receiver, keys.receivers),
+    ...of(ROLE.outbox, keys.outboxes),
+    ...of(ROLE.sequencer, [keys.sequencer]),
+  ];
+}
+
+/** Throws `OperatorError` `keys-differ` when a key file is not the key that the manifest names. */
+export function checkKeys({ manifest }: Identity, keys: ServerKeys): void {
+  const expected = actorsOf(keys);
+  for (const { role, index, key } of manifest.actors) {
+    const mine = expected.find((actor) => actor.role === role && actor.index === index);
+    if (mine && equalBytes(mine.key, key)) continue;
+    const file = role === ROLE.sequencer ? 'sequencer-0.key' : `${ROLE_NAMES[role]}-${index}.key`;
+    throw new OperatorError(
+      'keys-differ',
+      `keys/${file} is not the key that this server's manifest names`,
+      'Restore the keys directory from the backup of this data directory.',
+    );
+  }
+}
+
+/**
+ * The configuration as this data directory allows it: numbers of actors and limits are in the
+ * manifest. Throws `OperatorError` `manifest-differs` when something else was asked for expressly.
+ */
+export function boundByManifest(config: Config, { manifest }: Identity): Config {
+  const { policy, actors } = manifest;
+  const count = (role: Role) => actors.filter((actor) => actor.role === role).length;
+  const fixed = new Map<string, number>([
+    ['inboxes', count(ROLE.inbox)],
+    ['outboxes', count(ROLE.outbox)],
+    ...Object.entries(policy)
+      .filter(([key]) => key !== 'submissions')
+      .map(([key, value]): [string, number] => [`limits.${key}`, value as number]),
+  ]);
+  for (const { key, value, source } of describeConfig(config)) {
+    const bound = fixed.get(key);
+    if (bound === undefined || bound === value || source === 'default') continue;
+    throw new OperatorError(
+      'manifest-differs',
+      `${key} is ${bound} in the manifest of this data directory, and ${value} was asked for`,
+      `Leave ${key} out, or start with a new data directory.`,
+    );
+  }
+  const { submissions: _, ...limits } = policy;
+  return {
+    ...config,
+    inboxes: count(ROLE.inbox),
+    outboxes: count(ROLE.outbox),
+    limits: { ...config.limits, ...limits },
+  };
+}

@@ -1,0 +1,335 @@
+/**
+ * The server put together: lock, keys, store, manifest, worker threads, request handler, sockets.
+ * `startServer` is the whole of it; the command line only prints.
+ */
+import { mkdir } from 'node:fs/promises';
+import { createServer, type Server as HttpServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { importSecretKey } from '#crypto';
+import { address } from '../actors/messages.js';
+import { allActors, type Plan, placementFor, threadOf } from '../actors/pipeline.js';
+import { RequestHandler } from '../actors/request-handler.js';
+import { signCheckpoint } from '../actors/sequencer.js';
+import { Switchboard } from '../actors/switchboard.js';
+import { type Checkpoint, type PlacedAt, PublicKeyBook, toHex } from '../protocol/index.js';
+import type { Config } from './config.js';
+import { lockDataDirectory } from './data-lock.js';
+import { deferred } from './deferred.js';
+import { boundByManifest, checkKeys, found, type Identity, readIdentity } from './founding.js';
+import { frontRequests, internalRequests } from './http.js';
+import { loadOrCreateKeys, type ServerKeys } from './keys.js';
+import { type Listener, listenForClients } from './listeners.js';
+import { OperatorError, systemCode } from './operator-error.js';
+import { type LogState, readFrontier, recoverLog } from './recovery.js';
+import { Store } from './store.js';
+import { startWorkers, WORKER_MODULE, type Workers } from './workers.js';
+
+export { type Config, loadConfig } from './config.js';
+export { OperatorError } from './operator-error.js';
+
+export interface StartOptions {
+  /** Another module than the product's to run on worker threads: for tests that crash it. */
+  readonly workerModule?: string;
+}
+
+export interface Server {
+  /** 64 hexadecimal digits. */
+  readonly serverId: string;
+  /** `http://host:port`: what clients connect to. */
+  readonly url: string;
+  readonly internalUrl: string;
+  /** As bound by the data directory's manifest. */
+  readonly config: Config;
+  readonly identity: Identity;
+  /** Newest checkpoint committed. */
+  checkpoint(): Checkpoint;
+  /** Never resolves; rejects when the server had to stop because something failed. */
+  readonly failed: Promise<never>;
+  /** Drains and stops: no new work, finishes what it has, closes sockets with 1012, releases the directory. */
+  stop(): Promise<void>;
+}
+
+const DRAIN_MS = 30_000;
+
+/** Throws `OperatorError` when the server cannot start; nothing is left running or locked then. */
+export async function startServer(
+  asked: Config,
+  { workerModule = WORKER_MODULE }: StartOptions = {},
+): Promise<Server> {
+  await mkdir(asked.data, { recursive: true, mode: 0o700 });
+  const lock = await lockDataDirectory(asked.data);
+  const undo: (() => Promise<unknown>)[] = [() => lock.release()];
+  try {
+    return await start(asked, workerModule, undo);
+  } catch (error) {
+    for (const step of undo.reverse()) await step().catch(() => {});
+    throw error;
+  }
+}
+
+async function start(asked: Config, workerModule: string, undo: (() => Promise<unknown>)[]): Promise<Server> {
+  const failure = deferred<never>();
+  failure.promise.catch(() => {});
+  const store = Store.open(asked.data, failure.reject);
+  undo.push(() => store.close());
+  const known = readIdentity(store);
+  const config = known ? boundByManifest(asked, known) : asked;
+  const keys = await loadOrCreateKeys(config.data, config);
+  const identity = known ?? (await found(store, config, keys));
+  checkKeys(identity, keys);
+  const log = await recoverLog(store);
+  const signer = { serverId: identity.serverId, sign: importSecretKey(keys.sequencer).sign };
+  const checkpoint = signCheckpoint(signer, { size: log.size, root: readFrontier(store, log.size).root() });
+  const placementOf = cached(placementFor(identity.manifest, identity.serverId));
+  const inside = runActors(
+    config,
+    identity,
+    keys,
+    log,
+    checkpoint,
+    store,
+    placementOf,
+    workerModule,
+    failure.reject,
+  );
+  undo.push(() => inside.workers.stop());
+  await Promise.race([inside.workers.ready, failure.promise]);
+  const front = await listen(
+    frontRequests({
+      identity,
+      placementOf,
+      checkpoint: () => inside.handler.checkpoint,
+      publicUrl: config.publicUrl,
+    }),
+    config.host,
+    config.port,
+  );
+  undo.push(() => close(front));
+  let ready = true;
+  const internal = await listen(
+    internalRequests(() => ready),
+    '127.0.0.1',
+    config.internalPort,
+  );
+  undo.push(() => close(internal));
+  const listener = listenForClients(front, config.outboxes, config.limits, inside.events);
+  const stop = once(async () => {
+    ready = false;
+    await drain(inside, listener, config.inboxes);
+    for (const step of undo.reverse()) await step();
+  });
+  const url = urlOf(front, config.host);
+  return {
+    serverId: toHex(identity.serverId),
+    url,
+    internalUrl: urlOf(internal, '127.0.0.1'),
+    config,
+    identity,
+    checkpoint: () => inside.handler.checkpoint,
+    failed: failure.promise,
+    stop,
+  };
+}
+
+interface Inside {
+  readonly workers: Workers;
+  readonly handler: RequestHandler;
+  readonly events: Parameters<typeof listenForClients>[3];
+  readonly drainInboxes: (inboxes: number) => void;
+}
+
+/** The actors: request handler on this thread, the rest on workers. */
+function runActors(
+  config: Config,
+  identity: Identity,
+  keys: ServerKeys,
+  log: LogState,
+  checkpoint: Checkpoint,
+  store: Store,
+  placementOf: (id: Uint8Array) => PlacedAt,
+  workerModule: string,
+  failed: (error: Error) => void,
+): Inside {
+  const plan: Plan = { inboxes: config.inboxes, outboxes: config.outboxes, threads: config.threads };
+  const taskOf = taskMaker(config, plan, identity, keys, log, checkpoint);
+  const post = gathering((thread, envelopes) => workers.post(thread, envelopes));
+  const switchboard = new Switchboard(0, (to) => threadOf(plan, to), post);
+  const step = (run: () => void) => {
+    try {
+      switchboard.step(run);
+    } catch (error) {
+      failed(error as Error);
+    }
+  };
+  const handler = new RequestHandler(
+    {
+      serverId: identity.serverId,
+      manifestHash: identity.serverId,
+      keys: new PublicKeyBook(identity.manifest),
+      inboxes: config.inboxes,
+      reader: store,
+      placementOf,
+      limits: config.limits,
+      mailboxesPerSocket: config.limits.mailboxesPerSocket,
+      openMailboxes: config.mailboxes === 'open',
+      checkpoint,
+      now: () => performance.now(),
+      defer: (run) => setImmediate(() => step(run)),
+      rolledBack: (size) => failed(rolledBack(size)),
+    },
+    switchboard.send,
+  );
+  switchboard.add(address('gateway'), (message) => handler.handle(message));
+  const receive = (envelopes: Parameters<typeof switchboard.receive>[0]) => {
+    store.refresh();
+    step(() => switchboard.receive(envelopes));
+  };
+  const workers = startWorkers(workerModule, plan.threads, taskOf, receive, failed);
+  return {
+    workers,
+    handler,
+    events: {
+      connected: (...args) => step(() => handler.connected(...args)),
+      frame: (...args) => step(() => handler.frame(...args)),
+      drained: (...args) => step(() => handler.drained(...args)),
+      handshakeTimeout: (...args) => step(() => handler.handshakeTimeout(...args)),
+      closed: (...args) => step(() => handler.closed(...args)),
+    },
+    drainInboxes(inboxes) {
+      for (let i = 0; i < inboxes; i++) step(() => switchboard.send(address('inbox', i), { type: 'drain' }));
+    },
+  };
+}
+
+function taskMaker(
+  config: Config,
+  plan: Plan,
+  identity: Identity,
+  keys: ServerKeys,
+  log: LogState,
+  checkpoint: Checkpoint,
+) {
+  const seeds = new Map<string, Uint8Array>([['sequencer 0', keys.sequencer]]);
+  const add = (kind: string, list: readonly Uint8Array[]) => {
+    for (const [i, seed] of list.entries()) seeds.set(`${kind} ${i}`, seed);
+  };
+  add('inbox', keys.inboxes);
+  add('router', keys.routers);
+  add('receiver', keys.receivers);
+  add('outbox', keys.outboxes);
+  return (thread: number, ports: Parameters<Parameters<typeof startWorkers>[2]>[1]) => {
+    const mine = allActors(plan).filter((actor) => threadOf(plan, actor) === thread);
+    return {
+      thread,
+      plan,
+      data: config.data,
+      manifest: identity.manifestBytes,
+      manifestSignature: identity.manifestSignature,
+      seeds: new Map(mine.map(({ kind, index }) => [`${kind} ${index}`, seeds.get(`${kind} ${index}`)!])),
+      checkInputs: config.checks === 'everywhere',
+      bytesInFlight: config.limits.bytesInFlight,
+      ...config.epoch,
+      log,
+      checkpoint,
+      ports,
+    };
+  };
+}
+
+async function drain(
+  { handler, workers, drainInboxes }: Inside,
+  listener: Listener,
+  inboxes: number,
+): Promise<void> {
+  listener.refuse();
+  handler.endAll('restarting', 'the server restarts');
+  // Frames of this turn are handed over before the inboxes are told to drain.
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  drainInboxes(inboxes);
+  await Promise.race([workers.finished, new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref())]);
+  listener.terminate();
+}
+
+/** Posts what a turn of the event loop has for a thread in one message. */
+function gathering(
+  post: (thread: number, envelopes: Parameters<Workers['post']>[1]) => void,
+): Workers['post'] {
+  const waiting = new Map<number, Parameters<Workers['post']>[1]>();
+  return (thread, envelopes) => {
+    if (waiting.size === 0) {
+      setImmediate(() => {
+        for (const [to, all] of waiting) post(to, all);
+        waiting.clear();
+      });
+    }
+    const list = waiting.get(thread);
+    if (list) list.push(...envelopes);
+    else waiting.set(thread, envelopes);
+  };
+}
+
+/** Remembers the placement of recently used ids. */
+function cached(placementOf: (id: Uint8Array) => PlacedAt): (id: Uint8Array) => PlacedAt {
+  let recent = new Map<string, PlacedAt>();
+  return (id) => {
+    const key = Buffer.from(id.buffer, id.byteOffset, id.length).latin1Slice(0, 32);
+    let placed = recent.get(key);
+    if (!placed) {
+      if (recent.size >= 50_000) recent = new Map();
+      placed = placementOf(id);
+      recent.set(key, placed);
+    }
+    return placed;
+  };
+}
+
+async function listen(requests: RequestListener, host: string, port: number): Promise<HttpServer> {
+  const server = createServer(requests);
+  server.headersTimeout = 10_000;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(listenError(error, host, port)));
+    server.listen(port, host, resolve);
+  });
+  return server;
+}
+
+function listenError(error: Error, host: string, port: number): Error {
+  const code = systemCode(error);
+  if (code === 'EADDRINUSE') {
+    return new OperatorError(
+      'address-in-use',
+      `another process listens on ${host}:${port}`,
+      'Give another port, or 0 for any free one.',
+      { cause: error },
+    );
+  }
+  return new OperatorError(
+    'address-unusable',
+    `cannot listen on ${host}:${port}: ${error.message}`,
+    'Give an address of this machine.',
+    { cause: error },
+  );
+}
+
+async function close(server: HttpServer): Promise<void> {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+}
+
+function urlOf(server: HttpServer, host: string): string {
+  const shown = host.includes(':') ? `[${host}]` : host;
+  return `http://${shown}:${(server.address() as AddressInfo).port}`;
+}
+
+function rolledBack(size: number): OperatorError {
+  return new OperatorError(
+    'log-rolled-back',
+    `a client holds a signed checkpoint of size ${size} that this log does not bear out: the data directory is older than what was told to clients`,
+    'Restore the newest copy of the data directory. If it is lost, start with a new one: that is a new server with a new id.',
+  );
+}
+
+function once<T>(run: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | null = null;
+  return () => (running ??= run());
+}

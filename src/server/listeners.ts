@@ -1,0 +1,166 @@
+/**
+ * The sockets of the front port. The only home of ws on the server.
+ *
+ * WebSocket: /v1/front for senders, /v1/outboxes/N for the mailboxes of outbox N. A turn's frames to
+ * one socket leave in one write; a frame of a delivery is reported when the socket has taken it.
+ */
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { ClientSocket } from '../actors/client-connection.js';
+import { errorFrame } from '../actors/sessions.js';
+import { ERRORS, NO_SLOT, SESSION_KIND, type SessionKind, SUBPROTOCOL } from '../protocol/index.js';
+
+export interface ListenerLimits {
+  /** Bytes of one WebSocket message. */
+  readonly frameBytes: number;
+  readonly sockets: number;
+  readonly handshakeMs: number;
+}
+
+/** What sockets do, told to the request handler. */
+export interface SocketEvents {
+  connected(connection: number, socket: ClientSocket, kind: SessionKind, outbox: number): void;
+  frame(connection: number, frame: Uint8Array): void;
+  drained(connection: number, bytes: number): void;
+  handshakeTimeout(connection: number): void;
+  closed(connection: number): void;
+}
+
+export interface Listener {
+  readonly sockets: number;
+  /** Takes no more connections; those that are open stay. */
+  refuse(): void;
+  /** Cuts what is still open. */
+  terminate(): void;
+}
+
+/** A peer that has not answered a ping when the next is due is gone. */
+const PING_MS = 30_000;
+
+export function listenForClients(
+  server: Server,
+  outboxes: number,
+  limits: ListenerLimits,
+  events: SocketEvents,
+): Listener {
+  const webSockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: limits.frameBytes,
+    clientTracking: true,
+    handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+  });
+  let refusing = false;
+  let next = 1;
+  const alive = new WeakSet<WebSocket>();
+
+  server.on('upgrade', (request, stream, head) => {
+    stream.on('error', () => stream.destroy());
+    const target = parseTarget(request, outboxes);
+    if (refusing) return refuseUpgrade(stream, '503 Service Unavailable');
+    if (!target) return refuseUpgrade(stream, '404 Not Found');
+    if (!offersProtocol(request)) return refuseUpgrade(stream, '400 Bad Request');
+    webSockets.handleUpgrade(request, stream, head, (socket) => {
+      socket.on('error', () => {}); // ws closes the socket itself, with the right code
+      alive.add(socket);
+      socket.on('pong', () => alive.add(socket));
+      if (webSockets.clients.size > limits.sockets) return turnAway(socket);
+      serve(next++, socket, stream, target, limits, events);
+    });
+  });
+
+  const pings = setInterval(() => {
+    for (const socket of webSockets.clients) {
+      if (!alive.delete(socket)) socket.terminate();
+      else socket.ping();
+    }
+  }, PING_MS);
+  pings.unref();
+
+  return {
+    get sockets() {
+      return webSockets.clients.size;
+    },
+    refuse() {
+      refusing = true;
+    },
+    terminate() {
+      clearInterval(pings);
+      for (const socket of webSockets.clients) socket.terminate();
+    },
+  };
+}
+
+interface Target {
+  readonly kind: SessionKind;
+  readonly outbox: number;
+}
+
+function parseTarget({ url }: IncomingMessage, outboxes: number): Target | null {
+  if (url === '/v1/front') return { kind: SESSION_KIND.front, outbox: 0 };
+  const outbox = Number(/^\/v1\/outboxes\/(0|[1-9]\d{0,4})$/.exec(url ?? '')?.[1] ?? Number.NaN);
+  return outbox < outboxes ? { kind: SESSION_KIND.outbox, outbox } : null;
+}
+
+function offersProtocol({ headers }: IncomingMessage): boolean {
+  const offered = headers['sec-websocket-protocol'] ?? '';
+  return offered.split(',').some((protocol) => protocol.trim() === SUBPROTOCOL);
+}
+
+function refuseUpgrade(stream: Duplex, status: string): void {
+  stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+function turnAway(socket: WebSocket): void {
+  socket.send(errorFrame('too-many-sockets', 'the server has as many sockets as it may', NO_SLOT));
+  socket.close(ERRORS['too-many-sockets'].close, 'too-many-sockets');
+}
+
+function serve(
+  connection: number,
+  socket: WebSocket,
+  stream: Duplex,
+  { kind, outbox }: Target,
+  limits: ListenerLimits,
+  events: SocketEvents,
+): void {
+  let corked = false;
+  let taken = 0;
+  const report = () => {
+    const bytes = taken;
+    taken = 0;
+    events.drained(connection, bytes);
+  };
+  const client: ClientSocket = {
+    send(frame, counted) {
+      if (socket.readyState !== socket.OPEN) return;
+      if (!corked) {
+        corked = true;
+        stream.cork();
+        setImmediate(() => {
+          corked = false;
+          stream.uncork();
+        });
+      }
+      if (!counted) return socket.send(frame, { binary: true });
+      socket.send(frame, { binary: true }, () => {
+        if (taken === 0) setImmediate(report);
+        taken += frame.length;
+      });
+    },
+    close: (code, reason) => socket.close(code, reason),
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
+  };
+  const handshake = setTimeout(() => events.handshakeTimeout(connection), limits.handshakeMs);
+  socket.on('message', (data, isBinary) => {
+    if (isBinary) events.frame(connection, data as Buffer);
+    else socket.close(ERRORS['malformed-frame'].close, 'malformed-frame');
+  });
+  socket.on('close', () => {
+    clearTimeout(handshake);
+    events.closed(connection);
+  });
+  events.connected(connection, client, kind, outbox);
+}

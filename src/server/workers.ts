@@ -1,0 +1,89 @@
+/**
+ * The worker threads: one long-running Piscina task each, with a port between any two threads. The
+ * only home of Piscina. A task that ends before it is told to has failed, and the server with it.
+ */
+import { fileURLToPath } from 'node:url';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import type { Envelope } from '../actors/switchboard.js';
+import { deferred } from './deferred.js';
+import type { FromWorker, ToWorker, WorkerTask } from './worker-task.js';
+
+/** The module whose default export is the task; tests give their own, which crash on purpose. */
+export const WORKER_MODULE = fileURLToPath(new URL('./worker.js', import.meta.url));
+
+export interface Workers {
+  /** Resolves when every thread's actors have recovered. */
+  readonly ready: Promise<void>;
+  /** Resolves when the sequencer has nothing left to do after a drain. */
+  readonly finished: Promise<void>;
+  post(thread: number, envelopes: Envelope[]): void;
+  /** Stops every task and waits for them. */
+  stop(): Promise<void>;
+}
+
+export function startWorkers(
+  module: string,
+  threads: number,
+  taskOf: (thread: number, ports: ReadonlyMap<number, MessagePort>) => WorkerTask,
+  receive: (envelopes: readonly Envelope[]) => void,
+  failed: (error: Error) => void,
+): Workers {
+  const pool = new Piscina({
+    filename: module,
+    minThreads: threads,
+    maxThreads: threads,
+    concurrentTasksPerWorker: 1,
+    maxQueue: 0,
+  });
+  const ports = connect(threads);
+  const main = ports[0]!;
+  let stopping = false;
+  let waiting = threads;
+  const ready = deferred<void>();
+  const finished = deferred<void>();
+  for (const port of main.values()) {
+    port.on('message', (message: FromWorker) => {
+      if (message.type === 'envelopes') receive(message.envelopes);
+      else if (message.type === 'finished') finished.resolve();
+      else if (--waiting === 0) ready.resolve();
+    });
+  }
+  const tasks = Array.from({ length: threads }, (_, i) => {
+    const own = ports[i + 1]!;
+    const task = taskOf(i + 1, own);
+    return pool.run(task, { transferList: [...own.values()] }).then(
+      () => {
+        if (!stopping) failed(new Error(`worker ${i + 1} ended by itself`));
+      },
+      (error: Error) => failed(error),
+    );
+  });
+  return {
+    ready: ready.promise,
+    finished: finished.promise,
+    post(thread, envelopes) {
+      main.get(thread)!.postMessage({ type: 'envelopes', envelopes } satisfies ToWorker);
+    },
+    async stop() {
+      stopping = true;
+      for (const port of main.values()) port.postMessage({ type: 'stop' } satisfies ToWorker);
+      await Promise.all(tasks);
+      for (const port of main.values()) port.close();
+      await pool.destroy();
+    },
+  };
+}
+
+/** A channel between any two of threads 0 to `threads`: per thread, its ports by the other's number. */
+function connect(threads: number): Map<number, MessagePort>[] {
+  const ports = Array.from({ length: threads + 1 }, () => new Map<number, MessagePort>());
+  for (let a = 0; a <= threads; a++) {
+    for (let b = a + 1; b <= threads; b++) {
+      const { port1, port2 } = new MessageChannel();
+      ports[a]!.set(b, port1);
+      ports[b]!.set(a, port2);
+    }
+  }
+  return ports;
+}
