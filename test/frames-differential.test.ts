@@ -329,7 +329,10 @@ function frameCase<V>(
   });
 }
 
-const checkpoint = fc.record({ size: number64, root: hash, signature: bytes(64) });
+/** A size of 0 means none and goes with zeros alone. */
+const checkpoint = fc
+  .record({ size: number64, root: hash, signature: bytes(64) })
+  .map((c) => (c.size > 0 ? c : { size: 0, root: Buffer.alloc(32), signature: Buffer.alloc(64) }));
 const kind = fc.constantFrom<1 | 2>(1, 2);
 const many = <V>(one: fc.Arbitrary<V>) => fc.array(one, { maxLength: 5 });
 const listOf = <V>(type: number, values: V[], table: (value: V) => Buffer[]) => [
@@ -451,7 +454,7 @@ frameCase(
 );
 
 control('submit: header, then the bundles as they are', () => {
-  const counters = u64.filter((counter) => counter > 0n);
+  const counters = u64.filter((counter) => counter > 0n && counter < 2n ** 53n - 4n);
   fc.assert(
     fc.property(
       slot,

@@ -22,6 +22,16 @@ export class ActorFault extends Error {
   override name = 'ActorFault';
 }
 
+/** Runs a check of what a neighbour sent. Bytes that cannot even be read are a fault of its, too. */
+export function checking<T>(who: string, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof ActorFault) throw error;
+    throw new ActorFault(`${who}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
 export interface SignerOptions {
   readonly index: number;
   readonly serverId: Uint8Array;
@@ -72,9 +82,9 @@ export function checkAttestation(
   context: EpochContext,
 ): Attestation {
   const who = `${ROLE_NAMES[role]} ${index}`;
-  const attestation = decodeAttestation(signed.bytes);
-  if (!keys.get(role, index).verify(signed.bytes, signed.signature))
-    throw new ActorFault(`${who}: signature does not verify`);
+  const key = checking(who, () => keys.get(role, index));
+  if (!key.verify(signed.bytes, signed.signature)) throw new ActorFault(`${who}: signature does not verify`);
+  const attestation = checking(who, () => decodeAttestation(signed.bytes));
   if (attestation.role !== role || attestation.actor !== index)
     throw new ActorFault(`${who}: signed as another actor`);
   if (!equalBytes(attestation.serverId, serverId)) throw new ActorFault(`${who}: signed for another server`);

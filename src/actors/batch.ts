@@ -1,9 +1,57 @@
-/** Reading a message batch (messages.ts): the counters that its runs imply. */
-import { getU32, getU64 } from '../protocol/index.js';
+/** Reading a message batch (messages.ts): where its bundles lie, and the counters that its runs imply. */
+import { BundleCursor, type BundleLimits, getU32, getU64, MessageHasher } from '../protocol/index.js';
+import { ActorFault } from './attest.js';
 import { type MessageBatch, RUN, WHERE } from './messages.js';
+
+/** Offset in `runs` of the run of message `x`, where its sender stands. */
+export function runAt({ where }: MessageBatch, x: number): number {
+  return where[x * WHERE.fields + WHERE.run]! * RUN.bytes;
+}
 
 /** The sender's counter of message `x`. */
 export function counterOf(batch: MessageBatch, x: number): number {
-  const run = batch.where[x * WHERE.fields + WHERE.run]! * RUN.bytes;
+  const run = runAt(batch, x);
   return getU64(batch.runs, run + RUN.counter) + x - getU32(batch.runs, run + RUN.first);
+}
+
+/** The chunk that message `x` lies in. Throws `ActorFault` when the batch points outside of its memory. */
+export function chunkOf({ inbox, chunks, where }: MessageBatch, x: number): Uint8Array {
+  const at = x * WHERE.fields;
+  const chunk = chunks[where[at + WHERE.chunk]!];
+  const [from, to] = [where[at + WHERE.from]!, where[at + WHERE.to]!];
+  if (!chunk || from > to || to > chunk.length)
+    throw new ActorFault(`inbox ${inbox}: message ${x} lies nowhere`);
+  return chunk;
+}
+
+/** Moves the cursor to message `x`. Throws `ActorFault` or `BundleError` when no bundle is there. */
+export function moveTo(cursor: BundleCursor, batch: MessageBatch, x: number): void {
+  const at = x * WHERE.fields;
+  const to = batch.where[at + WHERE.to]!;
+  const end = cursor.parse(chunkOf(batch, x), batch.where[at + WHERE.from]!, to);
+  if (end !== to) throw new ActorFault(`inbox ${batch.inbox}: message ${x} is followed by other bytes`);
+}
+
+/** Message hashes from the bytes, envelopes held against their hashes: what `checks: everywhere` does. */
+export class MessageChecker {
+  readonly cursor: BundleCursor;
+  private readonly hasher: MessageHasher;
+
+  constructor(serverId: Uint8Array, limits: BundleLimits) {
+    this.cursor = new BundleCursor(limits);
+    this.hasher = new MessageHasher(serverId);
+  }
+
+  /** Hashes the bundle under the cursor as that sender's (32 bytes at `senderAt`). Throws `BundleError`. */
+  hash(sender: Uint8Array, senderAt: number, counter: number, out: Uint8Array, at: number): void {
+    this.cursor.checkEnvelopes();
+    this.hasher.sender(sender, senderAt);
+    this.hasher.bundle(counter, this.cursor, out, at);
+  }
+
+  /** Hashes message `x` from its bytes in the batch. */
+  hashIn(batch: MessageBatch, x: number, out: Uint8Array, at: number): void {
+    moveTo(this.cursor, batch, x);
+    this.hash(batch.runs, runAt(batch, x), counterOf(batch, x), out, at);
+  }
 }

@@ -1,9 +1,9 @@
 /** Packs the bodies of an epoch, each message once however many mailboxes of the outbox get it. */
 import { getU32, getU64, putU32, putU64 } from '../protocol/index.js';
-import { counterOf } from './batch.js';
+import { chunkOf, counterOf, runAt } from './batch.js';
 import { BODY_HEADER_BYTES } from './epoch-file.js';
 import type { Memory } from './memory.js';
-import { type MessageBatch, RUN, WHERE } from './messages.js';
+import { type MessageBatch, WHERE } from './messages.js';
 
 export class BodyPacker {
   block: Uint8Array;
@@ -23,14 +23,14 @@ export class BodyPacker {
   put(batch: MessageBatch, index: number): number {
     const offsets = this.offsets.get(batch.inbox)!;
     if (offsets[index]! > 0) return offsets[index]! - 1;
+    const chunk = chunkOf(batch, index);
     const at = index * WHERE.fields;
-    const chunk = batch.chunks[batch.where[at + WHERE.chunk]!]!;
     const from = batch.where[at + WHERE.from]!;
     const bytes = batch.where[at + WHERE.to]! - from;
     const offset = this.length;
     this.length = offset + BODY_HEADER_BYTES + bytes;
     if (this.length > this.block.length) this.block = this.memory.grow(this.block, offset, this.length);
-    const sender = batch.where[at + WHERE.run]! * RUN.bytes;
+    const sender = runAt(batch, index);
     for (let i = 0; i < 32; i++) this.block[offset + i] = batch.runs[sender + i]!;
     putU64(this.block, offset + 32, counterOf(batch, index));
     putU32(this.block, offset + 40, bytes);

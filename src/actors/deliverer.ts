@@ -234,7 +234,7 @@ export class Deliverer {
     subscription.connection.behind.delete(subscription);
     this.bringCheckpoint(subscription.connection);
     this.emit(subscription.connection, [
-      encodeEndOfBacklog({ slot: subscription.slot, epoch: this.committedEpoch }),
+      encodeEndOfBacklog({ slot: subscription.slot, epoch: this.committedEpoch }).slice(),
     ]);
   }
 
@@ -246,7 +246,7 @@ export class Deliverer {
     const gap = gapHashes(logNodes(this.options.reader), from, checkpoint.size);
     connection.logSize = checkpoint.size;
     this.emit(connection, [
-      encodeCheckpoint({ from, to: checkpoint.size, signature: checkpoint.signature, gap }),
+      encodeCheckpoint({ from, to: checkpoint.size, signature: checkpoint.signature, gap }).slice(),
     ]);
   }
 
@@ -331,6 +331,7 @@ export class Deliverer {
     subscription.sentEpoch = links.epoch;
   }
 
+  /** Every frame must be a buffer of its own: its memory goes along. */
   private emit(connection: Connection, frames: readonly Uint8Array[]): void {
     for (const frame of frames) connection.inFlight += frame.length;
     this.send(address('gateway'), { type: 'frames', connection: connection.number, frames });

@@ -111,13 +111,14 @@ export class Inbox implements Stage {
   // ---- taking in
 
   private submit(frames: readonly SubmittedFrame[]): void {
-    const wasEmpty = this.queue.count === 0;
+    const wasEmpty = this.queue.bytes === 0;
     const refusals: Refusal[] = [];
     const known: PlacedRun[] = [];
     for (const frame of frames) this.takeFrame(frame, refusals, known);
     if (refusals.length > 0) this.send(address('gateway'), { type: 'refused', refusals });
     if (known.length > 0) this.send(address('gateway'), { type: 'placed', runs: known });
-    if (wasEmpty && this.queue.count > 0) this.send(address('sequencer'), { type: 'work' });
+    // Frames of which nothing was taken count, too: closing an epoch gives their memory back.
+    if (wasEmpty && this.queue.bytes > 0) this.send(address('sequencer'), { type: 'work' });
   }
 
   private takeFrame(frame: SubmittedFrame, refusals: Refusal[], known: PlacedRun[]): void {

@@ -15,13 +15,14 @@
 import {
   type BundleLimits,
   type Checkpoint,
+  decodeAck,
   getU16,
   getU64,
   type PublicKeyBook,
   ROLE,
   SESSION_KIND,
 } from '../protocol/index.js';
-import { attest, type SignerOptions } from './attest.js';
+import { attest, checking, type SignerOptions } from './attest.js';
 import { Deliverer } from './deliverer.js';
 import { Links } from './epoch-file.js';
 import { idAt, idBytes } from './ids.js';
@@ -58,6 +59,8 @@ export interface OutboxOptions extends SignerOptions {
   readonly checkpoint: Checkpoint;
   /** Position of this outbox's attestation in the epoch leaf, of how many. */
   readonly actorPosition: number;
+  /** Which outbox keeps a mailbox: 32 bytes. */
+  readonly receiverOf: (mailbox: Uint8Array) => number;
   readonly checkInputs: boolean;
 }
 
@@ -157,8 +160,11 @@ export class Outbox implements Stage {
       throw new Error(`outbox: epoch ${epoch} came while ${this.signed.links.epoch} is committing`);
     if (options.checkInputs) checkReceiver(message, options);
     const groups = groupByMailbox(message.items);
-    const { signed, output } = linkEpoch(message, groups, this.takeAsked(groups), this.mailboxes, memory);
-    if (options.checkInputs) checkBodies(signed, options);
+    const asked = this.takeAsked(groups);
+    const { signed, output } = checking(`receiver ${options.index}`, () =>
+      linkEpoch(message, groups, asked, this.mailboxes, memory),
+    );
+    if (options.checkInputs) checkBodies(signed, message.batches, options);
     const attestation = attest(options, ROLE.outbox, message.context, [message.attestation], [output]);
     this.signed = signed;
     this.unacknowledged.add(epoch, signed.links.mailboxes, signed.bodies.length);
@@ -286,10 +292,10 @@ export class Outbox implements Stage {
     this.send(address('sequencer'), { type: 'work' });
   }
 
-  private acknowledge({ connection, slot, epoch }: Acknowledge): void {
-    const id = this.deliverer.mailboxAt(connection, slot);
-    if (id === undefined) return;
-    if (!this.acknowledgeThrough(id, epoch)) {
+  private acknowledge({ connection, frame }: Acknowledge): void {
+    for (const { slot, epoch } of decodeAck(frame)) {
+      const id = this.deliverer.mailboxAt(connection, slot);
+      if (id === undefined || this.acknowledgeThrough(id, epoch)) continue;
       this.send(address('gateway'), { type: 'ack-refused', connection, slot, epoch });
     }
   }

@@ -182,7 +182,8 @@ function makeStage(actor: Address, options: PipelineOptions, send: Send): Stage 
     case 'outbox': {
       const position = actorPosition(manifest, ROLE.outbox, index);
       const { bytesInFlight, checkpoint } = options;
-      return new Outbox({ ...common, bytesInFlight, checkpoint, actorPosition: position }, send);
+      const delivering = { bytesInFlight, checkpoint, actorPosition: position };
+      return new Outbox({ ...common, ...delivering, receiverOf }, send);
     }
     case 'sequencer': {
       const { inboxes, outboxes } = plan;

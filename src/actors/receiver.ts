@@ -11,6 +11,7 @@
  */
 import {
   compareBytes,
+  type EpochContext,
   getU16,
   ITEM_INBOX_AT,
   ITEM_ROW_BYTES,
@@ -27,6 +28,7 @@ import {
   ActorFault,
   attest,
   checkAttestation,
+  checking,
   checkPagesOutput,
   pagesOutput,
   type SignerOptions,
@@ -92,7 +94,8 @@ export class Receiver implements Stage {
   private finish(shares: readonly RouterShare[]): void {
     const { options } = this;
     const { context } = shares[0]!;
-    if (options.checkInputs) for (const share of shares) this.check(share);
+    if (options.checkInputs)
+      for (const share of shares) checking(`router ${share.router}`, () => this.check(share, context));
     const items = this.merge(shares.map((share) => share.items));
     const inputs = shares.map((share) => share.attestation);
     const attestation = attest(options, ROLE.receiver, context, inputs, [
@@ -136,18 +139,12 @@ export class Receiver implements Stage {
     return merged;
   }
 
-  /** Check, then sign: signature, pages, order, that all of it belongs here and to this router. */
-  private check(share: RouterShare): void {
+  /** Check, then sign: signature, pages, order, that all of it belongs here, to this router and epoch. */
+  private check(share: RouterShare, context: EpochContext): void {
     const { keys, serverId, index, receiverOf } = this.options;
     const who = `router ${share.router}`;
-    const signed = checkAttestation(
-      share.attestation,
-      keys,
-      serverId,
-      ROLE.router,
-      share.router,
-      share.context,
-    );
+    const signed = checkAttestation(share.attestation, keys, serverId, ROLE.router, share.router, context);
+    if (share.batch.inbox !== share.router) throw new ActorFault(`${who}: batch of another inbox`);
     const { pages, count } = share.items;
     checkPagesOutput(signed.outputs[index], pages, count, ITEM_ROW_BYTES, ROUTER_PREFIX, who);
     if (!itemsRise(pages, count)) throw new ActorFault(`${who}: items do not rise`);

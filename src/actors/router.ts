@@ -12,10 +12,10 @@
 import {
   BundleCursor,
   type BundleLimits,
+  type EpochContext,
   INBOX_PREFIX,
   INBOX_ROW_BYTES,
   ITEM_ROW_BYTES,
-  MessageHasher,
   type Output,
   type PublicKeyBook,
   pagesBytes,
@@ -24,17 +24,19 @@ import {
   ROLE,
   ROUTER_PREFIX,
   rowAt,
+  type SignedAttestation,
   sameBytes,
 } from '../protocol/index.js';
 import {
   ActorFault,
   attest,
   checkAttestation,
+  checking,
   checkPagesOutput,
   pagesOutput,
   type SignerOptions,
 } from './attest.js';
-import { counterOf } from './batch.js';
+import { MessageChecker, moveTo, runAt } from './batch.js';
 import { idAt, idBytes } from './ids.js';
 import { Memory } from './memory.js';
 import {
@@ -43,11 +45,9 @@ import {
   type InboxBatch,
   type Items,
   type MessageBatch,
-  RUN,
   SENT_ONLY,
   type Send,
   type Stage,
-  WHERE,
 } from './messages.js';
 
 export interface RouterOptions extends SignerOptions {
@@ -98,7 +98,7 @@ export class Router implements Stage {
 
   private route({ context, attestation: input, batch }: InboxBatch): void {
     const { options } = this;
-    if (options.checkInputs) this.check({ context, attestation: input, batch, type: 'inbox-batch' });
+    if (options.checkInputs) checking(`inbox ${options.index}`, () => this.check(context, input, batch));
     this.held = { epoch: context.epoch, blocks: [] };
     const bins = [...this.sort(batch).values()].sort((a, b) => (a.mailbox < b.mailbox ? -1 : 1));
     const shares = Array.from({ length: options.receivers }, (_, receiver) =>
@@ -133,13 +133,8 @@ export class Router implements Stage {
     const bins = new Map<string, Bin>();
     const { cursor } = this;
     for (let x = 0; x < batch.count; x++) {
-      const at = x * WHERE.fields;
-      cursor.parse(
-        batch.chunks[batch.where[at + WHERE.chunk]!]!,
-        batch.where[at + WHERE.from]!,
-        batch.where[at + WHERE.to]!,
-      );
-      const sender = idAt(batch.runs, batch.where[at + WHERE.run]! * RUN.bytes);
+      moveTo(cursor, batch, x);
+      const sender = idAt(batch.runs, runAt(batch, x));
       let toSelf = false;
       for (let i = 0; i < cursor.recipients; i++) {
         const mailbox = idAt(cursor.bytes, cursor.mailboxAt(i));
@@ -195,24 +190,16 @@ export class Router implements Stage {
   }
 
   /** Check, then sign: the inbox's signature and pages, and every message hash from its bytes. */
-  private check({ context, attestation, batch }: InboxBatch): void {
+  private check(context: EpochContext, attestation: SignedAttestation, batch: MessageBatch): void {
     const { keys, serverId, index, limits } = this.options;
     const who = `inbox ${index}`;
     const signed = checkAttestation(attestation, keys, serverId, ROLE.inbox, index, context);
+    if (batch.inbox !== index) throw new ActorFault(`${who}: batch of inbox ${batch.inbox}`);
     checkPagesOutput(signed.outputs[0], batch.pages, batch.count, INBOX_ROW_BYTES, INBOX_PREFIX, who);
-    const hasher = new MessageHasher(serverId);
-    const cursor = new BundleCursor(limits);
+    const checker = new MessageChecker(serverId, limits);
     const hash = new Uint8Array(32);
     for (let x = 0; x < batch.count; x++) {
-      const at = x * WHERE.fields;
-      const run = batch.where[at + WHERE.run]! * RUN.bytes;
-      cursor.parse(
-        batch.chunks[batch.where[at + WHERE.chunk]!]!,
-        batch.where[at + WHERE.from]!,
-        batch.where[at + WHERE.to]!,
-      );
-      hasher.sender(batch.runs, run);
-      hasher.bundle(counterOf(batch, x), cursor, hash, 0);
+      checker.hashIn(batch, x, hash, 0);
       if (!sameBytes(hash, 0, batch.pages, rowAt(x, INBOX_ROW_BYTES), 32))
         throw new ActorFault(`${who}: message ${x} has another hash`);
     }

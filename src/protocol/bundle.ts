@@ -200,7 +200,7 @@ export class BundleCursor {
   }
 
   mailboxAt(i: number): number {
-    return this.leafAt(i) + MAILBOX_AT;
+    return mailboxAt(this.start, i);
   }
 
   /** Offset of recipient `i`'s envelope part (its length field). Walks the parts before it. */
@@ -229,6 +229,11 @@ export class BundleCursor {
 }
 
 const scratch = new Uint8Array(HASH_BYTES);
+
+/** Offset of recipient `i`'s mailbox in a bundle that starts at `start`. */
+export function mailboxAt(start: number, i: number): number {
+  return start + 2 + i * LEAF_PART_BYTES + MAILBOX_AT;
+}
 
 function need(at: number, length: number, limit: number): void {
   if (length > limit - at) throw new BundleError('bundle-malformed', `bundle cut short at byte ${at}`);

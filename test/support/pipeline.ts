@@ -1,0 +1,307 @@
+/**
+ * The stages on one thread, with plain arrays as neighbours: what they send is queued and handed on in
+ * order. The sequencer is the real one, but its clock stands still and what it writes becomes durable
+ * when the test says so. Frames are laid into shared chunks as a request handler would.
+ */
+import { importSecretKey, type Signer } from '#crypto';
+import { Inbox } from '../../src/actors/inbox.js';
+import {
+  type ActorMessage,
+  type Address,
+  address,
+  type Send,
+  type SharedChunk,
+  type Stage,
+  type StoreRecord,
+  type SubmittedFrame,
+} from '../../src/actors/messages.js';
+import { Outbox } from '../../src/actors/outbox.js';
+import { Receiver } from '../../src/actors/receiver.js';
+import { Router } from '../../src/actors/router.js';
+import { RESERVED_KEY, Sequencer, signCheckpoint } from '../../src/actors/sequencer.js';
+import { numberKey, numberValue, TABLE } from '../../src/actors/store-keys.js';
+import {
+  actorPosition,
+  type Checkpoint,
+  Frontier,
+  getU64,
+  type Manifest,
+  PublicKeyBook,
+  ROLE,
+} from '../../src/protocol/index.js';
+import { MemoryStore } from './store.js';
+
+/** A server's configuration: keys as 32-byte seeds, by actor index. */
+export interface Cluster {
+  readonly serverId: Uint8Array;
+  readonly manifest: Manifest;
+  readonly placementRoot: Uint8Array;
+  readonly seeds: {
+    readonly inboxes: readonly Uint8Array[];
+    readonly routers: readonly Uint8Array[];
+    readonly receivers: readonly Uint8Array[];
+    readonly outboxes: readonly Uint8Array[];
+    readonly sequencer: Uint8Array;
+  };
+  readonly placement: (id: Uint8Array) => { inbox: number; outbox: number };
+}
+
+export interface PipelineOptions {
+  /** `checks: everywhere`. */
+  readonly checkInputs: boolean;
+  readonly flushEpochs?: number;
+  readonly bytesInFlight?: number;
+  /** Called instead of every stage's step, which it has to run: to measure it, or to spoil its message. */
+  readonly around?: (to: Address, message: ActorMessage, step: () => void) => void;
+}
+
+type Durable = { records: readonly StoreRecord[]; durable: () => void };
+
+const CHUNK_BYTES = 1 << 16;
+
+export class Pipeline {
+  readonly store = new MemoryStore();
+  /** What request handlers got, in order. */
+  readonly gateway: ActorMessage[] = [];
+  /** What was sent between actors since the newest epoch was closed, in order. */
+  sent: { readonly to: Address; readonly message: ActorMessage }[] = [];
+  /** How often any stage has signed. */
+  signatures = 0;
+  readonly keys: PublicKeyBook;
+  private readonly signers = new Map<Uint8Array, Signer>();
+  private readonly timers = new Map<number, () => void>();
+  private stages = new Map<string, Stage>();
+  private queue: { to: Address; message: ActorMessage }[] = [];
+  /** Somebody has work for an epoch; the sequencer is told when the test closes one. */
+  work = false;
+  private writes: Durable[] = [];
+  private holding = false;
+  private nextTimer = 1;
+  private chunk: SharedChunk = newChunk(0, CHUNK_BYTES);
+  private chunkUsed = 0;
+
+  constructor(
+    readonly cluster: Cluster,
+    readonly options: PipelineOptions,
+  ) {
+    this.keys = new PublicKeyBook(cluster.manifest);
+    this.restart();
+  }
+
+  /**
+   * Makes every stage anew from what is durable, as after a crash: all else is forgotten. Reserved epoch
+   * numbers are lost with it, as they are in a server, unless `reuse` says that none was handed out.
+   */
+  restart(reuse = false): void {
+    if (reuse) this.store.write([{ key: RESERVED_KEY, value: numberValue(this.log().lastEpoch) }]);
+    this.queue = [];
+    this.work = false;
+    this.writes = [];
+    this.timers.clear();
+    this.holding = false;
+    this.stages = new Map();
+    const { seeds } = this.cluster;
+    const actors = [
+      ...seeds.inboxes.flatMap((_, i) => [address('inbox', i), address('router', i)]),
+      ...seeds.outboxes.flatMap((_, j) => [address('receiver', j), address('outbox', j)]),
+    ];
+    for (const { kind, index } of [...actors, address('sequencer')]) {
+      this.stages.set(`${kind} ${index}`, this.make(kind, index));
+    }
+    for (const from of actors) this.send(address('sequencer'), { type: 'ready', from });
+    this.run();
+  }
+
+  /** The log as it is durable. */
+  log(): { frontier: Frontier; lastEpoch: number } {
+    const frontier = new Frontier();
+    let lastEpoch = 0;
+    for (const { value } of this.store.range(numberKey(TABLE.log, 0), numberKey(TABLE.log + 1, 0))) {
+      frontier.append(value.slice(164, 196));
+      lastEpoch = getU64(value, 9);
+    }
+    return { frontier, lastEpoch };
+  }
+
+  stage<S extends Stage>(kind: Address['kind'], index: number): S {
+    return this.stages.get(`${kind} ${index}`) as S;
+  }
+
+  // ---- the stages
+
+  private readonly send = (to: Address, message: ActorMessage): void => {
+    if (message.type === 'work') this.work = true;
+    else this.queue.push({ to, message });
+  };
+
+  /** A new stage with what is durable; `send` in place of the queue. */
+  make(kind: Address['kind'], index: number, send: Send = this.send): Stage {
+    const { seeds, placement } = this.cluster;
+    const { checkInputs, flushEpochs = 16, bytesInFlight = 1 << 30 } = this.options;
+    const receiverOf = (mailbox: Uint8Array) => placement(mailbox).outbox;
+    const { lastEpoch } = this.log();
+    switch (kind) {
+      case 'inbox':
+        return new Inbox({ ...this.common(index, seeds.inboxes), flushEpochs, lastEpoch }, send);
+      case 'router': {
+        const routing = { checkInputs, receiverOf, receivers: seeds.receivers.length };
+        return new Router({ ...this.common(index, seeds.routers), ...routing }, send);
+      }
+      case 'receiver': {
+        const merging = { checkInputs, receiverOf, routers: seeds.routers.length };
+        return new Receiver({ ...this.common(index, seeds.receivers), ...merging }, send);
+      }
+      case 'outbox': {
+        const position = actorPosition(this.cluster.manifest, ROLE.outbox, index);
+        const checkpoint = this.checkpoint();
+        const delivering = { bytesInFlight, checkpoint, actorPosition: position, receiverOf };
+        const common = this.common(index, seeds.outboxes);
+        return new Outbox({ ...common, ...delivering, checkInputs, flushEpochs, lastEpoch }, send);
+      }
+      default:
+        return this.sequencer(send);
+    }
+  }
+
+  /** What all stages are given, and some need. */
+  private common(index: number, seeds: readonly Uint8Array[]) {
+    const { serverId, manifest } = this.cluster;
+    const seed = seeds[index]!;
+    const signer = this.signers.get(seed) ?? importSecretKey(seed);
+    this.signers.set(seed, signer);
+    const sign = (bytes: Uint8Array) => {
+      this.signatures++;
+      return signer.sign(bytes);
+    };
+    return { index, serverId, sign, keys: this.keys, limits: manifest.policy, reader: this.store };
+  }
+
+  private checkpoint(): Checkpoint {
+    const { frontier } = this.log();
+    const base = { size: frontier.size, root: frontier.root() };
+    return signCheckpoint(this.common(0, [this.cluster.seeds.sequencer]), base);
+  }
+
+  private sequencer(send: Send): Sequencer {
+    const { serverId, placementRoot, manifest, seeds } = this.cluster;
+    const reserved = this.store.get(RESERVED_KEY);
+    return new Sequencer(
+      {
+        ...this.common(0, [seeds.sequencer]),
+        ...this.log(),
+        inboxes: seeds.inboxes.length,
+        outboxes: seeds.outboxes.length,
+        manifestHash: serverId,
+        placementRoot,
+        reserved: reserved ? getU64(reserved, 0) : 0,
+        retentionEpochs: manifest.policy.retentionEpochs,
+        write: (records, durable) => this.writes.push({ records, durable }),
+        minIntervalMs: 0,
+        heartbeatMs: 1000,
+        now: () => 0,
+        clock: {
+          setTimeout: (fire) => {
+            this.timers.set(this.nextTimer, () => fire());
+            return this.nextTimer++;
+          },
+          clearTimeout: (timer) => this.timers.delete(timer),
+        },
+        observe: () => {},
+        finished: () => {},
+      },
+      send,
+    );
+  }
+
+  // ---- what a test does
+
+  /** Hands a message to an actor, and on whatever follows from it. */
+  tell(to: Address, message: ActorMessage): void {
+    this.queue.push({ to, message });
+    this.run();
+  }
+
+  private run(): void {
+    for (let more = true; more; ) {
+      for (let next = this.queue.shift(); next; next = this.queue.shift()) this.step(next.to, next.message);
+      more = !this.holding && this.writes.length > 0;
+      if (more) this.writeFirst();
+    }
+  }
+
+  private writeFirst(): void {
+    const { records, durable } = this.writes.shift()!;
+    this.store.write(records);
+    durable();
+  }
+
+  private step(to: Address, message: ActorMessage): void {
+    if (to.kind === 'gateway') {
+      this.gateway.push(message);
+      return;
+    }
+    this.sent.push({ to, message });
+    const step = () => this.stage(to.kind, to.index).handle(message);
+    if (this.options.around) this.options.around(to, message, step);
+    else step();
+  }
+
+  /** Closes an epoch and takes it up to the point where its records could be written. */
+  close(): void {
+    this.run();
+    this.sent = [];
+    this.holding = true;
+    if (this.work) this.queue.push({ to: address('sequencer'), message: { type: 'work' } });
+    else for (const heartbeat of [...this.timers.values()]) heartbeat();
+    this.work = false;
+    this.run();
+    if (this.writes.length === 0) throw new Error('the epoch was not closed');
+  }
+
+  /** The closed epoch's records become durable, and everybody is told. */
+  commit(): void {
+    this.holding = false;
+    this.run();
+  }
+
+  /** The messages of one type that were sent since the newest epoch was closed. */
+  sentOf<T extends ActorMessage['type']>(type: T): Extract<ActorMessage, { type: T }>[] {
+    return this.sent.flatMap(({ message }) => (message.type === type ? [message as never] : []));
+  }
+
+  /** Takes out what request handlers got of one type. */
+  takeGateway<T extends ActorMessage['type']>(type: T): Extract<ActorMessage, { type: T }>[] {
+    const taken = this.gateway.filter((message) => message.type === type);
+    const rest = this.gateway.filter((message) => message.type !== type);
+    this.gateway.splice(0, this.gateway.length, ...rest);
+    return taken as Extract<ActorMessage, { type: T }>[];
+  }
+
+  /** A run of one sender's bundles, laid into a chunk. */
+  frame(
+    sender: Uint8Array,
+    firstCounter: number,
+    bundles: readonly Uint8Array[],
+    connection = 1,
+    slot = 0,
+  ): SubmittedFrame {
+    const length = bundles.reduce((sum, bundle) => sum + bundle.length, 0);
+    if (this.chunkUsed + length > this.chunk.bytes.length) {
+      this.chunk = newChunk(this.chunk.id + 1, Math.max(CHUNK_BYTES, length));
+      this.chunkUsed = 0;
+    }
+    const from = this.chunkUsed;
+    let items = 0;
+    for (const bundle of bundles) {
+      this.chunk.bytes.set(bundle, this.chunkUsed);
+      this.chunkUsed += bundle.length;
+      items += 1 + ((bundle[0]! << 8) | bundle[1]!);
+    }
+    const { chunk, chunkUsed: to } = this;
+    return { connection, slot, sender, firstCounter, count: bundles.length, chunk, from, to, items };
+  }
+}
+
+function newChunk(id: number, bytes: number): SharedChunk {
+  return { id, bytes: new Uint8Array(new SharedArrayBuffer(bytes)) };
+}

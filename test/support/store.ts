@@ -1,0 +1,32 @@
+/** The store as tests need it: a sorted map in memory, whose keys compare as bytes do. */
+import type { StoreReader, StoreRecord } from '../../src/actors/messages.js';
+
+export class MemoryStore implements StoreReader {
+  private readonly records = new Map<string, Uint8Array>();
+  private sorted: string[] | null = null;
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.records.get(textOf(key));
+  }
+
+  *range(from: Uint8Array, to: Uint8Array): Generator<{ key: Uint8Array; value: Uint8Array }> {
+    this.sorted ??= [...this.records.keys()].sort();
+    const [first, end] = [textOf(from), textOf(to)];
+    for (const key of this.sorted) {
+      if (key >= first && key < end) yield { key: Buffer.from(key, 'latin1'), value: this.records.get(key)! };
+    }
+  }
+
+  /** All or none; values are copied, because their memory is recycled. */
+  write(records: readonly StoreRecord[]): void {
+    for (const { key, value } of records) {
+      if (value) this.records.set(textOf(key), Uint8Array.from(value));
+      else this.records.delete(textOf(key));
+    }
+    this.sorted = null;
+  }
+}
+
+function textOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
+}
