@@ -154,7 +154,8 @@ function fastReceived(inbox: number, index: number, message: twin.Message, posit
   cursor.parse(encoded, 0, encoded.length);
   const out = new Writer(1);
   const shifted = twin.join(Buffer.alloc(2), message.sender);
-  delivery.putReceivedEntry(out, inbox, index, shifted, 2, Number(message.counter), cursor, position);
+  const tree = cursor.recipients > 1 ? new delivery.RecipientTree(cursor) : null;
+  delivery.putReceivedEntry(out, inbox, index, shifted, 2, Number(message.counter), cursor, tree, position);
   return out.done();
 }
 

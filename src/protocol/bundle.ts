@@ -162,6 +162,16 @@ export class BundleCursor {
     return this.end;
   }
 
+  /** Moves to a bundle in [at, end) that `parse` has read before, wherever its bytes lay then: no checks. */
+  jump(bytes: Uint8Array, at: number, end: number): void {
+    this.bytes = bytes;
+    this.start = at;
+    this.end = end;
+    this.recipients = getU16(bytes, at);
+    this.envelopesAt = leafPartAt(at, this.recipients);
+    this.bodyAt = this.envelopeAt(this.recipients) + 4;
+  }
+
   private checkLeaves(): void {
     for (let i = 0, at = this.start + 2; i < this.recipients; i++, at += LEAF_PART_BYTES) {
       if (!sameBytes(this.bytes, at, LEAF_PREFIX, 0, LEAF_PREFIX.length)) {
@@ -192,7 +202,7 @@ export class BundleCursor {
 
   /** Offset of recipient `i`'s leaf part. */
   leafAt(i: number): number {
-    return this.start + 2 + i * LEAF_PART_BYTES;
+    return leafPartAt(this.start, i);
   }
 
   blinderAt(i: number): number {
@@ -230,9 +240,14 @@ export class BundleCursor {
 
 const scratch = new Uint8Array(HASH_BYTES);
 
+/** Offset of recipient `i`'s leaf part in a bundle that starts at `start`. */
+export function leafPartAt(start: number, i: number): number {
+  return start + 2 + i * LEAF_PART_BYTES;
+}
+
 /** Offset of recipient `i`'s mailbox in a bundle that starts at `start`. */
 export function mailboxAt(start: number, i: number): number {
-  return start + 2 + i * LEAF_PART_BYTES + MAILBOX_AT;
+  return leafPartAt(start, i) + MAILBOX_AT;
 }
 
 function need(at: number, length: number, limit: number): void {
@@ -281,6 +296,8 @@ const LEAF_BYTES = 80;
  */
 export class MessageHasher {
   private readonly preimage = new Uint8Array(R_AT + RECIPIENT_PAGE * HASH_BYTES + HASH_BYTES);
+  /** As much of it as the message before took: most have as many recipients as the one before. */
+  private whole = this.preimage;
 
   constructor(serverId: Uint8Array) {
     this.preimage.set(MESSAGE_TAG);
@@ -340,7 +357,9 @@ export class MessageHasher {
     putU64(this.preimage, COUNTER_AT, counter);
     putU16(this.preimage, COUNT_AT, count);
     sha256Into(bytes.subarray(bodyAt, bodyEnd), this.preimage, R_AT + rLength);
-    sha256Into(this.preimage.subarray(0, R_AT + rLength + HASH_BYTES), out, at);
+    const length = R_AT + rLength + HASH_BYTES;
+    if (this.whole.length !== length) this.whole = this.preimage.subarray(0, length);
+    sha256Into(this.whole, out, at);
   }
 }
 
