@@ -217,6 +217,21 @@ const HOUSE: Readonly<Record<string, House>> = {
       { 'src/protocol/errors.ts': 'export const CODES = {};', 'docs/PROTOCOL.md': '' },
     ],
   },
+  'every operator error stands in the table, and no other': {
+    rule: docs.operatorErrorsDocumented,
+    good: {
+      'src/server/a.ts': `throw new OperatorError('one', m, n);\nthrow new OperatorError(\n  'two',\n  m, n);`,
+      'docs/PROTOCOL.md':
+        '### Operator errors\n\n| code | |\n|---|---|\n| `one` | a |\n| `two` | b |\n\n## More\n| `x` | y |',
+    },
+    bad: [
+      { 'src/server/a.ts': `throw new OperatorError('one', m, n);`, 'docs/PROTOCOL.md': '| `one` | a |' },
+      {
+        'src/server/a.ts': `throw new OperatorError('one', m, n);`,
+        'docs/PROTOCOL.md': '### Operator errors\n| `one` | a |\n| `two` | b |',
+      },
+    ],
+  },
   'every script that a document names exists': {
     rule: docs.scriptsExist,
     good: {

@@ -239,7 +239,7 @@ export class Deliverer {
     subscription.connection.behind.delete(subscription);
     this.bringCheckpoint(subscription.connection);
     this.emit(subscription.connection, [
-      encodeEndOfBacklog({ slot: subscription.slot, epoch: this.committedEpoch }),
+      encodeEndOfBacklog({ slot: subscription.slot, epoch: this.committedEpoch }).slice(),
     ]);
   }
 
@@ -251,7 +251,7 @@ export class Deliverer {
     const gap = gapHashes(logNodes(this.options.reader), from, checkpoint.size);
     connection.logSize = checkpoint.size;
     this.emit(connection, [
-      encodeCheckpoint({ from, to: checkpoint.size, signature: checkpoint.signature, gap }),
+      encodeCheckpoint({ from, to: checkpoint.size, signature: checkpoint.signature, gap }).slice(),
     ]);
   }
 
@@ -339,19 +339,18 @@ export class Deliverer {
 
   /** Of the bundle under the cursor, which is packed at `offset`. */
   private treeOf(epoch: CommittedEpoch, offset: number): RecipientTree | null {
-    if (this.cursor.recipients === 1) return null;
     if (this.treesOf !== epoch) {
       this.treesOf = epoch;
       this.trees.clear();
     }
-    let tree = this.trees.get(offset);
-    if (!tree) {
-      tree = new RecipientTree(this.cursor);
-      this.trees.set(offset, tree);
-    }
+    const known = this.trees.get(offset);
+    if (known) return known;
+    const tree = RecipientTree.of(this.cursor);
+    if (tree) this.trees.set(offset, tree);
     return tree;
   }
 
+  /** Every frame must be a buffer of its own: its memory goes along. */
   private emit(connection: Connection, frames: readonly Uint8Array[]): void {
     for (const frame of frames) connection.inFlight += frame.length;
     this.send(address('gateway'), { type: 'frames', connection: connection.number, frames });

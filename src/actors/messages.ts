@@ -124,7 +124,8 @@ export type OpenMailbox = {
   /** 32 random bytes: the chain seed, should the mailbox be new; null when it may not be made. */
   seed: Uint8Array | null;
 };
-export type Acknowledge = { type: 'ack'; connection: number; slot: number; epoch: number };
+/** An ack frame as it came (protocol/frames.ts): packed, because every mailbox acknowledges every epoch. */
+export type Acknowledge = { type: 'ack'; connection: number; frame: Uint8Array };
 export type AskStill = { type: 'ask-still'; connection: number; slot: number };
 /** Bytes that a socket has taken; room for as many more. */
 export type Drained = { type: 'drained'; connection: number; bytes: number };

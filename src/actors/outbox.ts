@@ -15,6 +15,7 @@
 import {
   type BundleLimits,
   type Checkpoint,
+  decodeAck,
   getU16,
   getU64,
   type PublicKeyBook,
@@ -291,10 +292,10 @@ export class Outbox implements Stage {
     this.send(address('sequencer'), { type: 'work' });
   }
 
-  private acknowledge({ connection, slot, epoch }: Acknowledge): void {
-    const id = this.deliverer.mailboxAt(connection, slot);
-    if (id === undefined) return;
-    if (!this.acknowledgeThrough(id, epoch)) {
+  private acknowledge({ connection, frame }: Acknowledge): void {
+    for (const { slot, epoch } of decodeAck(frame)) {
+      const id = this.deliverer.mailboxAt(connection, slot);
+      if (id === undefined || this.acknowledgeThrough(id, epoch)) continue;
       this.send(address('gateway'), { type: 'ack-refused', connection, slot, epoch });
     }
   }

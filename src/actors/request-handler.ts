@@ -156,10 +156,9 @@ export class RequestHandler implements Stage {
   }
 
   private acknowledge(connection: ClientConnection, frame: Uint8Array): void {
-    for (const { slot, epoch } of decodeAck(frame)) {
-      if (!this.slotOf(connection, slot)) continue;
-      this.tellOutbox(connection, { type: 'ack', connection: connection.number, slot, epoch });
-    }
+    for (const { slot } of decodeAck(frame))
+      if (!connection.slots[slot]?.answer) throw new FormatError(`slot ${slot} is not open`);
+    this.tellOutbox(connection, { type: 'ack', connection: connection.number, frame });
   }
 
   private askStill(connection: ClientConnection, frame: Uint8Array): void {
@@ -213,25 +212,32 @@ export class RequestHandler implements Stage {
     const before = this.options.now() - BUSY_AFTER_MS;
     for (const connection of [...this.waiting]) {
       if (connection.heldSince > before) continue;
-      for (const frame of connection.held) {
-        if (frameType(frame) !== FRAME.submit) continue;
-        const { slot, firstCounter, count } = decodeSubmitHeader(frame);
-        const text = 'the epoch is full';
-        const busy = {
-          number: ERRORS.busy.number,
-          slot,
-          firstCounter,
-          count,
-          expected: 0,
-          retryAfterMs: BUSY_RETRY_MS,
-          text,
-        };
-        connection.socket.send(encodeError(busy), false);
-      }
+      const frames = connection.held;
       connection.held = [];
       this.waiting.delete(connection);
-      connection.socket.resume();
+      // The first waits for room; what came behind it is taken as usual, and may have to wait itself.
+      this.refuseBusy(connection, frames.shift()!);
+      while (frames.length > 0 && connection.held.length === 0 && !connection.ended)
+        this.take(connection, frames.shift()!);
+      connection.held.push(...frames);
+      if (connection.held.length === 0) connection.socket.resume();
     }
+  }
+
+  /** `frame` is a submit frame whose header has been read once already. */
+  private refuseBusy({ socket }: ClientConnection, frame: Uint8Array): void {
+    const { slot, firstCounter, count } = decodeSubmitHeader(frame);
+    const text = 'the epoch is full';
+    const busy = {
+      number: ERRORS.busy.number,
+      slot,
+      firstCounter,
+      count,
+      expected: 0,
+      retryAfterMs: BUSY_RETRY_MS,
+      text,
+    };
+    socket.send(encodeError(busy), false);
   }
 
   // ---- what actors say

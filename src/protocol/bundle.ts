@@ -24,17 +24,16 @@ import {
 } from './bytes.js';
 import { RECIPIENT_PAGE } from './limits.js';
 import { merkleRoot } from './merkle.js';
+import { LEAF_PART_BYTES, leafPartAt, recipientPages } from './recipients.js';
 
 const BODY_TAG = ascii('csign1bo');
 const ENVELOPE_TAG = ascii('csign1en');
 const LEAF_PREFIX = ascii('\0csign1rc');
-const RECIPIENT_PAGE_PREFIX = ascii('\0csign1rp');
 const MESSAGE_TAG = ascii('csign1ms');
 const BLINDER_TAG = ascii('csign1bl');
 
 export const BLINDER_BYTES = 16;
 /** Offsets inside a leaf part. */
-export const LEAF_PART_BYTES = 89;
 const BLINDER_AT = 9;
 const MAILBOX_AT = 25;
 const ENVELOPE_HASH_AT = 57;
@@ -240,11 +239,6 @@ export class BundleCursor {
 
 const scratch = new Uint8Array(HASH_BYTES);
 
-/** Offset of recipient `i`'s leaf part in a bundle that starts at `start`. */
-export function leafPartAt(start: number, i: number): number {
-  return start + 2 + i * LEAF_PART_BYTES;
-}
-
 /** Offset of recipient `i`'s mailbox in a bundle that starts at `start`. */
 export function mailboxAt(start: number, i: number): number {
   return leafPartAt(start, i) + MAILBOX_AT;
@@ -361,29 +355,6 @@ export class MessageHasher {
     if (this.whole.length !== length) this.whole = this.preimage.subarray(0, length);
     sha256Into(this.whole, out, at);
   }
-}
-
-/** Page hashes over packed recipient leaf hashes, 16 to a page. */
-export function recipientPages(leafHashes: Uint8Array, count: number): Uint8Array {
-  const pages = Math.ceil(count / RECIPIENT_PAGE);
-  const hashes = new Uint8Array(pages * HASH_BYTES);
-  for (let page = 0; page < pages; page++) {
-    const from = page * RECIPIENT_PAGE * HASH_BYTES;
-    recipientPageInto(
-      leafHashes.subarray(from, Math.min(from + RECIPIENT_PAGE * HASH_BYTES, count * HASH_BYTES)),
-      hashes,
-      page * HASH_BYTES,
-    );
-  }
-  return hashes;
-}
-
-/** H(0x00 ‖ `csign1rp` ‖ n × 32). */
-export function recipientPageInto(leafHashes: Uint8Array, out: Uint8Array, at: number): void {
-  const preimage = new Uint8Array(RECIPIENT_PAGE_PREFIX.length + leafHashes.length);
-  preimage.set(RECIPIENT_PAGE_PREFIX);
-  preimage.set(leafHashes, RECIPIENT_PAGE_PREFIX.length);
-  sha256Into(preimage, out, at);
 }
 
 /** The leaf part of a recipient: 0x00 ‖ `csign1rc` ‖ blinder ‖ mailbox ‖ envelope hash; `envelopePart` with tag, or empty. */

@@ -10,7 +10,7 @@
  */
 import { sha256, sha256Into } from '#crypto';
 import { ascii, putU16, putU64 } from './bytes.js';
-import { PAGE_ENTRIES } from './limits.js';
+import { MAX_U16, PAGE_ENTRIES } from './limits.js';
 
 const LINK_PREFIX = ascii('\0csign1li');
 const STILL_PREFIX = ascii('\0csign1st');
@@ -52,6 +52,7 @@ export function link(
   leavesAt: number,
 ): void {
   const parts = linkParts(count);
+  if (parts > MAX_U16) throw new RangeError(`link: ${parts} parts, at most ${MAX_U16}`);
   let head = chain.head;
   let headAt = 0;
   for (let i = 0; i < 32; i++) preimage[9 + i] = mailbox[mailboxAt + i]!;

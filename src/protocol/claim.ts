@@ -9,7 +9,7 @@
  */
 import { importPublicKey, sha256 } from '#crypto';
 import { type Attestation, attestationHash, decodeAttestation, ROLE } from './attestation.js';
-import { ascii, equalBytes, FormatError, Reader, SIGNATURE_BYTES, sameBytes, Writer } from './bytes.js';
+import { ascii, equalBytes, FormatError, getU64, Reader, SIGNATURE_BYTES, Writer } from './bytes.js';
 import { actorLeafHash, type Checkpoint, checkpointText, decodeEpochLeaf, type EpochLeaf } from './log.js';
 import { actorKey, actorPosition, epochActors, type Manifest } from './manifest.js';
 import { rootFromPath } from './merkle.js';
@@ -17,7 +17,8 @@ import { rootFromPath } from './merkle.js';
 const TAG = ascii('csign1cl');
 const EPOCH_LEAF_BYTES = 163;
 const MAX_PREIMAGE = 8192;
-const MAX_ATTESTATION = 1 << 16;
+/** A router of 4,096 receivers signs 164 KB. */
+const MAX_ATTESTATION = 1 << 18;
 
 export interface Claim {
   /** The opened leaf: an inbox, router or receiver page, a link part or a still. */
@@ -108,7 +109,12 @@ export function verifyClaim(
   if (!output) throw fail('no such output');
   if (
     !equalBytes(
-      rootFromPath(output.leaves, claim.leafIndex, sha256(checkLeaf(claim.leaf)), claim.outputPath),
+      rootFromPath(
+        output.leaves,
+        claim.leafIndex,
+        sha256(checkLeaf(claim.leaf, attestation)),
+        claim.outputPath,
+      ),
       output.root,
     )
   ) {
@@ -124,6 +130,8 @@ export function verifyClaim(
     throw fail('attestation is not in the epoch leaf');
   }
   const { checkpoint } = claim;
+  if (epochLeaf.previousEpoch >= epochLeaf.epoch || epochLeaf.base.size > claim.logIndex)
+    throw fail('order in the log');
   if (
     !equalBytes(
       rootFromPath(checkpoint.size, claim.logIndex, sha256(claim.epochLeaf), claim.logPath),
@@ -139,11 +147,24 @@ export function verifyClaim(
   return { attestation, epochLeaf, leaf: claim.leaf, output: claim.output, leafIndex: claim.leafIndex };
 }
 
-const LEAF_START = ascii('\0csign1');
+const LEAF_PREFIXES = {
+  [ROLE.inbox]: ['\0csign1in'],
+  [ROLE.router]: ['\0csign1ro'],
+  [ROLE.receiver]: ['\0csign1re'],
+  [ROLE.outbox]: ['\0csign1li', '\0csign1st'],
+  [ROLE.sequencer]: [],
+} as const;
+/** Offset of the epoch in a link and in a still. */
+const LEAF_EPOCH_AT = 41;
 
-function checkLeaf(leaf: Uint8Array): Uint8Array {
-  if (leaf.length < 9 || !sameBytes(leaf, 0, LEAF_START, 0, LEAF_START.length))
-    throw new FormatError('claim: not a leaf');
+/** The leaf is of the kind that its role signs; a link or a still is of the attestation's own epoch. */
+function checkLeaf(leaf: Uint8Array, { role, epoch }: Attestation): Uint8Array {
+  const prefix = String.fromCharCode(...leaf.subarray(0, 9));
+  if (!(LEAF_PREFIXES[role] as readonly string[]).includes(prefix))
+    throw new FormatError('claim: leaf of another role');
+  if (role === ROLE.outbox && (leaf.length < LEAF_EPOCH_AT + 8 || getU64(leaf, LEAF_EPOCH_AT) !== epoch)) {
+    throw new FormatError('claim: leaf of another epoch');
+  }
   return leaf;
 }
 

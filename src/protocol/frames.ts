@@ -62,6 +62,9 @@ export function decodeHello(frame: Uint8Array): Hello {
     throw new FormatError(`unknown session kind ${kind}`);
   const hello = { kind, nonce: reader.hash(), checkpoint: readCheckpoint(reader) };
   reader.end();
+  const { size, root, signature } = hello.checkpoint;
+  if (size === 0 && [...root, ...signature].some((byte) => byte !== 0))
+    throw new FormatError('no checkpoint is all zeros');
   return hello;
 }
 
@@ -174,6 +177,8 @@ export function decodeSubmitHeader(frame: Uint8Array): SubmitHeader {
   if (reader.u8() !== 0) throw new FormatError('submit flags: signed submissions are not accepted');
   const firstCounter = reader.u64();
   const count = reader.u16();
+  if (firstCounter > Number.MAX_SAFE_INTEGER - count)
+    throw new FormatError('submit: counters above 2^53 - 1');
   if (firstCounter === 0 || count === 0)
     throw new FormatError('submit: counters start at 1 and a frame has a bundle');
   return { slot, firstCounter, count };

@@ -14,4 +14,5 @@ export * from './merkle.js';
 export * from './pages.js';
 export * from './place.js';
 export * from './placement.js';
+export * from './recipients.js';
 export * from './session.js';

@@ -11,7 +11,7 @@
  */
 import { importPublicKey, type PublicKey, sha256, trustedPublicKey } from '#crypto';
 import { ROLE, type Role } from './attestation.js';
-import { ascii, concat, FormatError, Reader, toHex, Writer } from './bytes.js';
+import { ascii, concat, equalBytes, FormatError, Reader, toHex, Writer, ZERO_HASH } from './bytes.js';
 import { BUCKETS } from './limits.js';
 
 const HASH_TAG = ascii('csign1mf');
@@ -128,6 +128,8 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
 function checkManifest(manifest: Manifest): void {
   const bad = (what: string) => new FormatError(`manifest: ${what}`);
   if (manifest.version < 1) throw bad('versions start at 1');
+  if ((manifest.version === 1) !== equalBytes(manifest.previousHash, ZERO_HASH))
+    throw bad('previous hash of another version');
   if (manifest.policy.submissions > SUBMISSIONS.required) throw bad('unknown submission policy');
   manifest.actors.forEach((actor, i) => {
     if (actor.role < ROLE.inbox || actor.role > ROLE.sequencer) throw bad(`unknown role ${actor.role}`);

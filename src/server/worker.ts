@@ -1,6 +1,6 @@
 /** A worker thread's task: hosts its share of the actors until it is told to stop. */
 import { hostActors, threadOf } from '../actors/pipeline.js';
-import { Switchboard } from '../actors/switchboard.js';
+import { type Envelope, Switchboard } from '../actors/switchboard.js';
 import { manifestHash, openManifest } from '../protocol/index.js';
 import { readFrontier } from './recovery.js';
 import { Store } from './store.js';
@@ -25,8 +25,10 @@ export function runWorker(task: WorkerTask, observe: ObservePhase): Promise<void
     const switchboard = new Switchboard(
       task.thread,
       (to) => threadOf(task.plan, to),
-      (thread, envelopes) =>
-        task.ports.get(thread)!.postMessage({ type: 'envelopes', envelopes } satisfies ToWorker),
+      (thread, envelopes) => {
+        const message: ToWorker = { type: 'envelopes', envelopes };
+        task.ports.get(thread)!.postMessage(message, framesOf(envelopes));
+      },
     );
     const finished = () => tell({ type: 'finished' });
     const hosted = hostActors(
@@ -47,6 +49,16 @@ export function runWorker(task: WorkerTask, observe: ObservePhase): Promise<void
     for (const port of task.ports.values()) port.on('message', take);
     tell({ type: 'ready' });
   });
+}
+
+/** Delivered frames change hands without copying: each is a buffer of its own. */
+function framesOf(envelopes: readonly Envelope[]): ArrayBuffer[] {
+  const buffers: ArrayBuffer[] = [];
+  for (const { message } of envelopes) {
+    if (message.type === 'frames')
+      for (const frame of message.frames) buffers.push(frame.buffer as ArrayBuffer);
+  }
+  return buffers;
 }
 
 function pipelineOptions(

@@ -7,6 +7,7 @@ import {
   type Deliver,
   decodeCheckpoint,
   decodeDeliver,
+  encodeAck,
   FRAME,
   Frontier,
   LOG_MODE,
@@ -49,7 +50,11 @@ export class Reader {
   }
 
   acknowledge(slot: number, epoch: number): void {
-    this.pipeline.tell(this.to, { type: 'ack', connection: this.connection, slot, epoch });
+    this.pipeline.tell(this.to, {
+      type: 'ack',
+      connection: this.connection,
+      frame: encodeAck([{ slot, epoch }]),
+    });
   }
 
   askStill(slot: number): void {

@@ -51,6 +51,26 @@ export const errorsDocumented: Rule = (files) => {
   return complaints;
 };
 
+/** The table of operator errors lists the codes that `src/server` gives to `OperatorError`, and no other. */
+export const operatorErrorsDocumented: Rule = (files) => {
+  const document = find(files, PROTOCOL_FILE);
+  const sources = files.filter(({ path }) => path.startsWith('src/server/'));
+  if (!document || sources.length === 0) return [];
+  const thrown = sources.flatMap(({ text }) =>
+    [...text.matchAll(/new OperatorError\(\s*'([^']+)'/g)].map((match) => match[1]),
+  );
+  const section = document.text.split(/^### Operator errors$/m)[1]?.split(/^##/m)[0] ?? '';
+  const listed = [...section.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1]);
+  return [
+    ...[...new Set(thrown)]
+      .filter((code) => !listed.includes(code))
+      .map((code) => `${PROTOCOL_FILE}: operator error ${code} is missing`),
+    ...listed
+      .filter((code) => !thrown.includes(code))
+      .map((code) => `${PROTOCOL_FILE}: there is no operator error ${code}`),
+  ];
+};
+
 export const scriptsExist: Rule = (files) => {
   const scripts = JSON.parse(find(files, 'package.json')?.text ?? '{}').scripts ?? {};
   return files

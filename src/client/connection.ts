@@ -1,0 +1,258 @@
+/**
+ * Connection: one socket of one kind that is opened again whenever it is lost, with the handshake
+ * hello → challenge → session … → opened. States: idle → dialing → greeting → opening → open; then
+ * waiting (for the next attempt) or gone (for good).
+ */
+import { randomBytes, type Signer } from '#crypto';
+import {
+  type Checkpoint,
+  CountersignError,
+  decodeChallenge,
+  decodeError,
+  decodeOpened,
+  ERRORS,
+  type ErrorCode,
+  encodeHello,
+  encodeSession,
+  equalBytes,
+  errorCode,
+  FRAME,
+  type OpenedMailbox,
+  type SessionKind,
+  sessionBytes,
+} from '../protocol/index.js';
+import { Backoff } from './backoff.js';
+import type { Dial, Socket } from './socket.js';
+import { overFrame, VerificationError } from './verification-error.js';
+import type { World } from './world.js';
+
+/** The mailboxes of a connection; the position is the slot. */
+export interface ConnectionHost {
+  readonly signers: readonly Signer[];
+  checkpoint(): Checkpoint;
+  acknowledged(slot: number): number;
+  /** All mailboxes are answered. Throws what ends the client. */
+  opened(mailboxes: readonly OpenedMailbox[]): void;
+  frame(type: number, frame: Uint8Array): void;
+  lost(): void;
+  /** The connection is over for good. */
+  gone(error: CountersignError): void;
+}
+
+export interface ConnectionOptions {
+  readonly kind: SessionKind;
+  readonly world: World;
+  readonly dial: Dial;
+  /** Told anew before every attempt. */
+  readonly url: () => string | Promise<string>;
+  readonly backoffFirstMs: number;
+  readonly backoffMostMs: number;
+}
+
+/** Mailboxes in one session frame: the server verifies a signature for each. */
+const SESSIONS_PER_FRAME = 256;
+const HANDSHAKE_MS = 15_000;
+
+type State = 'idle' | 'dialing' | 'greeting' | 'opening' | 'open' | 'waiting' | 'gone';
+
+export class Connection {
+  private state: State = 'idle';
+  private socket: Socket | null = null;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private readonly backoff: Backoff;
+  private nonce: Uint8Array = new Uint8Array(32);
+  private opened: OpenedMailbox[] = [];
+  /** What came for the first mailboxes before the last ones were answered. */
+  private early: Uint8Array[] = [];
+  /** Counts attempts, so that a socket of an earlier one is not listened to. */
+  private attempt = 0;
+  private lastError: CountersignError | null = null;
+
+  constructor(
+    private readonly options: ConnectionOptions,
+    private readonly host: ConnectionHost,
+  ) {
+    this.backoff = new Backoff(options.backoffFirstMs, options.backoffMostMs);
+  }
+
+  get isOpen(): boolean {
+    return this.state === 'open';
+  }
+
+  /** What the last attempt failed with. */
+  get problem(): CountersignError | null {
+    return this.lastError;
+  }
+
+  start(): void {
+    this.state = 'dialing';
+    const attempt = ++this.attempt;
+    this.timer = setTimeout(() => this.drop('handshake takes too long'), HANDSHAKE_MS);
+    Promise.resolve()
+      .then(() => this.options.url())
+      .then((url) => this.open(attempt, url))
+      .catch((error: unknown) => this.attemptFailed(attempt, error));
+  }
+
+  private open(attempt: number, url: string): void {
+    if (attempt !== this.attempt) return;
+    const mine = () => attempt === this.attempt;
+    this.socket = this.options.dial(url, {
+      opened: () => mine() && this.greet(),
+      frame: (frame) => mine() && this.guarded(() => this.read(frame)),
+      closed: (code, reason) => mine() && this.closed(code, reason),
+    });
+  }
+
+  private attemptFailed(attempt: number, error: unknown): void {
+    if (attempt !== this.attempt) return;
+    if (error instanceof CountersignError && !error.temporary) return this.giveUp(error, 3500);
+    this.retry(error instanceof Error ? error.message : String(error));
+  }
+
+  /** Runs what the server's bytes lead to; what they do not prove ends the connection for good. */
+  private guarded(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      if (!(error instanceof CountersignError)) throw error;
+      this.giveUp(error, 3500);
+    }
+  }
+
+  // ---- handshake
+
+  private greet(): void {
+    this.state = 'greeting';
+    this.nonce = Uint8Array.from(randomBytes(32));
+    this.opened = [];
+    this.early = [];
+    this.send([
+      encodeHello({ kind: this.options.kind, nonce: this.nonce, checkpoint: this.host.checkpoint() }),
+    ]);
+  }
+
+  private read(frame: Uint8Array): void {
+    const type = frame.length > 0 ? frame[0]! : -1;
+    if (type === FRAME.error && this.isForAll(frame)) return;
+    if (this.state === 'open') return this.host.frame(type, frame);
+    if (this.state === 'greeting' && type === FRAME.challenge) return this.answer(frame);
+    if (this.state === 'opening' && type === FRAME.opened) return this.collect(frame);
+    if (this.state === 'opening' && this.opened.length > 0) return void this.early.push(frame);
+    throw new VerificationError('format', `frame of type ${type} while ${this.state}`, frame);
+  }
+
+  /** An error about the whole connection: the server closes it next. */
+  private isForAll(frame: Uint8Array): boolean {
+    const { number, text } = overFrame(frame, () => decodeError(frame));
+    const code = errorCode(number);
+    if (!code || !isClosing(code)) return false;
+    this.lastError = new CountersignError(code, text);
+    return code !== 'displaced' || this.state !== 'open';
+  }
+
+  private answer(frame: Uint8Array): void {
+    const { world, kind } = this.options;
+    const { serverId, challenge, manifestHash } = overFrame(frame, () => decodeChallenge(frame));
+    if (!world.is(serverId))
+      throw new CountersignError('wrong-server', 'another server answers at this address');
+    if (!equalBytes(manifestHash, world.manifestHash))
+      throw new VerificationError('manifest', 'the server has another manifest', frame);
+    const requests = this.host.signers.map((signer, slot) => ({
+      key: signer.publicKey,
+      acknowledged: this.host.acknowledged(slot),
+      signature: signer.sign(sessionBytes(serverId, kind, challenge, this.nonce, signer.publicKey)),
+    }));
+    this.state = 'opening';
+    const frames: Uint8Array[] = [];
+    for (let from = 0; from < requests.length; from += SESSIONS_PER_FRAME)
+      frames.push(encodeSession(requests.slice(from, from + SESSIONS_PER_FRAME)));
+    this.send(frames);
+  }
+
+  private collect(frame: Uint8Array): void {
+    this.opened.push(...overFrame(frame, () => decodeOpened(frame)));
+    const missing = this.host.signers.length - this.opened.length;
+    if (missing < 0) throw new VerificationError('format', 'more mailboxes opened than asked for', frame);
+    if (missing > 0) return;
+    clearTimeout(this.timer);
+    for (const { error } of this.opened) if (error !== 0) throw refusal(error);
+    this.state = 'open';
+    this.lastError = null;
+    this.host.opened(this.opened);
+    for (const each of this.early.splice(0)) this.host.frame(each[0]!, each);
+  }
+
+  /** The server has proven that it is alive and well. */
+  alive(): void {
+    this.backoff.reset();
+  }
+
+  // ---- the socket
+
+  send(frames: readonly Uint8Array[]): void {
+    this.socket?.send(frames);
+  }
+
+  pause(): void {
+    this.socket?.pause();
+  }
+
+  resume(): void {
+    this.socket?.resume();
+  }
+
+  private drop(why: string): void {
+    this.socket?.close(1000, why);
+    this.retry(why);
+  }
+
+  private closed(code: number, reason: string): void {
+    const stayAway = code === ERRORS.displaced.close || (code >= 3500 && code <= 3999);
+    if (!stayAway) return this.retry(reason || `closed with code ${code}`);
+    const why: ErrorCode = code === ERRORS.displaced.close ? 'displaced' : 'closed';
+    this.giveUp(this.lastError ?? new CountersignError(why, reason || `closed with code ${code}`), code);
+  }
+
+  private retry(why: string): void {
+    this.lastError ??= new CountersignError('connection-lost', why);
+    this.leave('waiting');
+    this.timer = setTimeout(() => this.start(), this.backoff.next());
+  }
+
+  private leave(state: State): void {
+    clearTimeout(this.timer);
+    this.attempt++;
+    this.socket = null;
+    const wasOpen = this.state === 'open';
+    this.state = state;
+    if (wasOpen) this.host.lost();
+  }
+
+  private giveUp(error: CountersignError, code: number): void {
+    if (this.state === 'gone') return;
+    const { socket } = this;
+    this.leave('gone');
+    socket?.close(code, error.code);
+    this.host.gone(error);
+  }
+
+  close(): void {
+    if (this.state === 'gone') return;
+    const { socket } = this;
+    this.state = 'gone';
+    this.leave('gone');
+    socket?.close(1000, 'closed');
+  }
+}
+
+function refusal(number: number): CountersignError {
+  const code = errorCode(number) ?? 'session-refused';
+  if (code === 'ack-unknown-epoch')
+    return new VerificationError('resume', 'the server does not know what was verified and acknowledged');
+  return new CountersignError(code, 'the server does not open this mailbox');
+}
+
+function isClosing(code: ErrorCode): boolean {
+  return 'close' in ERRORS[code];
+}

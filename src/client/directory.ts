@@ -1,0 +1,49 @@
+/** What a server tells over HTTP: its manifest, and where the outbox of a mailbox listens. */
+import { CountersignError, FormatError, toHex } from '../protocol/index.js';
+import { VerificationError } from './verification-error.js';
+import { World } from './world.js';
+
+/** The same host by HTTP and by WebSocket. Throws `TypeError` on anything else than an absolute URL of those. */
+export function addresses(url: string): { readonly http: string; readonly front: string } {
+  const parsed = new URL(url);
+  const secure = parsed.protocol === 'https:' || parsed.protocol === 'wss:';
+  if (!secure && parsed.protocol !== 'http:' && parsed.protocol !== 'ws:')
+    throw new TypeError(`url: expected http, https, ws or wss, got ${parsed.protocol}`);
+  const rest = `//${parsed.host}${parsed.pathname.replace(/\/+$/, '')}`;
+  return {
+    http: `${secure ? 'https:' : 'http:'}${rest}`,
+    front: `${secure ? 'wss:' : 'ws:'}${rest}/v1/front`,
+  };
+}
+
+/** Fetches the manifest; its bytes prove themselves. */
+export async function fetchWorld(http: string, signal: AbortSignal): Promise<World> {
+  const answer = await getJson(`${http}/v1/manifest`, signal);
+  return World.open(fromBase64(answer['manifest']), fromBase64(answer['signature']));
+}
+
+/** Where the outbox of a mailbox listens. Which one it must be is in the manifest: the answer is held against it. */
+export async function fetchOutboxUrl(
+  http: string,
+  mailbox: Uint8Array,
+  outbox: number,
+  signal: AbortSignal,
+): Promise<string> {
+  const answer = await getJson(`${http}/v1/mailboxes/${toHex(mailbox)}`, signal);
+  if (answer['outbox'] !== outbox)
+    throw new VerificationError('manifest', `mailbox placed at outbox ${answer['outbox']}, not ${outbox}`);
+  if (typeof answer['url'] !== 'string') throw new FormatError('the answer has no url');
+  return answer['url'];
+}
+
+async function getJson(url: string, signal: AbortSignal): Promise<Record<string, unknown>> {
+  const response = await fetch(url, { signal, redirect: 'follow' });
+  if (response.status === 404) throw new CountersignError('not-found', `${url}: 404`);
+  if (!response.ok) throw new CountersignError('connection-lost', `${url}: status ${response.status}`);
+  return (await response.json()) as Record<string, unknown>;
+}
+
+function fromBase64(text: unknown): Uint8Array {
+  if (typeof text !== 'string') throw new VerificationError('manifest', 'base64 text expected');
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}

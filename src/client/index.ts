@@ -1,0 +1,34 @@
+/**
+ * countersign/client on Node. A client sends messages and gets a proven receipt for each, and reads its
+ * mailbox in the one order that everybody sees; whatever it is told, it verifies first.
+ */
+import { Client, type ClientOptions } from './client.js';
+import type { Gateway } from './gateway.js';
+import { type ManyOptions, openMany } from './many.js';
+import { dial } from './websocket.js';
+
+/**
+ * Connects one key. Rejects when the server cannot be reached, is not the one expected, or does not
+ * prove what it says; afterwards the connection is kept up until `close`.
+ */
+export function connect(options: ClientOptions): Promise<Client> {
+  return Client.connect(options, dial);
+}
+
+/** Connects many keys over one front socket and one socket per outbox. */
+export function connectMany(options: ManyOptions): Promise<Gateway> {
+  return openMany(options, dial);
+}
+
+export { Client, type ClientOptions } from './client.js';
+export { FileStore } from './file-store.js';
+export type { Gateway } from './gateway.js';
+export type { GatewayEvents, State } from './gateway-events.js';
+export type { ManyOptions } from './many.js';
+export { Message, Receipt } from './message.js';
+export type { QueueOptions } from './message-queue.js';
+export type { GatewayOptions } from './options.js';
+export type { SendOptions } from './outgoing-bundle.js';
+export type { Stand } from './stands.js';
+export { type Change, MemoryStore, type Saved, type Store } from './store.js';
+export { VerificationError, type VerificationStep } from './verification-error.js';

@@ -1,0 +1,134 @@
+/** The client's side of the log of epochs: how far it is known, and the three ways it is told more. */
+import {
+  type Checkpoint,
+  type CheckpointFrame,
+  checkpointText,
+  EMPTY_ROOT,
+  type EpochLeaf,
+  epochLeafHash,
+  equalBytes,
+  Frontier,
+  LOG_MODE,
+  type LogProof,
+  ROLE,
+  rootFromPath,
+  SIGNATURE_BYTES,
+} from '../protocol/index.js';
+import { Mismatch } from './verification-error.js';
+import type { Obligation } from './verifier.js';
+import type { World } from './world.js';
+
+/** Immutable; every step gives a new one. */
+export interface LogState {
+  readonly checkpoint: Checkpoint;
+  /** Of the checkpoint's size. */
+  readonly frontier: Frontier;
+  /** Epoch of the newest leaf; 0 = not known, because only its hash was told. */
+  readonly lastEpoch: number;
+}
+
+/** Nothing known: the first checkpoint is taken on the sequencer's signature alone. */
+export const EMPTY_LOG: LogState = {
+  checkpoint: { size: 0, root: EMPTY_ROOT, signature: new Uint8Array(SIGNATURE_BYTES) },
+  frontier: new Frontier(),
+  lastEpoch: 0,
+};
+
+/** A log after one leaf was placed in it, and what a claim needs to show the leaf in it. */
+export interface LogStep {
+  readonly log: LogState;
+  readonly obligation: Obligation | null;
+  /** Audit path of the leaf under the new log's checkpoint. */
+  readonly path: () => Uint8Array;
+}
+
+/** Places an epoch leaf at `index`. Throws `Mismatch` or `FormatError`. */
+export function placeLeaf(
+  world: World,
+  log: LogState,
+  index: number,
+  leaf: EpochLeaf,
+  proof: LogProof,
+): LogStep {
+  checkLeaf(log, index, leaf);
+  return proof.mode === LOG_MODE.extend
+    ? extend(world, log, index, leaf, proof)
+    : under(log, index, leaf, proof.size, proof.path);
+}
+
+function checkLeaf({ checkpoint }: LogState, index: number, leaf: EpochLeaf): void {
+  if (leaf.previousEpoch >= leaf.epoch) throw new Mismatch('log', 'epochs do not rise');
+  if ((leaf.previousEpoch === 0) !== (index === 0)) throw new Mismatch('log', 'previous epoch');
+  if (leaf.base.size > index) throw new Mismatch('log', 'base beyond the leaf');
+  const known = leaf.base.size === 0 ? EMPTY_ROOT : checkpoint.root;
+  if (leaf.base.size === 0 || leaf.base.size === checkpoint.size) {
+    if (!equalBytes(leaf.base.root, known)) throw new Mismatch('log', 'base root');
+  }
+}
+
+function extend(
+  world: World,
+  log: LogState,
+  index: number,
+  leaf: EpochLeaf,
+  proof: Extract<LogProof, { mode: typeof LOG_MODE.extend }>,
+): LogStep {
+  const { size } = log.checkpoint;
+  if (proof.from !== size || index < size)
+    throw new Mismatch('log', `extends size ${proof.from}, ${size} is known`);
+  const follows = index === size ? leaf.previousEpoch === log.lastEpoch : leaf.previousEpoch > log.lastEpoch;
+  if (log.lastEpoch > 0 && !follows) throw new Mismatch('log', 'previous epoch is not the last one known');
+  const before = log.frontier.copy();
+  before.appendGap(index, proof.gap);
+  const frontier = before.copy();
+  frontier.append(epochLeafHash(leaf));
+  const checkpoint = { size: index + 1, root: frontier.root(), signature: proof.signature };
+  return {
+    log: { checkpoint, frontier, lastEpoch: leaf.epoch },
+    obligation: checkpointObligation(world, checkpoint),
+    // The last leaf's siblings are the complete subtrees before it, smallest first.
+    path: () => reversed(before.packed()),
+  };
+}
+
+function under(log: LogState, index: number, leaf: EpochLeaf, size: number, path: Uint8Array): LogStep {
+  const { checkpoint } = log;
+  if (size !== checkpoint.size) throw new Mismatch('log', `under size ${size}, ${checkpoint.size} is known`);
+  if (!equalBytes(rootFromPath(size, index, epochLeafHash(leaf), path), checkpoint.root))
+    throw new Mismatch('log', 'leaf is not in the log');
+  return { log, obligation: null, path: () => path };
+}
+
+/** Follows a checkpoint frame. Throws `Mismatch` or `FormatError`. */
+export function followCheckpoint(
+  world: World,
+  log: LogState,
+  { from, to, signature, gap }: CheckpointFrame,
+): { readonly log: LogState; readonly obligation: Obligation } {
+  const { size } = log.checkpoint;
+  if (from !== size || to <= size)
+    throw new Mismatch('log', `checkpoint from ${from} to ${to}, ${size} is known`);
+  const frontier = log.frontier.copy();
+  frontier.appendGap(to, gap);
+  const checkpoint = { size: to, root: frontier.root(), signature: Uint8Array.from(signature) };
+  return {
+    log: { checkpoint, frontier, lastEpoch: 0 },
+    obligation: checkpointObligation(world, checkpoint),
+  };
+}
+
+function checkpointObligation(world: World, { size, root, signature }: Checkpoint): Obligation {
+  return {
+    key: world.keys.get(ROLE.sequencer, 0),
+    bytes: checkpointText(world.serverId, size, root),
+    signature,
+    step: 'signature',
+  };
+}
+
+function reversed(hashes: Uint8Array): Uint8Array {
+  const out = new Uint8Array(hashes.length);
+  for (let at = 0; at < hashes.length; at += 32)
+    out.set(hashes.subarray(at, at + 32), hashes.length - at - 32);
+  return out;
+}

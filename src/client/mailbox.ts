@@ -1,0 +1,293 @@
+/**
+ * Mailbox: one mailbox's chain as its owner knows it, and what the application still has to acknowledge.
+ *
+ * 1. `state` starts at what is durably acknowledged whenever a socket is opened, and grows by verified links.
+ * 2. `verified` never goes back: a redelivery must lead to the same head, or the server rewrote its past.
+ * 3. Every epoch is handed on once per process, every message once per store.
+ * 4. An epoch is acknowledged when all messages through it are, and that is durable.
+ */
+import {
+  type ChainState,
+  ENTRY_KIND,
+  equalBytes,
+  MAILBOX_KIND,
+  type OpenedMailbox,
+} from '../protocol/index.js';
+import { isOwn, Message, Receipt } from './message.js';
+import type { Participant, Persister } from './persister.js';
+import { type Change, NOTHING_ACKNOWLEDGED, type SavedChain, type SavedMailbox } from './store.js';
+import { VerificationError } from './verification-error.js';
+import type { MailboxState, OwnMessages, VerifiedLink, VerifiedStill } from './verifier.js';
+
+/** Where the state of a client comes from: nothing was there, its own store, or the server's word. */
+export type Resumed = 'fresh' | 'continued' | 'from-server';
+
+/** What a mailbox tells the rest of the client. */
+export interface MailboxHost {
+  /** Messages are durable here: hand them on. `done` releases their weight. */
+  show(messages: readonly Message[]): void;
+  receipt(counter: number, receipt: Receipt): void;
+  /** This epoch's acknowledgment is durable: tell the server. */
+  acknowledge(epoch: number): void;
+  /** A still, or a link that serves as one, is durable. */
+  stood(standing: Standing): void;
+  /** Mail through `to` was acknowledged by somebody else. */
+  gap(from: number, to: number): void;
+}
+
+/** What is proven of a mailbox as of an epoch: its last link, and how many entries all links have. */
+export interface Standing {
+  readonly asOf: number;
+  readonly lastEpoch: number;
+  readonly total: number;
+  readonly still: VerifiedStill | null;
+}
+
+/** One verified link: its messages, and how many are not acknowledged. */
+class LinkRecord {
+  readonly messages: Message[] = [];
+  open = 0;
+  /** Messages before it are all acknowledged. */
+  next = 0;
+
+  constructor(
+    readonly chain: ChainState,
+    readonly ownCounter: number,
+    private readonly mailbox: Mailbox,
+  ) {}
+
+  acknowledged(): void {
+    this.open--;
+    this.mailbox.advance(this);
+  }
+}
+
+export class Mailbox implements Participant {
+  /** Null until a socket was opened. */
+  state: MailboxState | null = null;
+  resumed: Resumed = 'continued';
+  private verified: ChainState;
+  private place: SavedChain['place'];
+  private acknowledged: { readonly chain: ChainState; readonly ownCounter: number };
+  private durable: { readonly chain: ChainState; readonly ownCounter: number };
+  /** Acknowledged links leave in front. */
+  private records: LinkRecord[] = [];
+  /** Epoch through which links have been handed on in this process. */
+  private given: number;
+  private unsaved: LinkRecord[] = [];
+  private saving: LinkRecord[] = [];
+  private standing: Standing | null = null;
+  private savingStanding: Standing | null = null;
+  private savingAcknowledged = this.noChain();
+  private changed = false;
+  private isNew: boolean;
+
+  constructor(
+    readonly id: Uint8Array,
+    readonly hex: string,
+    saved: SavedMailbox | undefined,
+    private readonly own: OwnMessages,
+    private readonly persister: Persister,
+    private readonly host: MailboxHost,
+  ) {
+    const chain = saved?.chain ?? NOTHING_ACKNOWLEDGED;
+    this.isNew = !saved?.chain;
+    this.verified = chain.verified;
+    this.place = chain.place;
+    this.acknowledged = { chain: chain.acknowledged, ownCounter: chain.ownCounter };
+    this.durable = this.acknowledged;
+    this.given = chain.acknowledged.lastEpoch;
+  }
+
+  private noChain(): { readonly chain: ChainState; readonly ownCounter: number } {
+    return { chain: NOTHING_ACKNOWLEDGED.acknowledged, ownCounter: -1 };
+  }
+
+  /** What a session names: the epoch through which mail is durably acknowledged. */
+  get acknowledgedEpoch(): number {
+    return this.durable.chain.lastEpoch;
+  }
+
+  // ---- opening
+
+  /** Starts, or starts again, behind what is acknowledged. Throws `VerificationError`. */
+  opened(told: OpenedMailbox): void {
+    const chain = { lastEpoch: told.lastEpoch, total: told.total, head: Uint8Array.from(told.head) };
+    if (this.isNew) this.begin(chain);
+    else if (chain.lastEpoch > this.durable.chain.lastEpoch) this.skip(chain);
+    else this.mustBe(chain, this.durable.chain);
+    this.state = {
+      mailbox: this.id,
+      chain: this.durable.chain,
+      asOf: this.durable.chain.lastEpoch,
+      ownCounter: this.durable.ownCounter,
+      acknowledged: this.durable.chain.lastEpoch,
+      own: this.own,
+    };
+  }
+
+  /** Nothing is known here: the server's word is where the chain starts. */
+  private begin(chain: ChainState): void {
+    const fresh = chain.lastEpoch === 0 && chain.total === 0;
+    this.resumed = fresh ? 'fresh' : 'from-server';
+    this.isNew = false;
+    this.acknowledged = { chain, ownCounter: fresh ? 0 : -1 };
+    this.durable = this.acknowledged;
+    this.verified = chain;
+    this.given = chain.lastEpoch;
+    this.touch();
+  }
+
+  /** Another holder of the key has acknowledged mail that was not shown here. */
+  private skip(chain: ChainState): void {
+    const from = this.durable.chain.lastEpoch;
+    const known = this.records.find((record) => record.chain.lastEpoch === chain.lastEpoch);
+    if (known) this.mustBe(chain, known.chain);
+    if (chain.lastEpoch === this.verified.lastEpoch) this.mustBe(chain, this.verified);
+    this.records = this.records.filter((record) => record.chain.lastEpoch > chain.lastEpoch);
+    this.acknowledged = { chain, ownCounter: known?.ownCounter ?? -1 };
+    this.durable = this.acknowledged;
+    if (chain.lastEpoch > this.verified.lastEpoch) this.verified = chain;
+    this.given = Math.max(this.given, chain.lastEpoch);
+    this.touch();
+    if (this.records[0]) this.advance(this.records[0]);
+    this.host.gap(from, chain.lastEpoch);
+  }
+
+  private mustBe(told: ChainState, known: ChainState, frame?: Uint8Array): void {
+    if (
+      told.lastEpoch !== known.lastEpoch ||
+      told.total !== known.total ||
+      !equalBytes(told.head, known.head)
+    )
+      throw new VerificationError(
+        'resume',
+        `the server's chain at epoch ${told.lastEpoch} is not the one verified at epoch ${known.lastEpoch}`,
+        frame,
+      );
+  }
+
+  /** Everything committed was sent, the server says: then nothing that was shown before may be missing. */
+  caughtUp(): void {
+    if (this.state!.chain.lastEpoch < this.verified.lastEpoch)
+      throw new VerificationError(
+        'resume',
+        `verified through epoch ${this.verified.lastEpoch}, no longer there`,
+      );
+  }
+
+  // ---- what was verified
+
+  /** Throws `VerificationError` when a redelivered link is not the one seen before. Changes nothing. */
+  checkAgain({ next, before }: VerifiedLink, frame: Uint8Array): void {
+    const { verified } = this;
+    if (next.chain.lastEpoch === verified.lastEpoch) this.mustBe(next.chain, verified, frame);
+    if (next.chain.lastEpoch > verified.lastEpoch && before.lastEpoch < verified.lastEpoch)
+      throw new VerificationError(
+        'resume',
+        `the link of epoch ${verified.lastEpoch} is no longer there`,
+        frame,
+      );
+  }
+
+  takeLink(link: VerifiedLink, live: boolean): number {
+    this.state = link.next;
+    const { chain, asOf } = link.next;
+    if (chain.lastEpoch > this.verified.lastEpoch) this.verified = chain;
+    if (live) this.standing = { asOf, lastEpoch: chain.lastEpoch, total: chain.total, still: null };
+    this.touch();
+    if (chain.lastEpoch <= this.given) return 0;
+    this.given = chain.lastEpoch;
+    const record = new LinkRecord(chain, link.next.ownCounter, this);
+    const weight = this.fill(record, link);
+    this.records.push(record);
+    this.unsaved.push(record);
+    this.advance(record);
+    return weight;
+  }
+
+  private fill(record: LinkRecord, link: VerifiedLink): number {
+    const { entries } = link;
+    let weight = 0;
+    for (let row = 0; row < entries.length; row++) {
+      const entry = entries[row]!;
+      if (isOwn(link, row)) this.host.receipt(entry.counter, new Receipt(link, row, entry.counter));
+      if (entry.kind !== ENTRY_KIND.received || this.wasAcknowledged(link, entry.inbox, entry.index))
+        continue;
+      const message = new Message(entry, link, row, record);
+      record.messages.push(message);
+      weight += message.weight;
+    }
+    record.open = record.messages.length;
+    return weight;
+  }
+
+  private wasAcknowledged(link: VerifiedLink, inbox: number, index: number): boolean {
+    const { place } = this;
+    if (link.next.chain.lastEpoch !== place.epoch) return false;
+    return inbox < place.inbox || (inbox === place.inbox && index <= place.index);
+  }
+
+  takeStill(still: VerifiedStill): void {
+    this.state = still.next;
+    const { chain, asOf } = still.next;
+    this.standing = { asOf, lastEpoch: chain.lastEpoch, total: chain.total, still };
+    this.touch();
+  }
+
+  // ---- acknowledgment
+
+  /** `record` has one message less to acknowledge: lets go what is done with in front. */
+  advance(record: LinkRecord): void {
+    if (record !== this.records[0]) return;
+    let done = 0;
+    for (let first: LinkRecord | undefined = record; first; first = this.records[done]) {
+      while (first.next < first.messages.length && first.messages[first.next]!.isAcknowledged) first.next++;
+      if (first.next > 0) this.place = first.messages[first.next - 1]!.place;
+      if (first.open > 0) break;
+      this.acknowledged = first;
+      done++;
+    }
+    if (done > 0) this.records = this.records.slice(done);
+    this.touch();
+  }
+
+  // ---- saving
+
+  private touch(): void {
+    if (this.changed) return;
+    this.changed = true;
+    this.persister.mark(this);
+  }
+
+  changes(out: Change[]): void {
+    this.changed = false;
+    const { chain, ownCounter } = this.acknowledged;
+    this.savingAcknowledged = { chain, ownCounter };
+    this.saving = this.unsaved;
+    this.unsaved = [];
+    this.savingStanding = this.standing;
+    this.standing = null;
+    const saved = { acknowledged: chain, ownCounter, place: this.place, verified: this.verified };
+    out.push({ type: 'chain', mailbox: this.hex, chain: saved });
+  }
+
+  saved(): void {
+    const acknowledged = this.savingAcknowledged;
+    if (acknowledged.chain.lastEpoch > this.durable.chain.lastEpoch) {
+      this.durable = acknowledged;
+      const { lastEpoch } = acknowledged.chain;
+      if (this.state) this.state = { ...this.state, acknowledged: lastEpoch };
+      this.host.acknowledge(lastEpoch);
+    }
+    for (const record of this.saving) if (record.messages.length > 0) this.host.show(record.messages);
+    this.saving = [];
+    if (this.savingStanding) this.host.stood(this.savingStanding);
+    this.savingStanding = null;
+  }
+}
+
+/** Whether a verified mailbox of a delivery is a link. */
+export function isLink(mailbox: VerifiedLink | VerifiedStill): mailbox is VerifiedLink {
+  return mailbox.kind === MAILBOX_KIND.link;
+}

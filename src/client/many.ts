@@ -1,0 +1,26 @@
+/** Many mailboxes over few sockets, for gateways and load: messages come by a callback. */
+import { Gateway } from './gateway.js';
+import type { Message } from './message.js';
+import { type GatewayOptions, settingsOf } from './options.js';
+import type { Dial } from './socket.js';
+
+export interface ManyOptions extends GatewayOptions {
+  /**
+   * Messages of one mailbox and epoch, in order. They are acknowledged when it returns, or when the
+   * promise that it returns is fulfilled; after a rejection they come again in the store's next life.
+   */
+  readonly onMessages: (mailbox: number, messages: readonly Message[]) => void | Promise<void>;
+}
+
+export function openMany(options: ManyOptions, dial: Dial): Promise<Gateway> {
+  return Gateway.open(options, settingsOf(options, dial), (mailbox, messages, taken) => {
+    const release = () => taken(messages.reduce((sum, message) => sum + message.weight, 0));
+    const done = () => {
+      for (const message of messages) message.ack();
+      release();
+    };
+    const finished = options.onMessages(mailbox, messages);
+    if (finished) finished.then(done, release);
+    else done();
+  });
+}

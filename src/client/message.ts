@@ -1,0 +1,131 @@
+/** What the application is given: a message received, the receipt of one sent. Proof travels along. */
+import {
+  ENTRY_KIND,
+  getU32,
+  LINK_ENTRY_BYTES,
+  type Place,
+  partContent,
+  type ReceivedEntry,
+  toHex,
+} from '../protocol/index.js';
+import { claimEntry } from './evidence.js';
+import type { VerifiedLink } from './verifier.js';
+
+/** One mailbox's messages of one epoch, and how many of them the application still has to acknowledge. */
+export interface Batch {
+  acknowledged(message: Message): void;
+}
+
+/** Bytes are views into what came from the network: copy what is kept for long. */
+export class Message {
+  isAcknowledged = false;
+
+  constructor(
+    private readonly entry: ReceivedEntry,
+    private readonly link: VerifiedLink,
+    private readonly row: number,
+    private readonly batch: Batch,
+  ) {}
+
+  /** Where it stands in the one total order: the same for every recipient. */
+  get place(): Place {
+    const { epoch } = this.link.evidence.epochLeaf;
+    return { epoch, inbox: this.entry.inbox, index: this.entry.index };
+  }
+
+  /** The sender's public key. */
+  get sender(): Uint8Array {
+    return this.entry.sender;
+  }
+
+  get senderHex(): string {
+    return toHex(this.entry.sender);
+  }
+
+  /** The sender's own number of this message. */
+  get counter(): number {
+    return this.entry.counter;
+  }
+
+  get body(): Uint8Array {
+    return partContent(this.entry.bodyPart);
+  }
+
+  /** What the sender sealed to this recipient alone; may be empty. */
+  get envelope(): Uint8Array {
+    return partContent(this.entry.envelopePart);
+  }
+
+  /** To how many mailboxes it went. */
+  get recipients(): number {
+    return this.entry.recipients;
+  }
+
+  get messageHash(): Uint8Array {
+    return rowHash(this.link, this.row);
+  }
+
+  /** Bytes that it keeps in memory, about. */
+  get weight(): number {
+    return weightOf(this.entry);
+  }
+
+  /** The application is done with it: the server may delete it once all before it are done with too. */
+  ack(): void {
+    if (this.isAcknowledged) return;
+    this.isAcknowledged = true;
+    this.batch.acknowledged(this);
+  }
+
+  /** The whole claim, in binary form, that this message came to this mailbox at this place. */
+  claim(): Uint8Array {
+    return claimEntry(this.link, this.row);
+  }
+}
+
+function weightOf({ bodyPart, envelopePart }: ReceivedEntry): number {
+  return 256 + bodyPart.length + envelopePart.length;
+}
+
+/** Proof that a message of one's own was taken into the order. */
+export class Receipt {
+  constructor(
+    private readonly link: VerifiedLink,
+    private readonly row: number,
+    readonly counter: number,
+  ) {}
+
+  get place(): Place {
+    const entry = this.link.entries[this.row]!;
+    return { epoch: this.link.evidence.epochLeaf.epoch, inbox: entry.inbox, index: entry.index };
+  }
+
+  get messageHash(): Uint8Array {
+    return rowHash(this.link, this.row);
+  }
+
+  /** Size of the signed log that it is proven in. */
+  get checkpointSize(): number {
+    return this.link.evidence.checkpoint.size;
+  }
+
+  /** The whole claim, in binary form. */
+  claim(): Uint8Array {
+    return claimEntry(this.link, this.row);
+  }
+}
+
+function rowHash({ rows }: VerifiedLink, row: number): Uint8Array {
+  const at = row * LINK_ENTRY_BYTES + 6;
+  return rows.slice(at, at + 32);
+}
+
+/** Whether entry `row` of a link was sent by the mailbox's owner; `owner` has to be its id. */
+export function isOwn(link: VerifiedLink, row: number): boolean {
+  const entry = link.entries[row]!;
+  if (entry.kind === ENTRY_KIND.sent) return true;
+  const { sender } = entry;
+  // Four bytes tell nearly all others apart.
+  if (getU32(sender, 0) !== getU32(link.mailbox, 0)) return false;
+  return toHex(sender) === toHex(link.mailbox);
+}

@@ -1,0 +1,19 @@
+/** What a connection needs of a WebSocket: websocket.ts gives it on Node, a browser has its own. */
+
+export interface SocketEvents {
+  opened(): void;
+  frame(frame: Uint8Array): void;
+  /** Called once, also when the socket never opened. `code` 1006 = no closing handshake. */
+  closed(code: number, reason: string): void;
+}
+
+export interface Socket {
+  /** Sends frames in one go. */
+  send(frames: readonly Uint8Array[]): void;
+  /** Reads nothing more until `resume`. */
+  pause(): void;
+  resume(): void;
+  close(code: number, reason: string): void;
+}
+
+export type Dial = (url: string, events: SocketEvents) => Socket;

@@ -1,0 +1,41 @@
+/** Who waits to be told where a mailbox stands. */
+import { claimStill } from './evidence.js';
+import type { Standing } from './mailbox.js';
+
+/** What was verified of a mailbox, as of an epoch. */
+export interface Stand {
+  readonly asOf: number;
+  /** Epoch of the last link; 0 = nothing ever came or went. */
+  readonly lastEpoch: number;
+  /** Messages that ever came or went. */
+  readonly total: number;
+  /** The whole claim, when the answer was a still; a link proves itself by its messages. */
+  claim(): Uint8Array | null;
+}
+
+interface Waiting {
+  readonly resolve: (stand: Stand) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class Stands {
+  private waiting: Waiting[] = [];
+
+  /** True when nobody has been waiting: then it must be asked for. */
+  add(waiting: Waiting): boolean {
+    return this.waiting.push(waiting) === 1;
+  }
+
+  /** False when nobody waits. */
+  answer({ asOf, lastEpoch, total, still }: Standing): boolean {
+    const claim = () =>
+      still && claimStill(still.evidence, still.leaf, still.mailbox, still.next.chain, still.trimmedThrough);
+    const answered = this.waiting.splice(0);
+    for (const { resolve } of answered) resolve({ asOf, lastEpoch, total, claim });
+    return answered.length > 0;
+  }
+
+  fail(error: unknown): void {
+    for (const { reject } of this.waiting.splice(0)) reject(error);
+  }
+}

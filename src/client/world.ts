@@ -1,0 +1,76 @@
+/** What a client knows of its server and holds everything against: id, manifest, keys, placement. */
+import {
+  countActors,
+  epochActors,
+  equalBytes,
+  type Manifest,
+  MessageHasher,
+  manifestHash,
+  openManifest,
+  PublicKeyBook,
+  placementOf,
+  placementRoot,
+  ROLE,
+  toHex,
+} from '../protocol/index.js';
+import { VerificationError } from './verification-error.js';
+
+/** Senders whose inbox is remembered, when there is more than one inbox. */
+const PLACEMENTS_CACHED = 100_000;
+
+export class World {
+  readonly keys: PublicKeyBook;
+  readonly hasher: MessageHasher;
+  /** Attestations in an epoch. */
+  readonly actors: number;
+  readonly placementRoot = placementRoot([]);
+  private readonly inboxes: number;
+  private inboxBySender = new Map<string, number>();
+
+  constructor(
+    readonly serverId: Uint8Array,
+    readonly manifest: Manifest,
+    readonly manifestHash: Uint8Array,
+  ) {
+    this.keys = new PublicKeyBook(manifest);
+    this.hasher = new MessageHasher(serverId);
+    this.actors = epochActors(manifest);
+    this.inboxes = countActors(manifest, ROLE.inbox);
+  }
+
+  /**
+   * Opens what a server handed over. A server id is the hash of manifest version 1, so the bytes prove
+   * themselves. Throws `VerificationError`.
+   */
+  static open(manifest: Uint8Array, signature: Uint8Array): World {
+    const hash = manifestHash(manifest);
+    try {
+      const opened = openManifest(manifest, signature);
+      if (opened.version === 1) return new World(hash, opened, hash);
+    } catch (error) {
+      throw new VerificationError('manifest', String(error), manifest, { cause: error });
+    }
+    throw new VerificationError('manifest', 'only the first manifest of a server is understood', manifest);
+  }
+
+  is(serverId: Uint8Array): boolean {
+    return equalBytes(serverId, this.serverId);
+  }
+
+  outboxOf(mailbox: Uint8Array): number {
+    return placementOf(this.manifest, this.serverId, mailbox).outbox;
+  }
+
+  /** The inbox that takes a sender's bundles. */
+  inboxOf(sender: Uint8Array): number {
+    if (this.inboxes === 1) return 0;
+    const id = toHex(sender);
+    let inbox = this.inboxBySender.get(id);
+    if (inbox === undefined) {
+      if (this.inboxBySender.size >= PLACEMENTS_CACHED) this.inboxBySender = new Map();
+      inbox = placementOf(this.manifest, this.serverId, sender).inbox;
+      this.inboxBySender.set(id, inbox);
+    }
+    return inbox;
+  }
+}

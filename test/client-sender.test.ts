@@ -1,0 +1,270 @@
+/** The sender against a scripted front: counters, window, refusals, new numbers, restarts. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { importSecretKey } from '#crypto';
+import type { Receipt } from '../src/client/message.js';
+import { Persister } from '../src/client/persister.js';
+import { Outgoing, Sender } from '../src/client/sender.js';
+import { MemoryStore } from '../src/client/store.js';
+import {
+  type CountersignError,
+  decodeSubmitHeader,
+  ERRORS,
+  type ErrorCode,
+  encodeBundle,
+  MessageHasher,
+  type Policy,
+  toHex,
+} from '../src/protocol/index.js';
+import { named } from './worlds.js';
+
+const test = suite('sender');
+const id = importSecretKey(Uint8Array.from(named('sender test'))).publicKey;
+const policy: Policy = {
+  submissions: 0,
+  retentionEpochs: 10,
+  messagesPerEpoch: 100,
+  bytesPerEpoch: 1 << 20,
+  recipients: 10,
+  bodyBytes: 1000,
+  envelopeBytes: 100,
+  bundlesPerFrame: 4,
+  countersKept: 4096,
+};
+
+const bodies = new Map<string, string>();
+function bundle(text: string): Uint8Array {
+  const bytes = encodeBundle(
+    [{ mailbox: id, envelope: new Uint8Array(0) }],
+    Uint8Array.from(Buffer.from(text)),
+    new Uint8Array(32),
+  );
+  bodies.set(Buffer.from(bytes).toString('hex'), text);
+  return bytes;
+}
+
+const turn = () => new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
+
+/** A sender with its store, and what it told the front. */
+class Rig {
+  readonly frames: string[] = [];
+  readonly results: string[] = [];
+  readonly conflicts: number[] = [];
+  late = 0;
+  readonly sender: Sender;
+
+  constructor(
+    readonly store = new MemoryStore(),
+    window = 8,
+    maxQueued = 100,
+  ) {
+    const hex = toHex(id);
+    const saved = store.load().mailboxes.get(hex);
+    const persister = new Persister(store, (error) => {
+      throw error;
+    });
+    // A mailbox was opened before, so that what is stored counts.
+    const before = saved && { ...saved, chain: saved.chain ?? KNOWN };
+    this.sender = new Sender(
+      id,
+      hex,
+      before,
+      { window, windowBytes: 1 << 20, maxQueued, policy },
+      new MessageHasher(new Uint8Array(32)),
+      persister,
+      {
+        submit: (frames) => {
+          for (const frame of frames) this.frames.push(describe(frame));
+        },
+        lateReceipt: () => this.late++,
+        conflict: (counter) => this.conflicts.push(counter),
+      },
+    );
+  }
+
+  send(...texts: string[]): void {
+    for (const text of texts)
+      this.sender.add(
+        new Outgoing(
+          bundle(text),
+          (receipt) => this.results.push(`${text} at ${receipt.counter}`),
+          (error) => this.results.push(`${text} ${(error as CountersignError).code}`),
+        ),
+      );
+  }
+
+  receipts(from: number, to: number): void {
+    for (let counter = from; counter <= to; counter++) this.sender.receipt(counter, { counter } as Receipt);
+  }
+
+  refuse(code: ErrorCode, firstCounter: number, count: number, retryAfterMs = 0): void {
+    const { number } = ERRORS[code];
+    this.sender.refused({ number, slot: 0, firstCounter, count, expected: 0, retryAfterMs, text: '' });
+  }
+
+  /** Frames since the last time. */
+  async sent(): Promise<string[]> {
+    await turn();
+    return this.frames.splice(0);
+  }
+}
+
+const chain = { lastEpoch: 0, total: 0, head: new Uint8Array(32) };
+const KNOWN = {
+  acknowledged: chain,
+  verified: chain,
+  ownCounter: 0,
+  place: { epoch: 0, inbox: 0, index: 0 },
+};
+
+/** `first counter: bodies`. */
+function describe(frame: Uint8Array): string {
+  const { firstCounter, count } = decodeSubmitHeader(frame);
+  const hex = Buffer.from(frame).toString('hex');
+  const found = [...bodies].filter(([bytes]) => hex.includes(bytes));
+  const ordered = found.sort(([a], [b]) => hex.indexOf(a) - hex.indexOf(b)).map(([, text]) => text);
+  assert.is(ordered.length, count);
+  return `${firstCounter}: ${ordered.join(' ')}`;
+}
+
+test('what is sent in one turn goes out in as few frames as the policy allows', async () => {
+  const rig = new Rig();
+  rig.sender.opened(0, 0);
+  rig.send('a', 'b', 'c', 'd', 'e');
+  assert.equal(await rig.sent(), ['1: a b c d', '5: e']);
+});
+
+test('the window bounds what is under way, the queue what waits; beyond it is busy', async () => {
+  const rig = new Rig(new MemoryStore(), 2, 1);
+  rig.sender.opened(0, 0);
+  rig.send('a', 'b', 'c', 'd');
+  assert.equal(rig.results, ['d busy']);
+  assert.equal(await rig.sent(), ['1: a b']);
+  rig.receipts(1, 1);
+  assert.equal(await rig.sent(), ['3: c']);
+  assert.equal(rig.results, ['d busy', 'a at 1']);
+});
+
+test('a refused message is rejected; those behind it are numbered anew once all are answered', async () => {
+  const rig = new Rig();
+  rig.sender.opened(0, 0);
+  rig.send('a', 'b', 'c', 'd', 'e', 'f');
+  assert.equal(await rig.sent(), ['1: a b c d', '5: e f']);
+  rig.refuse('no-such-mailbox', 2, 1);
+  rig.refuse('counter-gap', 3, 2);
+  rig.send('g');
+  assert.equal(await rig.sent(), [], 'a is not answered yet, e and f neither');
+  rig.refuse('counter-gap', 5, 2);
+  rig.sender.placed(1);
+  assert.equal(await rig.sent(), ['2: c d e f', '6: g']);
+  assert.equal(rig.results, ['b no-such-mailbox']);
+  rig.receipts(1, 6);
+  await turn();
+  assert.equal(rig.results.slice(1), ['a at 1', 'c at 2', 'd at 3', 'e at 4', 'f at 5', 'g at 6']);
+});
+
+test('a refusal at the very end frees its counter', async () => {
+  const rig = new Rig();
+  rig.sender.opened(0, 0);
+  rig.send('a', 'b');
+  await turn();
+  rig.refuse('bundle-too-large', 2, 1);
+  rig.sender.placed(1);
+  rig.send('c');
+  await turn();
+  assert.equal(rig.frames, ['1: a b', '2: c']);
+});
+
+test('busy waits as long as the server says and sends the same again', async () => {
+  const rig = new Rig();
+  rig.sender.opened(0, 0);
+  rig.send('a', 'b');
+  await rig.sent();
+  rig.refuse('busy', 1, 2, 50);
+  assert.equal(await rig.sent(), []);
+  await new Promise((resolve) => setTimeout(resolve, 80));
+  assert.equal(await rig.sent(), ['1: a b']);
+});
+
+test('after a reconnect only what the server has not taken in is sent again', async () => {
+  const rig = new Rig();
+  rig.sender.opened(0, 0);
+  rig.send('a', 'b', 'c');
+  await rig.sent();
+  rig.sender.disconnected();
+  rig.send('d');
+  assert.equal(await rig.sent(), []);
+  rig.sender.opened(0, 2);
+  assert.equal(await rig.sent(), ['3: c d']);
+});
+
+test('a restart goes on from the store, with a hole between the counters or without', async () => {
+  const store = new MemoryStore();
+  const first = new Rig(store);
+  first.sender.opened(0, 0);
+  first.send('a', 'b', 'c', 'd');
+  await turn();
+  first.receipts(1, 1);
+  await turn();
+  first.sender.disconnected();
+  const second = new Rig(store);
+  second.sender.opened(0, 2);
+  second.send('e');
+  assert.equal(await second.sent(), ['3: c d e']);
+  second.receipts(2, 5);
+  await turn();
+  assert.is(second.late, 3);
+  assert.equal(second.results, ['e at 5']);
+  const third = new Rig(store);
+  third.sender.opened(0, 5);
+  third.send('f');
+  assert.equal(await third.sent(), ['6: f']);
+});
+
+test('a server that has forgotten a counter with a receipt is not believed', async () => {
+  const rig = new Rig();
+  rig.sender.opened(0, 0);
+  rig.send('a');
+  await turn();
+  rig.receipts(1, 1);
+  assert.throws(
+    () => rig.sender.opened(0, 0),
+    (error: CountersignError) => error.code === 'verification-failed',
+  );
+});
+
+test('a new store with an old key goes on behind what the server knows; an old store is told', async () => {
+  const fresh = new Rig();
+  fresh.sender.opened(0, 17);
+  fresh.send('a');
+  assert.equal(await fresh.sent(), ['18: a']);
+  assert.equal(fresh.conflicts, []);
+  const old = new Rig(fresh.store);
+  old.sender.opened(0, 30);
+  assert.equal(old.conflicts, [30]);
+  old.send('b');
+  assert.equal(await old.sent(), ['31: b']);
+});
+
+test('a counter in conflict rejects its message and is not used again', async () => {
+  const rig = new Rig();
+  rig.sender.opened(0, 0);
+  rig.send('a', 'b');
+  await rig.sent();
+  rig.refuse('counter-conflict', 1, 1);
+  assert.equal(rig.results, ['a counter-conflict']);
+  assert.equal(rig.conflicts, [1]);
+  rig.refuse('counter-gap', 2, 1);
+  assert.equal(await rig.sent(), ['2: b']);
+});
+
+test('only what was sent with a counter may be in the chain under it', async () => {
+  const rig = new Rig();
+  rig.sender.opened(0, 0);
+  rig.send('a');
+  await turn();
+  assert.not(rig.sender.own.matches(1, new Uint8Array(32), 0));
+  assert.not(rig.sender.own.matches(2, new Uint8Array(32), 0));
+});
+
+test.run();
