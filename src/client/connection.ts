@@ -19,7 +19,9 @@ import {
   FRAME,
   type OpenedMailbox,
   type SessionKind,
+  SIGNATURE_BYTES,
   sessionBytes,
+  ZERO_HASH,
 } from '../protocol/index.js';
 import { Backoff } from './backoff.js';
 import type { Dial, Socket } from './socket.js';
@@ -51,6 +53,7 @@ export interface ConnectionOptions {
 
 /** Mailboxes in one session frame: the server verifies a signature for each. */
 const SESSIONS_PER_FRAME = 256;
+const NO_CHECKPOINT = { size: 0, root: ZERO_HASH, signature: new Uint8Array(SIGNATURE_BYTES) };
 const HANDSHAKE_MS = 15_000;
 
 type State = 'idle' | 'dialing' | 'greeting' | 'opening' | 'open' | 'waiting' | 'gone';
@@ -127,9 +130,9 @@ export class Connection {
     this.nonce = Uint8Array.from(randomBytes(32));
     this.opened = [];
     this.early = [];
-    this.send([
-      encodeHello({ kind: this.options.kind, nonce: this.nonce, checkpoint: this.host.checkpoint() }),
-    ]);
+    const known = this.host.checkpoint();
+    const checkpoint = known.size === 0 ? NO_CHECKPOINT : known;
+    this.send([encodeHello({ kind: this.options.kind, nonce: this.nonce, checkpoint })]);
   }
 
   private read(frame: Uint8Array): void {

@@ -1,7 +1,8 @@
 /** The message hash of a received entry, from what the recipient alone is shown of the recipients. */
 
-import { sha256 } from '#crypto';
+import { sha256, sha256Into } from '#crypto';
 import {
+  BLINDER_BYTES,
   concat,
   HASH_BYTES,
   isBodyPart,
@@ -28,15 +29,27 @@ export function receivedHashInto(
   if (position >= recipients) throw new Mismatch('entry', 'recipient position out of range');
   if (!isBodyPart(bodyPart) || !isEnvelopePart(envelopePart))
     throw new Mismatch('entry', 'part tag expected');
-  const leaf = leafPart(entry.blinder, mailbox, envelopePart);
+  putLeaf(entry, mailbox);
   hasher.sender(entry.sender, 0);
-  const R = recipients === 1 ? onlyRecipient(entry, leaf) : severalRecipients(entry, sha256(leaf));
+  const R = recipients === 1 ? onlyRecipient(entry) : severalRecipients(entry, sha256(leaf));
   hasher.withR(entry.counter, recipients, R, bodyPart, 0, bodyPart.length, out, at);
 }
 
-function onlyRecipient(entry: ReceivedEntry, leaf: Uint8Array): Uint8Array {
+/** The leaf part being hashed: one for all, because a small array of its own costs more than its hash. */
+const leaf = leafPart(new Uint8Array(BLINDER_BYTES), new Uint8Array(HASH_BYTES), new Uint8Array(0));
+const leafContent = leafBytes(leaf);
+const ENVELOPE_HASH_AT = BLINDER_BYTES + HASH_BYTES;
+
+function putLeaf({ blinder, envelopePart }: ReceivedEntry, mailbox: Uint8Array): void {
+  for (let i = 0; i < BLINDER_BYTES; i++) leafContent[i] = blinder[i]!;
+  for (let i = 0; i < HASH_BYTES; i++) leafContent[BLINDER_BYTES + i] = mailbox[i]!;
+  if (envelopePart.length > 0) sha256Into(envelopePart, leafContent, ENVELOPE_HASH_AT);
+  else leafContent.fill(0, ENVELOPE_HASH_AT);
+}
+
+function onlyRecipient(entry: ReceivedEntry): Uint8Array {
   if (entry.siblings.length !== 0) throw new Mismatch('entry', 'a single recipient has no siblings');
-  return leafBytes(leaf);
+  return leafContent;
 }
 
 /** The leaf hashes for 2 to 16 recipients; beyond, the root over their pages. */

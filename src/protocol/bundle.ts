@@ -9,7 +9,7 @@
  * Lengths count the tag. The parts are the exact preimages of their hashes, so they are hashed in
  * place. Recipients are sorted by mailbox, strictly rising.
  */
-import { sha256, sha256Into } from '#crypto';
+import { sha256Into } from '#crypto';
 import {
   ascii,
   compareBytes,
@@ -65,11 +65,22 @@ export class BundleError extends FormatError {
 
 /** First 16 bytes of H(`csign1bl` ‖ roster key 32 ‖ mailbox 32). */
 export function blinderFor(rosterKey: Uint8Array, mailbox: Uint8Array): Uint8Array {
-  const preimage = new Uint8Array(TAG_BYTES + 64);
-  preimage.set(BLINDER_TAG);
-  preimage.set(rosterKey, TAG_BYTES);
-  preimage.set(mailbox, TAG_BYTES + 32);
-  return sha256(preimage).subarray(0, BLINDER_BYTES);
+  const blinder = new Uint8Array(BLINDER_BYTES);
+  blinderInto(rosterKey, mailbox, blinder, 0);
+  return blinder;
+}
+
+const blinderPreimage = new Uint8Array(TAG_BYTES + 64);
+blinderPreimage.set(BLINDER_TAG);
+
+/** Writes the 16 bytes to `out` at `at`. */
+function blinderInto(rosterKey: Uint8Array, mailbox: Uint8Array, out: Uint8Array, at: number): void {
+  for (let i = 0; i < 32; i++) {
+    blinderPreimage[TAG_BYTES + i] = rosterKey[i]!;
+    blinderPreimage[TAG_BYTES + 32 + i] = mailbox[i]!;
+  }
+  sha256Into(blinderPreimage, scratch, 0);
+  for (let i = 0; i < BLINDER_BYTES; i++) out[at + i] = scratch[i]!;
 }
 
 /**
@@ -84,11 +95,12 @@ export function encodeBundle(
   if (recipients.length === 0 || recipients.length > 0xffff) {
     throw new BundleError('bundle-malformed', `recipients: expected 1 to 65535, got ${recipients.length}`);
   }
-  const sorted = [...recipients].sort((a, b) => compareBytes(a.mailbox, 0, b.mailbox, 0, HASH_BYTES));
-  const envelopes = sorted.reduce(
-    (sum, { envelope }) => sum + 4 + (envelope.length && envelope.length + TAG_BYTES),
-    0,
-  );
+  const sorted =
+    recipients.length === 1
+      ? recipients
+      : [...recipients].sort((a, b) => compareBytes(a.mailbox, 0, b.mailbox, 0, HASH_BYTES));
+  let envelopes = 0;
+  for (const { envelope } of sorted) envelopes += 4 + (envelope.length && envelope.length + TAG_BYTES);
   const out = new Uint8Array(2 + sorted.length * LEAF_PART_BYTES + envelopes + 4 + TAG_BYTES + body.length);
   putU16(out, 0, sorted.length);
   let at = 2 + sorted.length * LEAF_PART_BYTES;
@@ -98,7 +110,7 @@ export function encodeBundle(
       throw new BundleError('bundle-malformed', 'recipients: one mailbox is named twice');
     }
     out.set(LEAF_PREFIX, leafAt);
-    out.set(blinderFor(rosterKey, mailbox), leafAt + BLINDER_AT);
+    blinderInto(rosterKey, mailbox, out, leafAt + BLINDER_AT);
     out.set(mailbox, leafAt + MAILBOX_AT);
     const partAt = at + 4;
     at = putPart(out, at, ENVELOPE_TAG, envelope, envelope.length > 0);
