@@ -339,16 +339,14 @@ export class Deliverer {
 
   /** Of the bundle under the cursor, which is packed at `offset`. */
   private treeOf(epoch: CommittedEpoch, offset: number): RecipientTree | null {
-    if (this.cursor.recipients === 1) return null;
     if (this.treesOf !== epoch) {
       this.treesOf = epoch;
       this.trees.clear();
     }
-    let tree = this.trees.get(offset);
-    if (!tree) {
-      tree = new RecipientTree(this.cursor);
-      this.trees.set(offset, tree);
-    }
+    const known = this.trees.get(offset);
+    if (known) return known;
+    const tree = RecipientTree.of(this.cursor);
+    if (tree) this.trees.set(offset, tree);
     return tree;
   }
 

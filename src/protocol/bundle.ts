@@ -1,5 +1,5 @@
 /**
- * Bundles: what a sender submits, how it is laid out, how its message hash is computed.
+ * Bundles: what a sender submits, how it is laid out.
  *
  *   bundle           := recipients 2 ‖ recipients × leaf part ‖ recipients × envelope part ‖ body part
  *   leaf part        := 0x00 ‖ csign1rc ‖ blinder 16 ‖ mailbox 32 ‖ envelope hash 32      (89 bytes)
@@ -19,22 +19,17 @@ import {
   HASH_BYTES,
   putU16,
   putU32,
-  putU64,
   sameBytes,
 } from './bytes.js';
-import { RECIPIENT_PAGE } from './limits.js';
-import { merkleRoot } from './merkle.js';
+import { LEAF_PART_BYTES, leafPartAt } from './recipients.js';
 
 const BODY_TAG = ascii('csign1bo');
 const ENVELOPE_TAG = ascii('csign1en');
 const LEAF_PREFIX = ascii('\0csign1rc');
-const RECIPIENT_PAGE_PREFIX = ascii('\0csign1rp');
-const MESSAGE_TAG = ascii('csign1ms');
 const BLINDER_TAG = ascii('csign1bl');
 
 export const BLINDER_BYTES = 16;
 /** Offsets inside a leaf part. */
-export const LEAF_PART_BYTES = 89;
 const BLINDER_AT = 9;
 const MAILBOX_AT = 25;
 const ENVELOPE_HASH_AT = 57;
@@ -252,11 +247,6 @@ export class BundleCursor {
 
 const scratch = new Uint8Array(HASH_BYTES);
 
-/** Offset of recipient `i`'s leaf part in a bundle that starts at `start`. */
-export function leafPartAt(start: number, i: number): number {
-  return start + 2 + i * LEAF_PART_BYTES;
-}
-
 /** Offset of recipient `i`'s mailbox in a bundle that starts at `start`. */
 export function mailboxAt(start: number, i: number): number {
   return leafPartAt(start, i) + MAILBOX_AT;
@@ -287,115 +277,6 @@ function checkPart(
     );
   }
   return at + 4 + length;
-}
-
-// Offsets inside the message preimage.
-const SERVER_AT = 8;
-const SENDER_AT = 40;
-const COUNTER_AT = 72;
-const COUNT_AT = 80;
-const R_AT = 82;
-const LEAF_BYTES = 80;
-
-/**
- * Message hashes of one server:
- * H(`csign1ms` ‖ server id 32 ‖ sender 32 ‖ counter 8 ‖ recipient count 2 ‖ R ‖ body hash 32), where
- * R = the 80 leaf bytes for one recipient, the leaf hashes for 2 to 16, beyond that the root over
- * pages of up to 16 leaf hashes, page H(0x00 ‖ `csign1rp` ‖ n × 32).
- *
- * Keeps one preimage buffer: `sender` once per frame, then two hash calls a message with one
- * recipient, one more per recipient (leaf) and per envelope (checked elsewhere) otherwise.
- */
-export class MessageHasher {
-  private readonly preimage = new Uint8Array(R_AT + RECIPIENT_PAGE * HASH_BYTES + HASH_BYTES);
-  /** As much of it as the message before took: most have as many recipients as the one before. */
-  private whole = this.preimage;
-
-  constructor(serverId: Uint8Array) {
-    this.preimage.set(MESSAGE_TAG);
-    this.preimage.set(serverId, SERVER_AT);
-  }
-
-  /** Sets the sender (32 bytes at `at`) of the messages that follow. */
-  sender(bytes: Uint8Array, at: number): void {
-    for (let i = 0; i < 32; i++) this.preimage[SENDER_AT + i] = bytes[at + i]!;
-  }
-
-  /** Hashes the bundle under the cursor; writes 32 bytes to `out` at `at`. */
-  bundle(counter: number, bundle: BundleCursor, out: Uint8Array, at: number): void {
-    const { bytes, recipients } = bundle;
-    if (recipients === 1) {
-      const leaf = bundle.leafAt(0) + BLINDER_AT;
-      for (let i = 0; i < LEAF_BYTES; i++) this.preimage[R_AT + i] = bytes[leaf + i]!;
-      this.finish(counter, 1, LEAF_BYTES, bytes, bundle.bodyAt, bundle.end, out, at);
-      return;
-    }
-    const leaves = recipients <= RECIPIENT_PAGE ? this.preimage : new Uint8Array(recipients * HASH_BYTES);
-    const leavesAt = recipients <= RECIPIENT_PAGE ? R_AT : 0;
-    for (let i = 0; i < recipients; i++) {
-      const leaf = bundle.leafAt(i);
-      sha256Into(bytes.subarray(leaf, leaf + LEAF_PART_BYTES), leaves, leavesAt + i * HASH_BYTES);
-    }
-    if (leaves !== this.preimage) this.preimage.set(merkleRoot(recipientPages(leaves, recipients)), R_AT);
-    const rLength = leaves === this.preimage ? recipients * HASH_BYTES : HASH_BYTES;
-    this.finish(counter, recipients, rLength, bytes, bundle.bodyAt, bundle.end, out, at);
-  }
-
-  /** Hashes a message of which `R` is known; the body part (with tag) is `bytes[bodyAt, bodyEnd)`. */
-  withR(
-    counter: number,
-    count: number,
-    R: Uint8Array,
-    bytes: Uint8Array,
-    bodyAt: number,
-    bodyEnd: number,
-    out: Uint8Array,
-    at: number,
-  ): void {
-    this.preimage.set(R, R_AT);
-    this.finish(counter, count, R.length, bytes, bodyAt, bodyEnd, out, at);
-  }
-
-  private finish(
-    counter: number,
-    count: number,
-    rLength: number,
-    bytes: Uint8Array,
-    bodyAt: number,
-    bodyEnd: number,
-    out: Uint8Array,
-    at: number,
-  ): void {
-    putU64(this.preimage, COUNTER_AT, counter);
-    putU16(this.preimage, COUNT_AT, count);
-    sha256Into(bytes.subarray(bodyAt, bodyEnd), this.preimage, R_AT + rLength);
-    const length = R_AT + rLength + HASH_BYTES;
-    if (this.whole.length !== length) this.whole = this.preimage.subarray(0, length);
-    sha256Into(this.whole, out, at);
-  }
-}
-
-/** Page hashes over packed recipient leaf hashes, 16 to a page. */
-export function recipientPages(leafHashes: Uint8Array, count: number): Uint8Array {
-  const pages = Math.ceil(count / RECIPIENT_PAGE);
-  const hashes = new Uint8Array(pages * HASH_BYTES);
-  for (let page = 0; page < pages; page++) {
-    const from = page * RECIPIENT_PAGE * HASH_BYTES;
-    recipientPageInto(
-      leafHashes.subarray(from, Math.min(from + RECIPIENT_PAGE * HASH_BYTES, count * HASH_BYTES)),
-      hashes,
-      page * HASH_BYTES,
-    );
-  }
-  return hashes;
-}
-
-/** H(0x00 ‖ `csign1rp` ‖ n × 32). */
-export function recipientPageInto(leafHashes: Uint8Array, out: Uint8Array, at: number): void {
-  const preimage = new Uint8Array(RECIPIENT_PAGE_PREFIX.length + leafHashes.length);
-  preimage.set(RECIPIENT_PAGE_PREFIX);
-  preimage.set(leafHashes, RECIPIENT_PAGE_PREFIX.length);
-  sha256Into(preimage, out, at);
 }
 
 /** The leaf part of a recipient: 0x00 ‖ `csign1rc` ‖ blinder ‖ mailbox ‖ envelope hash; `envelopePart` with tag, or empty. */

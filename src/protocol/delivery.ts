@@ -21,13 +21,10 @@
  *   hashes of the own page, then the audit path of that page
  */
 
-import { sha256Into } from '#crypto';
 import type { BundleCursor } from './bundle.js';
-import { LEAF_PART_BYTES, leafPartAt, recipientPages } from './bundle.js';
 import { FormatError, getU32, HASH_BYTES, Reader, SIGNATURE_BYTES, type Writer } from './bytes.js';
 import { FRAME } from './frames.js';
-import { RECIPIENT_PAGE } from './limits.js';
-import { buildTree, multiproof, type Tree } from './merkle.js';
+import type { RecipientTree } from './recipients.js';
 
 export const LOG_MODE = { extend: 0, under: 1 } as const;
 export const MAILBOX_KIND = { link: 1, still: 2 } as const;
@@ -161,37 +158,6 @@ export function putReceivedEntry(
   const envelopeAt = bundle.envelopeAt(position);
   out.slice(bytes, envelopeAt, 4 + getU32(bytes, envelopeAt));
   out.slice(bytes, bundle.bodyAt - 4, 4 + bundle.end - bundle.bodyAt);
-}
-
-const NOTHING = new Uint8Array(0);
-
-/** The tree under R of one bundle: hashed once, whichever of its recipients get it. */
-export class RecipientTree {
-  private readonly leaves: Uint8Array;
-  /** Over the pages; null when the leaves are listed without a tree. */
-  private readonly pages: Tree | null;
-
-  /** Of the bundle under the cursor, which has two recipients or more. One hash per recipient. */
-  constructor({ recipients, bytes, start }: BundleCursor) {
-    this.leaves = new Uint8Array(recipients * HASH_BYTES);
-    for (let i = 0, at = leafPartAt(start, 0); i < recipients; i++, at += LEAF_PART_BYTES) {
-      sha256Into(bytes.subarray(at, at + LEAF_PART_BYTES), this.leaves, i * HASH_BYTES);
-    }
-    this.pages = recipients > RECIPIENT_PAGE ? buildTree(recipientPages(this.leaves, recipients)) : null;
-  }
-
-  /** Writes number and hashes of what recipient `position` needs, beside its own leaf, to rebuild R. */
-  putSiblings(out: Writer, position: number): void {
-    const { leaves, pages } = this;
-    const page = Math.floor(position / RECIPIENT_PAGE);
-    const from = page * RECIPIENT_PAGE;
-    const to = Math.min(from + RECIPIENT_PAGE, leaves.length / HASH_BYTES);
-    const path = pages ? multiproof(pages, [page]) : NOTHING;
-    out.u8(to - from - 1 + path.length / HASH_BYTES);
-    out.slice(leaves, from * HASH_BYTES, (position - from) * HASH_BYTES);
-    out.slice(leaves, (position + 1) * HASH_BYTES, (to - position - 1) * HASH_BYTES);
-    out.bytes(path);
-  }
 }
 
 /** Throws `FormatError` on any bytes that are not exactly one deliver frame. Views, not copies. */

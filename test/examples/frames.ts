@@ -40,7 +40,7 @@ function putEntries(out: p.Writer, epoch: w.EpochExample, mailbox: Uint8Array): 
   for (const { message, index, cursor, position } of mine) {
     if (position === undefined) p.putSentEntry(out, 0, index, message.counter, w.hashOf(message), 0);
     else {
-      const tree = cursor.recipients === 1 ? null : new p.RecipientTree(cursor);
+      const tree = p.RecipientTree.of(cursor);
       p.putReceivedEntry(out, 0, index, message.sender, 0, message.counter, cursor, tree, position);
     }
   }
