@@ -1,6 +1,7 @@
 /** The protocol: every object that is hashed, signed or sent. Pure; docs/PROTOCOL.md is its specification. */
 export * from './attestation.js';
 export * from './bundle.js';
+export * from './bundle-encode.js';
 export * from './bytes.js';
 export * from './chain.js';
 export * from './claim.js';

@@ -7,10 +7,11 @@
  */
 import { sha256Into } from '#crypto';
 import type { BundleCursor } from './bundle.js';
+import { LEAF_PART_BYTES } from './bundle-layout.js';
 import { ascii, HASH_BYTES, putU16, putU64 } from './bytes.js';
 import { RECIPIENT_PAGE } from './limits.js';
 import { merkleRoot } from './merkle.js';
-import { LEAF_PART_BYTES, recipientPages } from './recipients.js';
+import { recipientPages } from './recipients.js';
 
 const MESSAGE_TAG = ascii('csign1ms');
 // Offsets inside the message preimage.
