@@ -9,6 +9,9 @@ import { type Command, columns, fail, printed, runCommand, unknownName } from '.
 const COMMANDS: ReadonlyMap<string, () => Promise<{ command: Command }>> = new Map([
   ['serve', () => import('./serve.js')],
   ['keygen', () => import('./keygen.js')],
+  ['send', () => import('./send.js')],
+  ['tail', () => import('./tail.js')],
+  ['manifest', () => import('./manifest.js')],
   ['config', () => import('./config.js')],
 ]);
 
