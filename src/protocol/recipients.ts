@@ -6,12 +6,12 @@
  */
 import { sha256Into } from '#crypto';
 import type { BundleCursor } from './bundle.js';
+import { LEAF_PART_BYTES } from './bundle-layout.js';
 import { ascii, HASH_BYTES, type Writer } from './bytes.js';
 import { RECIPIENT_PAGE } from './limits.js';
 import { buildTree, multiproof, type Tree } from './merkle.js';
 
 const RECIPIENT_PAGE_PREFIX = ascii('\0csign1rp');
-export const LEAF_PART_BYTES = 89;
 const NOTHING = new Uint8Array(0);
 
 /** Offset of recipient `i`'s leaf part in a bundle that starts at `start`. */
