@@ -8,6 +8,7 @@ import * as claims from '../src/protocol/claim.js';
 import * as delivery from '../src/protocol/delivery.js';
 import * as frames from '../src/protocol/frames.js';
 import * as manifest from '../src/protocol/manifest.js';
+import { RecipientTree } from '../src/protocol/recipients.js';
 import { base, bytes, bytesUpTo, change, checkCodec, hash, refused, same, u16, u32, u64 } from './checks.js';
 import * as twin from './twin/index.js';
 import {
@@ -154,7 +155,8 @@ function fastReceived(inbox: number, index: number, message: twin.Message, posit
   cursor.parse(encoded, 0, encoded.length);
   const out = new Writer(1);
   const shifted = twin.join(Buffer.alloc(2), message.sender);
-  delivery.putReceivedEntry(out, inbox, index, shifted, 2, Number(message.counter), cursor, position);
+  const tree = RecipientTree.of(cursor);
+  delivery.putReceivedEntry(out, inbox, index, shifted, 2, Number(message.counter), cursor, tree, position);
   return out.done();
 }
 

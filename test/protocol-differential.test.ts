@@ -7,10 +7,12 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as attestation from '../src/protocol/attestation.js';
 import * as bundle from '../src/protocol/bundle.js';
+import { blinderFor, encodeBundle } from '../src/protocol/bundle-encode.js';
 import { FormatError } from '../src/protocol/bytes.js';
 import * as chain from '../src/protocol/chain.js';
 import * as log from '../src/protocol/log.js';
 import * as manifest from '../src/protocol/manifest.js';
+import { MessageHasher } from '../src/protocol/message-hash.js';
 import * as pages from '../src/protocol/pages.js';
 import * as placement from '../src/protocol/placement.js';
 import * as session from '../src/protocol/session.js';
@@ -184,7 +186,7 @@ function fastHash(serverId: Uint8Array, value: AnyBundle, encoded: Uint8Array): 
   const cursor = new bundle.BundleCursor(LIMITS);
   assert.is(cursor.parse(frame, 7, frame.length - 5), 7 + encoded.length);
   cursor.checkEnvelopes();
-  const hasher = new bundle.MessageHasher(serverId);
+  const hasher = new MessageHasher(serverId);
   hasher.sender(value.sender, 0);
   const out = new Uint8Array(40);
   hasher.bundle(Number(value.counter), cursor, out, 4);
@@ -195,11 +197,11 @@ bundles('random bundles with 1 to 70 recipients', () => {
   fc.assert(
     fc.property(hash, anyBundle, (serverId, value) => {
       const message = twinMessage(value);
-      const encoded = bundle.encodeBundle(value.recipients, value.body, value.rosterKey);
+      const encoded = encodeBundle(value.recipients, value.body, value.rosterKey);
       same(encoded, twin.bundleBytes(message));
       same(fastHash(serverId, value, encoded), twin.messageHash(serverId, message));
       for (const recipient of message.recipients) {
-        same(bundle.blinderFor(value.rosterKey, recipient.mailbox), recipient.blinder);
+        same(blinderFor(value.rosterKey, recipient.mailbox), recipient.blinder);
       }
     }),
     runOptions(200),
@@ -218,18 +220,18 @@ bundles('the sizes at which the recipients part changes: 1, 2, 15 to 17, 31 to 3
         envelope: Buffer.alloc(i % 3, i),
       })),
     };
-    const encoded = bundle.encodeBundle(value.recipients, value.body, value.rosterKey);
+    const encoded = encodeBundle(value.recipients, value.body, value.rosterKey);
     const expected = twin.messageHash(named('server'), twinMessage(value));
     same(fastHash(named('server'), value, encoded), expected, `${count} recipients`);
   }
 });
 
 bundles('one hasher gives the same hashes whatever it hashed before', () => {
-  const hasher = new bundle.MessageHasher(named('server'));
+  const hasher = new MessageHasher(named('server'));
   const cursor = new bundle.BundleCursor(LIMITS);
   fc.assert(
     fc.property(anyBundle, (value) => {
-      const encoded = bundle.encodeBundle(value.recipients, value.body, value.rosterKey);
+      const encoded = encodeBundle(value.recipients, value.body, value.rosterKey);
       cursor.parse(encoded, 0, encoded.length);
       hasher.sender(value.sender, 0);
       const out = new Uint8Array(32);
@@ -243,7 +245,7 @@ bundles('one hasher gives the same hashes whatever it hashed before', () => {
 bundles('a changed byte is refused or gives another message', () => {
   fc.assert(
     fc.property(anyBundle, fc.array(change, { minLength: 1, maxLength: 20 }), (value, changes) => {
-      const encoded = bundle.encodeBundle(value.recipients, value.body, value.rosterKey);
+      const encoded = encodeBundle(value.recipients, value.body, value.rosterKey);
       const before = twin.hex(fastHash(named('server'), value, encoded));
       for (const { at, xor } of changes) {
         const changed = Uint8Array.from(encoded);

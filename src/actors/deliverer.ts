@@ -20,6 +20,7 @@ import {
   putDeliverHead,
   putReceivedEntry,
   putSentEntry,
+  RecipientTree,
   Writer,
 } from '../protocol/index.js';
 import { BodyPacker } from './body-packer.js';
@@ -86,6 +87,9 @@ export class Deliverer {
   private readonly subscriptions = new Map<string, Subscription>();
   private readonly epochs: CommittedEpochs;
   private readonly cursor: BundleCursor;
+  /** Recipients' trees of the epoch that is being delivered, by the bundle's offset in the bodies. */
+  private readonly trees = new Map<number, RecipientTree>();
+  private treesOf: CommittedEpoch | null = null;
   private readonly out = new Writer(FRAME_TARGET * 2);
   private checkpoint: Checkpoint;
   committedEpoch: number;
@@ -170,6 +174,7 @@ export class Deliverer {
       connection.due = [];
     }
     for (const connection of this.connections.values()) this.pump(connection);
+    this.trees.clear();
   }
 
   private collectDue(epoch: CommittedEpoch): Set<Connection> {
@@ -315,7 +320,7 @@ export class Deliverer {
         putSentEntry(out, row.inbox, row.index, row.detail, links.bytes, row.hashAt);
       } else {
         const body = BodyPacker.read(epoch.bodies, row.detail);
-        this.cursor.parse(epoch.bodies, body.from, body.to);
+        this.cursor.jump(epoch.bodies, body.from, body.to);
         putReceivedEntry(
           out,
           row.inbox,
@@ -324,11 +329,25 @@ export class Deliverer {
           row.detail,
           body.counter,
           this.cursor,
+          this.treeOf(epoch, row.detail),
           row.position,
         );
       }
     }
     subscription.sentEpoch = links.epoch;
+  }
+
+  /** Of the bundle under the cursor, which is packed at `offset`. */
+  private treeOf(epoch: CommittedEpoch, offset: number): RecipientTree | null {
+    if (this.treesOf !== epoch) {
+      this.treesOf = epoch;
+      this.trees.clear();
+    }
+    const known = this.trees.get(offset);
+    if (known) return known;
+    const tree = RecipientTree.of(this.cursor);
+    if (tree) this.trees.set(offset, tree);
+    return tree;
   }
 
   /** Every frame must be a buffer of its own: its memory goes along. */

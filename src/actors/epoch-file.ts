@@ -153,7 +153,7 @@ export class Links {
     return {
       lastEpoch: this.epoch,
       total: getU64(this.bytes, this.headerAt(i) + 44) + rows,
-      head: Uint8Array.from(this.bytes.subarray(head, head + 32)),
+      head: this.bytes.slice(head, head + 32),
     };
   }
 

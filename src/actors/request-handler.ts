@@ -11,6 +11,7 @@
  * 2. A sender has one inbox, named by placement, so its order is kept.
  * Never: signs, orders, or keeps anything that must last.
  */
+import { randomBytes } from '#crypto';
 import {
   type Checkpoint,
   decodeAck,
@@ -65,6 +66,9 @@ export class RequestHandler implements Stage {
   private readonly sessions: Sessions;
   private readonly submissions: Submissions;
   private flushing = false;
+  /** Mailboxes that the operator adds: asked for like sessions, under negative numbers. */
+  private readonly registrations = new Map<number, () => void>();
+  private lastRegistration = 0;
   /** Newest committed. */
   checkpoint: Checkpoint;
 
@@ -240,6 +244,32 @@ export class RequestHandler implements Stage {
     socket.send(encodeError(busy), false);
   }
 
+  // ---- the operator
+
+  /** Gives an id a mailbox, or finds that it has one; calls back when that is durable. */
+  register(id: Uint8Array, registered: () => void): void {
+    const connection = -++this.lastRegistration;
+    this.registrations.set(connection, registered);
+    const seed = Uint8Array.from(randomBytes(32));
+    const to = address('outbox', this.options.placementOf(id).outbox);
+    const kind = SESSION_KIND.front;
+    this.send(to, {
+      type: 'open-mailbox',
+      connection,
+      slot: 0,
+      mailbox: id,
+      kind,
+      acknowledged: 0,
+      logSize: 0,
+      seed,
+    });
+  }
+
+  private registered(connection: number): void {
+    this.registrations.get(connection)!();
+    this.registrations.delete(connection);
+  }
+
   // ---- what actors say
 
   handle(message: ActorMessage): void {
@@ -256,6 +286,7 @@ export class RequestHandler implements Stage {
       case 'released':
         return this.submissions.released(message);
       case 'mailbox-opened':
+        if (message.connection < 0) return this.registered(message.connection);
         return this.with(message.connection, (connection) =>
           this.sessions.mailboxOpened(connection, message),
         );

@@ -36,7 +36,7 @@ import {
   pagesOutput,
   type SignerOptions,
 } from './attest.js';
-import { MessageChecker, moveTo, runAt } from './batch.js';
+import { jumpTo, MessageChecker, runAt } from './batch.js';
 import { idAt, idBytes } from './ids.js';
 import { Memory } from './memory.js';
 import {
@@ -133,7 +133,7 @@ export class Router implements Stage {
     const bins = new Map<string, Bin>();
     const { cursor } = this;
     for (let x = 0; x < batch.count; x++) {
-      moveTo(cursor, batch, x);
+      jumpTo(cursor, batch, x);
       const sender = idAt(batch.runs, runAt(batch, x));
       let toSelf = false;
       for (let i = 0; i < cursor.recipients; i++) {

@@ -13,6 +13,7 @@ import {
   ROLE,
   rootFromPath,
   SIGNATURE_BYTES,
+  ZERO_HASH,
 } from '../protocol/index.js';
 import { Mismatch } from './verification-error.js';
 import type { Obligation } from './verifier.js';
@@ -29,7 +30,8 @@ export interface LogState {
 
 /** Nothing known: the first checkpoint is taken on the sequencer's signature alone. */
 export const EMPTY_LOG: LogState = {
-  checkpoint: { size: 0, root: EMPTY_ROOT, signature: new Uint8Array(SIGNATURE_BYTES) },
+  // As a hello says "none": all zeros.
+  checkpoint: { size: 0, root: ZERO_HASH, signature: new Uint8Array(SIGNATURE_BYTES) },
   frontier: new Frontier(),
   lastEpoch: 0,
 };

@@ -43,6 +43,12 @@ export interface Standing {
   readonly still: VerifiedStill | null;
 }
 
+/** A place in the chain, and the counter of the owner's last message up to it; −1 = not known. */
+interface Position {
+  readonly chain: ChainState;
+  readonly ownCounter: number;
+}
+
 /** One verified link: its messages, and how many are not acknowledged. */
 class LinkRecord {
   readonly messages: Message[] = [];
@@ -68,8 +74,10 @@ export class Mailbox implements Participant {
   resumed: Resumed = 'continued';
   private verified: ChainState;
   private place: SavedChain['place'];
-  private acknowledged: { readonly chain: ChainState; readonly ownCounter: number };
-  private durable: { readonly chain: ChainState; readonly ownCounter: number };
+  private acknowledged: Position;
+  private durable: Position;
+  /** What the last session named. */
+  private offered: Position;
   /** Acknowledged links leave in front. */
   private records: LinkRecord[] = [];
   /** Epoch through which links have been handed on in this process. */
@@ -78,7 +86,7 @@ export class Mailbox implements Participant {
   private saving: LinkRecord[] = [];
   private standing: Standing | null = null;
   private savingStanding: Standing | null = null;
-  private savingAcknowledged = this.noChain();
+  private savingAcknowledged: Position;
   private changed = false;
   private isNew: boolean;
 
@@ -96,16 +104,15 @@ export class Mailbox implements Participant {
     this.place = chain.place;
     this.acknowledged = { chain: chain.acknowledged, ownCounter: chain.ownCounter };
     this.durable = this.acknowledged;
+    this.offered = this.acknowledged;
+    this.savingAcknowledged = this.acknowledged;
     this.given = chain.acknowledged.lastEpoch;
   }
 
-  private noChain(): { readonly chain: ChainState; readonly ownCounter: number } {
-    return { chain: NOTHING_ACKNOWLEDGED.acknowledged, ownCounter: -1 };
-  }
-
   /** What a session names: the epoch through which mail is durably acknowledged. */
-  get acknowledgedEpoch(): number {
-    return this.durable.chain.lastEpoch;
+  offer(): number {
+    this.offered = this.durable;
+    return this.offered.chain.lastEpoch;
   }
 
   // ---- opening
@@ -113,21 +120,29 @@ export class Mailbox implements Participant {
   /** Starts, or starts again, behind what is acknowledged. Throws `VerificationError`. */
   opened(told: OpenedMailbox): void {
     const chain = { lastEpoch: told.lastEpoch, total: told.total, head: Uint8Array.from(told.head) };
-    if (this.isNew) this.begin(chain);
-    else if (chain.lastEpoch > this.durable.chain.lastEpoch) this.skip(chain);
-    else this.mustBe(chain, this.durable.chain);
+    const start = this.startAt(chain);
+    const { lastEpoch } = this.durable.chain;
     this.state = {
       mailbox: this.id,
-      chain: this.durable.chain,
-      asOf: this.durable.chain.lastEpoch,
-      ownCounter: this.durable.ownCounter,
-      acknowledged: this.durable.chain.lastEpoch,
+      chain: start.chain,
+      asOf: start.chain.lastEpoch,
+      ownCounter: start.ownCounter,
+      acknowledged: Math.max(lastEpoch, chain.lastEpoch),
       own: this.own,
     };
+    // Acknowledged while the session was being opened.
+    if (lastEpoch > start.chain.lastEpoch) this.host.acknowledge(lastEpoch);
+  }
+
+  private startAt(chain: ChainState): Position {
+    if (this.isNew) return this.begin(chain);
+    if (chain.lastEpoch > this.offered.chain.lastEpoch) return this.skip(chain);
+    this.mustBe(chain, this.offered.chain);
+    return this.offered;
   }
 
   /** Nothing is known here: the server's word is where the chain starts. */
-  private begin(chain: ChainState): void {
+  private begin(chain: ChainState): Position {
     const fresh = chain.lastEpoch === 0 && chain.total === 0;
     this.resumed = fresh ? 'fresh' : 'from-server';
     this.isNew = false;
@@ -136,22 +151,25 @@ export class Mailbox implements Participant {
     this.verified = chain;
     this.given = chain.lastEpoch;
     this.touch();
+    return this.durable;
   }
 
   /** Another holder of the key has acknowledged mail that was not shown here. */
-  private skip(chain: ChainState): void {
-    const from = this.durable.chain.lastEpoch;
-    const known = this.records.find((record) => record.chain.lastEpoch === chain.lastEpoch);
+  private skip(chain: ChainState): Position {
+    const positions: Position[] = [...this.records, this.acknowledged, this.durable];
+    const known = positions.find((each) => each.chain.lastEpoch === chain.lastEpoch);
     if (known) this.mustBe(chain, known.chain);
     if (chain.lastEpoch === this.verified.lastEpoch) this.mustBe(chain, this.verified);
+    const start = { chain, ownCounter: known?.ownCounter ?? -1 };
     this.records = this.records.filter((record) => record.chain.lastEpoch > chain.lastEpoch);
-    this.acknowledged = { chain, ownCounter: known?.ownCounter ?? -1 };
-    this.durable = this.acknowledged;
+    if (chain.lastEpoch > this.acknowledged.chain.lastEpoch) this.acknowledged = start;
+    if (chain.lastEpoch > this.durable.chain.lastEpoch) this.durable = start;
     if (chain.lastEpoch > this.verified.lastEpoch) this.verified = chain;
     this.given = Math.max(this.given, chain.lastEpoch);
     this.touch();
     if (this.records[0]) this.advance(this.records[0]);
-    this.host.gap(from, chain.lastEpoch);
+    this.host.gap(this.offered.chain.lastEpoch, chain.lastEpoch);
+    return start;
   }
 
   private mustBe(told: ChainState, known: ChainState, frame?: Uint8Array): void {

@@ -72,7 +72,7 @@ export class OutboxSession implements ConnectionHost, Participant {
   }
 
   acknowledged(slot: number): number {
-    return this.mailboxes[slot]!.acknowledgedEpoch;
+    return this.mailboxes[slot]!.offer();
   }
 
   opened(opened: readonly OpenedMailbox[]): void {
@@ -81,6 +81,7 @@ export class OutboxSession implements ConnectionHost, Participant {
     opened.forEach((told, slot) => {
       this.mailboxes[slot]!.opened(told);
     });
+    this.sendAcks();
     if (this.paused) this.connection.pause();
     this.host.opened();
   }

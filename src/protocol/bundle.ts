@@ -1,5 +1,5 @@
 /**
- * Bundles: what a sender submits, how it is laid out, how its message hash is computed.
+ * Bundles: what a sender submits, how it is laid out.
  *
  *   bundle           := recipients 2 ‖ recipients × leaf part ‖ recipients × envelope part ‖ body part
  *   leaf part        := 0x00 ‖ csign1rc ‖ blinder 16 ‖ mailbox 32 ‖ envelope hash 32      (89 bytes)
@@ -11,47 +11,25 @@
  */
 import { sha256Into } from '#crypto';
 import {
-  ascii,
-  compareBytes,
-  FormatError,
-  getU16,
-  getU32,
-  HASH_BYTES,
-  putU16,
-  putU32,
-  putU64,
-  sameBytes,
-} from './bytes.js';
-import { RECIPIENT_PAGE } from './limits.js';
-import { merkleRoot } from './merkle.js';
+  BLINDER_AT,
+  BODY_TAG,
+  ENVELOPE_HASH_AT,
+  ENVELOPE_TAG,
+  LEAF_PART_BYTES,
+  LEAF_PREFIX,
+  MAILBOX_AT,
+  TAG_BYTES,
+} from './bundle-layout.js';
+import { compareBytes, FormatError, getU16, getU32, HASH_BYTES, sameBytes } from './bytes.js';
+import { leafPartAt } from './recipients.js';
 
-const BODY_TAG = ascii('csign1bo');
-const ENVELOPE_TAG = ascii('csign1en');
-const LEAF_PREFIX = ascii('\0csign1rc');
-const RECIPIENT_PAGE_PREFIX = ascii('\0csign1rp');
-const MESSAGE_TAG = ascii('csign1ms');
-const BLINDER_TAG = ascii('csign1bl');
-
-export const BLINDER_BYTES = 16;
-/** Offsets inside a leaf part. */
-export const LEAF_PART_BYTES = 89;
-const BLINDER_AT = 9;
-const MAILBOX_AT = 25;
-const ENVELOPE_HASH_AT = 57;
-const TAG_BYTES = 8;
+export { BLINDER_BYTES, LEAF_PART_BYTES } from './bundle-layout.js';
 
 /** Bounds a bundle must keep; from the manifest's policy. Sizes in bytes, without tags. */
 export interface BundleLimits {
   readonly recipients: number;
   readonly bodyBytes: number;
   readonly envelopeBytes: number;
-}
-
-export interface Recipient {
-  /** 32 bytes. */
-  readonly mailbox: Uint8Array;
-  /** Sealed to this recipient alone; may be empty. */
-  readonly envelope: Uint8Array;
 }
 
 /** A bundle's bytes may be bad in size or in form; the two have different error codes. */
@@ -62,77 +40,6 @@ export class BundleError extends FormatError {
   ) {
     super(message);
   }
-}
-
-/** First 16 bytes of H(`csign1bl` ‖ roster key 32 ‖ mailbox 32). */
-export function blinderFor(rosterKey: Uint8Array, mailbox: Uint8Array): Uint8Array {
-  const blinder = new Uint8Array(BLINDER_BYTES);
-  blinderInto(rosterKey, mailbox, blinder, 0);
-  return blinder;
-}
-
-const blinderPreimage = new Uint8Array(TAG_BYTES + 64);
-blinderPreimage.set(BLINDER_TAG);
-
-/** Writes the 16 bytes to `out` at `at`. */
-function blinderInto(rosterKey: Uint8Array, mailbox: Uint8Array, out: Uint8Array, at: number): void {
-  for (let i = 0; i < 32; i++) {
-    blinderPreimage[TAG_BYTES + i] = rosterKey[i]!;
-    blinderPreimage[TAG_BYTES + 32 + i] = mailbox[i]!;
-  }
-  sha256Into(blinderPreimage, scratch, 0);
-  for (let i = 0; i < BLINDER_BYTES; i++) out[at + i] = scratch[i]!;
-}
-
-/**
- * Lays out a bundle. `recipients` in any order, each mailbox once; `rosterKey` (32 bytes) makes the
- * blinders. Throws `BundleError` on no recipient, one named twice, or more than 65,535.
- */
-export function encodeBundle(
-  recipients: readonly Recipient[],
-  body: Uint8Array,
-  rosterKey: Uint8Array,
-): Uint8Array {
-  if (recipients.length === 0 || recipients.length > 0xffff) {
-    throw new BundleError('bundle-malformed', `recipients: expected 1 to 65535, got ${recipients.length}`);
-  }
-  const sorted =
-    recipients.length === 1
-      ? recipients
-      : [...recipients].sort((a, b) => compareBytes(a.mailbox, 0, b.mailbox, 0, HASH_BYTES));
-  let envelopes = 0;
-  for (const { envelope } of sorted) envelopes += 4 + (envelope.length && envelope.length + TAG_BYTES);
-  const out = new Uint8Array(2 + sorted.length * LEAF_PART_BYTES + envelopes + 4 + TAG_BYTES + body.length);
-  putU16(out, 0, sorted.length);
-  let at = 2 + sorted.length * LEAF_PART_BYTES;
-  sorted.forEach(({ mailbox, envelope }, i) => {
-    const leafAt = 2 + i * LEAF_PART_BYTES;
-    if (i > 0 && compareBytes(out, leafAt - LEAF_PART_BYTES + MAILBOX_AT, mailbox, 0, 32) === 0) {
-      throw new BundleError('bundle-malformed', 'recipients: one mailbox is named twice');
-    }
-    out.set(LEAF_PREFIX, leafAt);
-    blinderInto(rosterKey, mailbox, out, leafAt + BLINDER_AT);
-    out.set(mailbox, leafAt + MAILBOX_AT);
-    const partAt = at + 4;
-    at = putPart(out, at, ENVELOPE_TAG, envelope, envelope.length > 0);
-    if (envelope.length > 0) sha256Into(out.subarray(partAt, at), out, leafAt + ENVELOPE_HASH_AT);
-  });
-  putPart(out, at, BODY_TAG, body, true);
-  return out;
-}
-
-function putPart(
-  out: Uint8Array,
-  at: number,
-  tag: Uint8Array,
-  content: Uint8Array,
-  present: boolean,
-): number {
-  if (!present) return at + 4;
-  putU32(out, at, TAG_BYTES + content.length);
-  out.set(tag, at + 4);
-  out.set(content, at + 4 + TAG_BYTES);
-  return at + 4 + TAG_BYTES + content.length;
 }
 
 /**
@@ -174,6 +81,16 @@ export class BundleCursor {
     return this.end;
   }
 
+  /** Moves to a bundle in [at, end) that `parse` has read before, wherever its bytes lay then: no checks. */
+  jump(bytes: Uint8Array, at: number, end: number): void {
+    this.bytes = bytes;
+    this.start = at;
+    this.end = end;
+    this.recipients = getU16(bytes, at);
+    this.envelopesAt = leafPartAt(at, this.recipients);
+    this.bodyAt = this.envelopeAt(this.recipients) + 4;
+  }
+
   private checkLeaves(): void {
     for (let i = 0, at = this.start + 2; i < this.recipients; i++, at += LEAF_PART_BYTES) {
       if (!sameBytes(this.bytes, at, LEAF_PREFIX, 0, LEAF_PREFIX.length)) {
@@ -204,7 +121,7 @@ export class BundleCursor {
 
   /** Offset of recipient `i`'s leaf part. */
   leafAt(i: number): number {
-    return this.start + 2 + i * LEAF_PART_BYTES;
+    return leafPartAt(this.start, i);
   }
 
   blinderAt(i: number): number {
@@ -244,7 +161,7 @@ const scratch = new Uint8Array(HASH_BYTES);
 
 /** Offset of recipient `i`'s mailbox in a bundle that starts at `start`. */
 export function mailboxAt(start: number, i: number): number {
-  return start + 2 + i * LEAF_PART_BYTES + MAILBOX_AT;
+  return leafPartAt(start, i) + MAILBOX_AT;
 }
 
 function need(at: number, length: number, limit: number): void {
@@ -272,111 +189,6 @@ function checkPart(
     );
   }
   return at + 4 + length;
-}
-
-// Offsets inside the message preimage.
-const SERVER_AT = 8;
-const SENDER_AT = 40;
-const COUNTER_AT = 72;
-const COUNT_AT = 80;
-const R_AT = 82;
-const LEAF_BYTES = 80;
-
-/**
- * Message hashes of one server:
- * H(`csign1ms` ‖ server id 32 ‖ sender 32 ‖ counter 8 ‖ recipient count 2 ‖ R ‖ body hash 32), where
- * R = the 80 leaf bytes for one recipient, the leaf hashes for 2 to 16, beyond that the root over
- * pages of up to 16 leaf hashes, page H(0x00 ‖ `csign1rp` ‖ n × 32).
- *
- * Keeps one preimage buffer: `sender` once per frame, then two hash calls a message with one
- * recipient, one more per recipient (leaf) and per envelope (checked elsewhere) otherwise.
- */
-export class MessageHasher {
-  private readonly preimage = new Uint8Array(R_AT + RECIPIENT_PAGE * HASH_BYTES + HASH_BYTES);
-
-  constructor(serverId: Uint8Array) {
-    this.preimage.set(MESSAGE_TAG);
-    this.preimage.set(serverId, SERVER_AT);
-  }
-
-  /** Sets the sender (32 bytes at `at`) of the messages that follow. */
-  sender(bytes: Uint8Array, at: number): void {
-    for (let i = 0; i < 32; i++) this.preimage[SENDER_AT + i] = bytes[at + i]!;
-  }
-
-  /** Hashes the bundle under the cursor; writes 32 bytes to `out` at `at`. */
-  bundle(counter: number, bundle: BundleCursor, out: Uint8Array, at: number): void {
-    const { bytes, recipients } = bundle;
-    if (recipients === 1) {
-      const leaf = bundle.leafAt(0) + BLINDER_AT;
-      for (let i = 0; i < LEAF_BYTES; i++) this.preimage[R_AT + i] = bytes[leaf + i]!;
-      this.finish(counter, 1, LEAF_BYTES, bytes, bundle.bodyAt, bundle.end, out, at);
-      return;
-    }
-    const leaves = recipients <= RECIPIENT_PAGE ? this.preimage : new Uint8Array(recipients * HASH_BYTES);
-    const leavesAt = recipients <= RECIPIENT_PAGE ? R_AT : 0;
-    for (let i = 0; i < recipients; i++) {
-      const leaf = bundle.leafAt(i);
-      sha256Into(bytes.subarray(leaf, leaf + LEAF_PART_BYTES), leaves, leavesAt + i * HASH_BYTES);
-    }
-    if (leaves !== this.preimage) this.preimage.set(merkleRoot(recipientPages(leaves, recipients)), R_AT);
-    const rLength = leaves === this.preimage ? recipients * HASH_BYTES : HASH_BYTES;
-    this.finish(counter, recipients, rLength, bytes, bundle.bodyAt, bundle.end, out, at);
-  }
-
-  /** Hashes a message of which `R` is known; the body part (with tag) is `bytes[bodyAt, bodyEnd)`. */
-  withR(
-    counter: number,
-    count: number,
-    R: Uint8Array,
-    bytes: Uint8Array,
-    bodyAt: number,
-    bodyEnd: number,
-    out: Uint8Array,
-    at: number,
-  ): void {
-    this.preimage.set(R, R_AT);
-    this.finish(counter, count, R.length, bytes, bodyAt, bodyEnd, out, at);
-  }
-
-  private finish(
-    counter: number,
-    count: number,
-    rLength: number,
-    bytes: Uint8Array,
-    bodyAt: number,
-    bodyEnd: number,
-    out: Uint8Array,
-    at: number,
-  ): void {
-    putU64(this.preimage, COUNTER_AT, counter);
-    putU16(this.preimage, COUNT_AT, count);
-    sha256Into(bytes.subarray(bodyAt, bodyEnd), this.preimage, R_AT + rLength);
-    sha256Into(this.preimage.subarray(0, R_AT + rLength + HASH_BYTES), out, at);
-  }
-}
-
-/** Page hashes over packed recipient leaf hashes, 16 to a page. */
-export function recipientPages(leafHashes: Uint8Array, count: number): Uint8Array {
-  const pages = Math.ceil(count / RECIPIENT_PAGE);
-  const hashes = new Uint8Array(pages * HASH_BYTES);
-  for (let page = 0; page < pages; page++) {
-    const from = page * RECIPIENT_PAGE * HASH_BYTES;
-    recipientPageInto(
-      leafHashes.subarray(from, Math.min(from + RECIPIENT_PAGE * HASH_BYTES, count * HASH_BYTES)),
-      hashes,
-      page * HASH_BYTES,
-    );
-  }
-  return hashes;
-}
-
-/** H(0x00 ‖ `csign1rp` ‖ n × 32). */
-export function recipientPageInto(leafHashes: Uint8Array, out: Uint8Array, at: number): void {
-  const preimage = new Uint8Array(RECIPIENT_PAGE_PREFIX.length + leafHashes.length);
-  preimage.set(RECIPIENT_PAGE_PREFIX);
-  preimage.set(leafHashes, RECIPIENT_PAGE_PREFIX.length);
-  sha256Into(preimage, out, at);
 }
 
 /** The leaf part of a recipient: 0x00 ‖ `csign1rc` ‖ blinder ‖ mailbox ‖ envelope hash; `envelopePart` with tag, or empty. */

@@ -21,13 +21,10 @@
  *   hashes of the own page, then the audit path of that page
  */
 
-import { sha256Into } from '#crypto';
 import type { BundleCursor } from './bundle.js';
-import { LEAF_PART_BYTES, recipientPages } from './bundle.js';
 import { FormatError, getU32, HASH_BYTES, Reader, SIGNATURE_BYTES, type Writer } from './bytes.js';
 import { FRAME } from './frames.js';
-import { RECIPIENT_PAGE } from './limits.js';
-import { buildTree, multiproof } from './merkle.js';
+import type { RecipientTree } from './recipients.js';
 
 export const LOG_MODE = { extend: 0, under: 1 } as const;
 export const MAILBOX_KIND = { link: 1, still: 2 } as const;
@@ -141,7 +138,7 @@ export function putSentEntry(
   out.u16(inbox).u32(index).u8(ENTRY_KIND.sent).u64(counter).slice(hash, hashAt, HASH_BYTES);
 }
 
-/** Writes an entry for recipient `position` of the bundle under the cursor; the sender is 32 bytes at `senderAt`. */
+/** Writes an entry for recipient `position` of the bundle under the cursor, whose tree is `tree` (null: one recipient); the sender is 32 bytes at `senderAt`. */
 export function putReceivedEntry(
   out: Writer,
   inbox: number,
@@ -150,40 +147,17 @@ export function putReceivedEntry(
   senderAt: number,
   counter: number,
   bundle: BundleCursor,
+  tree: RecipientTree | null,
   position: number,
 ): void {
   const { bytes } = bundle;
   out.u16(inbox).u32(index).u8(ENTRY_KIND.received).slice(sender, senderAt, 32).u64(counter);
   out.u16(bundle.recipients).u16(position).slice(bytes, bundle.blinderAt(position), 16);
-  const siblings = bundle.recipients === 1 ? NOTHING : recipientSiblings(bundle, position);
-  out.u8(siblings.length / 32).bytes(siblings);
+  if (tree) tree.putSiblings(out, position);
+  else out.u8(0);
   const envelopeAt = bundle.envelopeAt(position);
   out.slice(bytes, envelopeAt, 4 + getU32(bytes, envelopeAt));
   out.slice(bytes, bundle.bodyAt - 4, 4 + bundle.end - bundle.bodyAt);
-}
-
-const NOTHING = new Uint8Array(0);
-
-/** What recipient `position` needs, beside its own leaf, to rebuild R. */
-export function recipientSiblings(bundle: BundleCursor, position: number): Uint8Array {
-  const { recipients, bytes } = bundle;
-  const leaves = new Uint8Array(recipients * HASH_BYTES);
-  for (let i = 0; i < recipients; i++) {
-    const leaf = bundle.leafAt(i);
-    sha256Into(bytes.subarray(leaf, leaf + LEAF_PART_BYTES), leaves, i * HASH_BYTES);
-  }
-  const page = recipients <= RECIPIENT_PAGE ? 0 : Math.floor(position / RECIPIENT_PAGE);
-  const from = page * RECIPIENT_PAGE;
-  const to = Math.min(from + RECIPIENT_PAGE, recipients);
-  const path =
-    recipients <= RECIPIENT_PAGE
-      ? NOTHING
-      : multiproof(buildTree(recipientPages(leaves, recipients)), [page]);
-  const siblings = new Uint8Array((to - from - 1) * HASH_BYTES + path.length);
-  siblings.set(leaves.subarray(from * 32, position * 32));
-  siblings.set(leaves.subarray((position + 1) * 32, to * 32), (position - from) * 32);
-  siblings.set(path, (to - from - 1) * HASH_BYTES);
-  return siblings;
 }
 
 /** Throws `FormatError` on any bytes that are not exactly one deliver frame. Views, not copies. */

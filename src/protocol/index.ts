@@ -1,6 +1,7 @@
 /** The protocol: every object that is hashed, signed or sent. Pure; docs/PROTOCOL.md is its specification. */
 export * from './attestation.js';
 export * from './bundle.js';
+export * from './bundle-encode.js';
 export * from './bytes.js';
 export * from './chain.js';
 export * from './claim.js';
@@ -11,7 +12,9 @@ export * from './limits.js';
 export * from './log.js';
 export * from './manifest.js';
 export * from './merkle.js';
+export * from './message-hash.js';
 export * from './pages.js';
 export * from './place.js';
 export * from './placement.js';
+export * from './recipients.js';
 export * from './session.js';

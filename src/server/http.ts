@@ -1,5 +1,6 @@
 /** What is asked by plain HTTP: manifest, mailbox address and checkpoint in front; health inside. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { importPublicKey } from '#crypto';
 import {
   actorKey,
   type Checkpoint,
@@ -33,12 +34,35 @@ export function frontRequests(options: FrontOptions): RequestListener {
   ]);
 }
 
-/** GET /healthz (the process answers), /readyz (it takes clients). */
-export function internalRequests(ready: () => boolean): RequestListener {
-  return route([
+export interface InternalOptions {
+  readonly ready: () => boolean;
+  /** Gives an id (32 bytes, a valid key) a mailbox. */
+  readonly register: (id: Uint8Array) => Promise<void>;
+}
+
+/** GET /healthz (the process answers), /readyz (it takes clients); PUT /v1/mailboxes/{id} adds a mailbox. */
+export function internalRequests({ ready, register }: InternalOptions): RequestListener {
+  const reads = route([
     [/^\/healthz$/, (response) => sendJson(response, 200, { healthy: true })],
     [/^\/readyz$/, (response) => sendJson(response, ready() ? 200 : 503, { ready: ready() })],
   ]);
+  return (request, response) => {
+    const id = /^\/v1\/mailboxes\/([^/?]*)$/.exec(request.url ?? '')?.[1];
+    if (request.method !== 'PUT' || id === undefined) return reads(request, response);
+    addMailbox(response, id, register);
+  };
+}
+
+function addMailbox(response: ServerResponse, hex: string, register: InternalOptions['register']): void {
+  try {
+    const id = importPublicKey(fromHex(hex, 32)).bytes;
+    register(id).then(
+      () => sendJson(response, 200, { mailbox: hex }),
+      () => sendError(response, 503, 'restarting', 'the server is stopping'),
+    );
+  } catch (error) {
+    sendError(response, 400, 'bad-request', `mailbox: ${(error as Error).message}`);
+  }
 }
 
 function route(routes: readonly (readonly [RegExp, Handler])[]): RequestListener {

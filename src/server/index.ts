@@ -107,7 +107,7 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
   undo.push(() => close(front));
   let ready = true;
   const internal = await listen(
-    internalRequests(() => ready),
+    internalRequests({ ready: () => ready, register: inside.register }),
     '127.0.0.1',
     config.internalPort,
   );
@@ -136,6 +136,7 @@ interface Inside {
   readonly handler: RequestHandler;
   readonly events: Parameters<typeof listenForClients>[3];
   readonly drainInboxes: (inboxes: number) => void;
+  readonly register: (id: Uint8Array) => Promise<void>;
 }
 
 /** The actors: request handler on this thread, the rest on workers. */
@@ -195,6 +196,7 @@ function runActors(
       handshakeTimeout: (...args) => step(() => handler.handshakeTimeout(...args)),
       closed: (...args) => step(() => handler.closed(...args)),
     },
+    register: (id) => new Promise((resolve) => step(() => handler.register(id, resolve))),
     drainInboxes(inboxes) {
       for (let i = 0; i < inboxes; i++) step(() => switchboard.send(address('inbox', i), { type: 'drain' }));
     },

@@ -16,6 +16,8 @@ export interface ListenerLimits {
   readonly frameBytes: number;
   readonly sockets: number;
   readonly handshakeMs: number;
+  /** Of deliveries to one socket; other frames may take as much again before it is cut off. */
+  readonly bytesInFlight: number;
 }
 
 /** What sockets do, told to the request handler. */
@@ -135,6 +137,10 @@ function serve(
   const client: ClientSocket = {
     send(frame, counted) {
       if (socket.readyState !== socket.OPEN) return;
+      // Deliveries wait in the outbox for a slow reader; answers have nowhere to wait.
+      if (!counted && socket.bufferedAmount > 2 * limits.bytesInFlight) {
+        return socket.close(ERRORS['reader-too-slow'].close, 'reader-too-slow');
+      }
       if (!corked) {
         corked = true;
         stream.cork();

@@ -39,7 +39,10 @@ function putEntries(out: p.Writer, epoch: w.EpochExample, mailbox: Uint8Array): 
   out.u8(p.MAILBOX_KIND.link).u32(mine.length);
   for (const { message, index, cursor, position } of mine) {
     if (position === undefined) p.putSentEntry(out, 0, index, message.counter, w.hashOf(message), 0);
-    else p.putReceivedEntry(out, 0, index, message.sender, 0, message.counter, cursor, position);
+    else {
+      const tree = p.RecipientTree.of(cursor);
+      p.putReceivedEntry(out, 0, index, message.sender, 0, message.counter, cursor, tree, position);
+    }
   }
 }
 

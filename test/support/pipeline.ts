@@ -51,6 +51,7 @@ export interface PipelineOptions {
   readonly checkInputs: boolean;
   readonly flushEpochs?: number;
   readonly bytesInFlight?: number;
+  readonly store?: MemoryStore;
   /** Called instead of every stage's step, which it has to run: to measure it, or to spoil its message. */
   readonly around?: (to: Address, message: ActorMessage, step: () => void) => void;
 }
@@ -60,7 +61,7 @@ type Durable = { records: readonly StoreRecord[]; durable: () => void };
 const CHUNK_BYTES = 1 << 16;
 
 export class Pipeline {
-  readonly store = new MemoryStore();
+  readonly store: MemoryStore;
   /** What request handlers got, in order. */
   readonly gateway: ActorMessage[] = [];
   /** What was sent between actors since the newest epoch was closed, in order. */
@@ -84,6 +85,7 @@ export class Pipeline {
     readonly cluster: Cluster,
     readonly options: PipelineOptions,
   ) {
+    this.store = options.store ?? new MemoryStore();
     this.keys = new PublicKeyBook(cluster.manifest);
     this.restart();
   }

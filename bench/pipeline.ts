@@ -1,0 +1,270 @@
+/**
+ * The pure pipeline on one thread, with arrays as neighbours: what a message costs in each stage, in
+ * microseconds and in hash calls. Nothing is written to a disk and nothing goes through a socket.
+ *
+ *     npm run bench:pipeline -- [--json] [--messages 2000] [--recipients 10] [--checks everywhere]
+ *
+ * One inbox and one outbox, 1,000 mailboxes on 100 sockets, 16 senders, frames of up to 32 bundles with
+ * bodies of 128 bytes. Medians over epochs, after as many to warm up.
+ */
+import crypto from 'node:crypto';
+import { syncBuiltinESMExports } from 'node:module';
+import { parseArgs } from 'node:util';
+import { importSecretKey, sha256 } from '#crypto';
+import { type ActorMessage, type Address, address, type StoreRecord } from '../src/actors/messages.js';
+import { TABLE } from '../src/actors/store-keys.js';
+import {
+  ascii,
+  encodeBundle,
+  encodeManifest,
+  evenBuckets,
+  type Manifest,
+  manifestHash,
+  placementRoot,
+  ROLE,
+  SESSION_KIND,
+} from '../src/protocol/index.js';
+import { type Cluster, Pipeline } from '../test/support/pipeline.js';
+import { MemoryStore } from '../test/support/store.js';
+
+const MAILBOXES = 1000;
+const SOCKETS = 100;
+const SENDERS = 16;
+const BODY_BYTES = 128;
+const BUNDLES_PER_FRAME = 32;
+/** Messages to spend on each row, over all measured epochs. */
+const BUDGET = { 1: 160_000, 10: 60_000 } as Record<number, number>;
+
+const STAGES = ['submit', 'close', 'router', 'receiver', 'outbox', 'deliver', 'sequencer'] as const;
+type StageName = (typeof STAGES)[number];
+
+function stageOf({ kind }: Address, { type }: ActorMessage): StageName | undefined {
+  if (kind === 'sequencer') return 'sequencer';
+  if (kind === 'inbox') return type === 'submit' ? 'submit' : 'close';
+  if (kind === 'outbox')
+    return type === 'receiver-items' ? 'outbox' : type === 'committed' ? 'deliver' : undefined;
+  return kind === 'gateway' ? undefined : kind;
+}
+
+const named = (name: string) => sha256(ascii(name));
+
+// ---- counting
+
+let hashCalls = 0;
+const { hash } = crypto;
+
+/** Counts real calls: every module's import of `hash` is the wrapper until it is put back. */
+function countHashes(on: boolean): void {
+  const counting = (...args: Parameters<typeof hash>) => {
+    hashCalls++;
+    return hash(...args);
+  };
+  Object.assign(crypto, { hash: on ? counting : hash });
+  syncBuiltinESMExports();
+}
+
+// ---- the server
+
+/** Keeps what stages read back, and not what only a restart needs. */
+class ShortStore extends MemoryStore {
+  override write(records: readonly StoreRecord[]): void {
+    super.write(records.filter(({ key }) => KEPT.includes(key[0]!)));
+  }
+}
+const KEPT: number[] = [TABLE.log, TABLE.mailbox, TABLE.meta];
+
+function clusterOf(): Cluster {
+  const seeds = {
+    inboxes: [named('inbox')],
+    routers: [named('router')],
+    receivers: [named('receiver')],
+    outboxes: [named('outbox')],
+    sequencer: named('sequencer'),
+  };
+  const all = [seeds.inboxes, seeds.routers, seeds.receivers, seeds.outboxes, [seeds.sequencer]].flat();
+  const manifest: Manifest = {
+    version: 1,
+    previousHash: new Uint8Array(32),
+    nonce: named('nonce'),
+    rootKey: importSecretKey(named('root')).publicKey,
+    actors: all.map((seed, i) => ({
+      role: (ROLE.inbox + i) as Manifest['actors'][number]['role'],
+      index: 0,
+      key: importSecretKey(seed).publicKey,
+      firstEpoch: 1,
+      lastEpoch: 0,
+    })),
+    buckets: evenBuckets(1, 1),
+    policy: {
+      submissions: 0,
+      retentionEpochs: 1_000_000,
+      messagesPerEpoch: 65_536,
+      bytesPerEpoch: 32 << 20,
+      recipients: 1000,
+      bodyBytes: 1 << 20,
+      envelopeBytes: 4096,
+      bundlesPerFrame: 512,
+      countersKept: 4096,
+    },
+  };
+  const serverId = manifestHash(encodeManifest(manifest));
+  const placement = () => ({ inbox: 0, outbox: 0 });
+  return { serverId, manifest, placementRoot: placementRoot([]), seeds, placement };
+}
+
+// ---- load
+
+const mailboxes = Array.from({ length: MAILBOXES }, (_, i) => named(`mailbox ${i}`));
+const body = new Uint8Array(BODY_BYTES).fill(7);
+let random = 1;
+
+/** xorshift32: the same load in every run. */
+function pick(below: number): number {
+  random ^= random << 13;
+  random ^= random >>> 17;
+  random ^= random << 5;
+  return (random >>> 0) % below;
+}
+
+function bundleFor(recipients: number): Uint8Array {
+  const chosen = new Set<number>();
+  while (chosen.size < recipients) chosen.add(pick(MAILBOXES));
+  const list = [...chosen].map((i) => ({ mailbox: mailboxes[i]!, envelope: new Uint8Array(0) }));
+  return encodeBundle(list, body, named('roster'));
+}
+
+interface Row {
+  readonly messages: number;
+  readonly recipients: number;
+  readonly checks: 'process-boundaries' | 'everywhere';
+  readonly epochs: number;
+  /** Per message. */
+  readonly micros: Record<StageName, number>;
+  readonly hashes: Record<StageName, number>;
+}
+
+class Measurement {
+  private readonly micros: Record<StageName, number>[] = [];
+  private readonly hashes: Record<StageName, number>;
+  private readonly counters = new Array<number>(SENDERS).fill(0);
+  private readonly bundles: Uint8Array[];
+  private readonly pipeline: Pipeline;
+  private current = zeros();
+
+  constructor(
+    private readonly messages: number,
+    private readonly recipients: number,
+    private readonly everywhere: boolean,
+  ) {
+    this.hashes = zeros();
+    this.bundles = Array.from({ length: messages }, () => bundleFor(recipients));
+    this.pipeline = new Pipeline(clusterOf(), {
+      checkInputs: everywhere,
+      store: new ShortStore(),
+      around: (to, message, step) => this.measure(stageOf(to, message), step),
+    });
+    mailboxes.forEach((mailbox, i) => {
+      const session = { kind: SESSION_KIND.outbox, acknowledged: 0, logSize: 0, seed: named('seed') };
+      const connection = 1 + (i % SOCKETS);
+      this.pipeline.tell(address('outbox'), {
+        type: 'open-mailbox',
+        connection,
+        slot: i,
+        mailbox,
+        ...session,
+      });
+    });
+  }
+
+  private measure(stage: StageName | undefined, step: () => void): void {
+    const hashesBefore = hashCalls;
+    const start = performance.now();
+    step();
+    if (!stage) return;
+    this.current[stage] += ((performance.now() - start) * 1000) / this.messages;
+    this.hashes[stage] += (hashCalls - hashesBefore) / this.messages;
+  }
+
+  private epoch(): void {
+    const { pipeline } = this;
+    this.current = zeros();
+    for (let at = 0, turn = 0; at < this.messages; at += BUNDLES_PER_FRAME, turn++) {
+      const sender = turn % SENDERS;
+      const bundles = this.bundles.slice(at, at + BUNDLES_PER_FRAME);
+      const frame = pipeline.frame(mailboxes[sender]!, this.counters[sender]! + 1, bundles, 1, sender);
+      this.counters[sender]! += bundles.length;
+      pipeline.tell(address('inbox'), { type: 'submit', frames: [frame] });
+    }
+    pipeline.close();
+    pipeline.commit();
+    for (const { connection, frames } of pipeline.takeGateway('frames')) {
+      const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
+      pipeline.tell(address('outbox'), { type: 'drained', connection, bytes });
+    }
+    if (pipeline.takeGateway('refused').length > 0) throw new Error('a bundle was refused');
+    pipeline.gateway.length = 0;
+  }
+
+  run(): Row {
+    const epochs = Math.max(9, Math.round(BUDGET[this.recipients]! / this.messages));
+    for (let i = 0; i < epochs; i++) this.epoch();
+    for (let i = 0; i < epochs; i++) {
+      this.epoch();
+      this.micros.push(this.current);
+    }
+    Object.assign(this.hashes, zeros());
+    countHashes(true);
+    this.epoch();
+    countHashes(false);
+    const { messages, recipients } = this;
+    const micros = zeros();
+    for (const stage of STAGES) micros[stage] = median(this.micros.map((each) => each[stage]));
+    const checks = this.everywhere ? 'everywhere' : 'process-boundaries';
+    return { messages, recipients, checks, epochs, micros, hashes: this.hashes };
+  }
+}
+
+function zeros(): Record<StageName, number> {
+  return { submit: 0, close: 0, router: 0, receiver: 0, outbox: 0, deliver: 0, sequencer: 0 };
+}
+
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
+
+// ---- output
+
+const sum = (values: Record<StageName, number>) => STAGES.reduce((total, stage) => total + values[stage], 0);
+
+function print({ messages, recipients, checks, micros, hashes }: Row): void {
+  const cell = (values: Record<StageName, number>) =>
+    [...STAGES.map((stage) => values[stage]), sum(values)].map((v) => v.toFixed(2).padStart(9)).join('');
+  const name = `${messages} × ${recipients}`.padEnd(11) + checks.padEnd(19);
+  console.log(`${name}µs    ${cell(micros)}\n${' '.repeat(30)}hashes${cell(hashes).slice(1)}`);
+}
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    messages: { type: 'string' },
+    recipients: { type: 'string' },
+    checks: { type: 'string' },
+  },
+});
+
+if (!values.json) {
+  const heads = [...STAGES, 'all'].map((head) => head.padStart(9)).join('');
+  console.log(`per message: messages an epoch × recipients${heads.slice(7)}`);
+}
+for (const recipients of [1, 10]) {
+  for (const messages of [100, 2000, 10_000]) {
+    for (const checks of ['process-boundaries', 'everywhere'] as const) {
+      if (Number(values.messages ?? messages) !== messages) continue;
+      if (Number(values.recipients ?? recipients) !== recipients) continue;
+      if ((values.checks ?? checks) !== checks) continue;
+      const row = new Measurement(messages, recipients, checks === 'everywhere').run();
+      if (values.json) console.log(JSON.stringify({ ...row, all: sum(row.micros) }));
+      else print(row);
+    }
+  }
+}

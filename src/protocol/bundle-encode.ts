@@ -1,0 +1,95 @@
+/** Lays out bundles (bundle.ts), as a sender does. */
+import { sha256Into } from '#crypto';
+import { BundleError } from './bundle.js';
+import {
+  BLINDER_AT,
+  BLINDER_BYTES,
+  BLINDER_TAG,
+  BODY_TAG,
+  ENVELOPE_HASH_AT,
+  ENVELOPE_TAG,
+  LEAF_PART_BYTES,
+  LEAF_PREFIX,
+  MAILBOX_AT,
+  TAG_BYTES,
+} from './bundle-layout.js';
+import { compareBytes, HASH_BYTES, putU16, putU32 } from './bytes.js';
+
+export interface Recipient {
+  /** 32 bytes. */
+  readonly mailbox: Uint8Array;
+  /** Sealed to this recipient alone; may be empty. */
+  readonly envelope: Uint8Array;
+}
+
+/** First 16 bytes of H(`csign1bl` ‖ roster key 32 ‖ mailbox 32). */
+export function blinderFor(rosterKey: Uint8Array, mailbox: Uint8Array): Uint8Array {
+  const blinder = new Uint8Array(BLINDER_BYTES);
+  blinderInto(rosterKey, mailbox, blinder, 0);
+  return blinder;
+}
+
+const scratch = new Uint8Array(HASH_BYTES);
+const blinderPreimage = new Uint8Array(TAG_BYTES + 64);
+blinderPreimage.set(BLINDER_TAG);
+
+/** Writes the 16 bytes to `out` at `at`. */
+function blinderInto(rosterKey: Uint8Array, mailbox: Uint8Array, out: Uint8Array, at: number): void {
+  for (let i = 0; i < 32; i++) {
+    blinderPreimage[TAG_BYTES + i] = rosterKey[i]!;
+    blinderPreimage[TAG_BYTES + 32 + i] = mailbox[i]!;
+  }
+  sha256Into(blinderPreimage, scratch, 0);
+  for (let i = 0; i < BLINDER_BYTES; i++) out[at + i] = scratch[i]!;
+}
+
+/**
+ * Lays out a bundle. `recipients` in any order, each mailbox once; `rosterKey` (32 bytes) makes the
+ * blinders. Throws `BundleError` on no recipient, one named twice, or more than 65,535.
+ */
+export function encodeBundle(
+  recipients: readonly Recipient[],
+  body: Uint8Array,
+  rosterKey: Uint8Array,
+): Uint8Array {
+  if (recipients.length === 0 || recipients.length > 0xffff) {
+    throw new BundleError('bundle-malformed', `recipients: expected 1 to 65535, got ${recipients.length}`);
+  }
+  const sorted =
+    recipients.length === 1
+      ? recipients
+      : [...recipients].sort((a, b) => compareBytes(a.mailbox, 0, b.mailbox, 0, HASH_BYTES));
+  let envelopes = 0;
+  for (const { envelope } of sorted) envelopes += 4 + (envelope.length && envelope.length + TAG_BYTES);
+  const out = new Uint8Array(2 + sorted.length * LEAF_PART_BYTES + envelopes + 4 + TAG_BYTES + body.length);
+  putU16(out, 0, sorted.length);
+  let at = 2 + sorted.length * LEAF_PART_BYTES;
+  sorted.forEach(({ mailbox, envelope }, i) => {
+    const leafAt = 2 + i * LEAF_PART_BYTES;
+    if (i > 0 && compareBytes(out, leafAt - LEAF_PART_BYTES + MAILBOX_AT, mailbox, 0, 32) === 0) {
+      throw new BundleError('bundle-malformed', 'recipients: one mailbox is named twice');
+    }
+    out.set(LEAF_PREFIX, leafAt);
+    blinderInto(rosterKey, mailbox, out, leafAt + BLINDER_AT);
+    out.set(mailbox, leafAt + MAILBOX_AT);
+    const partAt = at + 4;
+    at = putPart(out, at, ENVELOPE_TAG, envelope, envelope.length > 0);
+    if (envelope.length > 0) sha256Into(out.subarray(partAt, at), out, leafAt + ENVELOPE_HASH_AT);
+  });
+  putPart(out, at, BODY_TAG, body, true);
+  return out;
+}
+
+function putPart(
+  out: Uint8Array,
+  at: number,
+  tag: Uint8Array,
+  content: Uint8Array,
+  present: boolean,
+): number {
+  if (!present) return at + 4;
+  putU32(out, at, TAG_BYTES + content.length);
+  out.set(tag, at + 4);
+  out.set(content, at + 4 + TAG_BYTES);
+  return at + 4 + TAG_BYTES + content.length;
+}
