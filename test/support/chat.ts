@@ -71,6 +71,7 @@ class Outsider {
 
   async kill(): Promise<void> {
     const child = this.child!;
+    if (child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGKILL');
     await gone;
@@ -185,7 +186,10 @@ export class Chat {
   }
 
   private talk(): void {
-    this.all((each) => (each instanceof Chatter ? each.start() : each.tell({ do: 'start' })));
+    for (const name of this.names) {
+      this.insiders.get(name)?.start();
+      this.outsiders.get(name)?.tell({ do: 'start' });
+    }
   }
 
   /** Dies at this point, `after` epochs into the talk. Returns what is wrong afterwards. */
@@ -353,6 +357,13 @@ export class Chat {
     return epochs.flatMap((epoch, i) =>
       i > 0 && epoch <= epochs[i - 1]! ? [`epoch ${epoch} was closed after ${epochs[i - 1]}`] : [],
     );
+  }
+
+  /** Leaves nothing running, whatever happened. */
+  async destroy(): Promise<void> {
+    await Promise.all([...this.outsiders.values()].map((each) => each.kill()));
+    await this.server.kill();
+    for (const each of this.insiders.values()) void each.close().catch(() => {});
   }
 
   /** Ends it all, in order, and looks at what is left. */
