@@ -93,7 +93,9 @@ export class Client {
     return proven.claim();
   }
 
+  /** Ends the loop, saves and sends what has been acknowledged, then closes. */
   close(): Promise<void> {
+    this.queue.end(null);
     return this.gateway.close();
   }
 }

@@ -26,6 +26,7 @@ import { Outgoing, Sender } from './sender.js';
 import { verifiedSignatures } from './signature-cache.js';
 import { type Stand, Stands } from './stands.js';
 import { MemoryStore, type Saved, type Store } from './store.js';
+import { afterTurn } from './turn.js';
 import { overFrame, VerificationError } from './verification-error.js';
 import type { World } from './world.js';
 
@@ -307,6 +308,8 @@ export class Gateway {
 
   private async finish(reason: CountersignError): Promise<void> {
     this.ended = reason;
+    // A message handed over in this turn is acknowledged before it ends.
+    await new Promise<void>(afterTurn);
     await this.persister.finish();
     this.release(reason);
     this.change('closed');
