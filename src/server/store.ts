@@ -52,18 +52,14 @@ export class Store implements StoreReader {
     yield* this.database.getRange({ start: from as Buffer, end: to as Buffer });
   }
 
-  /** The entry with the highest key in [from, to). */
+  /** The entry with the highest key in [from, to]. */
   last(
     from: Uint8Array,
     to: Uint8Array,
   ): { readonly key: Uint8Array; readonly value: Uint8Array } | undefined {
-    for (const entry of this.database.getRange({
-      start: to as Buffer,
-      end: from as Buffer,
-      reverse: true,
-      limit: 1,
-    })) {
-      return entry;
+    // A reverse range leaves out its end: so the lower bound is looked at here.
+    for (const entry of this.database.getRange({ start: to as Buffer, reverse: true, limit: 1 })) {
+      return Buffer.compare(entry.key, from) >= 0 ? entry : undefined;
     }
     return undefined;
   }
