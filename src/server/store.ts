@@ -63,6 +63,8 @@ export class Store implements StoreReader {
       start: to as Buffer,
       end: from as Buffer,
       reverse: true,
+      exclusiveStart: true,
+      inclusiveEnd: true,
       limit: 1,
     })) {
       return entry;
