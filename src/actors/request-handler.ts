@@ -98,10 +98,11 @@ export class RequestHandler implements Stage {
     this.tellOutbox(connection, { type: 'disconnected', connection: number });
   }
 
-  /** The handshake took too long, if no session has come by now. */
+  /** The handshake took too long, if no mailbox is open by now and none waits for its answer. */
   handshakeTimeout(number: number): void {
     const connection = this.connections.get(number);
-    if (connection?.slots.length === 0) end(connection, 'handshake-timeout', 'no session in time');
+    if (connection?.slots.every(({ answer, open }) => answer && !open))
+      end(connection, 'handshake-timeout', 'no session in time');
   }
 
   /** The socket has taken `bytes` of its counted frames. */

@@ -76,10 +76,9 @@ export class ServerProcess {
     return Promise.race([ready, ended]);
   }
 
-  private ending: Promise<Ending> = Promise.reject(new Error('not started'));
+  private ending: Promise<Ending> = new Promise(() => {});
 
   private spawn(): void {
-    this.ending.catch(() => {});
     const child = spawn(process.execPath, [SERVE, JSON.stringify(this.options)], {
       env: { ...process.env, ...this.env },
       stdio: ['ignore', 'pipe', 'pipe'],
