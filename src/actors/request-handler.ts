@@ -98,10 +98,11 @@ export class RequestHandler implements Stage {
     this.tellOutbox(connection, { type: 'disconnected', connection: number });
   }
 
-  /** The handshake took too long, if no session has come by now. */
+  /** The handshake took too long, if no mailbox is open by now and none waits for its answer. */
   handshakeTimeout(number: number): void {
     const connection = this.connections.get(number);
-    if (connection?.slots.length === 0) end(connection, 'handshake-timeout', 'no session in time');
+    if (connection?.slots.every(({ answer, open }) => answer && !open))
+      end(connection, 'handshake-timeout', 'no session in time');
   }
 
   /** The socket has taken `bytes` of its counted frames. */
@@ -176,7 +177,8 @@ export class RequestHandler implements Stage {
     const header = decodeSubmitHeader(frame);
     const entry = this.slotOf(connection, header.slot);
     if (!entry) return;
-    if (!this.submissions.hasRoom(entry.inbox, frame.length)) return this.hold(connection, frame);
+    if (!this.submissions.hasRoom(entry.inbox, frame.length, header.count))
+      return this.hold(connection, frame);
     const origin = {
       connection: connection.number,
       slot: header.slot,
@@ -281,7 +283,7 @@ export class RequestHandler implements Stage {
       case 'refused':
         return this.refuse(message.refusals);
       case 'queue-taken':
-        this.submissions.taken(message.inbox, message.bytes, message.items);
+        this.submissions.taken(message.inbox, message.load);
         return this.retryHeld();
       case 'released':
         return this.submissions.released(message);

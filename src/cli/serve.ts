@@ -17,9 +17,12 @@ export const command: Command = {
     );
     say('Try it: npx countersign demo, or countersign keygen --out me.key and countersign tail --key me.key');
     if (json) process.stdout.write(`${JSON.stringify({ serverId, url, internalUrl })}\n`);
-    await Promise.race([toldToStop(), server.failed]);
-    say('Draining …');
-    await server.stop();
+    try {
+      await Promise.race([toldToStop(), server.failed]);
+      say('Draining …');
+    } finally {
+      await server.stop();
+    }
     return { stopped: true, serverId };
   },
 };

@@ -93,7 +93,7 @@ export class Client {
     return proven.claim();
   }
 
-  /** Ends the loop that reads the mailbox: what it was not given yet comes again in the store's next life. */
+  /** Ends the loop, saves and sends what has been acknowledged, then closes. */
   close(): Promise<void> {
     this.queue.end(null);
     return this.gateway.close();

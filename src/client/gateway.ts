@@ -308,7 +308,7 @@ export class Gateway {
 
   private async finish(reason: CountersignError): Promise<void> {
     this.ended = reason;
-    // What was given to the application in this turn is acknowledged in this turn.
+    // A message handed over in this turn is acknowledged before it ends.
     await new Promise<void>(afterTurn);
     await this.persister.finish();
     this.release(reason);

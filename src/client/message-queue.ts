@@ -22,6 +22,7 @@ export class MessageQueue {
   private reading = false;
 
   push(messages: readonly Message[], taken: (weight: number) => void): void {
+    if (this.over) return;
     this.taken = taken;
     for (const message of messages) this.messages.push(message);
     const { reader } = this;

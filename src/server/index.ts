@@ -77,7 +77,7 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
   const keys = await loadOrCreateKeys(config.data, config);
   const identity = known ?? (await found(store, config, keys));
   checkKeys(identity, keys);
-  const log = await recoverLog(store);
+  const log = recoverLog(store);
   const signer = { serverId: identity.serverId, sign: importSecretKey(keys.sequencer).sign };
   const checkpoint = signCheckpoint(signer, { size: log.size, root: readFrontier(store, log.size).root() });
   const placementOf = cached(placementFor(identity.manifest, identity.serverId));
@@ -115,7 +115,7 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
   const listener = listenForClients(front, config.outboxes, config.limits, inside.events);
   const stop = once(async () => {
     ready = false;
-    await drain(inside, listener, config.inboxes);
+    await drain(inside, listener, config.inboxes, failure.promise);
     for (const step of undo.reverse()) await step();
   });
   const url = urlOf(front, config.host);
@@ -242,13 +242,16 @@ async function drain(
   { handler, workers, drainInboxes }: Inside,
   listener: Listener,
   inboxes: number,
+  failed: Promise<never>,
 ): Promise<void> {
   listener.refuse();
   handler.endAll('restarting', 'the server restarts');
   // Frames of this turn are handed over before the inboxes are told to drain.
   await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
   drainInboxes(inboxes);
-  await Promise.race([workers.finished, new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref())]);
+  const late = new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref());
+  // Actors that have failed finish nothing.
+  await Promise.race([workers.finished, late, failed.catch(() => {})]);
   listener.terminate();
 }
 

@@ -10,9 +10,11 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import type { StoreReader, StoreRecord } from '../actors/messages.js';
+import { OperatorError } from './operator-error.js';
 
 /** Address space reserved for the map; the file grows with what is in it. */
 const MAP_BYTES = 2 ** 40;
+const REASON_MS = 500;
 
 export class Store implements StoreReader {
   private readonly spare: Buffer[] = [];
@@ -61,6 +63,8 @@ export class Store implements StoreReader {
       start: to as Buffer,
       end: from as Buffer,
       reverse: true,
+      exclusiveStart: true,
+      inclusiveEnd: true,
       limit: 1,
     })) {
       return entry;
@@ -87,7 +91,7 @@ export class Store implements StoreReader {
         this.spare.push(...used);
         durable();
       },
-      (error) => this.failed(new Error('the store could not make a write durable', { cause: error })),
+      (error: Error) => void reasonOf(error).then((reason) => this.failed(writeFailed(reason))),
     );
   }
 
@@ -105,6 +109,22 @@ export class Store implements StoreReader {
   async close(): Promise<void> {
     await this.database.close();
   }
+}
+
+/** The database gives the reason of a failed commit as a promise that is rejected with it a little later. */
+function reasonOf(error: Error & { readonly commitError?: Promise<never> }): Promise<Error> {
+  const reason = error.commitError?.catch((cause: Error) => cause);
+  const late = new Promise<Error>((resolve) => setTimeout(() => resolve(error), REASON_MS));
+  return reason ? Promise.race([reason, late]) : Promise.resolve(error);
+}
+
+function writeFailed(cause: Error): OperatorError {
+  return new OperatorError(
+    'store-failed',
+    `the store could not make a write durable: ${cause.message}`,
+    'Make room on its disk, or replace it; then start again. Nothing that was acknowledged is lost.',
+    { cause },
+  );
 }
 
 function sizeFor(bytes: number): number {

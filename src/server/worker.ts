@@ -2,6 +2,7 @@
 import { hostActors, threadOf } from '../actors/pipeline.js';
 import { type Envelope, Switchboard } from '../actors/switchboard.js';
 import { manifestHash, openManifest } from '../protocol/index.js';
+import { forOtherThread } from './operator-error.js';
 import { readFrontier } from './recovery.js';
 import { Store } from './store.js';
 import type { FromWorker, ObservePhase, ToWorker, WorkerTask } from './worker-task.js';
@@ -11,7 +12,8 @@ const FLUSH_EPOCHS = 64;
 
 /** Resolves when stopped; rejects when an actor or the store fails, which must end the process. */
 export function runWorker(task: WorkerTask, observe: ObservePhase): Promise<void> {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve, fail) => {
+    const reject = (error: unknown) => fail(forOtherThread(error));
     const store = Store.open(task.data, reject);
     const main = task.ports.get(0)!;
     const tell = (message: FromWorker) => main.postMessage(message);

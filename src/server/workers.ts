@@ -7,6 +7,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { Envelope } from '../actors/switchboard.js';
 import { deferred } from './deferred.js';
+import { fromOtherThread } from './operator-error.js';
 import type { FromWorker, ToWorker, WorkerTask } from './worker-task.js';
 
 /** The module whose default export is the task; tests give their own, which crash on purpose. */
@@ -56,7 +57,7 @@ export function startWorkers(
       () => {
         if (!stopping) failed(new Error(`worker ${i + 1} ended by itself`));
       },
-      (error: Error) => failed(error),
+      (error: unknown) => failed(fromOtherThread(error)),
     );
   });
   return {

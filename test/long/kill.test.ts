@@ -1,0 +1,35 @@
+/** The kill test for hours: ROUNDS in the environment says how many rounds, 200 if not given. */
+import { suite } from 'uvu';
+import type { Chat } from '../support/chat.js';
+import { CRASH_POINTS } from '../support/crashing-worker.js';
+import { atPoint, clean, during, seedOfRun } from '../support/kill-rounds.js';
+import { randomFrom } from '../support/names.js';
+
+const test = suite('kill -9, many times');
+const SEED = seedOfRun();
+const ROUNDS = Number(process.env['ROUNDS'] ?? 200);
+/** With one server; then a new one, of another shape. */
+const ROUNDS_EACH = 25;
+const SHAPES = ['1 1 1', '2 2 2', '1 2 2', '3 2 2', '2 1 1'];
+
+async function round(chat: Chat, random: () => number): Promise<void> {
+  const dice = random();
+  const restarted = ['dora', 'emil'].filter(() => random() < 0.5);
+  if (dice < 0.45) return clean(await chat.kill(restarted), `killed with ${restarted}`);
+  if (dice < 0.55) return clean(await chat.comeBack('emil'), 'after an orderly close');
+  const point = CRASH_POINTS[Math.floor(random() * CRASH_POINTS.length)]!;
+  clean(await atPoint(chat, point, 1 + Math.floor(random() * 90)), point);
+}
+
+for (let first = 0; first < ROUNDS; first += ROUNDS_EACH) {
+  const shape = SHAPES[(first / ROUNDS_EACH) % SHAPES.length]!;
+  test(`from round ${first}: ${shape}`, async () => {
+    const [inboxes, outboxes, threads] = shape.split(' ') as [string, string, string];
+    const random = randomFrom(SEED + first);
+    await during({ inboxes, outboxes, threads }, SEED + first + 1, async (chat) => {
+      for (let i = first; i < Math.min(ROUNDS, first + ROUNDS_EACH); i++) await round(chat, random);
+    });
+  });
+}
+
+test.run();
