@@ -15,6 +15,8 @@ export interface Running {
   readonly ended: Promise<Ended>;
   /** Resolves when stdout has a line that matches. */
   said(pattern: RegExp): Promise<void>;
+  /** Of stdout, so far. */
+  output(): string;
 }
 
 export interface ProgramOptions {
@@ -48,7 +50,7 @@ export function start(args: readonly string[], { cwd, env, input }: ProgramOptio
       look();
       void ended.then(() => reject(new Error(`ended without saying ${pattern}: ${stdout}${stderr}`)));
     });
-  return { child, ended, said };
+  return { child, ended, said, output: () => stdout };
 }
 
 /** Runs it to its end. */
