@@ -5,7 +5,8 @@
  *     npm run bench:pipeline -- [--json] [--messages 2000] [--recipients 10] [--checks everywhere]
  *
  * One inbox and one outbox, 1,000 mailboxes on 100 sockets, 16 senders, frames of up to 32 bundles with
- * bodies of 128 bytes. Medians over epochs, after as many to warm up.
+ * bodies of 128 bytes. Medians over epochs, after as many to warm up. The clients' side, on the same
+ * thread, is shown beside it.
  */
 import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
@@ -13,11 +14,15 @@ import { parseArgs } from 'node:util';
 import { importSecretKey, sha256 } from '#crypto';
 import { type ActorMessage, type Address, address, type StoreRecord } from '../src/actors/messages.js';
 import { TABLE } from '../src/actors/store-keys.js';
+import { EMPTY_LOG } from '../src/client/log-state.js';
+import { makeBundle } from '../src/client/outgoing-bundle.js';
+import { type MailboxState, type Obligation, verifyDeliver } from '../src/client/verifier.js';
+import { World } from '../src/client/world.js';
 import {
   ascii,
-  encodeBundle,
   encodeManifest,
   evenBuckets,
+  FRAME,
   type Manifest,
   manifestHash,
   placementRoot,
@@ -35,7 +40,10 @@ const BUNDLES_PER_FRAME = 32;
 /** Messages to spend on each row, over all measured epochs. */
 const BUDGET = { 1: 160_000, 10: 60_000 } as Record<number, number>;
 
-const STAGES = ['submit', 'close', 'router', 'receiver', 'outbox', 'deliver', 'sequencer'] as const;
+const SERVER = ['submit', 'close', 'router', 'receiver', 'outbox', 'deliver', 'sequencer'] as const;
+/** Making a bundle; verifying all its deliveries (recipients' and the sender's own), apart from signatures, and these. */
+const CLIENT = ['bundle', 'verify', 'ed25519'] as const;
+const STAGES = [...SERVER, ...CLIENT];
 type StageName = (typeof STAGES)[number];
 
 function stageOf({ kind }: Address, { type }: ActorMessage): StageName | undefined {
@@ -126,11 +134,33 @@ function pick(below: number): number {
   return (random >>> 0) % below;
 }
 
-function bundleFor(recipients: number): Uint8Array {
+function choose(recipients: number): Uint8Array[] {
   const chosen = new Set<number>();
   while (chosen.size < recipients) chosen.add(pick(MAILBOXES));
-  const list = [...chosen].map((i) => ({ mailbox: mailboxes[i]!, envelope: new Uint8Array(0) }));
-  return encodeBundle(list, body, named('roster'));
+  return [...chosen].map((i) => mailboxes[i]!);
+}
+
+/** A socket's client: what it knows of the log and of its mailboxes. */
+class Client {
+  private log = EMPTY_LOG;
+  private readonly states = new Map<number, MailboxState>();
+
+  constructor(private readonly world: World) {}
+
+  open(slot: number, mailbox: Uint8Array, head: Uint8Array): void {
+    const chain = { lastEpoch: 0, total: 0, head };
+    const own = { matches: () => true };
+    this.states.set(slot, { mailbox, chain, asOf: 0, ownCounter: 0, acknowledged: 0, own });
+  }
+
+  /** Verifies a delivery as far as hashes go; gives the signatures that are left. */
+  take(frame: Uint8Array): readonly Obligation[] {
+    if (frame[0] !== FRAME.deliver) return [];
+    const verified = verifyDeliver(this.world, 0, this.log, (slot) => this.states.get(slot), frame);
+    this.log = verified.log;
+    for (const { slot, next } of verified.mailboxes) this.states.set(slot, next);
+    return verified.obligations;
+  }
 }
 
 interface Row {
@@ -147,8 +177,9 @@ class Measurement {
   private readonly micros: Record<StageName, number>[] = [];
   private readonly hashes: Record<StageName, number>;
   private readonly counters = new Array<number>(SENDERS).fill(0);
-  private readonly bundles: Uint8Array[];
+  private readonly load: Uint8Array[][];
   private readonly pipeline: Pipeline;
+  private readonly clients = new Map<number, Client>();
   private current = zeros();
 
   constructor(
@@ -157,15 +188,21 @@ class Measurement {
     private readonly everywhere: boolean,
   ) {
     this.hashes = zeros();
-    this.bundles = Array.from({ length: messages }, () => bundleFor(recipients));
-    this.pipeline = new Pipeline(clusterOf(), {
+    this.load = Array.from({ length: messages }, () => choose(recipients));
+    const cluster = clusterOf();
+    this.pipeline = new Pipeline(cluster, {
       checkInputs: everywhere,
       store: new ShortStore(),
       around: (to, message, step) => this.measure(stageOf(to, message), step),
     });
+    const world = new World(cluster.serverId, cluster.manifest, cluster.serverId);
     mailboxes.forEach((mailbox, i) => {
-      const session = { kind: SESSION_KIND.outbox, acknowledged: 0, logSize: 0, seed: named('seed') };
+      const seed = named('seed');
+      const session = { kind: SESSION_KIND.outbox, acknowledged: 0, logSize: 0, seed };
       const connection = 1 + (i % SOCKETS);
+      const client = this.clients.get(connection) ?? new Client(world);
+      this.clients.set(connection, client);
+      client.open(i, mailbox, seed);
       this.pipeline.tell(address('outbox'), {
         type: 'open-mailbox',
         connection,
@@ -176,33 +213,45 @@ class Measurement {
     });
   }
 
-  private measure(stage: StageName | undefined, step: () => void): void {
+  private measure<T>(stage: StageName | undefined, step: () => T): T {
     const hashesBefore = hashCalls;
     const start = performance.now();
-    step();
-    if (!stage) return;
-    this.current[stage] += ((performance.now() - start) * 1000) / this.messages;
-    this.hashes[stage] += (hashCalls - hashesBefore) / this.messages;
+    const result = step();
+    if (stage) {
+      this.current[stage] += ((performance.now() - start) * 1000) / this.messages;
+      this.hashes[stage] += (hashCalls - hashesBefore) / this.messages;
+    }
+    return result;
   }
 
   private epoch(): void {
     const { pipeline } = this;
     this.current = zeros();
+    const { policy } = pipeline.cluster.manifest;
     for (let at = 0, turn = 0; at < this.messages; at += BUNDLES_PER_FRAME, turn++) {
       const sender = turn % SENDERS;
-      const bundles = this.bundles.slice(at, at + BUNDLES_PER_FRAME);
+      const load = this.load.slice(at, at + BUNDLES_PER_FRAME);
+      const bundles = this.measure('bundle', () => load.map((to) => makeBundle({ to, body }, policy)));
       const frame = pipeline.frame(mailboxes[sender]!, this.counters[sender]! + 1, bundles, 1, sender);
       this.counters[sender]! += bundles.length;
       pipeline.tell(address('inbox'), { type: 'submit', frames: [frame] });
     }
     pipeline.close();
     pipeline.commit();
-    for (const { connection, frames } of pipeline.takeGateway('frames')) {
-      const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
-      pipeline.tell(address('outbox'), { type: 'drained', connection, bytes });
-    }
+    for (const { connection, frames } of pipeline.takeGateway('frames')) this.receive(connection, frames);
     if (pipeline.takeGateway('refused').length > 0) throw new Error('a bundle was refused');
     pipeline.gateway.length = 0;
+  }
+
+  private receive(connection: number, frames: readonly Uint8Array[]): void {
+    const client = this.clients.get(connection)!;
+    const obligations = this.measure('verify', () => frames.flatMap((frame) => client.take(frame)));
+    const right = this.measure('ed25519', () =>
+      obligations.every(({ key, bytes, signature }) => key.verify(bytes, signature)),
+    );
+    if (!right) throw new Error('a signature does not verify');
+    const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
+    this.pipeline.tell(address('outbox'), { type: 'drained', connection, bytes });
   }
 
   run(): Row {
@@ -225,7 +274,7 @@ class Measurement {
 }
 
 function zeros(): Record<StageName, number> {
-  return { submit: 0, close: 0, router: 0, receiver: 0, outbox: 0, deliver: 0, sequencer: 0 };
+  return Object.fromEntries(STAGES.map((stage) => [stage, 0])) as Record<StageName, number>;
 }
 
 function median(values: number[]): number {
@@ -234,13 +283,20 @@ function median(values: number[]): number {
 
 // ---- output
 
-const sum = (values: Record<StageName, number>) => STAGES.reduce((total, stage) => total + values[stage], 0);
+const WIDTH = 10;
+const sum = (values: Record<StageName, number>) => SERVER.reduce((total, stage) => total + values[stage], 0);
+
+function line(name: string, unit: string, cells: readonly string[]): void {
+  console.log(name.padEnd(30) + unit.padEnd(6) + cells.map((cell) => cell.padStart(WIDTH)).join(''));
+}
 
 function print({ messages, recipients, checks, micros, hashes }: Row): void {
-  const cell = (values: Record<StageName, number>) =>
-    [...STAGES.map((stage) => values[stage]), sum(values)].map((v) => v.toFixed(2).padStart(9)).join('');
-  const name = `${messages} × ${recipients}`.padEnd(11) + checks.padEnd(19);
-  console.log(`${name}µs    ${cell(micros)}\n${' '.repeat(30)}hashes${cell(hashes).slice(1)}`);
+  const cells = (values: Record<StageName, number>) =>
+    [...SERVER.map((stage) => values[stage]), sum(values), ...CLIENT.map((stage) => values[stage])].map((v) =>
+      v.toFixed(2),
+    );
+  line(`${messages} × ${recipients}`.padEnd(11) + checks, 'µs', cells(micros));
+  line('', 'hashes', cells(hashes));
 }
 
 const { values } = parseArgs({
@@ -252,10 +308,7 @@ const { values } = parseArgs({
   },
 });
 
-if (!values.json) {
-  const heads = [...STAGES, 'all'].map((head) => head.padStart(9)).join('');
-  console.log(`per message: messages an epoch × recipients${heads.slice(7)}`);
-}
+if (!values.json) line('messages × recipients', '', [...SERVER, 'server', ...CLIENT]);
 for (const recipients of [1, 10]) {
   for (const messages of [100, 2000, 10_000]) {
     for (const checks of ['process-boundaries', 'everywhere'] as const) {
@@ -263,7 +316,7 @@ for (const recipients of [1, 10]) {
       if (Number(values.recipients ?? recipients) !== recipients) continue;
       if ((values.checks ?? checks) !== checks) continue;
       const row = new Measurement(messages, recipients, checks === 'everywhere').run();
-      if (values.json) console.log(JSON.stringify({ ...row, all: sum(row.micros) }));
+      if (values.json) console.log(JSON.stringify({ ...row, server: sum(row.micros) }));
       else print(row);
     }
   }

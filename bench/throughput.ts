@@ -5,13 +5,17 @@
  * and delivered.
  *
  *   npm run -s bench -- [--seconds 10] [--senders 16] [--window 256] [--mailboxes 1000] [--sockets 16]
- *                       [--bytes 128] [--recipients 1] [--warmup 2] [--json] [-- server flags]
+ *                       [--bytes 128] [--recipients 1] [--warmup 2] [--profile] [--json] [-- server flags]
+ *
+ * With --profile, where the time went in each thread of the server (whole life) and in the clients
+ * (timed window). Profiling itself costs some of the speed.
  *
  * Closed loop: a sender has always `window` messages under way, so latency is what the load makes it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { Session } from 'node:inspector/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,7 +29,8 @@ import {
   type Message,
   type Receipt,
 } from '../src/client/index.js';
-import { comparePlaces, NO_PLACE, type Place, toHex } from '../src/protocol/index.js';
+import { type Place, toHex } from '../src/protocol/index.js';
+import { type CpuProfile, readProfile, timeByKind, topFunctions } from './profile.js';
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 
@@ -41,9 +46,10 @@ const { values, positionals } = parseArgs({
     bytes: { type: 'string', default: '128' },
     recipients: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
+    profile: { type: 'boolean', default: false },
   },
 });
-const knob = (name: Exclude<keyof typeof values, 'json'>) => {
+const knob = (name: Exclude<keyof typeof values, 'json' | 'profile'>) => {
   const value = Number(values[name]);
   if (!Number.isSafeInteger(value) || value < 1)
     throw new TypeError(`--${name}: expected a positive integer`);
@@ -78,7 +84,10 @@ interface RunningServer {
 async function startServer(): Promise<RunningServer> {
   const data = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
   const flags = ['serve', '--json', '--data', data, '--port', '0', '--internal-port', '0', ...positionals];
-  const child = spawn(process.execPath, [MAIN, ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const profiling = values.profile ? ['--cpu-prof', `--cpu-prof-dir=${join(data, 'profiles')}`] : [];
+  const child = spawn(process.execPath, [...profiling, MAIN, ...flags], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const url = await new Promise<string>((resolve, reject) => {
     let text = '';
     child.stdout!.on('data', (chunk) => {
@@ -100,6 +109,31 @@ function usageOf(pid: number): { cpu: number; peakMiB: number } {
   } catch {
     return { cpu: Number.NaN, peakMiB: Number.NaN };
   }
+}
+
+// ---- where the time goes
+
+/** Profiles this process until the returned function is called. */
+async function profileClients(): Promise<() => Promise<CpuProfile>> {
+  const session = new Session();
+  session.connect();
+  await session.post('Profiler.enable');
+  await session.post('Profiler.start');
+  return async () => {
+    const { profile } = await session.post('Profiler.stop');
+    session.disconnect();
+    return profile as CpuProfile;
+  };
+}
+
+function showProfile(name: string, profile: CpuProfile): void {
+  const kinds = timeByKind(profile);
+  const total = kinds.reduce((sum, [, ms]) => sum + ms, 0);
+  const percent = (ms: number) => `${((100 * ms) / total).toFixed(1).padStart(5)} %`;
+  say(`\n${name}`);
+  for (const [kind, ms] of kinds) say(`  ${percent(ms)}  ${kind}`);
+  say('  most by themselves:');
+  for (const [place, ms] of topFunctions(profile, 12)) say(`  ${percent(ms)}  ${place}`);
 }
 
 // ---- what is counted and audited
@@ -127,18 +161,22 @@ let measuring = false;
 let receiptsTimed = 0;
 let deliveriesTimed = 0;
 let stopping = false;
-/** Per sender, by number of the message: its place as first told, and by how many it was delivered. */
-const places: Place[][] = Array.from({ length: senderCount }, () => []);
+/** Per sender, by number of the message: its place as first told (0 = not yet), how often it was delivered. */
+const places: number[][] = Array.from({ length: senderCount }, () => []);
 const deliveries: number[][] = Array.from({ length: senderCount }, () => []);
-const lastPlace = new Map<number, Place>();
-const lastNumber = new Map<string, number>();
+const lastPlace: number[] = [];
+/** By mailbox × sender. */
+const lastNumber: number[] = [];
 const epochs = new Set<number>();
+
+/** A place as one number that sorts alike: no object is kept per message. */
+const ordinal = ({ epoch, inbox, index }: Place) => (epoch * 256 + inbox) * 2 ** 20 + index;
 
 const micros = (from: number) => Math.max(1, Math.round((performance.now() - from) * 1000));
 
 function onReceipt(sender: number, number: number, sentAt: number, receipt: Receipt): void {
   audit.receipted++;
-  checkPlace(sender, number, receipt.place);
+  checkPlace(sender, number, ordinal(receipt.place));
   if (!measuring) return;
   receiptsTimed++;
   receiptLatency.recordValue(micros(sentAt));
@@ -149,13 +187,14 @@ function onMessages(mailbox: number, messages: readonly Message[]): void {
     const view = new DataView(body.buffer, body.byteOffset);
     const sender = view.getUint32(0);
     const number = view.getUint32(4);
+    const at = ordinal(place);
     audit.delivered++;
-    checkPlace(sender, number, place);
-    if (comparePlaces(lastPlace.get(mailbox) ?? NO_PLACE, place) >= 0) audit.misordered++;
-    lastPlace.set(mailbox, place);
-    const key = `${mailbox} ${sender}`;
-    if ((lastNumber.get(key) ?? -1) >= number) audit.duplicated++;
-    lastNumber.set(key, number);
+    checkPlace(sender, number, at);
+    if ((lastPlace[mailbox] ?? 0) >= at) audit.misordered++;
+    lastPlace[mailbox] = at;
+    const pair = mailbox * senderCount + sender;
+    if ((lastNumber[pair] ?? -1) >= number) audit.duplicated++;
+    lastNumber[pair] = number;
     deliveries[sender]![number] = (deliveries[sender]![number] ?? 0) + 1;
     if (!measuring) continue;
     deliveriesTimed++;
@@ -165,10 +204,10 @@ function onMessages(mailbox: number, messages: readonly Message[]): void {
 }
 
 /** Everybody must see a message at one place. */
-function checkPlace(sender: number, number: number, place: Place): void {
+function checkPlace(sender: number, number: number, at: number): void {
   const known = places[sender]![number];
-  if (!known) places[sender]![number] = place;
-  else if (comparePlaces(known, place) !== 0) audit.otherPlace++;
+  if (known === undefined) places[sender]![number] = at;
+  else if (known !== at) audit.otherPlace++;
 }
 
 // ---- the load
@@ -241,6 +280,7 @@ try {
   await pause(warmup * 1000);
   measuring = true;
   const start = performance.now();
+  const stopProfile = values.profile ? await profileClients() : null;
   const before = { server: usageOf(server.process.pid!), client: process.cpuUsage(), epochs: epochs.size };
   for (let second = 1; second <= seconds; second++) {
     const [r, d] = [receiptsTimed, deliveriesTimed];
@@ -248,6 +288,7 @@ try {
     say(`${second} s: ${receiptsTimed - r} receipts, ${deliveriesTimed - d} deliveries`);
   }
   measuring = false;
+  const clientProfile = await stopProfile?.();
   const elapsed = (performance.now() - start) / 1000;
   const usage = usageOf(server.process.pid!);
   const clientCpu = process.cpuUsage(before.client);
@@ -297,8 +338,18 @@ try {
   else console.table(Object.fromEntries(Object.entries(result).map(([key, value]) => [key, { value }])));
   const sound = lost + audit.duplicated + audit.misordered + audit.otherPlace + audit.unverified === 0;
   if (!sound) process.exitCode = 1;
+  if (clientProfile) showProfile('clients (all in this process)', clientProfile);
 } finally {
   server.process.kill('SIGTERM');
   await new Promise((resolve) => server.process.once('exit', resolve));
+  if (values.profile) {
+    const profiles = join(server.data, 'profiles');
+    readdirSync(profiles).forEach((file, thread) => {
+      showProfile(
+        thread === 0 ? 'server, main thread (sockets)' : `server, worker thread ${thread}`,
+        readProfile(join(profiles, file)),
+      );
+    });
+  }
   rmSync(server.data, { recursive: true, force: true });
 }

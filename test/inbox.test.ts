@@ -196,7 +196,7 @@ inbox('memory of frames that gave nothing is released, too', () => {
   one.epoch();
   const frames = one.pipeline.takeGateway('released').flatMap(({ chunks }) => chunks);
   assert.equal(frames, [{ id: 0, frames: 2 }]);
-  assert.is(one.pipeline.takeGateway('queue-taken')[0]!.bytes, 2 * one.bundle(1).length);
+  assert.is(one.pipeline.takeGateway('queue-taken')[0]!.load.bytes, 2 * one.bundle(1).length);
   assert.is(one.pipeline.stage<Inbox>('inbox', 0)['queue'].count, 0);
 });
 

@@ -12,7 +12,7 @@ import {
   UNSIGNED,
 } from '../protocol/index.js';
 import type { Memory } from './memory.js';
-import { type MessageBatch, RUN, type SubmittedFrame, WHERE } from './messages.js';
+import { type Load, type MessageBatch, RUN, type SubmittedFrame, WHERE } from './messages.js';
 
 /** Consecutive counters of one sender at consecutive indices. */
 export interface QueuedRun {
@@ -38,8 +38,7 @@ const FIRST_ROWS = 1024;
 export class InboxQueue {
   count = 0;
   /** Of all frames, taken or refused: what the request handlers have counted. */
-  bytes = 0;
-  items = 0;
+  readonly load: Load = { bytes: 0, messages: 0, items: 0 };
   readonly runs: QueuedRun[] = [];
   private readonly chunks = new Map<number, UsedChunk>();
   private pages: Uint8Array;
@@ -54,9 +53,10 @@ export class InboxQueue {
   }
 
   /** Counts a frame and its memory in, whatever becomes of its bundles. */
-  countFrame({ chunk, from, to, items }: SubmittedFrame): void {
-    this.bytes += to - from;
-    this.items += items;
+  countFrame({ chunk, from, to, count, items }: SubmittedFrame): void {
+    this.load.bytes += to - from;
+    this.load.messages += count;
+    this.load.items += items;
     const used = this.chunks.get(chunk.id);
     if (used) used.frames++;
     else this.chunks.set(chunk.id, { position: this.chunks.size, bytes: chunk.bytes, frames: 1 });

@@ -111,14 +111,14 @@ export class Inbox implements Stage {
   // ---- taking in
 
   private submit(frames: readonly SubmittedFrame[]): void {
-    const wasEmpty = this.queue.bytes === 0;
+    const wasEmpty = this.queue.load.bytes === 0;
     const refusals: Refusal[] = [];
     const known: PlacedRun[] = [];
     for (const frame of frames) this.takeFrame(frame, refusals, known);
     if (refusals.length > 0) this.send(address('gateway'), { type: 'refused', refusals });
     if (known.length > 0) this.send(address('gateway'), { type: 'placed', runs: known });
     // Frames of which nothing was taken count, too: closing an epoch gives their memory back.
-    if (wasEmpty && this.queue.bytes > 0) this.send(address('sequencer'), { type: 'work' });
+    if (wasEmpty && this.queue.load.bytes > 0) this.send(address('sequencer'), { type: 'work' });
   }
 
   private takeFrame(frame: SubmittedFrame, refusals: Refusal[], known: PlacedRun[]): void {
@@ -254,13 +254,8 @@ export class Inbox implements Stage {
     const records = this.records(context.epoch, batch);
     const from = address('inbox', index);
     this.send(address('sequencer'), { type: 'attested', from, epoch: context.epoch, attestation, records });
-    if (queue.bytes > 0) {
-      this.send(address('gateway'), {
-        type: 'queue-taken',
-        inbox: index,
-        bytes: queue.bytes,
-        items: queue.items,
-      });
+    if (queue.load.bytes > 0) {
+      this.send(address('gateway'), { type: 'queue-taken', inbox: index, load: queue.load });
     }
   }
 

@@ -44,6 +44,13 @@ export interface SubmittedFrame {
   readonly items: number;
 }
 
+/** What frames add to an epoch: bytes of bundles, messages, and rows (recipients plus the sender). */
+export interface Load {
+  bytes: number;
+  messages: number;
+  items: number;
+}
+
 /** A piece of recycled memory that request handlers write frames into. */
 export interface SharedChunk {
   readonly id: number;
@@ -150,7 +157,7 @@ export type AckRefused = { type: 'ack-refused'; connection: number; slot: number
 export type Refused = { type: 'refused'; refusals: readonly Refusal[] };
 export type PlacedHints = { type: 'placed'; runs: readonly PlacedRun[] };
 /** An inbox closed its queue: so much of what was submitted is out of it. */
-export type QueueTaken = { type: 'queue-taken'; inbox: number; bytes: number; items: number };
+export type QueueTaken = { type: 'queue-taken'; inbox: number; load: Load };
 /** Frames whose memory nobody reads any more, per chunk. */
 export type Released = {
   type: 'released';

@@ -177,7 +177,8 @@ export class RequestHandler implements Stage {
     const header = decodeSubmitHeader(frame);
     const entry = this.slotOf(connection, header.slot);
     if (!entry) return;
-    if (!this.submissions.hasRoom(entry.inbox, frame.length)) return this.hold(connection, frame);
+    if (!this.submissions.hasRoom(entry.inbox, frame.length, header.count))
+      return this.hold(connection, frame);
     const origin = {
       connection: connection.number,
       slot: header.slot,
@@ -282,7 +283,7 @@ export class RequestHandler implements Stage {
       case 'refused':
         return this.refuse(message.refusals);
       case 'queue-taken':
-        this.submissions.taken(message.inbox, message.bytes, message.items);
+        this.submissions.taken(message.inbox, message.load);
         return this.retryHeld();
       case 'released':
         return this.submissions.released(message);

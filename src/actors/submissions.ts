@@ -15,6 +15,7 @@ import type { MailboxDirectory } from './mailbox-directory.js';
 import { Memory } from './memory.js';
 import {
   address,
+  type Load,
   type Refusal,
   type Released,
   type Send,
@@ -54,7 +55,7 @@ export class Submissions {
   private current: Chunk | null = null;
   private nextChunk = 1;
   /** What each inbox has been handed and has not closed an epoch over yet. */
-  private readonly queued: { bytes: number; items: number }[];
+  private readonly queued: Load[];
   private readonly batches = new Map<number, SubmittedFrame[]>();
 
   constructor(
@@ -64,14 +65,16 @@ export class Submissions {
     private readonly send: Send,
   ) {
     this.cursor = new BundleCursor(limits);
-    this.queued = Array.from({ length: inboxes }, () => ({ bytes: 0, items: 0 }));
+    this.queued = Array.from({ length: inboxes }, () => ({ bytes: 0, messages: 0, items: 0 }));
   }
 
-  /** Whether the inbox's epoch has room for a frame of so many bytes. An empty one takes any frame. */
-  hasRoom(inbox: number, bytes: number): boolean {
-    const { bytes: queued, items } = this.queued[inbox]!;
+  /** Whether the inbox's epoch has room for a frame of so many bytes and bundles. An empty one takes any frame. */
+  hasRoom(inbox: number, bytes: number, bundles: number): boolean {
+    const queued = this.queued[inbox]!;
     const { bytesPerEpoch, messagesPerEpoch } = this.limits;
-    return queued === 0 || (queued + bytes <= bytesPerEpoch && items < messagesPerEpoch * ITEMS_PER_MESSAGE);
+    if (queued.messages === 0) return true;
+    if (queued.bytes + bytes > bytesPerEpoch || queued.messages + bundles > messagesPerEpoch) return false;
+    return queued.items < messagesPerEpoch * ITEMS_PER_MESSAGE;
   }
 
   /**
@@ -139,6 +142,7 @@ export class Submissions {
     chunk.frames++;
     const queued = this.queued[inbox]!;
     queued.bytes += bundles.length;
+    queued.messages += count;
     queued.items += items;
     const shared = { id: chunk.id, bytes: chunk.bytes };
     const submitted = { connection, slot, sender, firstCounter, count, chunk: shared, from, to, items };
@@ -181,9 +185,10 @@ export class Submissions {
   }
 
   /** An inbox has closed an epoch over so much. */
-  taken(inbox: number, bytes: number, items: number): void {
+  taken(inbox: number, { bytes, messages, items }: Load): void {
     const queued = this.queued[inbox]!;
     queued.bytes -= bytes;
+    queued.messages -= messages;
     queued.items -= items;
   }
 

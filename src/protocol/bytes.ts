@@ -16,7 +16,9 @@ export const ZERO_HASH = new Uint8Array(HASH_BYTES);
 
 /** ASCII text as bytes, for tags and domain strings. */
 export function ascii(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
 }
 
 export function putU16(out: Uint8Array, at: number, value: number): void {

@@ -3,10 +3,10 @@
  *
  * The log decides: an epoch is committed when its leaf is durable. An epoch is one transaction, so
  * nothing can lie above the last leaf or be missing at it; both are checked all the same, because a
- * disk, a copy or a restored backup may say otherwise.
+ * disk, a copy or a restored backup may say otherwise. Such a store is refused and left as it is:
+ * dropping what lies above the leaf would delete what may have been told to clients.
  */
 import { logNodes, logRecordLeaf } from '../actors/log-store.js';
-import type { StoreRecord } from '../actors/messages.js';
 import { RESERVED_KEY } from '../actors/sequencer.js';
 import { epochKey, numberKey, TABLE } from '../actors/store-keys.js';
 import { decodeEpochLeaf, Frontier, gapHashes, getU64 } from '../protocol/index.js';
@@ -22,12 +22,17 @@ export interface LogState {
 }
 
 const HIGHEST = Number.MAX_SAFE_INTEGER;
+const EPOCH_TABLES = [
+  TABLE.attestations,
+  TABLE.inboxRows,
+  TABLE.senderRuns,
+  TABLE.links,
+  TABLE.bodies,
+  TABLE.references,
+];
 
-/**
- * Throws `OperatorError` `data-damaged` when the log and what it commits do not fit together. Drops,
- * durably, whatever lies above the last leaf.
- */
-export async function recoverLog(store: Store): Promise<LogState> {
+/** Throws `OperatorError` `data-damaged` when the log and what it commits do not fit together. */
+export function recoverLog(store: Store): LogState {
   const newest = store.last(numberKey(TABLE.log, 0), numberKey(TABLE.log, HIGHEST));
   const size = newest ? getU64(newest.key, 1) + 1 : 0;
   const lastEpoch = newest ? decodeEpochLeaf(logRecordLeaf(newest.value)).epoch : 0;
@@ -36,26 +41,18 @@ export async function recoverLog(store: Store): Promise<LogState> {
     throw damaged(`epoch ${lastEpoch} is committed, but only ${reserved} are reserved`);
   if (size > 0 && !store.get(numberKey(TABLE.attestations, lastEpoch)))
     throw damaged(`epoch ${lastEpoch} has no attestations`);
-  const surplus = recordsAbove(store, lastEpoch);
-  if (surplus.length > 0) await new Promise<void>((done) => store.write(surplus, done));
+  const surplus = firstAbove(store, lastEpoch);
+  if (surplus !== undefined) throw damaged(`epoch ${surplus} has records and no log leaf`);
   return { size, lastEpoch, reserved };
 }
 
-function recordsAbove(store: Store, epoch: number): StoreRecord[] {
-  const records: StoreRecord[] = [];
-  for (const table of [
-    TABLE.attestations,
-    TABLE.inboxRows,
-    TABLE.senderRuns,
-    TABLE.links,
-    TABLE.bodies,
-    TABLE.references,
-  ]) {
-    for (const { key } of store.range(epochKey(table, epoch + 1, 0), epochKey(table, HIGHEST, 0))) {
-      records.push({ key: Uint8Array.from(key), value: null });
-    }
+/** An epoch above the last one that something is stored for. */
+function firstAbove(store: Store, epoch: number): number | undefined {
+  for (const table of EPOCH_TABLES) {
+    for (const { key } of store.range(epochKey(table, epoch + 1, 0), epochKey(table, HIGHEST, 0)))
+      return getU64(key, 1);
   }
-  return records;
+  return undefined;
 }
 
 /** The log's frontier, read from the nodes that make it up. */

@@ -1,0 +1,98 @@
+/** What request handlers let into an epoch, and what they refuse before it. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { MailboxDirectory } from '../src/actors/mailbox-directory.js';
+import type { ActorMessage, Submit } from '../src/actors/messages.js';
+import { Submissions } from '../src/actors/submissions.js';
+import { decodeSubmitHeader, encodeBundle, encodeSubmit } from '../src/protocol/index.js';
+import { named } from './worlds.js';
+
+const LIMITS = {
+  recipients: 4,
+  bodyBytes: 100,
+  envelopeBytes: 10,
+  bundlesPerFrame: 8,
+  messagesPerEpoch: 20,
+  bytesPerEpoch: 4000,
+};
+const known = new Set(['ann', 'bob', 'cid', 'dan'].map((name) => named(name).toString('hex')));
+const directory = {
+  has: (bytes: Uint8Array, at: number) => known.has(Buffer.from(bytes.subarray(at, at + 32)).toString('hex')),
+} as unknown as MailboxDirectory;
+
+function submissions() {
+  const sent: Submit[] = [];
+  const take = (_: unknown, message: ActorMessage) => sent.push(message as Submit);
+  return { sent, all: new Submissions(1, LIMITS, directory, take) };
+}
+
+const origin = { connection: 1, slot: 0, sender: named('ann'), inbox: 0 };
+const bundle = (to: string[], bytes = 10) => {
+  const recipients = to.map((name) => ({ mailbox: named(name), envelope: new Uint8Array(0) }));
+  return encodeBundle(recipients, new Uint8Array(bytes), named('roster'));
+};
+const submit = (all: Submissions, first: number, bundles: Uint8Array[]) => {
+  const frame = encodeSubmit(0, first, bundles);
+  return all.take(origin, decodeSubmitHeader(frame), frame);
+};
+const codes = (refusals: { code: string; firstCounter: number; count: number }[]) =>
+  refusals.map(({ code, firstCounter, count }) => `${code} ${firstCounter}+${count}`);
+
+test('a whole frame goes to the inbox, one message per turn', () => {
+  const { all, sent } = submissions();
+  assert.equal(submit(all, 1, [bundle(['bob']), bundle(['bob', 'cid'])]), []);
+  assert.equal(submit(all, 3, [bundle(['dan'])]), []);
+  all.flush();
+  all.flush();
+  assert.is(sent.length, 1);
+  assert.equal(
+    sent[0]!.frames.map(({ firstCounter, count, items }) => [firstCounter, count, items]),
+    [
+      [1, 2, 5],
+      [3, 1, 2],
+    ],
+  );
+});
+
+test('an unknown mailbox refuses its bundle; what is behind it in the frame is a gap', () => {
+  const { all, sent } = submissions();
+  const refusals = submit(all, 5, [bundle(['bob']), bundle(['eve']), bundle(['cid']), bundle(['dan'])]);
+  assert.equal(codes(refusals), ['no-such-mailbox 6+1', 'counter-gap 7+2']);
+  assert.match(refusals[0]!.text, named('eve').toString('hex'));
+  all.flush();
+  assert.equal(
+    sent[0]!.frames.map(({ firstCounter, count }) => [firstCounter, count]),
+    [[5, 1]],
+  );
+});
+
+test('sizes: body, recipients, bundles in a frame; trailing bytes end the connection', () => {
+  const { all } = submissions();
+  assert.equal(codes(submit(all, 1, [bundle(['bob'], 101)])), ['bundle-too-large 1+1']);
+  assert.equal(codes(submit(all, 1, [bundle(['bob', 'cid', 'dan', 'ann', 'eve'])])), [
+    'bundle-too-large 1+1',
+  ]);
+  assert.equal(codes(submit(all, 1, Array(9).fill(bundle(['bob'])))), ['too-many-bundles 1+9']);
+  const frame = encodeSubmit(0, 1, [bundle(['bob']), Uint8Array.of(0)]).slice();
+  frame[13] = 1;
+  assert.throws(() => all.take(origin, decodeSubmitHeader(frame), frame), /trailing/);
+});
+
+test('room: an epoch is full by messages, by bytes or by rows, and has room again when it is closed', () => {
+  const { all, sent } = submissions();
+  assert.ok(all.hasRoom(0, 5000, 30), 'an empty one takes any frame');
+  for (let i = 0; i < 2; i++) submit(all, 1 + 8 * i, Array(8).fill(bundle(['bob'])));
+  assert.ok(all.hasRoom(0, 100, 4));
+  assert.not(all.hasRoom(0, 100, 5), 'messages');
+  assert.not(all.hasRoom(0, 3000, 1), 'bytes');
+  all.flush();
+  all.taken(0, {
+    bytes: sent[0]!.frames.reduce((sum, { from, to }) => sum + to - from, 0),
+    messages: 16,
+    items: 32,
+  });
+  for (let i = 0; i < 2; i++) submit(all, 1 + 8 * i, Array(8).fill(bundle(['bob', 'cid', 'dan', 'ann'], 0)));
+  assert.not(all.hasRoom(0, 1, 1), 'rows: 80 of 80');
+});
+
+test.run();
