@@ -50,6 +50,8 @@ export interface Server {
 }
 
 const DRAIN_MS = 30_000;
+/** Connections not accepted yet: all clients of a server that was away come back at once. */
+const BACKLOG = 8192;
 
 /** Throws `OperatorError` when the server cannot start; nothing is left running or locked then. */
 export async function startServer(
@@ -293,7 +295,7 @@ async function listen(requests: RequestListener, host: string, port: number): Pr
   server.headersTimeout = 10_000;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(listenError(error, host, port)));
-    server.listen(port, host, resolve);
+    server.listen({ port, host, backlog: BACKLOG }, resolve);
   });
   return server;
 }

@@ -17,6 +17,7 @@ async function round(chat: Chat, random: () => number): Promise<void> {
   const restarted = ['dora', 'emil'].filter(() => random() < 0.5);
   if (dice < 0.45) return clean(await chat.kill(restarted), `killed with ${restarted}`);
   if (dice < 0.55) return clean(await chat.comeBack('emil'), 'after an orderly close');
+  if (dice < 0.65) return clean(await chat.restart(), 'after a restart in order');
   const point = CRASH_POINTS[Math.floor(random() * CRASH_POINTS.length)]!;
   clean(await atPoint(chat, point, 1 + Math.floor(random() * 90)), point);
 }

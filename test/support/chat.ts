@@ -3,7 +3,7 @@
  * named point, starts again; then all fall silent, and what everybody saw is checked, and the store.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pass } from 'node:timers/promises';
@@ -255,6 +255,16 @@ export class Chat {
     return this.settle();
   }
 
+  /** Stops in order while all talk, and starts again. */
+  async restart(): Promise<string[]> {
+    this.talk();
+    await pass(this.options.random() * 200);
+    const { code, text } = await within(this.server.kill('SIGTERM'), 'the server does not stop');
+    await this.log.look(this.data);
+    await this.startServer();
+    return [...(code === 0 ? [] : [`exit code ${code}: ${text}`]), ...(await this.settle())];
+  }
+
   /** A client is closed in order and comes back: nothing may come twice then. */
   async comeBack(name: string): Promise<string[]> {
     const outsider = this.outsiders.get(name)!;
@@ -372,7 +382,9 @@ export class Chat {
     await Promise.all([...this.outsiders.values()].map((each) => each.close()));
     const { code, text } = await within(this.server.kill('SIGTERM'), 'the server does not stop');
     await this.log.look(this.data);
-    return [...this.check(), ...(code === 0 ? [] : [`the server's exit code is ${code}: ${text}`])];
+    const problems = [...this.check(), ...(code === 0 ? [] : [`exit code ${code}: ${text}`])];
+    if (problems.length === 0) rmSync(this.folder, { recursive: true });
+    return problems;
   }
 }
 

@@ -20,7 +20,7 @@ import {
 import { keyOf } from './names.js';
 
 export const NO_CHECKPOINT: Checkpoint = { size: 0, root: new Uint8Array(32), signature: new Uint8Array(64) };
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 const NONCE = new Uint8Array(32).fill(9);
 
 export class Raw {
