@@ -220,12 +220,14 @@ const HOUSE: Readonly<Record<string, House>> = {
   'every operator error stands in the table, and no other': {
     rule: docs.operatorErrorsDocumented,
     good: {
-      'src/server/a.ts': `throw new OperatorError('one', m, n);\nthrow new OperatorError(\n  'two',\n  m, n);`,
+      'src/server/a.ts': `throw new OperatorError('one', m, n);`,
+      'src/cli/a.ts': `throw new Failure(\n  'two',\n  m, n);`,
       'docs/PROTOCOL.md':
         '### Operator errors\n\n| code | |\n|---|---|\n| `one` | a |\n| `two` | b |\n\n## More\n| `x` | y |',
     },
     bad: [
       { 'src/server/a.ts': `throw new OperatorError('one', m, n);`, 'docs/PROTOCOL.md': '| `one` | a |' },
+      { 'src/cli/a.ts': `throw new Failure('one', m, n);`, 'docs/PROTOCOL.md': '### Operator errors\n' },
       {
         'src/server/a.ts': `throw new OperatorError('one', m, n);`,
         'docs/PROTOCOL.md': '### Operator errors\n| `one` | a |\n| `two` | b |',

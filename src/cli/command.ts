@@ -7,8 +7,10 @@
  * `{"error": {"code", "message", "next"}}`.
  */
 import { parseArgs } from 'node:util';
+import { CountersignError } from '../protocol/index.js';
 import { nearest } from '../server/nearest.js';
 import { OperatorError, systemCode } from '../server/operator-error.js';
+import { adviceFor } from './advice.js';
 
 export interface Option {
   readonly type: 'string' | 'boolean';
@@ -28,6 +30,8 @@ export interface Call {
   readonly json: boolean;
   /** One line on stdout for people; silent with `--json`. */
   say(line: string): void;
+  /** One result of several: `line` for people, `result` as a line of JSON with `--json`. */
+  tell(result: object, line: string): void;
 }
 
 export interface Command {
@@ -36,7 +40,7 @@ export interface Command {
   readonly summary: string;
   /** Without `--json` and `--help`, which every command has. */
   readonly options: Readonly<Record<string, Option>>;
-  /** For the usage line, such as `RECIPIENT…`; without it positional arguments are refused. */
+  /** For the usage line, such as `BODY | -`; without it positional arguments are refused. */
   readonly positionals?: string;
   /** Resolves with what `--json` prints. */
   run(call: Call): Promise<object>;
@@ -45,6 +49,18 @@ export interface Command {
 /** The command line itself is wrong: exit status 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+}
+
+/** A failure that has a result all the same: with `--json` it stands beside the error. */
+export class Failure extends OperatorError {
+  constructor(
+    code: string,
+    message: string,
+    next: string,
+    readonly result: object,
+  ) {
+    super(code, message, next);
+  }
 }
 
 const EVERYWHERE: Readonly<Record<string, Option>> = {
@@ -60,7 +76,8 @@ export async function runCommand(command: Command, args: readonly string[]): Pro
     const { values, positionals } = parse(command, args);
     if (values['help'] === true) return printed(helpOf(command));
     const say = (line: string) => void (json || printed(line));
-    const result = await command.run({ values, positionals, json, say });
+    const tell = (result: object, line: string) => void printed(json ? JSON.stringify(result) : line);
+    const result = await command.run({ values, positionals, json, say, tell });
     return json ? printed(JSON.stringify(result)) : 0;
   } catch (error) {
     return fail(error, json, `countersign ${command.name} --help`);
@@ -71,7 +88,8 @@ export async function runCommand(command: Command, args: readonly string[]): Pro
 export function fail(error: unknown, json: boolean, help: string): number {
   const { code, message, next } = explain(error, help);
   process.stderr.write(`${code}: ${message}\n${next === '' ? '' : `${next}\n`}`);
-  if (json) printed(JSON.stringify({ error: { code, message, next } }));
+  const result = error instanceof Failure ? error.result : {};
+  if (json) printed(JSON.stringify({ ...result, error: { code, message, next } }));
   return error instanceof UsageError ? 2 : 1;
 }
 
@@ -142,6 +160,8 @@ function meaning({ about, default: fallback }: Option): string {
 function explain(error: unknown, help: string): { code: string; message: string; next: string } {
   if (error instanceof OperatorError) return error;
   if (error instanceof UsageError) return { code: 'usage', message: error.message, next: `See: ${help}` };
+  if (error instanceof CountersignError)
+    return { code: error.code, message: error.message, next: adviceFor(error) };
   const code = systemCode(error);
   const message = error instanceof Error ? error.message : String(error);
   // Node's own messages begin with the code: "ENOENT: no such file or directory, open 'x'".

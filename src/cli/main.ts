@@ -7,8 +7,12 @@ import { readFileSync } from 'node:fs';
 import { type Command, columns, fail, printed, runCommand, unknownName } from './command.js';
 
 const COMMANDS: ReadonlyMap<string, () => Promise<{ command: Command }>> = new Map([
+  ['demo', () => import('./demo.js')],
   ['serve', () => import('./serve.js')],
   ['keygen', () => import('./keygen.js')],
+  ['send', () => import('./send.js')],
+  ['tail', () => import('./tail.js')],
+  ['manifest', () => import('./manifest.js')],
   ['config', () => import('./config.js')],
 ]);
 

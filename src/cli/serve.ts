@@ -5,7 +5,7 @@ import { configFrom, configOptions } from './config-flags.js';
 
 export const command: Command = {
   name: 'serve',
-  summary: 'run a server until SIGTERM or SIGINT',
+  summary: 'Run a server until SIGTERM or SIGINT',
   options: configOptions,
   async run({ values, say, json }: Call): Promise<object> {
     const server = await startServer(configFrom(values));

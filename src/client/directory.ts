@@ -40,10 +40,18 @@ async function getJson(url: string, signal: AbortSignal): Promise<Record<string,
   const response = await fetch(url, { signal, redirect: 'follow' });
   if (response.status === 404) throw new CountersignError('not-found', `${url}: 404`);
   if (!response.ok) throw new CountersignError('connection-lost', `${url}: status ${response.status}`);
-  return (await response.json()) as Record<string, unknown>;
+  const answer: unknown = await response.json().catch((error: unknown) => {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  });
+  // Whoever answers is no server of ours, or stands between for a while, as a network's login page does.
+  if (typeof answer !== 'object' || answer === null)
+    throw new CountersignError('connection-lost', `${url}: the answer is no JSON object`);
+  return answer as Record<string, unknown>;
 }
 
 function fromBase64(text: unknown): Uint8Array {
-  if (typeof text !== 'string') throw new VerificationError('manifest', 'base64 text expected');
+  if (typeof text !== 'string' || !/^[A-Za-z0-9+/]*={0,2}$/.test(text) || text.length % 4 !== 0)
+    throw new VerificationError('manifest', 'base64 text expected');
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }

@@ -7,11 +7,11 @@
  *            hashes 1 ‖ actor path ‖ epoch leaf 163 ‖ log index 8 ‖ hashes 1 ‖ log path ‖
  *            checkpoint size 8 ‖ checkpoint root 32 ‖ checkpoint signature 64
  */
-import { importPublicKey, sha256 } from '#crypto';
+import { sha256 } from '#crypto';
 import { type Attestation, attestationHash, decodeAttestation, ROLE } from './attestation.js';
 import { ascii, equalBytes, FormatError, getU64, Reader, SIGNATURE_BYTES, Writer } from './bytes.js';
 import { actorLeafHash, type Checkpoint, checkpointText, decodeEpochLeaf, type EpochLeaf } from './log.js';
-import { actorKey, actorPosition, epochActors, type Manifest } from './manifest.js';
+import { actorPosition, epochActors, keysOf, type Manifest } from './manifest.js';
 import { rootFromPath } from './merkle.js';
 
 const TAG = ascii('csign1cl');
@@ -92,6 +92,7 @@ function bounded(reader: Reader, most: number): Uint8Array {
 /**
  * Checks a claim from its leaf to the checkpoint's signature. Throws `FormatError` naming the first
  * step that fails; returns what is proven: this actor signed this leaf in this committed epoch.
+ * `manifest` is what `decodeManifest` or `openManifest` gave: they hold its keys against the key rule.
  */
 export function verifyClaim(
   claim: Claim,
@@ -120,7 +121,8 @@ export function verifyClaim(
   ) {
     throw fail('leaf is not in the output');
   }
-  const key = importPublicKey(actorKey(manifest, attestation.role, attestation.actor));
+  const keys = keysOf(manifest);
+  const key = keys.get(attestation.role, attestation.actor);
   if (!key.verify(claim.attestation, claim.signature)) throw fail('attestation signature');
   checkContext(attestation, epochLeaf, fail);
   const position = actorPosition(manifest, attestation.role, attestation.actor);
@@ -140,7 +142,7 @@ export function verifyClaim(
   ) {
     throw fail('epoch leaf is not in the log');
   }
-  const sequencer = importPublicKey(actorKey(manifest, ROLE.sequencer, 0));
+  const sequencer = keys.get(ROLE.sequencer, 0);
   if (!sequencer.verify(checkpointText(serverId, checkpoint.size, checkpoint.root), checkpoint.signature)) {
     throw fail('checkpoint signature');
   }

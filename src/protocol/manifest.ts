@@ -248,3 +248,15 @@ export class PublicKeyBook {
     return key;
   }
 }
+
+const books = new WeakMap<Manifest, PublicKeyBook>();
+
+/** The key book of a manifest that `decodeManifest` made: the same one each time. */
+export function keysOf(manifest: Manifest): PublicKeyBook {
+  let book = books.get(manifest);
+  if (!book) {
+    book = new PublicKeyBook(manifest);
+    books.set(manifest, book);
+  }
+  return book;
+}

@@ -51,13 +51,13 @@ export const errorsDocumented: Rule = (files) => {
   return complaints;
 };
 
-/** The table of operator errors lists the codes that `src/server` gives to `OperatorError`, and no other. */
+/** The table of operator errors lists the codes that server and command line give to them, and no other. */
 export const operatorErrorsDocumented: Rule = (files) => {
   const document = find(files, PROTOCOL_FILE);
-  const sources = files.filter(({ path }) => path.startsWith('src/server/'));
+  const sources = files.filter(({ path }) => /^src\/(server|cli)\//.test(path));
   if (!document || sources.length === 0) return [];
   const thrown = sources.flatMap(({ text }) =>
-    [...text.matchAll(/new OperatorError\(\s*'([^']+)'/g)].map((match) => match[1]),
+    [...text.matchAll(/new (?:OperatorError|Failure)\(\s*'([^']+)'/g)].map((match) => match[1]),
   );
   const section = document.text.split(/^### Operator errors$/m)[1]?.split(/^##/m)[0] ?? '';
   const listed = [...section.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1]);

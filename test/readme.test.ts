@@ -1,0 +1,132 @@
+/** What README.md says is done here, or some test does it. */
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { importSecretKey } from '#crypto';
+import { readKeyFile } from '../src/server/keys.js';
+import { directory, serverAt } from './client-helpers.js';
+import { countersign, start } from './support/program.js';
+
+const test = suite('README');
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const file = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+const readme = file('README.md');
+
+/** Lines of fenced blocks of one language. */
+function fenced(text: string, language: string): string[] {
+  return [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)]
+    .filter(([, name]) => name === language)
+    .flatMap(([, , body]) => body!.trimEnd().split('\n'));
+}
+
+/** Each line that a reader may copy, and the test that runs it, or `here`. */
+const COMMANDS: Readonly<Record<string, string>> = {
+  'npm ci && npm start': 'here',
+  'npm ci && npm test': '.ci/run',
+  'npm run demo': 'test/demo.test.ts',
+  'npm run bench': 'test/bench.test.ts',
+  'node examples/client.mjs': 'here',
+  'npx countersign keygen --out alice.key': 'here',
+  'npx countersign keygen --out bob.key': 'here',
+  'npx countersign tail --key bob.key': 'here',
+  "npx countersign send --key alice.key --to ID_OF_BOB 'hello'": 'here',
+  'npx countersign manifest': 'here',
+  'npx countersign config': 'here',
+  'npx countersign config --check --port 7800': 'here',
+  'npx countersign serve --help': 'here',
+};
+
+/** The scripts behind `npm run X`: what the tests run instead of them, so that nothing is built meanwhile. */
+const SCRIPTS: Readonly<Record<string, RegExp>> = {
+  start: /^node dist\/src\/cli\/main\.js serve$/,
+  test: /^node dist\/test\/run\.js dist\/test$/,
+  demo: /^npm run -s build && node dist\/src\/cli\/main\.js demo$/,
+  bench: /^npm run -s build && node .*dist\/bench\/throughput\.js$/,
+};
+
+/** What the table and the text have that the other has not. */
+function differences(text: string, known: readonly string[]): string[] {
+  const lines = fenced(text, 'sh');
+  return [...lines.filter((line) => !known.includes(line)), ...known.filter((line) => !lines.includes(line))];
+}
+
+test('every command line in a block is known to the table, and the other way round', () => {
+  assert.equal(differences(readme, Object.keys(COMMANDS)), []);
+  assert.equal(differences('```sh\nnpx gone\n```\n', ['npx here']), ['npx gone', 'npx here']);
+  for (const where of Object.values(COMMANDS)) assert.ok(where === 'here' || existsSync(join(ROOT, where)));
+});
+
+test('the scripts are what the tests take them for', () => {
+  const { scripts } = JSON.parse(file('package.json'));
+  for (const [name, pattern] of Object.entries(SCRIPTS)) assert.match(scripts[name], pattern);
+  assert.match(file('.ci/run'), /^npm ci$[\s\S]*^npm test$/m);
+});
+
+test('the table of commands is the program itself', async () => {
+  const { stdout } = await countersign(['--help']);
+  const named = [...readme.matchAll(/^\| `countersign (\w+)` \|/gm)].map(([, name]) => name);
+  const known = [...stdout.matchAll(/^ {2}(\w+) {2}/gm)].map(([, name]) => name);
+  assert.equal(named, known);
+});
+
+test('the example is the file, and runs against a server', async () => {
+  assert.is(`${fenced(readme, 'js').join('\n')}\n`, file('examples/client.mjs'));
+  const server = await serverAt(directory('readme-example'));
+  const example = spawn(process.execPath, ['examples/client.mjs', server.url], { cwd: ROOT });
+  let said = '';
+  for (const stream of [example.stdout, example.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+  const status = await new Promise((resolve) => example.once('close', resolve));
+  assert.is(status, 0, said);
+  assert.match(said, /^in the order at .* proven in a log of \d+ epochs$/m);
+  assert.match(said, /^hello from [0-9a-f]{64} at /m);
+  await server.stop();
+});
+
+/** The arguments of a line `npx countersign …`. */
+function argumentsOf(line: string): string[] {
+  return line
+    .split(' ')
+    .slice(2)
+    .map((word) => word.replace(/^'(.*)'$/, '$1'));
+}
+
+test('the commands do what the text says, one after another, with a server as npm start runs it', async () => {
+  const cwd = directory('readme');
+  const serve = start(['serve', '--port', '0', '--internal-port', '0'], { cwd });
+  await serve.said(/^Countersign listens on http:\S+ .*data in \.\/data\n/m);
+  await serve.said(/^Try it/m);
+  const url = /listens on (\S+)/.exec(serve.output())![1]!;
+  assert.ok(existsSync(join(cwd, 'data', 'keys', 'root.key')));
+  const lines = Object.keys(COMMANDS).filter((line) => line.startsWith('npx countersign '));
+  let tail: ReturnType<typeof start> | null = null;
+  for (const line of lines) {
+    const args = argumentsOf(line);
+    const talks = ['tail', 'send', 'manifest'].includes(args[0]!);
+    const bob = args.includes('ID_OF_BOB') ? await readKeyFile(join(cwd, 'bob.key')) : null;
+    const id = bob && Buffer.from(importSecretKey(bob).publicKey).toString('hex');
+    const program = start(
+      [...args.map((word) => (word === 'ID_OF_BOB' ? id! : word)), ...(talks ? ['--url', url] : [])],
+      { cwd },
+    );
+    if (args[0] === 'tail') {
+      tail = program;
+      await tail.said(/^mailbox /m);
+      continue;
+    }
+    const { status, stderr } = await program.ended;
+    assert.equal([status, stderr], [0, ''], line);
+  }
+  await tail!.said(/ {2}hello$/m);
+  tail!.child.kill('SIGINT');
+  assert.is((await tail!.ended).status, 0);
+  serve.child.kill('SIGTERM');
+  assert.is((await serve.ended).status, 0);
+});
+
+test.run();
