@@ -12,13 +12,11 @@
  *
  * Closed loop: a sender has always `window` messages under way, so latency is what the load makes it.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
-import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as hdr from 'hdr-histogram-js';
 import {
@@ -31,8 +29,7 @@ import {
 } from '../src/client/index.js';
 import { type Place, toHex } from '../src/protocol/index.js';
 import { type CpuProfile, readProfile, timeByKind, topFunctions } from './profile.js';
-
-const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
+import { startServer, usageOf } from './server-process.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -72,44 +69,6 @@ const HEADER_BYTES = 16;
 if (bytes < HEADER_BYTES) throw new TypeError(`--bytes: at least ${HEADER_BYTES}`);
 
 const seedOf = (name: string) => Uint8Array.from(createHash('sha256').update(`bench ${name}`).digest());
-
-// ---- the server
-
-interface RunningServer {
-  readonly process: ChildProcess;
-  readonly url: string;
-  readonly data: string;
-}
-
-async function startServer(): Promise<RunningServer> {
-  const data = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
-  const flags = ['serve', '--json', '--data', data, '--port', '0', '--internal-port', '0', ...positionals];
-  const profiling = values.profile ? ['--cpu-prof', `--cpu-prof-dir=${join(data, 'profiles')}`] : [];
-  const child = spawn(process.execPath, [...profiling, MAIN, ...flags], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const url = await new Promise<string>((resolve, reject) => {
-    let text = '';
-    child.stdout!.on('data', (chunk) => {
-      text += chunk;
-      const line = text.split('\n').find((each) => each.startsWith('{'));
-      if (line) resolve((JSON.parse(line) as { url: string }).url);
-    });
-    child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
-  });
-  return { process: child, url, data };
-}
-
-/** CPU seconds and peak memory of a process, from /proc (Linux); NaN elsewhere. */
-function usageOf(pid: number): { cpu: number; peakMiB: number } {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]!.split(' ');
-    const peak = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
-    return { cpu: (Number(stat[11]) + Number(stat[12])) / 100, peakMiB: Number(peak?.[1]) / 1024 };
-  } catch {
-    return { cpu: Number.NaN, peakMiB: Number.NaN };
-  }
-}
 
 // ---- where the time goes
 
@@ -266,7 +225,7 @@ async function openReceivers(url: string): Promise<{ gateways: Gateway[]; ids: U
 const say = (line: string) => values.json || process.stdout.write(`${line}\n`);
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const server = await startServer();
+const server = await startServer(positionals, values.profile);
 try {
   say(
     `server ${server.url}, ${mailboxCount} mailboxes on ${sockets} sockets, ${senderCount} senders × ${window} under way`,
@@ -281,7 +240,7 @@ try {
   measuring = true;
   const start = performance.now();
   const stopProfile = values.profile ? await profileClients() : null;
-  const before = { server: usageOf(server.process.pid!), client: process.cpuUsage(), epochs: epochs.size };
+  const before = { server: usageOf(server.pid), client: process.cpuUsage(), epochs: epochs.size };
   for (let second = 1; second <= seconds; second++) {
     const [r, d] = [receiptsTimed, deliveriesTimed];
     await pause(1000);
@@ -290,7 +249,7 @@ try {
   measuring = false;
   const clientProfile = await stopProfile?.();
   const elapsed = (performance.now() - start) / 1000;
-  const usage = usageOf(server.process.pid!);
+  const usage = usageOf(server.pid);
   const clientCpu = process.cpuUsage(before.client);
   const epochCount = epochs.size - before.epochs;
   stopping = true;
@@ -340,10 +299,9 @@ try {
   if (!sound) process.exitCode = 1;
   if (clientProfile) showProfile('clients (all in this process)', clientProfile);
 } finally {
-  server.process.kill('SIGTERM');
-  await new Promise((resolve) => server.process.once('exit', resolve));
+  await server.stop();
   if (values.profile) {
-    const profiles = join(server.data, 'profiles');
+    const { profiles } = server;
     readdirSync(profiles).forEach((file, thread) => {
       showProfile(
         thread === 0 ? 'server, main thread (sockets)' : `server, worker thread ${thread}`,
@@ -351,5 +309,5 @@ try {
       );
     });
   }
-  rmSync(server.data, { recursive: true, force: true });
+  server.remove();
 }
