@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { type Client, connect } from '../src/client/index.js';
 import {
   concat,
+  decodeOpened,
   decodePlaced,
   ERRORS,
   type ErrorCode,
@@ -321,7 +322,13 @@ test('a newer session takes over; the older is told, and only it', async () => {
     await twice.greet();
     const one = twice.sessionFrame('mallory').subarray(3);
     twice.send(concat(Uint8Array.of(FRAME.session, 0, 2), one, one));
-    await twice.closed;
+    // The later of the two has it.
+    const answers = decodeOpened(await twice.next(FRAME.opened));
+    assert.equal(
+      answers.map(({ error }) => error),
+      [ERRORS.displaced.number, 0],
+    );
+    twice.close();
   });
 });
 

@@ -113,6 +113,7 @@ export class SmallServer {
           },
           observe: () => {},
           finished: () => {},
+          failed: () => {},
         },
       },
       1,

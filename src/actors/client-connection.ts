@@ -18,6 +18,8 @@ export interface Slot {
   readonly inbox: number;
   readonly outbox: number;
   open: boolean;
+  /** A newer session of the key has taken over. */
+  displaced: boolean;
   chain: ChainState | null;
   answer: OpenedMailbox | null;
 }
@@ -40,7 +42,8 @@ export interface ClientConnection {
   outgoing: Uint8Array[];
   /** Frames that wait for room in an epoch; the socket is paused meanwhile. */
   held: Uint8Array[];
-  heldSince: number;
+  /** Since when the first of them waits. */
+  heldSince: number | null;
   ended: boolean;
 }
 
@@ -62,7 +65,7 @@ export function newConnection(
     opening: [],
     outgoing: [],
     held: [],
-    heldSince: 0,
+    heldSince: null,
     ended: false,
   };
 }

@@ -17,7 +17,7 @@ import {
   type SignedAttestation,
   type Tree,
 } from '../protocol/index.js';
-import { Links } from './epoch-file.js';
+import { isSent, Links } from './epoch-file.js';
 import { logRecordLeaf } from './log-store.js';
 import type { Memory } from './memory.js';
 import type { Committed, StoreReader } from './messages.js';
@@ -87,20 +87,28 @@ export class CommittedEpochs {
     const record = this.reader.get(numberKey(TABLE.attestations, epoch));
     const links = this.reader.get(epochKey(TABLE.links, epoch, this.outbox));
     if (!record || !links) throw new Error(`epoch ${epoch} is missing in the store`);
-    const { logIndex, attestations } = decodeAttestations(Uint8Array.from(record));
+    const { logIndex, attestations } = decodeAttestations(record);
     const log = this.reader.get(numberKey(TABLE.log, logIndex))!;
-    const copy = Links.read(Uint8Array.from(links));
+    const copy = Links.read(links);
     const bodies = this.reader.get(epochKey(TABLE.bodies, epoch, this.outbox));
     return {
       logIndex,
       part: epochPart(decodeEpochLeaf(logRecordLeaf(log)), attestations, this.actorPosition),
       links: copy,
-      bodies: bodies ? Uint8Array.from(bodies) : new Uint8Array(0),
+      bodies: bodies ?? noBodies(copy),
       tree: buildTree(copy.leafHashes),
       stills: NO_STILLS,
       blocks: [],
     };
   }
+}
+
+/** Right when the outbox's mailboxes have only sent in the epoch. Throws when bodies are missing. */
+function noBodies(links: Links): Uint8Array {
+  for (let x = 0; x < links.rows; x++) {
+    if (!isSent(links.row(x))) throw new Error(`bodies of epoch ${links.epoch} are missing in the store`);
+  }
+  return new Uint8Array(0);
 }
 
 function bytesOf(epoch: CommittedEpoch): number {

@@ -1,7 +1,6 @@
 /**
- * Deliverer: the outbox's half that faces clients. Sends each committed epoch to who is up to date,
- * and from the store, epoch by epoch, to who is behind. A socket that does not take its bytes gets no
- * more until it does; its mail waits on disk and nobody else notices.
+ * Deliverer: the outbox's half that faces clients. Sends each committed epoch to who is up to date, and
+ * from the store to who is behind. A socket that does not take its bytes gets no more until it does.
  */
 import {
   BundleCursor,
@@ -30,6 +29,7 @@ import { logNodes } from './log-store.js';
 import type { Memory } from './memory.js';
 import { address, type Committed, type Send, type StoreReader } from './messages.js';
 import type { SignedEpoch, Still } from './signed-epoch.js';
+import { type Connection, type Due, positionOf, type Subscription } from './subscription.js';
 
 export interface DelivererOptions {
   readonly index: number;
@@ -44,40 +44,18 @@ export interface DelivererOptions {
   readonly bytesInFlight: number;
   /** Where a mailbox's chain ends, uncommitted epoch included. */
   readonly chainOf: (mailbox: string) => ChainState;
+  /** Takes an acknowledgment that came before its epoch was sent on this socket. */
+  readonly acknowledge: (mailbox: string, epoch: number) => void;
   /** Links of the epoch that is not committed yet. */
   readonly pending: () => Links | null;
 }
 
-/** One mailbox on one socket. */
-interface Subscription {
-  readonly mailbox: string;
-  readonly slot: number;
-  readonly connection: Connection;
-  /** Epoch of the last link sent, or acknowledged before. */
-  sentEpoch: number;
-  /** Everything committed has been sent; the next epoch comes at once. */
-  live: boolean;
-  /** Epochs still to send, newest first; made when the subscription falls behind. */
-  backlog: number[];
-}
-
-interface Connection {
-  readonly number: number;
-  readonly slots: Map<number, Subscription>;
-  readonly behind: Set<Subscription>;
-  inFlight: number;
-  /** Size of the newest checkpoint the client has. */
-  logSize: number;
-  /** What the epoch just committed has for it. */
-  due: Due[];
-}
-
-/** A mailbox's link (its index) or still in an epoch. */
-interface Due {
-  readonly subscription: Subscription;
-  readonly link: number;
-  readonly still: Still | null;
-}
+/** Old epochs read in one step, for all who are behind, and for one of them before the next has a turn. */
+const EPOCHS_PER_STEP = 64;
+const EPOCHS_PER_TURN = 8;
+/** Once all sockets of the outbox have so much outstanding, each may have only a little. */
+const MAX_IN_FLIGHT = 256 << 20;
+const CROWDED_BYTES_IN_FLIGHT = 64 << 10;
 
 /** A deliver frame is closed once it is longer; one mailbox's epoch is never split. */
 const FRAME_TARGET = 256 << 10;
@@ -92,6 +70,10 @@ export class Deliverer {
   private treesOf: CommittedEpoch | null = null;
   private readonly out = new Writer(FRAME_TARGET * 2);
   private checkpoint: Checkpoint;
+  /** Those who are behind and have room, whose turn is next first. */
+  private readonly waiting = new Set<Connection>();
+  /** Bytes that all sockets together have not taken yet. */
+  private inFlight = 0;
   committedEpoch: number;
 
   constructor(
@@ -114,7 +96,8 @@ export class Deliverer {
       connection = { number, slots: new Map(), behind: new Set(), inFlight: 0, logSize, due: [] };
       this.connections.set(number, connection);
     }
-    const subscription = { mailbox, slot, connection, sentEpoch: acknowledged, live: false, backlog: [] };
+    const sentEpoch = acknowledged;
+    const subscription = { mailbox, slot, connection, sentEpoch, wanted: 0, live: false, backlog: [] };
     connection.slots.set(slot, subscription);
     this.subscriptions.set(mailbox, subscription);
     connection.behind.add(subscription);
@@ -144,17 +127,32 @@ export class Deliverer {
     if (!connection) return;
     for (const subscription of [...connection.slots.values()]) this.forget(subscription);
     this.connections.delete(number);
+    this.waiting.delete(connection);
+    this.inFlight -= connection.inFlight;
   }
 
   drained(number: number, bytes: number): void {
     const connection = this.connections.get(number);
     if (!connection) return;
     connection.inFlight -= bytes;
+    this.inFlight -= bytes;
     this.pump(connection);
   }
 
   mailboxAt(number: number, slot: number): string | undefined {
     return this.connections.get(number)?.slots.get(slot)?.mailbox;
+  }
+
+  /**
+   * Whether a mailbox's owner may acknowledge through `epoch` now: what this session has not been sent
+   * yet must stay, or its bodies would be deleted before they are. Then it is remembered for later.
+   */
+  mayAcknowledge(number: number, slot: number, epoch: number): boolean {
+    const subscription = this.connections.get(number)!.slots.get(slot)!;
+    // Who is up to date has been sent everything there is.
+    if (subscription.live || epoch <= subscription.sentEpoch || epoch > this.committedEpoch) return true;
+    subscription.wanted = Math.max(subscription.wanted, epoch);
+    return false;
   }
 
   /** Links of a committed epoch, or of the one that is being committed. */
@@ -173,7 +171,9 @@ export class Deliverer {
       this.deliver(connection, epoch, connection.due);
       connection.due = [];
     }
-    for (const connection of this.connections.values()) this.pump(connection);
+    for (const connection of this.connections.values())
+      if (connection.behind.size > 0) this.waiting.add(connection);
+    this.pumpSome();
     this.trees.clear();
   }
 
@@ -183,7 +183,7 @@ export class Deliverer {
       const subscription = this.subscriptions.get(mailbox);
       if (!subscription?.live) return;
       const { connection } = subscription;
-      if (connection.inFlight >= this.options.bytesInFlight) {
+      if (!this.hasRoom(connection)) {
         this.fallBehind(subscription);
         return;
       }
@@ -202,22 +202,49 @@ export class Deliverer {
 
   // ---- who is behind
 
+  /** Bytes that a socket may have outstanding: less for each when all of them together have much. */
+  private hasRoom(connection: Connection): boolean {
+    const most = this.inFlight < MAX_IN_FLIGHT ? this.options.bytesInFlight : CROWDED_BYTES_IN_FLIGHT;
+    return connection.inFlight < most;
+  }
+
   private pump(connection: Connection): void {
-    for (const subscription of connection.behind) {
-      while (connection.inFlight < this.options.bytesInFlight) {
-        const epoch = this.nextEpoch(subscription);
-        if (epoch === undefined) {
-          this.caughtUp(subscription);
-          break;
-        }
-        this.bringCheckpoint(connection);
-        const committed = this.epochs.get(epoch);
-        this.deliver(connection, committed, [
-          { subscription, link: committed.links.find(subscription.mailbox), still: null },
-        ]);
-      }
-      if (connection.inFlight >= this.options.bytesInFlight) return;
+    if (connection.behind.size > 0) this.waiting.add(connection);
+    this.pumpSome();
+  }
+
+  /**
+   * Goes on with those who are behind, in turns and so many epochs per step: reading an old one costs as
+   * much as making it. What is left goes on with the next message, at the latest with the heartbeat.
+   */
+  private pumpSome(): void {
+    let budget = EPOCHS_PER_STEP;
+    for (const connection of this.waiting) {
+      if (budget <= 0) return;
+      this.waiting.delete(connection);
+      budget -= this.pumpTurn(connection);
+      if (connection.behind.size > 0 && this.hasRoom(connection)) this.waiting.add(connection);
     }
+  }
+
+  /** Serves the connection's longest waiting mailbox for a while; it then waits behind the others. */
+  private pumpTurn(connection: Connection): number {
+    const [subscription] = connection.behind;
+    let epochs = 0;
+    while (subscription && epochs < EPOCHS_PER_TURN && this.hasRoom(connection)) {
+      epochs++;
+      const epoch = this.nextEpoch(subscription);
+      if (epoch === undefined) {
+        this.caughtUp(subscription);
+        return epochs;
+      }
+      this.bringCheckpoint(connection);
+      const committed = this.epochs.get(epoch);
+      const link = committed.links.find(subscription.mailbox);
+      this.deliver(connection, committed, [{ subscription, link, still: null }]);
+    }
+    if (subscription && connection.behind.delete(subscription)) connection.behind.add(subscription);
+    return epochs;
   }
 
   /** The mailbox's next committed epoch after what was sent. Walks the links back when it has no list. */
@@ -236,6 +263,7 @@ export class Deliverer {
 
   private caughtUp(subscription: Subscription): void {
     subscription.live = true;
+    subscription.wanted = 0;
     subscription.connection.behind.delete(subscription);
     this.bringCheckpoint(subscription.connection);
     this.emit(subscription.connection, [
@@ -261,8 +289,11 @@ export class Deliverer {
   private deliver(connection: Connection, epoch: CommittedEpoch, due: readonly Due[]): void {
     const sorted =
       due.length === 1 ? due : [...due].sort((a, b) => positionOf(epoch, a) - positionOf(epoch, b));
-    const frames: Uint8Array[] = [];
     for (let next = 0; next < sorted.length; ) {
+      if (!this.hasRoom(connection)) {
+        for (const { subscription } of sorted.slice(next)) this.fallBehind(subscription);
+        break;
+      }
       const { out } = this;
       out.reset();
       putDeliverHead(out, epoch.logIndex, this.proof(connection, epoch.logIndex), epoch.part);
@@ -280,9 +311,16 @@ export class Deliverer {
       out.patchU16(countAt, count);
       const proof = multiproof(epoch.tree, positions);
       out.u32(proof.length / 32).bytes(proof);
-      frames.push(out.done().slice());
+      this.emit(connection, [out.done().slice()]);
     }
-    this.emit(connection, frames);
+    for (const { subscription } of sorted) this.acknowledgeWanted(subscription);
+  }
+
+  private acknowledgeWanted(subscription: Subscription): void {
+    const { wanted, sentEpoch, mailbox } = subscription;
+    if (wanted === 0 || sentEpoch < wanted) return;
+    subscription.wanted = 0;
+    this.options.acknowledge(mailbox, wanted);
   }
 
   private proof(connection: Connection, logIndex: number): LogProof {
@@ -352,11 +390,10 @@ export class Deliverer {
 
   /** Every frame must be a buffer of its own: its memory goes along. */
   private emit(connection: Connection, frames: readonly Uint8Array[]): void {
-    for (const frame of frames) connection.inFlight += frame.length;
+    for (const frame of frames) {
+      connection.inFlight += frame.length;
+      this.inFlight += frame.length;
+    }
     this.send(address('gateway'), { type: 'frames', connection: connection.number, frames });
   }
-}
-
-function positionOf(epoch: CommittedEpoch, { link, still }: Due): number {
-  return still ? still.position : epoch.links.position(link);
 }

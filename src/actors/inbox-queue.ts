@@ -109,6 +109,11 @@ export class InboxQueue {
     return run && this.row(run.firstIndex + counter - run.firstCounter);
   }
 
+  /** The sender's places are told to this session from now on. */
+  answerTo(sender: string, connection: number, slot: number): void {
+    for (const run of this.runs) if (run.sender === sender) Object.assign(run, { connection, slot });
+  }
+
   /** The row of the sender's first message here. */
   firstOf(sender: string): Uint8Array | undefined {
     const run = this.runs.find((r) => r.sender === sender);

@@ -47,7 +47,7 @@ import {
   type SubmittedFrame,
 } from './messages.js';
 import { findPlaced, replaySenders, type SenderState, senderCodec } from './sender-state.js';
-import { StateTable } from './state-table.js';
+import { FLUSH_CHANGED, StateTable } from './state-table.js';
 import { epochKey, metaKey, numberValue, TABLE } from './store-keys.js';
 
 export interface InboxOptions extends SignerOptions {
@@ -58,6 +58,9 @@ export interface InboxOptions extends SignerOptions {
   /** Epochs between two writes of changed sender states. */
   readonly flushEpochs: number;
 }
+
+/** Runs looked at to answer the known counters of one frame: some 20 ms. */
+const LOOKUPS_PER_FRAME = 300_000;
 
 type Refuse = (code: ErrorCode, text: string, count: number) => void;
 
@@ -72,6 +75,8 @@ export class Inbox implements Stage {
   private queue: InboxQueue;
   private committing: { epoch: number; queue: InboxQueue } | null = null;
   private draining = false;
+  /** What known counters of the frame being taken may still cost, in runs looked at. */
+  private readonly lookups = { left: 0 };
   private lastFlush: number;
 
   constructor(
@@ -126,6 +131,7 @@ export class Inbox implements Stage {
     const id = idAt(frame.sender, 0);
     const state = this.senders.get(id) ?? { last: 0, place: NO_PLACE, queuedIn: null };
     this.queue.countFrame(frame);
+    this.lookups.left = LOOKUPS_PER_FRAME;
     this.hasher.sender(frame.sender, 0);
     let at = frame.from;
     let run: QueuedRun | null = null;
@@ -191,7 +197,7 @@ export class Inbox implements Stage {
   ): void {
     this.hasher.bundle(counter, this.cursor, scratch, 0);
     const conflict = () => refuse('counter-conflict', `counter ${counter} was used for another message`, 1);
-    const queued = this.queue.find(id, counter) ?? this.committing?.queue.find(id, counter);
+    const queued = this.findQueued(frame, id, counter);
     if (queued) {
       // The same message: its place follows when its epoch is committed.
       if (!sameBytes(queued, 0, scratch, 0, 32)) conflict();
@@ -201,6 +207,7 @@ export class Inbox implements Stage {
       counter > state.last - this.options.limits.countersKept
         ? this.findDurable(id, state, counter)
         : undefined;
+    if (!found && this.lookups.left < 0) return refuse('busy', 'too many known counters in one frame', 1);
     if (!found) return refuse('counter-expired', `counter ${counter} is too old to compare`, 1);
     if (!sameBytes(found.hash, 0, scratch, 0, 32)) return conflict();
     const { epoch, inbox, index } = found.place;
@@ -215,19 +222,32 @@ export class Inbox implements Stage {
     });
   }
 
+  /** Looks where it is not committed yet; whoever asks now is told the place. */
+  private findQueued(frame: SubmittedFrame, id: string, counter: number): Uint8Array | undefined {
+    for (const queue of [this.queue, this.committing?.queue]) {
+      this.lookups.left -= queue?.runs.length ?? 0;
+      const row = queue?.find(id, counter);
+      if (!row) continue;
+      queue!.answerTo(id, frame.connection, frame.slot);
+      return row;
+    }
+    return undefined;
+  }
+
   private findDurable(
     id: string,
     state: SenderState,
     counter: number,
   ): { place: Place; hash: Uint8Array } | undefined {
     const first = this.committing?.queue.firstOf(id) ?? this.queue.firstOf(id);
-    return findPlaced(this.options.reader, id, counter, first ? getPlace(first, PREVIOUS_AT) : state.place);
+    const newest = first ? getPlace(first, PREVIOUS_AT) : state.place;
+    return findPlaced(this.options.reader, id, counter, newest, this.lookups);
   }
 
   private openSender({ connection, slot, sender }: OpenSender): void {
     const id = idAt(sender, 0);
     for (const queue of [this.queue, this.committing?.queue]) {
-      for (const run of queue?.runs ?? []) if (run.sender === id) Object.assign(run, { connection, slot });
+      queue?.answerTo(id, connection, slot);
     }
     const lastCounter = this.senders.get(id)?.last ?? 0;
     this.send(address('gateway'), { type: 'sender-opened', connection, slot, lastCounter });
@@ -281,9 +301,10 @@ export class Inbox implements Stage {
       records.push({ key: epochKey(TABLE.inboxRows, epoch, index), value: batch.pages });
       records.push({ key: epochKey(TABLE.senderRuns, epoch, index), value: batch.runs });
     }
-    if (epoch - this.lastFlush >= flushEpochs && this.senders.changed > 0) {
+    const due = epoch - this.lastFlush >= flushEpochs || this.senders.changed >= FLUSH_CHANGED;
+    if (due && this.senders.changed > 0) {
       this.lastFlush = epoch;
-      records.push(...this.senders.flush(), { key: this.flushMark(), value: numberValue(epoch) });
+      return records.concat(this.senders.flush(), { key: this.flushMark(), value: numberValue(epoch) });
     }
     return records;
   }

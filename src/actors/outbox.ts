@@ -43,7 +43,7 @@ import {
 } from './messages.js';
 import { checkBodies, checkReceiver } from './outbox-check.js';
 import type { SignedEpoch } from './signed-epoch.js';
-import { StateTable } from './state-table.js';
+import { FLUSH_CHANGED, StateTable } from './state-table.js';
 import { epochKey, idKey, metaKey, numberValue, TABLE } from './store-keys.js';
 import { Unacknowledged } from './unacknowledged.js';
 
@@ -66,6 +66,8 @@ export interface OutboxOptions extends SignerOptions {
 
 /** Acknowledged bodies are deleted, with a flush, as soon as they are this much. */
 const FLUSH_BODY_BYTES = 32 << 20;
+/** Of so many epochs one at the most is made for stills alone. */
+const STILL_EPOCHS = 4;
 
 export class Outbox implements Stage {
   private readonly memory = new Memory();
@@ -78,6 +80,8 @@ export class Outbox implements Stage {
   private nextPersist = 1;
   private signed: SignedEpoch | null = null;
   private lastFlush: number;
+  /** Committed epoch at which a still last asked for an epoch of its own. */
+  private lastStillWork = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly options: OutboxOptions,
@@ -91,6 +95,7 @@ export class Outbox implements Stage {
         ...options,
         memory: this.memory,
         chainOf: (id) => this.mailboxes.get(id)!.chain,
+        acknowledge: (id, epoch) => this.acknowledgeThrough(id, epoch),
         pending: () => this.signed?.links ?? null,
       },
       send,
@@ -196,11 +201,13 @@ export class Outbox implements Stage {
       if (bodies.length > 0) records.push({ key: epochKey(TABLE.bodies, epoch, index), value: bodies });
     }
     const due =
-      epoch - this.lastFlush >= flushEpochs || this.unacknowledged.freeableBytes >= FLUSH_BODY_BYTES;
+      epoch - this.lastFlush >= flushEpochs ||
+      this.mailboxes.changed >= FLUSH_CHANGED ||
+      this.unacknowledged.freeableBytes >= FLUSH_BODY_BYTES;
     if (due && this.mailboxes.changed > 0) {
       this.lastFlush = epoch;
-      records.push(...this.mailboxes.flush(), ...this.unacknowledged.flush());
-      records.push({ key: this.flushMark(), value: numberValue(epoch) });
+      const mark = { key: this.flushMark(), value: numberValue(epoch) };
+      return records.concat(this.mailboxes.flush(), this.unacknowledged.flush(), mark);
     }
     return records;
   }
@@ -285,19 +292,26 @@ export class Outbox implements Stage {
       this.deliverer.subscribe(id, connection, slot, state.acknowledged.lastEpoch, logSize);
   }
 
+  /** Asking makes an epoch at once, unless that was so a moment ago: then the next one that comes answers. */
   private askStill(connection: number, slot: number): void {
     const id = this.deliverer.mailboxAt(connection, slot);
     if (id === undefined) return;
     this.asked.add(id);
+    const epoch = this.deliverer.committedEpoch;
+    if (epoch - this.lastStillWork < STILL_EPOCHS) return;
+    this.lastStillWork = epoch;
     this.send(address('sequencer'), { type: 'work' });
   }
 
   private acknowledge({ connection, frame }: Acknowledge): void {
+    let refused: { slot: number; epoch: number } | null = null;
     for (const { slot, epoch } of decodeAck(frame)) {
       const id = this.deliverer.mailboxAt(connection, slot);
-      if (id === undefined || this.acknowledgeThrough(id, epoch)) continue;
-      this.send(address('gateway'), { type: 'ack-refused', connection, slot, epoch });
+      if (id === undefined || !this.deliverer.mayAcknowledge(connection, slot, epoch)) continue;
+      if (!this.acknowledgeThrough(id, epoch)) refused ??= { slot, epoch };
     }
+    // One answer a frame, however many acknowledgments in it make no sense.
+    if (refused) this.send(address('gateway'), { type: 'ack-refused', connection, ...refused });
   }
 
   /** False when the mailbox has no committed link of that epoch. Repeating an older one is harmless. */

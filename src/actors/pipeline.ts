@@ -84,7 +84,15 @@ export interface PipelineOptions {
   /** For the sequencer's thread alone. */
   readonly sequencer: Pick<
     SequencerOptions,
-    'write' | 'reserved' | 'minIntervalMs' | 'heartbeatMs' | 'now' | 'clock' | 'observe' | 'finished'
+    | 'write'
+    | 'failed'
+    | 'reserved'
+    | 'minIntervalMs'
+    | 'heartbeatMs'
+    | 'now'
+    | 'clock'
+    | 'observe'
+    | 'finished'
   >;
 }
 

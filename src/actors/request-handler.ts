@@ -167,7 +167,7 @@ export class RequestHandler implements Stage {
   }
 
   private askStill(connection: ClientConnection, frame: Uint8Array): void {
-    for (const slot of decodeAskStill(frame)) {
+    for (const slot of new Set(decodeAskStill(frame))) {
       if (!this.slotOf(connection, slot)) continue;
       this.tellOutbox(connection, { type: 'ask-still', connection: connection.number, slot });
     }
@@ -179,6 +179,7 @@ export class RequestHandler implements Stage {
     if (!entry) return;
     if (!this.submissions.hasRoom(entry.inbox, frame.length, header.count))
       return this.hold(connection, frame);
+    connection.heldSince = null;
     const origin = {
       connection: connection.number,
       slot: header.slot,
@@ -196,7 +197,7 @@ export class RequestHandler implements Stage {
 
   private hold(connection: ClientConnection, frame: Uint8Array): void {
     connection.held.push(frame);
-    connection.heldSince = this.options.now();
+    connection.heldSince ??= this.options.now();
     connection.socket.pause();
     this.waiting.add(connection);
   }
@@ -217,12 +218,13 @@ export class RequestHandler implements Stage {
   private refuseLongHeld(): void {
     const before = this.options.now() - BUSY_AFTER_MS;
     for (const connection of [...this.waiting]) {
-      if (connection.heldSince > before) continue;
+      if ((connection.heldSince ?? before) > before) continue;
       const frames = connection.held;
       connection.held = [];
       this.waiting.delete(connection);
       // The first waits for room; what came behind it is taken as usual, and may have to wait itself.
       this.refuseBusy(connection, frames.shift()!);
+      connection.heldSince = null;
       while (frames.length > 0 && connection.held.length === 0 && !connection.ended)
         this.take(connection, frames.shift()!);
       connection.held.push(...frames);

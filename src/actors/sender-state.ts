@@ -83,21 +83,28 @@ function inboxRows(reader: StoreReader, epoch: number, inbox: number): { pages: 
   return { pages, count: (pages.length - 9 * Math.ceil(pages.length / stride)) / INBOX_ROW_BYTES };
 }
 
+/** What reading an epoch costs, in runs looked at. */
+const HOP_COST = 200;
+
 /**
  * Place and hash of a sender's counter, found by walking back from `newest`, a place of a later
  * counter: within an epoch by the sender's runs, between epochs by the previous place that every
- * inbox row names. Undefined when the records are gone (retention).
+ * inbox row names. Undefined when the records are gone (retention), or when `budget` is used up: it
+ * counts runs looked at, and an epoch read as many of them.
  */
 export function findPlaced(
   reader: StoreReader,
   sender: string,
   counter: number,
   newest: Place,
+  budget: { left: number },
 ): { place: Place; hash: Uint8Array } | undefined {
   for (let place = newest; place.epoch > 0; ) {
     const runs = reader.get(epochKey(TABLE.senderRuns, place.epoch, place.inbox));
     if (!runs) return undefined;
     const { pages, count } = inboxRows(reader, place.epoch, place.inbox);
+    budget.left -= HOP_COST + runs.length / RUN.bytes;
+    if (budget.left < 0) return undefined;
     let first = -1;
     let found = -1;
     forEachRun(runs, count, (id, firstCounter, firstIndex, length) => {

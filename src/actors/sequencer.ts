@@ -72,6 +72,8 @@ export interface SequencerOptions extends Actors {
   readonly clock: NonNullable<ActorOptions<AnyActorLogic>['clock']>;
   /** Told of every phase of every epoch: for measurements and for tests that crash in between. */
   readonly observe: (phase: Phase, epoch: number) => void;
+  /** A phase has failed: the server must stop. Also told when a timer and no message began it. */
+  readonly failed: (error: Error) => void;
   /** Everything is drained. */
   readonly finished: () => void;
 }
@@ -109,7 +111,12 @@ export class Sequencer implements Stage {
     this.base = { size: options.frontier.size, root: options.frontier.root() };
     this.phases = createActor(this.machine(), { clock: options.clock });
     // XState hands errors of actions to observers; here they must end the step that caused them.
-    this.phases.subscribe({ error: (error) => (this.failure = error) });
+    this.phases.subscribe({
+      error: (error) => {
+        this.failure = error;
+        options.failed(error as Error);
+      },
+    });
     this.phases.start();
   }
 

@@ -2,7 +2,7 @@
  * The request handlers' handshake: hello, challenge, session, opened. A key opens its mailbox by
  * signing the challenge; a newer session of a key displaces the older one of the same kind.
  */
-import { importPublicKey, randomBytes, trustedPublicKey } from '#crypto';
+import { checkKey, randomBytes, trustedPublicKey } from '#crypto';
 import {
   type Checkpoint,
   checkpointText,
@@ -117,6 +117,7 @@ export class Sessions {
         id: idAt(key, 0),
         ...placementOf(key),
         open: false,
+        displaced: false,
         chain: null,
         answer: null,
       });
@@ -130,10 +131,11 @@ export class Sessions {
     const { serverId, placementOf } = this.options;
     const { kind, challenge, nonce, outbox } = connection;
     try {
-      // A key with a mailbox has passed the key rule when the mailbox was made.
-      const parsed = this.directory.has(key, 0) ? trustedPublicKey(key) : importPublicKey(key);
-      if (!parsed.verify(sessionBytes(serverId, kind, challenge!, nonce!, key), signature))
+      // The signature first: the key rule costs several times as much, and anybody can send garbage.
+      if (!trustedPublicKey(key).verify(sessionBytes(serverId, kind, challenge!, nonce!, key), signature))
         return 'session-refused';
+      // A key with a mailbox has passed the rule when the mailbox was made.
+      if (!this.directory.has(key, 0)) checkKey(key);
     } catch {
       return 'session-refused';
     }
@@ -185,9 +187,10 @@ export class Sessions {
     this.answer(connection, slot, 0, lastCounter);
   }
 
-  private answer(connection: ClientConnection, slot: number, error: number, lastCounter: number): void {
+  private answer(connection: ClientConnection, slot: number, code: number, lastCounter: number): void {
     const { slots, opening, socket } = connection;
     const entry = slots[slot]!;
+    const error = entry.displaced ? ERRORS.displaced.number : code;
     entry.open = error === 0;
     entry.answer = { error, lastCounter, ...(entry.chain ?? NO_CHAIN) };
     opening.find(({ first, count }) => slot >= first && slot < first + count)!.left--;
@@ -202,8 +205,12 @@ export class Sessions {
 
   /** A newer session took a slot over. The socket is closed when it was the last. */
   displaced(connection: ClientConnection, slot: number): void {
-    connection.slots[slot]!.open = false;
-    if (!connection.slots.some((each) => each.open)) {
+    const entry = connection.slots[slot]!;
+    entry.open = false;
+    entry.displaced = true;
+    // While others are being opened their answer says it.
+    if (!entry.answer) return;
+    if (connection.opening.length === 0 && !connection.slots.some((each) => each.open)) {
       return end(connection, 'displaced', 'a newer session of this key took over');
     }
     connection.socket.send(errorFrame('displaced', 'a newer session of this key took over', slot), false);

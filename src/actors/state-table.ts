@@ -14,6 +14,8 @@ export interface StateCodec<V> {
   decode(bytes: Uint8Array): V;
 }
 
+/** So many changes are written with the next epoch, however recent the last flush is. */
+export const FLUSH_CHANGED = 50_000;
 /** Clean entries kept in memory: at most twice this many. */
 const GENERATION = 50_000;
 

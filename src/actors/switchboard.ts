@@ -60,7 +60,10 @@ export class Switchboard {
 
   /** What another thread posted. */
   receive(envelopes: readonly Envelope[]): void {
-    this.step(() => this.queue.push(...envelopes));
+    this.step(() => {
+      // One by one: a spread of very many would overflow the stack.
+      for (const envelope of envelopes) this.queue.push(envelope);
+    });
   }
 
   private actor(to: Address): (message: ActorMessage) => void {

@@ -5,6 +5,7 @@ import { checkKey, checkSeed, isGoodPoint } from './rule.js';
 import type { PublicKey, Signer } from './types.js';
 
 export type { PublicKey, Signer };
+export { checkKey };
 
 ed.hashes.sha512 = sha512;
 

@@ -15,7 +15,7 @@ import { checkKey, checkSeed, hasIdentityR } from './rule.js';
 import type { PublicKey, Signer } from './types.js';
 
 export type { PublicKey, Signer };
-export { randomBytes };
+export { checkKey, randomBytes };
 
 // Undocumented in @types/node, present since Node 0.x, and the fastest way between bytes and strings.
 declare global {

@@ -5,7 +5,7 @@
  * Decoders are strict: one value, one encoding; trailing bytes are a `FormatError`.
  */
 import { ascii, FormatError, Reader, SIGNATURE_BYTES, Writer } from './bytes.js';
-import { MAX_ERROR_TEXT } from './limits.js';
+import { MAX_ERROR_TEXT, MAX_SESSIONS_PER_FRAME } from './limits.js';
 import type { Checkpoint } from './log.js';
 import { SESSION_KIND, type SessionKind } from './session.js';
 
@@ -106,7 +106,10 @@ export function encodeSession(requests: readonly SessionRequest[]): Uint8Array {
 
 export function decodeSession(frame: Uint8Array): SessionRequest[] {
   const reader = open(frame, FRAME.session);
-  const requests = Array.from({ length: reader.u16() }, () => ({
+  const count = reader.u16();
+  if (count > MAX_SESSIONS_PER_FRAME)
+    throw new FormatError(`${count} sessions, at most ${MAX_SESSIONS_PER_FRAME} in a frame`);
+  const requests = Array.from({ length: count }, () => ({
     key: reader.hash(),
     acknowledged: reader.u64(),
     signature: reader.bytes(SIGNATURE_BYTES),

@@ -270,7 +270,7 @@ function gathering(
       });
     }
     const list = waiting.get(thread);
-    if (list) list.push(...envelopes);
+    if (list) for (const envelope of envelopes) list.push(envelope);
     else waiting.set(thread, envelopes);
   };
 }

@@ -37,8 +37,14 @@ export interface Listener {
   terminate(): void;
 }
 
-/** A peer that has not answered a ping when the next is due is gone. */
+/** A peer that leaves so many pings unanswered is gone. */
 const PING_MS = 30_000;
+const MAX_PINGS = 4;
+const MAX_PINGS_SLOW = 20;
+/** Who is turned away has so long to close its side. */
+const TURNED_AWAY_MS = 1000;
+/** Connections beyond sockets: plain HTTP, and those that are being turned away. */
+const SPARE_CONNECTIONS = 1000;
 
 export function listenForClients(
   server: Server,
@@ -55,8 +61,10 @@ export function listenForClients(
   });
   let refusing = false;
   let next = 1;
-  const alive = new WeakSet<WebSocket>();
+  /** Pings since the last answer. */
+  const unanswered = new WeakMap<WebSocket, number>();
 
+  server.maxConnections = limits.sockets + SPARE_CONNECTIONS;
   server.on('upgrade', (request, stream, head) => {
     stream.on('error', () => stream.destroy());
     const target = parseTarget(request, outboxes);
@@ -65,8 +73,7 @@ export function listenForClients(
     if (!offersProtocol(request)) return refuseUpgrade(stream, '400 Bad Request');
     webSockets.handleUpgrade(request, stream, head, (socket) => {
       socket.on('error', () => {}); // ws closes the socket itself, with the right code
-      alive.add(socket);
-      socket.on('pong', () => alive.add(socket));
+      socket.on('pong', () => unanswered.set(socket, 0));
       if (webSockets.clients.size > limits.sockets) return turnAway(socket);
       serve(next++, socket, stream, target, limits, events);
     });
@@ -74,7 +81,11 @@ export function listenForClients(
 
   const pings = setInterval(() => {
     for (const socket of webSockets.clients) {
-      if (!alive.delete(socket)) socket.terminate();
+      const pings = unanswered.get(socket) ?? 0;
+      // Who is paused, by us or by a slow application, reads no pings: such a peer gets longer.
+      const most = socket.isPaused || socket.bufferedAmount > 0 ? MAX_PINGS_SLOW : MAX_PINGS;
+      unanswered.set(socket, pings + 1);
+      if (pings >= most) socket.terminate();
       else socket.ping();
     }
   }, PING_MS);
@@ -117,6 +128,7 @@ function refuseUpgrade(stream: Duplex, status: string): void {
 function turnAway(socket: WebSocket): void {
   socket.send(errorFrame('too-many-sockets', 'the server has as many sockets as it may', NO_SLOT));
   socket.close(ERRORS['too-many-sockets'].close, 'too-many-sockets');
+  setTimeout(() => socket.terminate(), TURNED_AWAY_MS).unref();
 }
 
 function serve(

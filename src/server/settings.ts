@@ -75,7 +75,7 @@ export function settingsFor(cores: number) {
       bundlesPerFrame: integer(1024, 1, U16, 'bundles', 'per submit frame'),
       frameBytes: integer(4_194_304, 1024, GIB, 'bytes', 'one WebSocket message'),
       countersKept: integer(4096, 1, U16, 'counters', 'per sender, to tell duplicates; also most in flight'),
-      retentionEpochs: integer(100_000, 1, U32, 'epochs', 'how long stages can be opened'),
+      retentionEpochs: integer(100_000, 2000, U32, 'epochs', 'how long stages can be opened'),
       sockets: integer(20_000, 1, 1_000_000, 'sockets', 'open at once'),
       mailboxesPerSocket: integer(4096, 1, U16, 'mailboxes', 'opened on one socket'),
       handshakeMs: integer(10_000, 1, TIMER, 'ms', 'from connection to first session'),

@@ -34,7 +34,7 @@ export function runWorker(task: WorkerTask, observe: ObservePhase): Promise<void
     );
     const finished = () => tell({ type: 'finished' });
     const hosted = hostActors(
-      pipelineOptions(task, store, switchboard, guarded, observe, finished),
+      pipelineOptions(task, store, switchboard, guarded, observe, finished, reject),
       task.thread,
       switchboard,
     );
@@ -70,6 +70,7 @@ function pipelineOptions(
   guarded: (run: () => void) => void,
   observe: ObservePhase,
   finished: () => void,
+  failed: (error: Error) => void,
 ) {
   const manifest = openManifest(task.manifest, task.manifestSignature);
   const hash = manifestHash(task.manifest);
@@ -100,6 +101,7 @@ function pipelineOptions(
       },
       observe,
       finished,
+      failed,
     },
   };
 }

@@ -210,6 +210,7 @@ export class Pipeline {
         },
         observe: () => {},
         finished: () => {},
+        failed: () => {},
       },
       send,
     );

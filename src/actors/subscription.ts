@@ -1,0 +1,41 @@
+/** What a deliverer keeps per mailbox and socket, and what an epoch has for them. */
+import type { CommittedEpoch } from './committed-epochs.js';
+import type { Still } from './signed-epoch.js';
+
+/** One mailbox on one socket. */
+export interface Subscription {
+  readonly mailbox: string;
+  readonly slot: number;
+  readonly connection: Connection;
+  /** Epoch of the last link sent, or acknowledged before. */
+  sentEpoch: number;
+  /** Acknowledged before this session was sent it: taken once it has been. 0 = nothing. */
+  wanted: number;
+  /** Everything committed has been sent; the next epoch comes at once. */
+  live: boolean;
+  /** Epochs still to send, newest first; made when the subscription falls behind. */
+  backlog: number[];
+}
+
+export interface Connection {
+  readonly number: number;
+  readonly slots: Map<number, Subscription>;
+  readonly behind: Set<Subscription>;
+  inFlight: number;
+  /** Size of the newest checkpoint the client has. */
+  logSize: number;
+  /** What the epoch just committed has for it. */
+  due: Due[];
+}
+
+/** A mailbox's link (its index) or still in an epoch. */
+export interface Due {
+  readonly subscription: Subscription;
+  readonly link: number;
+  readonly still: Still | null;
+}
+
+/** Position of its first leaf in the outbox's output. */
+export function positionOf(epoch: CommittedEpoch, { link, still }: Due): number {
+  return still ? still.position : epoch.links.position(link);
+}
