@@ -1,0 +1,136 @@
+/** What an outbox does for readers that are behind: never more than they take, never less than they need. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { address } from '../src/actors/messages.js';
+import { epochKey, TABLE } from '../src/actors/store-keys.js';
+import {
+  type Deliver,
+  decodeDeliver,
+  encodeAck,
+  FRAME,
+  MAILBOX_KIND,
+  SESSION_KIND,
+  type SessionKind,
+} from '../src/protocol/index.js';
+import { Pipeline } from './support/pipeline.js';
+import { clusterOf } from './support/side-by-side.js';
+import * as twin from './twin/index.js';
+import { named, type Shape, worldOf } from './worlds.js';
+
+const SHAPE: Shape = { inboxes: 1, outboxes: 1, mailboxes: 2, bundles: [], asked: [], moved: [] };
+const READER = 9;
+
+/** A sender, and a reader's mailbox on a socket that takes what the test says. */
+class OneOutbox {
+  readonly pipeline: Pipeline;
+  private readonly world = worldOf(SHAPE);
+  private readonly to = address('outbox');
+  private counter = 0;
+
+  constructor(bytesInFlight: number, slots = [0, 1]) {
+    this.pipeline = new Pipeline(clusterOf(this.world), {
+      checkInputs: false,
+      flushEpochs: 1,
+      bytesInFlight,
+    });
+    for (const slot of [0, 1]) this.open(slot, SESSION_KIND.front);
+    for (const slot of slots) this.open(slot);
+  }
+
+  open(slot: number, kind: SessionKind = SESSION_KIND.outbox): void {
+    const mailbox = this.world.clients[slot]!.id;
+    const session = { kind, acknowledged: 0, logSize: 0, seed: named('seed') };
+    this.pipeline.tell(this.to, { type: 'open-mailbox', connection: READER, slot, mailbox, ...session });
+  }
+
+  /** One epoch with one message of so many bytes to both mailboxes. */
+  epoch(bytes: number): void {
+    const recipients = this.world.clients
+      .map(({ id }) => ({
+        mailbox: id,
+        blinder: named('blinder').subarray(0, 16),
+        envelope: Buffer.alloc(0),
+      }))
+      .sort((a, b) => Buffer.compare(a.mailbox, b.mailbox));
+    const sender = this.world.clients[0]!.id;
+    const bundle = twin.bundleBytes({ sender, counter: 0n, recipients, body: Buffer.alloc(bytes) });
+    const frame = this.pipeline.frame(sender, ++this.counter, [bundle], 1, 7);
+    this.pipeline.tell(address('inbox'), { type: 'submit', frames: [frame] });
+    this.pipeline.close();
+    this.pipeline.commit();
+  }
+
+  acknowledge(epoch: number): void {
+    for (const slot of [0, 1])
+      this.pipeline.tell(this.to, { type: 'ack', connection: READER, frame: encodeAck([{ slot, epoch }]) });
+  }
+
+  /** Takes everything that was sent; returns its deliveries and its bytes. */
+  take(): { deliveries: Deliver[]; bytes: number } {
+    const frames = this.pipeline.takeGateway('frames').flatMap((message) => message.frames);
+    const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
+    this.pipeline.tell(this.to, { type: 'drained', connection: READER, bytes });
+    return { deliveries: frames.filter((frame) => frame[0] === FRAME.deliver).map(decodeDeliver), bytes };
+  }
+
+  hasBodies(epoch: number): boolean {
+    return this.pipeline.store.get(epochKey(TABLE.bodies, epoch, 0)) !== undefined;
+  }
+}
+
+const entries = (deliveries: Deliver[]) =>
+  deliveries.flatMap(({ epoch, mailboxes }) =>
+    mailboxes.flatMap((mailbox) =>
+      mailbox.kind === MAILBOX_KIND.link ? mailbox.entries.map(() => epoch.epoch) : [],
+    ),
+  );
+
+const outbox = suite('outbox');
+
+outbox('an acknowledgment of what this session was not sent yet deletes nothing before it is', () => {
+  const one = new OneOutbox(2000);
+  for (let i = 0; i < 6; i++) one.epoch(1500);
+  one.acknowledge(6);
+  one.epoch(1);
+  for (let epoch = 2; epoch <= 6; epoch++) assert.ok(one.hasBodies(epoch), `bodies of epoch ${epoch}`);
+  const seen: number[] = [];
+  for (let taken = one.take(); taken.bytes > 0; taken = one.take()) seen.push(...entries(taken.deliveries));
+  assert.equal([...new Set(seen)].sort(), [1, 2, 3, 4, 5, 6, 7]);
+  assert.is(seen.length, 14);
+  one.epoch(1);
+  one.epoch(1);
+  for (let epoch = 1; epoch <= 6; epoch++) assert.not(one.hasBodies(epoch), `bodies of epoch ${epoch}`);
+});
+
+outbox('an epoch never brings a socket much beyond what it may have outstanding', () => {
+  const one = new OneOutbox(100_000);
+  one.take();
+  one.epoch(200_000);
+  const first = one.take();
+  assert.ok(first.bytes < 600_000, `${first.bytes} bytes`);
+  for (let i = 0; i < 5; i++) one.epoch(200_000);
+  const sent = one.pipeline.takeGateway('frames').flatMap((message) => message.frames);
+  const bytes = sent.reduce((sum, frame) => sum + frame.length, 0);
+  assert.ok(bytes < 700_000, `${bytes} bytes of 2,400,000`);
+});
+
+outbox('one answer for a frame of acknowledgments that make no sense', () => {
+  const one = new OneOutbox(1 << 30);
+  one.epoch(1);
+  one.pipeline.gateway.length = 0;
+  const acks = Array.from({ length: 65_535 }, () => ({ slot: 0, epoch: 1e12 }));
+  one.pipeline.tell(address('outbox'), { type: 'ack', connection: READER, frame: encodeAck(acks) });
+  assert.is(one.pipeline.takeGateway('ack-refused').length, 1);
+});
+
+outbox('mailboxes of one socket take turns when they are behind', () => {
+  const one = new OneOutbox(1 << 30, []);
+  for (let i = 0; i < 100; i++) one.epoch(10);
+  one.open(0);
+  one.open(1);
+  one.pipeline.tell(address('outbox'), { type: 'drained', connection: READER, bytes: 0 });
+  const slots = one.take().deliveries.flatMap(({ mailboxes }) => mailboxes.map(({ slot }) => slot));
+  assert.ok(slots.indexOf(1) < slots.lastIndexOf(0), 'the second has a turn before the first is through');
+});
+
+outbox.run();
