@@ -115,13 +115,13 @@ test('a failure of the system says what to check', () => {
 
 test('config shows each value with its source', () => {
   const file = join(directory, 'server.json');
-  writeFileSync(file, '{"log": "warn"}');
+  writeFileSync(file, '{"mailboxes": "registered"}');
   const args = ['config', '--config', file, '--port', '1'];
   const { status, stdout } = countersign(args, { COUNTERSIGN_HOST: '::1' });
   assert.equal(status, 0);
   assert.match(stdout, /^ {2}port = 1 +port, flag --port$/m);
   assert.match(stdout, /^ {2}host = "::1" +address, env COUNTERSIGN_HOST$/m);
-  assert.match(stdout, /^ {2}log = "warn" +word, file .+server\.json$/m);
+  assert.match(stdout, /^ {2}mailboxes = "registered" +word, file .+server\.json$/m);
   assert.match(stdout, /^ {2}epoch\.heartbeatMs = 1000 +ms, default$/m);
   const told = json(countersign([...args, '--json']).stdout);
   assert.equal(told.config.port, 1);

@@ -63,20 +63,22 @@ test('with no source at all the defaults hold', () => {
       handshakeMs: 10000,
       bytesInFlight: 4194304,
     },
-    log: 'info',
   });
 });
 
 test('flags go above the environment, the environment above the file, the file above defaults', () => {
-  const file = jsonFile({ port: 1, host: 'file', log: 'warn', epoch: { heartbeatMs: 11 } });
+  const file = jsonFile({ port: 1, host: 'file', mailboxes: 'registered', epoch: { heartbeatMs: 11 } });
   const env = { COUNTERSIGN_PORT: '2', COUNTERSIGN_HOST: 'env', PORT: '9' };
   const config = load({ file, env, flags: { port: '3' } });
-  assert.deepEqual([config.port, config.host, config.log, config.epoch.heartbeatMs], [3, 'env', 'warn', 11]);
+  assert.deepEqual(
+    [config.port, config.host, config.mailboxes, config.epoch.heartbeatMs],
+    [3, 'env', 'registered', 11],
+  );
   assert.equal(config.epoch.minIntervalMs, 1);
   const from = new Map(describeConfig(config).map((row) => [row.key, row.from]));
   assert.equal(from.get('port'), 'flag --port');
   assert.equal(from.get('host'), 'env COUNTERSIGN_HOST');
-  assert.equal(from.get('log'), `file ${file}`);
+  assert.equal(from.get('mailboxes'), `file ${file}`);
   assert.equal(from.get('epoch.minIntervalMs'), 'default');
 });
 
@@ -93,12 +95,12 @@ test('a nested setting has a flag and a variable', () => {
 
 test('an unknown name is refused in every source, with the nearest known one', () => {
   const file = jsonFile({ prot: 1, epoch: { minIntervalMS: 1 }, limit: { recipients: 1 } });
-  assert.deepEqual(problems({ file, env: { COUNTERSIGN_HOTS: 'x' }, flags: { 'log-levle': 'info' } }), [
+  assert.deepEqual(problems({ file, env: { COUNTERSIGN_HOTS: 'x' }, flags: { mailboxs: 'open' } }), [
     `file ${file}: prot is no setting, the nearest is port`,
     `file ${file}: epoch.minIntervalMS is no setting, the nearest is epoch.minIntervalMs`,
     `file ${file}: limit is no setting, the nearest is host`,
     'env: COUNTERSIGN_HOTS is no setting, the nearest is COUNTERSIGN_HOST',
-    'flag: log-levle is no setting, the nearest is log',
+    'flag: mailboxs is no setting, the nearest is mailboxes',
   ]);
 });
 

@@ -81,7 +81,6 @@ export function settingsFor(cores: number) {
       handshakeMs: integer(10_000, 1, TIMER, 'ms', 'from connection to first session'),
       bytesInFlight: integer(4_194_304, 1024, GIB, 'bytes', 'sent to one socket and not yet taken'),
     },
-    log: choice('info', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'least level logged'),
   };
 }
 
