@@ -13,6 +13,9 @@ import type { FromWorker, ToWorker, WorkerTask } from './worker-task.js';
 /** The module whose default export is the task; tests give their own, which crash on purpose. */
 export const WORKER_MODULE = fileURLToPath(new URL('./worker.js', import.meta.url));
 
+/** How long tasks that were told to stop may take. */
+const STOP_MS = 10_000;
+
 export interface Workers {
   /** Resolves when every thread's actors have recovered. */
   readonly ready: Promise<void>;
@@ -69,7 +72,9 @@ export function startWorkers(
     async stop() {
       stopping = true;
       for (const port of main.values()) port.postMessage({ type: 'stop' } satisfies ToWorker);
-      await Promise.all(tasks);
+      // A task that does not end is ended with its thread: all that was told is on disk.
+      const late = new Promise((resolve) => setTimeout(resolve, STOP_MS).unref());
+      await Promise.race([Promise.all(tasks), late]);
       for (const port of main.values()) port.close();
       await pool.destroy();
     },
