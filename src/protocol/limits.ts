@@ -10,7 +10,5 @@ export const MAX_U16 = 0xffff;
 export const BUCKETS = 4096;
 /** Sessions in one session frame: each costs the server a signature check. */
 export const MAX_SESSIONS_PER_FRAME = 256;
-/** 2^53 − 1 leaves need at most 53 hashes in a path or a frontier. */
-export const MAX_LOG_PATH = 64;
 /** A text inside an error frame, in bytes. */
 export const MAX_ERROR_TEXT = 512;

@@ -6,7 +6,7 @@
  * an odd level moves up unchanged, which is the same tree as the RFC's recursive definition.
  */
 import { sha256, sha256Into } from '#crypto';
-import { concat, FormatError, HASH_BYTES, sameBytes } from './bytes.js';
+import { concat, FormatError, HASH_BYTES } from './bytes.js';
 
 /** The root of a tree without leaves. */
 export const EMPTY_ROOT = sha256(new Uint8Array(0));
@@ -316,9 +316,4 @@ export class Frontier {
     if (this.hashes.length === 0) return EMPTY_ROOT;
     return this.hashes.reduceRight((right, left) => nodeHash(left, right));
   }
-}
-
-/** Whether two packed hash lists are the same. */
-export function sameHash(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === HASH_BYTES && b.length === HASH_BYTES && sameBytes(a, 0, b, 0, HASH_BYTES);
 }

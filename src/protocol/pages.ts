@@ -127,7 +127,6 @@ export function putItemRow(
 /** Offsets inside a router or receiver row. */
 export const ITEM_INBOX_AT = 32;
 export const ITEM_INDEX_AT = 34;
-export const ITEM_HASH_AT = 38;
 const ITEM_ORDER_BYTES = 38;
 
 /** Whether rows rise strictly by (mailbox, inbox, index): their first 38 bytes sort as bytes do. */

@@ -249,11 +249,14 @@ async function drain(
   listener.refuse();
   handler.endAll('restarting', 'the server restarts');
   // Frames of this turn are handed over before the inboxes are told to drain.
-  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-  drainInboxes(inboxes);
-  const late = new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref());
-  // Actors that have failed finish nothing.
-  await Promise.race([workers.finished, late, failed.catch(() => {})]);
+  const turns = new Promise<boolean>((resolve) => setImmediate(() => setImmediate(() => resolve(false))));
+  // Who has failed finishes nothing: another epoch might be signed on a log that must not go on.
+  const hasFailed = await Promise.race([failed.catch(() => true), turns]);
+  if (!hasFailed) {
+    drainInboxes(inboxes);
+    const late = new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref());
+    await Promise.race([workers.finished, late, failed.catch(() => {})]);
+  }
   listener.terminate();
 }
 

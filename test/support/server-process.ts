@@ -1,8 +1,8 @@
 /** A server that can be killed and started again: same data directory, same ports. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../../src/cli/demo/server-process.js';
 import type { ServeOptions } from './serve.js';
 
 const SERVE = fileURLToPath(new URL('./serve.js', import.meta.url));
@@ -14,24 +14,6 @@ export interface Ending {
   readonly text: string;
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-}
-
-/**
- * A port that nobody listens on. Not one that the system gives out by itself: while the server is down
- * a client that tries to connect could be given it, and would then speak to itself.
- */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 20_000);
-    const probe = createServer();
-    const free = await new Promise<boolean>((resolve) => {
-      probe.once('error', () => resolve(false));
-      probe.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!free) continue;
-    await new Promise((resolve) => probe.close(resolve));
-    return port;
-  }
 }
 
 export class ServerProcess {
