@@ -101,7 +101,8 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
       identity,
       placementOf,
       checkpoint: () => inside.handler.checkpoint,
-      publicUrl: config.publicUrl,
+      publicUrl: () => config.publicUrl,
+      origins: () => config.origins,
     }),
     config.host,
     config.port,
@@ -114,7 +115,13 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
     config.internalPort,
   );
   undo.push(() => close(internal));
-  const listener = listenForClients(front, config.outboxes, config.limits, inside.events);
+  const listener = listenForClients(
+    front,
+    config.outboxes,
+    config.limits,
+    () => config.origins,
+    inside.events,
+  );
   const stop = once(async () => {
     ready = false;
     await drain(inside, listener, config.inboxes, failure.promise);
@@ -136,7 +143,7 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
 interface Inside {
   readonly workers: Workers;
   readonly handler: RequestHandler;
-  readonly events: Parameters<typeof listenForClients>[3];
+  readonly events: Parameters<typeof listenForClients>[4];
   readonly drainInboxes: (inboxes: number) => void;
   readonly register: (id: Uint8Array) => Promise<void>;
 }

@@ -10,6 +10,8 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { ClientSocket } from '../actors/client-connection.js';
 import { errorFrame } from '../actors/sessions.js';
 import { ERRORS, NO_SLOT, SESSION_KIND, type SessionKind, SUBPROTOCOL } from '../protocol/index.js';
+import { REFUSED_ORIGIN, refusedUpgrade } from './http.js';
+import { allowsOrigin } from './origins.js';
 
 export interface ListenerLimits {
   /** Bytes of one WebSocket message. */
@@ -50,6 +52,7 @@ export function listenForClients(
   server: Server,
   outboxes: number,
   limits: ListenerLimits,
+  origins: () => string,
   events: SocketEvents,
 ): Listener {
   const webSockets = new WebSocketServer({
@@ -68,9 +71,12 @@ export function listenForClients(
   server.on('upgrade', (request, stream, head) => {
     stream.on('error', () => stream.destroy());
     const target = parseTarget(request, outboxes);
-    if (refusing) return refuseUpgrade(stream, '503 Service Unavailable');
-    if (!target) return refuseUpgrade(stream, '404 Not Found');
-    if (!offersProtocol(request)) return refuseUpgrade(stream, '400 Bad Request');
+    const refuse = (...why: Parameters<typeof refusedUpgrade>) => stream.end(refusedUpgrade(...why));
+    if (refusing) return refuse('503 Service Unavailable', 'restarting', 'the server is stopping');
+    if (!allowsOrigin(origins(), request.headers.origin))
+      return refuse('403 Forbidden', 'origin-refused', REFUSED_ORIGIN);
+    if (!target) return refuse('404 Not Found', 'not-found', 'no such path or outbox');
+    if (!offersProtocol(request)) return refuse('400 Bad Request', 'bad-request', `offer ${SUBPROTOCOL}`);
     webSockets.handleUpgrade(request, stream, head, (socket) => {
       socket.on('error', () => {}); // ws closes the socket itself, with the right code
       socket.on('pong', () => unanswered.set(socket, 0));
@@ -119,10 +125,6 @@ function parseTarget({ url }: IncomingMessage, outboxes: number): Target | null 
 function offersProtocol({ headers }: IncomingMessage): boolean {
   const offered = headers['sec-websocket-protocol'] ?? '';
   return offered.split(',').some((protocol) => protocol.trim() === SUBPROTOCOL);
-}
-
-function refuseUpgrade(stream: Duplex, status: string): void {
-  stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
 function turnAway(socket: WebSocket): void {

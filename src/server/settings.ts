@@ -3,6 +3,7 @@
  * configuration (type, flags, environment names, help, validation) is derived from it.
  */
 import * as v from 'valibot';
+import { isOrigin } from './origins.js';
 
 /** One setting. `expected` completes the sentence "expected …". */
 export class Setting<T> {
@@ -53,6 +54,7 @@ export function settingsFor(cores: number) {
     port: integer(7700, 0, U16, 'port', 'for clients; 0 takes any free one'),
     internalPort: integer(7701, 0, U16, 'port', 'metrics and administration, always on loopback'),
     publicUrl: webSocketUrl('', 'what clients are told to connect to; empty: as their Host header says'),
+    origins: originList('', 'web pages that browsers may use the server from; empty: any'),
     inboxes: integer(placement.inboxes, 1, BUCKETS, 'actors', 'inboxes, each with its router'),
     outboxes: integer(placement.outboxes, 1, BUCKETS, 'actors', 'outboxes, each with its receiver'),
     threads: integer(placement.threads, 1, 256, 'threads', 'worker threads that host the actors'),
@@ -108,6 +110,15 @@ function webSocketUrl(fallback: string, about: string): Setting<string> {
     v.check((url) => url === '' || isWebSocketUrl(url)),
   );
   return new Setting(fallback, 'URL', about, 'a ws:// or wss:// URL with no query, or nothing', schema);
+}
+
+function originList(fallback: string, about: string): Setting<string> {
+  const schema = v.pipe(
+    v.string(),
+    v.check((list) => list === '' || list.split(' ').every(isOrigin)),
+  );
+  const expected = 'origins such as https://chat.example with one space between, or nothing';
+  return new Setting(fallback, 'origins', about, expected, schema);
 }
 
 function isWebSocketUrl(text: string): boolean {
