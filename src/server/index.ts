@@ -145,7 +145,7 @@ interface Inside {
   readonly handler: RequestHandler;
   readonly events: Parameters<typeof listenForClients>[4];
   readonly drainInboxes: (inboxes: number) => void;
-  readonly register: (id: Uint8Array) => Promise<void>;
+  readonly register: (ids: readonly Uint8Array[]) => Promise<void>;
 }
 
 /** The actors: request handler on this thread, the rest on workers. */
@@ -205,7 +205,7 @@ function runActors(
       handshakeTimeout: (...args) => step(() => handler.handshakeTimeout(...args)),
       closed: (...args) => step(() => handler.closed(...args)),
     },
-    register: (id) => new Promise((resolve) => step(() => handler.register(id, resolve))),
+    register: (ids) => new Promise((resolve) => step(() => handler.register(ids, resolve))),
     drainInboxes(inboxes) {
       for (let i = 0; i < inboxes; i++) step(() => switchboard.send(address('inbox', i), { type: 'drain' }));
     },
