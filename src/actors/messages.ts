@@ -99,6 +99,8 @@ export interface Refusal {
   readonly firstCounter: number;
   readonly count: number;
   readonly expected: number;
+  /** The recipient that the refusal is about, if it is about one. */
+  readonly mailbox?: Uint8Array;
   readonly text: string;
 }
 

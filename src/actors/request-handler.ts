@@ -239,17 +239,9 @@ export class RequestHandler implements Stage {
   /** `frame` is a submit frame whose header has been read once already. */
   private refuseBusy({ socket }: ClientConnection, frame: Uint8Array): void {
     const { slot, firstCounter, count } = decodeSubmitHeader(frame);
+    const { number } = ERRORS.busy;
     const text = 'the epoch is full';
-    const busy = {
-      number: ERRORS.busy.number,
-      slot,
-      firstCounter,
-      count,
-      expected: 0,
-      retryAfterMs: BUSY_RETRY_MS,
-      text,
-    };
-    socket.send(encodeError(busy), false);
+    socket.send(encodeError({ number, slot, firstCounter, count, retryAfterMs: BUSY_RETRY_MS, text }), false);
   }
 
   // ---- the operator
@@ -340,16 +332,8 @@ export class RequestHandler implements Stage {
   }
 
   private refuse(refusals: readonly Refusal[]): void {
-    for (const { connection, slot, code, firstCounter, count, expected, text } of refusals) {
-      const error = {
-        number: ERRORS[code].number,
-        slot,
-        firstCounter,
-        count,
-        expected,
-        retryAfterMs: 0,
-        text,
-      };
+    for (const { connection, code, ...rest } of refusals) {
+      const error = { number: ERRORS[code].number, ...rest };
       this.connections.get(connection)?.socket.send(encodeError(error), false);
     }
   }

@@ -55,15 +55,7 @@ export function end(connection: ClientConnection, code: ErrorCode, text: string)
 
 /** An error that is not about counters. */
 export function errorFrame(code: ErrorCode, text: string, slot: number): Uint8Array {
-  return encodeError({
-    number: ERRORS[code].number,
-    slot,
-    firstCounter: 0,
-    count: 0,
-    expected: 0,
-    retryAfterMs: 0,
-    text,
-  });
+  return encodeError({ number: ERRORS[code].number, slot, text });
 }
 
 const NO_CHAIN = { lastEpoch: 0, total: 0, head: new Uint8Array(32) };
