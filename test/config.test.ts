@@ -43,6 +43,7 @@ test('with no source at all the defaults hold', () => {
     internalPort: 7701,
     publicUrl: '',
     origins: '',
+    tls: { certificate: '', key: '' },
     inboxes: 1,
     outboxes: 1,
     threads: 1,

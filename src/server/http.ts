@@ -20,6 +20,8 @@ export interface FrontOptions {
   readonly identity: Identity;
   readonly placementOf: (id: Uint8Array) => PlacedAt;
   readonly checkpoint: () => Checkpoint;
+  /** Whether the port speaks TLS. */
+  readonly secure: boolean;
   /** ws:// or wss:// URL that clients are told; empty = made from the request's Host header. */
   readonly publicUrl: () => string;
   /** The setting `origins`. */
@@ -137,7 +139,7 @@ function sendMailbox(
 ): void {
   try {
     const { outbox } = options.placementOf(fromHex(hex, 32));
-    const base = options.publicUrl() || `ws://${headers.host ?? 'localhost'}`;
+    const base = options.publicUrl() || `${options.secure ? 'wss' : 'ws'}://${headers.host ?? 'localhost'}`;
     sendJson(response, 200, {
       mailbox: hex,
       outbox,
