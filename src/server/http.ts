@@ -8,6 +8,7 @@ import {
   checkpointOrigin,
   FormatError,
   fromHex,
+  manifestToJson,
   type PlacedAt,
   ROLE,
   toHex,
@@ -83,6 +84,7 @@ function manifestJson({ serverId, manifest, manifestBytes, manifestSignature }: 
   return {
     serverId: toHex(serverId),
     version: manifest.version,
+    content: manifestToJson(manifest),
     manifest: Buffer.from(manifestBytes).toString('base64'),
     signature: Buffer.from(manifestSignature).toString('base64'),
     rootKey: toHex(manifest.rootKey),

@@ -196,6 +196,7 @@ function runActors(
       frame: (...args) => step(() => handler.frame(...args)),
       drained: (...args) => step(() => handler.drained(...args)),
       handshakeTimeout: (...args) => step(() => handler.handshakeTimeout(...args)),
+      malformed: (...args) => step(() => handler.malformed(...args)),
       closed: (...args) => step(() => handler.closed(...args)),
     },
     register: (id) => new Promise((resolve) => step(() => handler.register(id, resolve))),
