@@ -178,15 +178,15 @@ deliveries('sent and received entries', () => {
 
 const hashes = (most: number) => fc.array(hash, { maxLength: most });
 const logProof = fc.oneof(
-  fc.record({ from: u64, signature: bytes(64), gap: hashes(5) }).map(({ from, signature, gap }) => ({
-    mode: 0,
-    proof: twin.join(twin.u64(from), signature, twin.hashList(gap)),
-    fast: { mode: 0, from: Number(from), signature, gap: twin.join(...gap) } as delivery.LogProof,
-  })),
-  fc.record({ size: u64, path: hashes(5) }).map(({ size, path }) => ({
-    mode: 1,
-    proof: twin.join(twin.u64(size), twin.hashList(path)),
-    fast: { mode: 1, size: Number(size), path: twin.join(...path) } as delivery.LogProof,
+  fc
+    .record({ at: u64, from: u64, signature: bytes(64), gap: hashes(5) })
+    .map(({ at, from, signature, gap }) => ({
+      bytes: twin.join(twin.u8(0), twin.u64(at), twin.u64(from), signature, twin.hashList(gap)),
+      fast: { mode: 0, logIndex: Number(at), from: Number(from), signature, gap: twin.join(...gap) } as const,
+    })),
+  fc.record({ at: u64, size: u64, path: hashes(5) }).map(({ at, size, path }) => ({
+    bytes: twin.join(twin.u8(1), twin.u64(at), twin.u64(size), twin.hashList(path)),
+    fast: { mode: 1, logIndex: Number(at), size: Number(size), path: twin.join(...path) } as const,
   })),
 );
 const epochPart = fc.record({
@@ -244,7 +244,7 @@ const mailbox = fc.oneof(
 /** A decoded frame back into bytes, by the table. */
 function encodeDeliver(frame: delivery.Deliver): Uint8Array {
   const out = new Writer(1);
-  delivery.putDeliverHead(out, frame.logIndex, frame.proof, frame.epoch);
+  delivery.putDeliverHead(out, frame.proof, frame.epoch);
   out.u16(frame.mailboxes.length);
   for (const one of frame.mailboxes) {
     out.u16(one.slot).u32(one.position).u8(one.kind);
@@ -265,30 +265,23 @@ function encodeEntry(e: delivery.DeliveredEntry): Uint8Array {
   if (e.kind === delivery.ENTRY_KIND.sent) return out.u64(e.counter).bytes(e.messageHash).done();
   out.bytes(e.sender).u64(e.counter).u16(e.recipients).u16(e.position).bytes(e.blinder);
   out.u8(e.siblings.length / 32).bytes(e.siblings);
-  out.u32(e.envelopePart.length).bytes(e.envelopePart);
-  return out.u32(e.bodyPart.length).bytes(e.bodyPart).done();
+  out.u32(e.envelope.length).bytes(e.envelope);
+  return out.u32(e.body.length).bytes(e.body).done();
 }
 
 deliveries('random deliver frames', () => {
   const mailboxes = fc.array(mailbox, { minLength: 1, maxLength: 4 });
   fc.assert(
     fc.property(
-      u64,
       logProof,
       epochPart,
       mailboxes,
       hashes(8),
       fc.array(change, { maxLength: 8 }),
-      (logIndex, log, part, boxes, proof, changes) => {
-        const head = twin.join(
-          twin.u8(0x84),
-          twin.u8(log.mode),
-          twin.u64(logIndex),
-          log.proof,
-          epochPartBytes(part),
-        );
+      (log, part, boxes, proof, changes) => {
+        const head = twin.join(twin.u8(0x84), log.bytes, epochPartBytes(part));
         const out = new Writer(1);
-        delivery.putDeliverHead(out, Number(logIndex), log.fast, {
+        delivery.putDeliverHead(out, log.fast, {
           ...part,
           epoch: Number(part.epoch),
           previousEpoch: Number(part.previousEpoch),

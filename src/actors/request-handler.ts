@@ -128,6 +128,11 @@ export class RequestHandler implements Stage {
     else this.take(connection, frame);
   }
 
+  /** A message that is no frame. */
+  malformed(number: number, text: string): void {
+    this.with(number, (connection) => end(connection, 'malformed-frame', text));
+  }
+
   private take(connection: ClientConnection, frame: Uint8Array): void {
     try {
       this.dispatch(connection, frame);
