@@ -3,8 +3,8 @@
  * (submissions.ts), acknowledgments; frames on their way out. One for all sockets of a thread.
  *
  * In:  sockets (connected, frame, drained, closed); refused, placed, sender-opened, queue-taken,
- *      released (inboxes); mailbox-opened, frames, displaced, ack-refused (outboxes); committed
- * Out: submit, open-sender (inboxes); open-mailbox, ack, ask-still, drained, disconnected (outboxes)
+ *      released (inboxes); mailbox-opened, frames, displaced, ack-refused (outboxes); committed; finished
+ * Out: submit, open-sender, drain (inboxes); open-mailbox, ack, ask-still, drained, disconnected (outboxes)
  * Owns: per socket its handshake, its slots and the frames that wait for room.
  *
  * 1. Whatever a client sends wrong gets a coded answer and costs nobody else anything.
@@ -20,7 +20,6 @@ import {
   decodeSession,
   decodeSubmitHeader,
   ERRORS,
-  type ErrorCode,
   encodeError,
   encodePlacedRuns,
   FormatError,
@@ -69,6 +68,7 @@ export class RequestHandler implements Stage {
   /** Mailboxes that the operator adds: asked for like sessions, under negative numbers. */
   private readonly registrations = new Map<number, () => void>();
   private lastRegistration = 0;
+  private draining: { left: number; readonly finished: () => void } | null = null;
   /** Newest committed. */
   checkpoint: Checkpoint;
 
@@ -119,6 +119,7 @@ export class RequestHandler implements Stage {
   frame(number: number, frame: Uint8Array): void {
     const connection = this.connections.get(number);
     if (!connection || connection.ended) return;
+    if (this.draining && frame[0] !== FRAME.ack) return;
     // A paused socket may still give what it had read already.
     if (connection.held.length > 0) connection.held.push(frame);
     else this.take(connection, frame);
@@ -133,9 +134,27 @@ export class RequestHandler implements Stage {
     }
   }
 
-  /** Ends every connection, one after another, with the same word. */
-  endAll(code: ErrorCode, text: string): void {
-    for (const connection of this.connections.values()) end(connection, code, text);
+  // ---- the end
+
+  /** Takes in nothing more but acknowledgments; calls back when `actors` have told all that they have. */
+  drain(actors: number, finished: () => void): void {
+    this.draining = { left: actors, finished };
+    this.submissions.flush();
+    for (let i = 0; i < this.options.inboxes; i++) this.send(address('inbox', i), { type: 'drain' });
+    for (const connection of this.waiting) {
+      connection.held = [];
+      connection.socket.resume();
+    }
+    this.waiting.clear();
+  }
+
+  /** By their numbers. */
+  get open(): number[] {
+    return [...this.connections.keys()];
+  }
+
+  sendAway(number: number, retryAfterMs: number): void {
+    this.with(number, (connection) => end(connection, 'restarting', 'the server restarts', retryAfterMs));
   }
 
   private dispatch(connection: ClientConnection, frame: Uint8Array): void {
@@ -310,6 +329,9 @@ export class RequestHandler implements Stage {
       case 'committed':
         this.checkpoint = message.checkpoint;
         return this.refuseLongHeld();
+      case 'finished':
+        if (this.draining && --this.draining.left === 0) this.draining.finished();
+        return;
       default:
         throw new Error(`request handler does not take '${message.type}'`);
     }
