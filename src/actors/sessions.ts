@@ -60,15 +60,7 @@ export function end(connection: ClientConnection, code: ErrorCode, text: string,
 
 /** An error that is not about counters. */
 export function errorFrame(code: ErrorCode, text: string, slot: number, retryAfterMs = 0): Uint8Array {
-  return encodeError({
-    number: ERRORS[code].number,
-    slot,
-    firstCounter: 0,
-    count: 0,
-    expected: 0,
-    retryAfterMs,
-    text,
-  });
+  return encodeError({ number: ERRORS[code].number, slot, retryAfterMs, text });
 }
 
 const NO_CHAIN = { lastEpoch: 0, total: 0, head: new Uint8Array(32) };

@@ -190,7 +190,7 @@ interface Inside {
   readonly drain: () => Promise<void>;
   readonly connections: () => readonly number[];
   readonly sendAway: (connection: number, retryAfterMs: number) => void;
-  readonly register: (id: Uint8Array) => Promise<void>;
+  readonly register: (ids: readonly Uint8Array[]) => Promise<void>;
 }
 
 /** The actors: request handler on this thread, the rest on workers. */
@@ -253,7 +253,7 @@ function runActors(
       handshakeTimeout: (...args) => step(() => handler.handshakeTimeout(...args)),
       closed: (...args) => step(() => handler.closed(...args)),
     },
-    register: (id) => new Promise((resolve) => step(() => handler.register(id, resolve))),
+    register: (ids) => new Promise((resolve) => step(() => handler.register(ids, resolve))),
     drain: () =>
       new Promise((resolve) => step(() => handler.drain(config.inboxes + config.outboxes, resolve))),
     connections: () => handler.open,
