@@ -31,15 +31,20 @@ import type { MailboxDirectory } from './mailbox-directory.js';
 import { address, type MailboxOpened, type Send, type SenderOpened, type StoreReader } from './messages.js';
 import { numberKey, TABLE } from './store-keys.js';
 
+export interface LiveSettings {
+  readonly mailboxesPerSocket: number;
+  /** Whether a valid session of an unknown key makes its mailbox. */
+  readonly openMailboxes: boolean;
+}
+
 export interface SessionsOptions {
   readonly serverId: Uint8Array;
   readonly manifestHash: Uint8Array;
   readonly keys: PublicKeyBook;
   readonly reader: StoreReader;
   readonly placementOf: (id: Uint8Array) => PlacedAt;
-  readonly mailboxesPerSocket: number;
-  /** Whether a valid session of an unknown key makes its mailbox. */
-  readonly openMailboxes: boolean;
+  /** What may change while the server runs. */
+  readonly live: () => LiveSettings;
   /** A client holds a signed checkpoint that our log does not bear out: the server must not go on. */
   readonly rolledBack: (size: number) => void;
 }
@@ -96,7 +101,8 @@ export class Sessions {
 
   session(connection: ClientConnection, requests: readonly SessionRequest[]): void {
     const first = connection.slots.length;
-    const { mailboxesPerSocket, placementOf } = this.options;
+    const { live, placementOf } = this.options;
+    const { mailboxesPerSocket } = live();
     if (first + requests.length > mailboxesPerSocket) {
       return end(connection, 'too-many-mailboxes', `at most ${mailboxesPerSocket} mailboxes on a socket`);
     }
@@ -140,7 +146,7 @@ export class Sessions {
     acknowledged: number,
   ): void {
     const { key, outbox } = slots[slot]!;
-    const seed = this.options.openMailboxes ? Uint8Array.from(randomBytes(32)) : null;
+    const seed = this.options.live().openMailboxes ? Uint8Array.from(randomBytes(32)) : null;
     const to = address('outbox', outbox);
     this.send(to, {
       type: 'open-mailbox',

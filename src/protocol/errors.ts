@@ -37,6 +37,7 @@ export const ERRORS = {
   // HTTP.
   'not-found': { number: 60, temporary: false },
   'bad-request': { number: 61, temporary: false },
+  'origin-refused': { number: 62, temporary: false },
   // Found by a client; never sent.
   'verification-failed': { number: 100, temporary: false },
   'wrong-server': { number: 101, temporary: false },
