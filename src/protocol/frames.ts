@@ -35,6 +35,7 @@ export const FRAME = {
   submit: 0x03,
   ack: 0x04,
   askStill: 0x05,
+  ping: 0x06,
   challenge: 0x81,
   opened: 0x82,
   placed: 0x83,
@@ -42,6 +43,7 @@ export const FRAME = {
   checkpoint: 0x85,
   endOfBacklog: 0x86,
   error: 0x87,
+  pong: 0x88,
 } as const;
 
 /** The type byte of a frame. Throws `FormatError` on an empty one. */
@@ -199,6 +201,15 @@ export const encodeAskStill = (slots: readonly number[]) => encode(FRAME.askStil
 export const decodeAskStill = (frame: Uint8Array) => decodeAs(FRAME.askStill, askStill, frame).slots;
 
 // ---- checkpoint
+
+/** ping := 0x06, answered by pong := 0x88: for clients whose WebSockets cannot ping. */
+export const PING = Uint8Array.of(FRAME.ping);
+export const PONG = Uint8Array.of(FRAME.pong);
+
+/** Throws `FormatError` on a ping with anything behind its type. */
+export function decodePing(frame: Uint8Array): void {
+  open(frame, FRAME.ping).end();
+}
 
 /**
  * Brings a client whose newest checkpoint has size `from` to the one of size `to`: the complete
