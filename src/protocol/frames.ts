@@ -200,16 +200,18 @@ const askStill = struct({ slots: list(u16, u16) });
 export const encodeAskStill = (slots: readonly number[]) => encode(FRAME.askStill, askStill, { slots });
 export const decodeAskStill = (frame: Uint8Array) => decodeAs(FRAME.askStill, askStill, frame).slots;
 
-// ---- checkpoint
+// ---- ping, pong
 
-/** ping := 0x06, answered by pong := 0x88: for clients whose WebSockets cannot ping. */
-export const PING = Uint8Array.of(FRAME.ping);
-export const PONG = Uint8Array.of(FRAME.pong);
+/** A ping is answered by a pong: for clients whose WebSockets cannot ping. */
+const nothing = struct({});
+
+export const PING = encode(FRAME.ping, nothing, {});
+export const PONG = encode(FRAME.pong, nothing, {});
 
 /** Throws `FormatError` on a ping with anything behind its type. */
-export function decodePing(frame: Uint8Array): void {
-  open(frame, FRAME.ping).end();
-}
+export const decodePing = (frame: Uint8Array) => decodeAs(FRAME.ping, nothing, frame);
+
+// ---- checkpoint
 
 /**
  * Brings a client whose newest checkpoint has size `from` to the one of size `to`: the complete
@@ -273,10 +275,12 @@ export const CONTROL_FRAMES = {
   submit,
   ack: acks,
   askStill,
+  ping: nothing,
   challenge,
   opened,
   placed,
   checkpoint: checkpointFrame,
   endOfBacklog,
+  pong: nothing,
   error,
 } as const;
