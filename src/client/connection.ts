@@ -170,9 +170,8 @@ export class Connection {
   /** An error about the whole connection: the server closes it next. */
   private isForAll(frame: Uint8Array): boolean {
     const { number, slot, text } = overFrame(frame, () => decodeError(frame));
-    const code = errorCode(number);
-    if (slot !== NO_SLOT || !code || !isClosing(code)) return false;
-    this.told = new CountersignError(code, text);
+    if (slot !== NO_SLOT) return false;
+    this.told = new CountersignError(errorCode(number) ?? 'session-refused', text);
     return true;
   }
 
@@ -236,7 +235,7 @@ export class Connection {
   private closed(code: number, reason: string): void {
     const stayAway = code === ERRORS.displaced.close || (code >= 3500 && code <= 3999);
     if (!stayAway) return this.retry(reason || `closed with code ${code}`);
-    const why: ErrorCode = code === ERRORS.displaced.close ? 'displaced' : 'closed';
+    const why: ErrorCode = code === ERRORS.displaced.close ? 'displaced' : 'session-refused';
     this.giveUp(this.told ?? new CountersignError(why, reason || `closed with code ${code}`), code);
   }
 
@@ -272,8 +271,4 @@ export class Connection {
     this.leave('gone');
     socket?.close(1000, 'closed');
   }
-}
-
-function isClosing(code: ErrorCode): boolean {
-  return 'close' in ERRORS[code];
 }

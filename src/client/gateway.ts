@@ -4,7 +4,7 @@
  */
 import type { Checkpoint, Manifest } from '../protocol/index.js';
 import { CountersignError, ZERO_HASH } from '../protocol/index.js';
-import { abortable, abortedError } from './abortable.js';
+import { abortable, abortedError, onAbort } from './abortable.js';
 import type { Retry } from './connection.js';
 import { fetchOutboxUrl } from './directory.js';
 import { Emitter } from './events.js';
@@ -171,13 +171,13 @@ export class Gateway {
       const abort = () => this.fail(this.fronts[0]!.connection.problem ?? toError(signal.reason));
       const settle = <V>(run: (value: V) => void) => {
         return (value: V) => {
-          signal.removeEventListener('abort', abort);
+          leave();
           this.opening = null;
           run(value);
         };
       };
+      const leave = onAbort(signal, abort);
       this.opening = { resolve: settle<void>(resolve), reject: settle(reject) };
-      signal.addEventListener('abort', abort, { once: true });
       if (signal.aborted) abort();
       else for (const { connection } of this.fronts) connection.start();
     });
@@ -233,9 +233,9 @@ export class Gateway {
   endWith(signal: AbortSignal | undefined): void {
     if (!signal) return;
     const abort = () => void this.close(abortedError(signal)).catch(() => {});
-    signal.addEventListener('abort', abort, { once: true });
-    this.ending.signal.addEventListener('abort', () => signal.removeEventListener('abort', abort));
-    if (signal.aborted) abort();
+    if (this.ended) return;
+    if (signal.aborted) return abort();
+    onAbort(this.ending.signal, onAbort(signal, abort));
   }
 
   private storeFailed(error: unknown): void {

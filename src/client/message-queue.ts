@@ -1,4 +1,5 @@
 /** What `for await` reads from: messages in order, waited for one at a time, acknowledged on the way. */
+import { onAbort } from './abortable.js';
 import type { Message } from './message.js';
 
 export interface QueueOptions {
@@ -66,7 +67,7 @@ export class MessageQueue {
     const stop = () => {
       isOver = true;
       this.reading = false;
-      signal?.removeEventListener('abort', abort);
+      leave?.();
     };
     const abort = () => {
       if (isOver) return;
@@ -75,7 +76,7 @@ export class MessageQueue {
       this.reader = null;
       reader?.end(null);
     };
-    signal?.addEventListener('abort', abort, { once: true });
+    const leave = signal && !signal.aborted ? onAbort(signal, abort) : null;
     if (signal?.aborted) stop();
     const iterator: AsyncIterableIterator<Message, undefined> = {
       next: async () => {

@@ -1,6 +1,6 @@
 /** Opens a gateway: store, server, sockets, within a time. */
 import { CountersignError, toHex } from '../protocol/index.js';
-import { abortedError } from './abortable.js';
+import { abortedError, onAbort } from './abortable.js';
 import { addresses } from './directory.js';
 import { connectError, findServer, timeout } from './find-server.js';
 import { Gateway, type OnMessages } from './gateway.js';
@@ -20,8 +20,7 @@ export async function openGateway(
   const { http, front: frontUrl } = addresses(options.url);
   if (signal?.aborted) throw abortedError(signal);
   const ending = new AbortController();
-  const abort = () => ending.abort(signal!.reason);
-  signal?.addEventListener('abort', abort, { once: true });
+  const leave = signal && onAbort(signal, () => ending.abort(signal.reason));
   const timer = setTimeout(() => ending.abort(timeout(settings)), settings.connectTimeoutMs);
   try {
     const saved = await load(store);
@@ -37,7 +36,7 @@ export async function openGateway(
     throw connectError(error, ending.signal);
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', abort);
+    leave?.();
   }
 }
 
