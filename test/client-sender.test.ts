@@ -16,6 +16,7 @@ import {
   MessageHasher,
   type Policy,
   toHex,
+  ZERO_HASH,
 } from '../src/protocol/index.js';
 import { named } from './worlds.js';
 
@@ -102,7 +103,8 @@ class Rig {
 
   refuse(code: ErrorCode, firstCounter: number, count: number, retryAfterMs = 0): void {
     const { number } = ERRORS[code];
-    this.sender.refused({ number, slot: 0, firstCounter, count, expected: 0, retryAfterMs, text: '' });
+    const about = { expected: 0, retryAfterMs, mailbox: ZERO_HASH, text: '' };
+    this.sender.refused({ number, slot: 0, firstCounter, count, ...about });
   }
 
   /** Frames since the last time. */

@@ -36,6 +36,12 @@ export class StateTable<V> {
     return this.dirty.get(id) ?? this.flushing.get(id) ?? this.recent.get(id) ?? this.load(id);
   }
 
+  /** Whether the id has a state; one that is not in memory is not brought there. */
+  has(id: string): boolean {
+    const inMemory = this.dirty.has(id) || this.flushing.has(id) || this.recent.has(id) || this.older.has(id);
+    return inMemory || this.reader.get(idKey(this.table, idBytes(id))) !== undefined;
+  }
+
   private load(id: string): V | undefined {
     let value = this.older.get(id);
     if (value === undefined) {

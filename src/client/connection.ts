@@ -70,6 +70,8 @@ export interface ConnectionOptions {
 const SESSIONS_PER_FRAME = 256;
 const NO_CHECKPOINT = { size: 0, root: ZERO_HASH, signature: new Uint8Array(SIGNATURE_BYTES) };
 const HANDSHAKE_MS = 15_000;
+/** A server may send clients away for so long. */
+const MOST_AWAY_MS = 600_000;
 
 type State = 'idle' | 'dialing' | 'greeting' | 'opening' | 'open' | 'waiting' | 'gone';
 
@@ -90,6 +92,8 @@ export class Connection {
   /** What the server said before it closed the socket. */
   private told: CountersignError | null = null;
   private lastError: CountersignError | null = null;
+  /** When the server wants to see this client again, if it has said so. */
+  private awayMs = 0;
 
   constructor(
     private readonly options: ConnectionOptions,
@@ -169,9 +173,10 @@ export class Connection {
 
   /** An error about the whole connection: the server closes it next. */
   private isForAll(frame: Uint8Array): boolean {
-    const { number, slot, text } = overFrame(frame, () => decodeError(frame));
+    const { number, slot, text, retryAfterMs } = overFrame(frame, () => decodeError(frame));
     if (slot !== NO_SLOT) return false;
     this.told = new CountersignError(errorCode(number) ?? 'session-refused', text);
+    this.awayMs = Math.min(retryAfterMs, MOST_AWAY_MS);
     return true;
   }
 
@@ -243,7 +248,8 @@ export class Connection {
     const reason = this.told ?? new CountersignError('connection-lost', why);
     this.lastError = reason;
     this.leave('waiting');
-    const retryInMs = this.backoff.next();
+    const retryInMs = this.awayMs || this.backoff.next();
+    this.awayMs = 0;
     this.timer = setTimeout(() => this.start(), retryInMs);
     this.host.retrying({ attempt: this.inRow + 1, retryInMs, reason });
   }

@@ -1,5 +1,13 @@
 /** What a sender is told, and what it tells the rest of the client. */
-import type { CountersignError, Policy } from '../protocol/index.js';
+import {
+  CountersignError,
+  type ErrorFrame,
+  equalBytes,
+  errorCode,
+  type Policy,
+  toHex,
+  ZERO_HASH,
+} from '../protocol/index.js';
 import type { Receipt } from './message.js';
 
 export interface SenderOptions {
@@ -20,4 +28,10 @@ export interface SenderHost {
   lateReceipt(receipt: Receipt): void;
   /** This counter was used for another message: the key is in use elsewhere, or was restored. */
   conflict(counter: number, error: CountersignError): void;
+}
+
+/** Why bundles are refused. A number that is not known is permanent. */
+export function reasonOf({ number, text, mailbox }: ErrorFrame): CountersignError {
+  const about = equalBytes(mailbox, ZERO_HASH) ? {} : { mailbox: toHex(mailbox) };
+  return new CountersignError(errorCode(number) ?? 'session-refused', text, about);
 }

@@ -14,7 +14,6 @@ import {
   CountersignError,
   ERRORS,
   type ErrorFrame,
-  errorCode,
   type MessageHasher,
   type Place,
   sameBytes,
@@ -22,7 +21,7 @@ import {
 import { InFlight, Outgoing, type Resolved } from './in-flight.js';
 import type { Receipt, UnprovenPlace } from './message.js';
 import type { Participant, Persister } from './persister.js';
-import type { SenderHost, SenderOptions } from './sender-options.js';
+import { reasonOf, type SenderHost, type SenderOptions } from './sender-options.js';
 import type { Change, SavedMailbox } from './store.js';
 import { VerificationError } from './verification-error.js';
 import type { OwnMessages } from './verifier.js';
@@ -270,9 +269,9 @@ export class Sender implements Participant {
 
   /** The counter that an error expects is not used: only what is placed is known to be taken in. */
   refused(error: ErrorFrame): void {
-    const code = errorCode(error.number) ?? 'closed';
+    const reason = reasonOf(error);
+    const { code } = reason;
     const last = error.firstCounter + error.count - 1;
-    const reason = new CountersignError(code, error.text);
     if (code === 'counter-expired') return this.expired(error.firstCounter, last, reason);
     for (const item of this.items.between(error.firstCounter, last)) {
       if (item.counter <= this.taken && code === 'busy') this.askFrom = Math.min(this.askFrom, item.counter);
