@@ -42,12 +42,15 @@ test('with no source at all the defaults hold', () => {
     port: 7700,
     internalPort: 7701,
     publicUrl: '',
+    origins: '',
+    tls: { certificate: '', key: '' },
     inboxes: 1,
     outboxes: 1,
     threads: 1,
     checks: 'process-boundaries',
     epoch: { minIntervalMs: 1, heartbeatMs: 1000 },
     mailboxes: 'open',
+    shutdown: { drainMs: 30000, socketsPerSecond: 1000, closeMs: 5000, returnMs: 30000 },
     limits: {
       messagesPerEpoch: 65536,
       bytesPerEpoch: 33554432,
@@ -143,6 +146,21 @@ test('the public URL is a plain WebSocket URL', () => {
   for (const url of ['http://x', 'wss://me@x', 'wss://x?token=1', 'wss://x#y', 'x']) {
     assert.match(problems({ flags: { 'public-url': url } })[0]!, /expected a ws:\/\/ or wss:\/\/ URL/);
   }
+});
+
+test('origins are written as browsers write them', () => {
+  const list = 'https://chat.example http://localhost:8080 capacitor://localhost';
+  assert.equal(load({ flags: { origins: list } }).origins, list);
+  for (const bad of [
+    'https://x/',
+    'https://X',
+    'https://x:443',
+    'x',
+    '*',
+    'https://a,https://b',
+    'https://a  b',
+  ])
+    assert.match(problems({ flags: { origins: bad } })[0]!, /expected origins such as/);
 });
 
 test('placement follows the cores', () => {

@@ -178,15 +178,15 @@ deliveries('sent and received entries', () => {
 
 const hashes = (most: number) => fc.array(hash, { maxLength: most });
 const logProof = fc.oneof(
-  fc.record({ from: u64, signature: bytes(64), gap: hashes(5) }).map(({ from, signature, gap }) => ({
-    mode: 0,
-    proof: twin.join(twin.u64(from), signature, twin.hashList(gap)),
-    fast: { mode: 0, from: Number(from), signature, gap: twin.join(...gap) } as delivery.LogProof,
-  })),
-  fc.record({ size: u64, path: hashes(5) }).map(({ size, path }) => ({
-    mode: 1,
-    proof: twin.join(twin.u64(size), twin.hashList(path)),
-    fast: { mode: 1, size: Number(size), path: twin.join(...path) } as delivery.LogProof,
+  fc
+    .record({ at: u64, from: u64, signature: bytes(64), gap: hashes(5) })
+    .map(({ at, from, signature, gap }) => ({
+      bytes: twin.join(twin.u8(0), twin.u64(at), twin.u64(from), signature, twin.hashList(gap)),
+      fast: { mode: 0, logIndex: Number(at), from: Number(from), signature, gap: twin.join(...gap) } as const,
+    })),
+  fc.record({ at: u64, size: u64, path: hashes(5) }).map(({ at, size, path }) => ({
+    bytes: twin.join(twin.u8(1), twin.u64(at), twin.u64(size), twin.hashList(path)),
+    fast: { mode: 1, logIndex: Number(at), size: Number(size), path: twin.join(...path) } as const,
   })),
 );
 const epochPart = fc.record({
@@ -244,7 +244,7 @@ const mailbox = fc.oneof(
 /** A decoded frame back into bytes, by the table. */
 function encodeDeliver(frame: delivery.Deliver): Uint8Array {
   const out = new Writer(1);
-  delivery.putDeliverHead(out, frame.logIndex, frame.proof, frame.epoch);
+  delivery.putDeliverHead(out, frame.proof, frame.epoch);
   out.u16(frame.mailboxes.length);
   for (const one of frame.mailboxes) {
     out.u16(one.slot).u32(one.position).u8(one.kind);
@@ -265,30 +265,23 @@ function encodeEntry(e: delivery.DeliveredEntry): Uint8Array {
   if (e.kind === delivery.ENTRY_KIND.sent) return out.u64(e.counter).bytes(e.messageHash).done();
   out.bytes(e.sender).u64(e.counter).u16(e.recipients).u16(e.position).bytes(e.blinder);
   out.u8(e.siblings.length / 32).bytes(e.siblings);
-  out.u32(e.envelopePart.length).bytes(e.envelopePart);
-  return out.u32(e.bodyPart.length).bytes(e.bodyPart).done();
+  out.u32(e.envelope.length).bytes(e.envelope);
+  return out.u32(e.body.length).bytes(e.body).done();
 }
 
 deliveries('random deliver frames', () => {
   const mailboxes = fc.array(mailbox, { minLength: 1, maxLength: 4 });
   fc.assert(
     fc.property(
-      u64,
       logProof,
       epochPart,
       mailboxes,
       hashes(8),
       fc.array(change, { maxLength: 8 }),
-      (logIndex, log, part, boxes, proof, changes) => {
-        const head = twin.join(
-          twin.u8(0x84),
-          twin.u8(log.mode),
-          twin.u64(logIndex),
-          log.proof,
-          epochPartBytes(part),
-        );
+      (log, part, boxes, proof, changes) => {
+        const head = twin.join(twin.u8(0x84), log.bytes, epochPartBytes(part));
         const out = new Writer(1);
-        delivery.putDeliverHead(out, Number(logIndex), log.fast, {
+        delivery.putDeliverHead(out, log.fast, {
           ...part,
           epoch: Number(part.epoch),
           previousEpoch: Number(part.previousEpoch),
@@ -445,14 +438,15 @@ frameCase(
     count: u16,
     expected: number64,
     retryAfterMs: u32,
+    mailbox: hash,
     text: fc.string({ unit: 'grapheme-ascii', maxLength: 512 }),
   }),
   (v) => [
     ...[twin.u8(0x87), twin.u16(v.number), twin.u16(v.slot), T(v.firstCounter), twin.u16(v.count)],
-    ...[T(v.expected), twin.u32(v.retryAfterMs), twin.u16(v.text.length), twin.ascii(v.text)],
+    ...[T(v.expected), twin.u32(v.retryAfterMs), v.mailbox, twin.u16(v.text.length), twin.ascii(v.text)],
   ],
   frames.encodeError,
-  frames.decodeError,
+  frames.decodeError as never,
 );
 
 control('submit: header, then the bundles as they are', () => {
@@ -473,7 +467,7 @@ control('submit: header, then the bundles as they are', () => {
           twin.u16(bundles.length),
         );
         same(frame, twin.join(header, ...bundles));
-        const expected = { slot: at, firstCounter: Number(first), count: bundles.length };
+        const expected = { slot: at, flags: 0, firstCounter: Number(first), count: bundles.length };
         assert.equal(frames.decodeSubmitHeader(frame), expected);
         assert.is(header.length, frames.SUBMIT_HEADER_BYTES);
       },
@@ -483,6 +477,20 @@ control('submit: header, then the bundles as they are', () => {
   const one = twin.bundleBytes(fc.sample(anyMessage, { numRuns: 1, seed: 3 })[0]!);
   refused(() => frames.decodeSubmitHeader(frames.encodeSubmit(0, 0, [one])), 'counter 0');
   refused(() => frames.decodeSubmitHeader(frames.encodeSubmit(0, 1, [])), 'no bundle');
+});
+
+control('placed runs are the placed frame of their messages', () => {
+  const run = fc.record({ firstCounter: fc.nat(2 ** 31), firstIndex: fc.nat(2 ** 31), count: fc.nat(5) });
+  fc.assert(
+    fc.property(slot, number64, u16, many(run), (at, epoch, inbox, runs) => {
+      const messages = runs.flatMap(({ firstCounter, firstIndex, count }) =>
+        Array.from({ length: count }, (_, i) => ({ counter: firstCounter + i, index: firstIndex + i })),
+      );
+      const frame = frames.encodePlaced({ slot: at, epoch, inbox, messages });
+      same(frames.encodePlacedRuns(at, epoch, inbox, runs), frame);
+    }),
+    runOptions(40),
+  );
 });
 
 control('an error text is cut and made printable', () => {

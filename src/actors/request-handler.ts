@@ -4,8 +4,8 @@
  *
  * In:  sockets (connected, frame, drained, closed); refused, placed, sender-opened, queue-taken,
  *      released (inboxes); mailbox-opened, mailboxes-registered, frames, displaced, ack-refused
- *      (outboxes); committed
- * Out: submit, open-sender (inboxes); open-mailbox, register-mailboxes, ack, ask-still, drained,
+ *      (outboxes); committed; finished
+ * Out: submit, open-sender, drain (inboxes); open-mailbox, register-mailboxes, ack, ask-still, drained,
  *      disconnected (outboxes)
  * Owns: per socket its handshake, its slots and the frames that wait for room.
  *
@@ -23,7 +23,6 @@ import {
   decodeSession,
   decodeSubmitHeader,
   ERRORS,
-  type ErrorCode,
   encodeError,
   encodePlacedRuns,
   FormatError,
@@ -73,6 +72,7 @@ export class RequestHandler implements Stage {
   /** Mailboxes that the operator adds: how many outboxes have not answered yet. */
   private readonly registrations = new Map<number, { left: number; readonly registered: () => void }>();
   private lastRegistration = 0;
+  private draining: { left: number; readonly finished: () => void } | null = null;
   /** Newest committed. */
   checkpoint: Checkpoint;
 
@@ -123,9 +123,15 @@ export class RequestHandler implements Stage {
   frame(number: number, frame: Uint8Array): void {
     const connection = this.connections.get(number);
     if (!connection || connection.ended) return;
+    if (this.draining && frame[0] !== FRAME.ack) return;
     // A paused socket may still give what it had read already.
     if (connection.held.length > 0) connection.held.push(frame);
     else this.take(connection, frame);
+  }
+
+  /** A message that is no frame. */
+  malformed(number: number, text: string): void {
+    this.with(number, (connection) => end(connection, 'malformed-frame', text));
   }
 
   private take(connection: ClientConnection, frame: Uint8Array): void {
@@ -137,9 +143,27 @@ export class RequestHandler implements Stage {
     }
   }
 
-  /** Ends every connection, one after another, with the same word. */
-  endAll(code: ErrorCode, text: string): void {
-    for (const connection of this.connections.values()) end(connection, code, text);
+  // ---- the end
+
+  /** Takes in nothing more but acknowledgments; calls back when `actors` have told all that they have. */
+  drain(actors: number, finished: () => void): void {
+    this.draining = { left: actors, finished };
+    this.submissions.flush();
+    for (let i = 0; i < this.options.inboxes; i++) this.send(address('inbox', i), { type: 'drain' });
+    for (const connection of this.waiting) {
+      connection.held = [];
+      connection.socket.resume();
+    }
+    this.waiting.clear();
+  }
+
+  /** By their numbers. */
+  get open(): number[] {
+    return [...this.connections.keys()];
+  }
+
+  sendAway(number: number, retryAfterMs: number): void {
+    this.with(number, (connection) => end(connection, 'restarting', 'the server restarts', retryAfterMs));
   }
 
   private dispatch(connection: ClientConnection, frame: Uint8Array): void {
@@ -239,17 +263,9 @@ export class RequestHandler implements Stage {
   /** `frame` is a submit frame whose header has been read once already. */
   private refuseBusy({ socket }: ClientConnection, frame: Uint8Array): void {
     const { slot, firstCounter, count } = decodeSubmitHeader(frame);
+    const { number } = ERRORS.busy;
     const text = 'the epoch is full';
-    const busy = {
-      number: ERRORS.busy.number,
-      slot,
-      firstCounter,
-      count,
-      expected: 0,
-      retryAfterMs: BUSY_RETRY_MS,
-      text,
-    };
-    socket.send(encodeError(busy), false);
+    socket.send(encodeError({ number, slot, firstCounter, count, retryAfterMs: BUSY_RETRY_MS, text }), false);
   }
 
   // ---- the operator
@@ -314,6 +330,9 @@ export class RequestHandler implements Stage {
       case 'committed':
         this.checkpoint = message.checkpoint;
         return this.refuseLongHeld();
+      case 'finished':
+        if (this.draining && --this.draining.left === 0) this.draining.finished();
+        return;
       default:
         throw new Error(`request handler does not take '${message.type}'`);
     }
@@ -340,16 +359,8 @@ export class RequestHandler implements Stage {
   }
 
   private refuse(refusals: readonly Refusal[]): void {
-    for (const { connection, slot, code, firstCounter, count, expected, text } of refusals) {
-      const error = {
-        number: ERRORS[code].number,
-        slot,
-        firstCounter,
-        count,
-        expected,
-        retryAfterMs: 0,
-        text,
-      };
+    for (const { connection, code, ...rest } of refusals) {
+      const error = { number: ERRORS[code].number, ...rest };
       this.connections.get(connection)?.socket.send(encodeError(error), false);
     }
   }

@@ -5,21 +5,28 @@ import {
   type Checkpoint,
   checkpointNote,
   checkpointOrigin,
+  type ErrorCode,
   FormatError,
   fromHex,
+  manifestToJson,
   type PlacedAt,
   ROLE,
   toHex,
 } from '../protocol/index.js';
 import type { Identity } from './founding.js';
+import { allowsOrigin } from './origins.js';
 import { readIds } from './registration.js';
 
 export interface FrontOptions {
   readonly identity: Identity;
   readonly placementOf: (id: Uint8Array) => PlacedAt;
   readonly checkpoint: () => Checkpoint;
+  /** Whether the port speaks TLS. */
+  readonly secure: boolean;
   /** ws:// or wss:// URL that clients are told; empty = made from the request's Host header. */
-  readonly publicUrl: string;
+  readonly publicUrl: () => string;
+  /** The setting `origins`. */
+  readonly origins: () => string;
 }
 
 type Handler = (response: ServerResponse, request: IncomingMessage, argument: string) => void;
@@ -27,12 +34,31 @@ type Handler = (response: ServerResponse, request: IncomingMessage, argument: st
 /** GET /v1/manifest, /v1/mailboxes/{id}, /v1/checkpoint. */
 export function frontRequests(options: FrontOptions): RequestListener {
   const manifest = manifestJson(options.identity);
-  return route([
+  const answer = route([
     [/^\/v1\/manifest$/, (response) => sendJson(response, 200, manifest)],
     [/^\/v1\/checkpoint$/, (response) => sendNote(response, options)],
     [/^\/v1\/mailboxes\/([^/]*)$/, (response, request, id) => sendMailbox(response, request, id, options)],
   ]);
+  return (request, response) => {
+    const { origin } = request.headers;
+    const origins = options.origins();
+    if (origins !== '') response.setHeader('vary', 'origin');
+    if (!allowsOrigin(origins, origin)) return sendError(response, 403, 'origin-refused', REFUSED_ORIGIN);
+    // GET without headers of its own needs no preflight.
+    if (origin !== undefined)
+      response.setHeader('access-control-allow-origin', origins === '' ? '*' : origin);
+    answer(request, response);
+  };
 }
+
+/** An upgrade that is refused, as the bytes of an HTTP response. */
+export function refusedUpgrade(status: string, code: ErrorCode, message: string): string {
+  const body = errorJson(code, message);
+  const head = `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\n`;
+  return `${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+}
+
+export const REFUSED_ORIGIN = 'pages of this origin may not use this server';
 
 export interface InternalOptions {
   readonly ready: () => boolean;
@@ -89,6 +115,7 @@ function manifestJson({ serverId, manifest, manifestBytes, manifestSignature }: 
   return {
     serverId: toHex(serverId),
     version: manifest.version,
+    content: manifestToJson(manifest),
     manifest: Buffer.from(manifestBytes).toString('base64'),
     signature: Buffer.from(manifestSignature).toString('base64'),
     rootKey: toHex(manifest.rootKey),
@@ -114,7 +141,7 @@ function sendMailbox(
 ): void {
   try {
     const { outbox } = options.placementOf(fromHex(hex, 32));
-    const base = options.publicUrl || `ws://${headers.host ?? 'localhost'}`;
+    const base = options.publicUrl() || `${options.secure ? 'wss' : 'ws'}://${headers.host ?? 'localhost'}`;
     sendJson(response, 200, {
       mailbox: hex,
       outbox,
@@ -126,8 +153,12 @@ function sendMailbox(
   }
 }
 
-function sendError(response: ServerResponse, status: number, code: string, message: string): void {
-  sendJson(response, status, { error: { code, message } });
+function sendError(response: ServerResponse, status: number, code: ErrorCode, message: string): void {
+  send(response, status, 'application/json', errorJson(code, message));
+}
+
+function errorJson(code: ErrorCode, message: string): string {
+  return `${JSON.stringify({ error: { code, message } })}\n`;
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {
@@ -138,7 +169,6 @@ function send(response: ServerResponse, status: number, type: string, body: stri
   response.writeHead(status, {
     'content-type': type,
     'content-length': Buffer.byteLength(body),
-    'access-control-allow-origin': '*',
     'cache-control': 'no-store',
   });
   response.end(body);
