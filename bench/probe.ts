@@ -12,7 +12,6 @@ export interface ThreadFigures {
 }
 
 const EVERY_MS = 5;
-const ANSWERS_MS = 500;
 const channel = new BroadcastChannel('bench probe');
 channel.unref();
 
@@ -33,20 +32,22 @@ function figures(): ThreadFigures {
   return answer;
 }
 
+type FromWorker = 'here' | ThreadFigures;
+
 if (isMainThread) {
-  const others: ThreadFigures[] = [];
+  let workers = 0;
+  let answers: ThreadFigures[] = [];
   channel.onmessage = (event) => {
-    others.push((event as { data: ThreadFigures }).data);
+    const { data } = event as { data: FromWorker };
+    if (data === 'here') workers++;
+    else if (answers.push(data) === 1 + workers) process.send!(answers);
   };
   process.on('message', () => {
-    others.length = 0;
-    const own = figures();
+    answers = [figures()];
     channel.postMessage('ask');
-    setTimeout(() => process.send!([own, ...others]), ANSWERS_MS);
   });
   process.channel?.unref();
 } else {
-  channel.onmessage = (event) => {
-    if ((event as { data: unknown }).data === 'ask') channel.postMessage(figures());
-  };
+  channel.onmessage = () => channel.postMessage(figures());
+  channel.postMessage('here');
 }

@@ -38,14 +38,14 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
-const knob = (name: Exclude<keyof typeof values, 'json'>) => {
+const knob = (name: Exclude<keyof typeof values, 'json' | 'seconds'>) => {
   const value = Number(values[name]);
   if (!Number.isSafeInteger(value) || value < 1)
     throw new TypeError(`--${name}: expected a positive integer`);
   return value;
 };
 const [socketCount, liveCount, rate, slowCount] = [knob('sockets'), knob('live'), knob('rate'), knob('slow')];
-const [megabytes, seconds, turns] = [knob('megabytes'), knob('seconds'), knob('turns')];
+const [megabytes, turns, seconds] = [knob('megabytes'), knob('turns'), Number(values.seconds)];
 const keyCount = Math.floor(socketCount / 2);
 if (keyCount < 2 * slowCount) throw new TypeError('--sockets: expected at least four for each of --slow');
 
@@ -98,7 +98,7 @@ interface Side {
 async function inTurns(title: string, one: Side, other: Side): Promise<void> {
   const sides = [one, other].map((side) => ({ ...side, all: newLatencies() }));
   progress.start(title, 2 * turns);
-  for (const { load, others } of sides) await load.run(500, rate, others);
+  for (const { load, others } of sides) await load.run(Math.min(500, seconds * 1000), rate, others);
   for (let turn = 0; turn < turns; turn++) {
     for (const [i, { load, others, all }] of (turn % 2 ? [...sides].reverse() : sides).entries()) {
       all.add(await load.run(seconds * 1000, rate, others));
@@ -192,7 +192,7 @@ try {
   await crowded.probe();
   const before = memoryOf(crowded.pid).own;
   await connectAll('all connect at once', crowded, sockets);
-  await pause(1000);
+  await pause(seconds * 250);
   const perSocket = (memoryOf(crowded.pid).own - before) / sockets.length;
   result['memory'] = { serverMiB: Math.round(before / MIB), bytesPerSocket: Math.round(perSocket) };
 
