@@ -70,7 +70,10 @@ export class Deliverer {
   private treesOf: CommittedEpoch | null = null;
   private readonly out = new Writer(FRAME_TARGET * 2);
   private checkpoint: Checkpoint;
-  /** Those who are behind and have room, whose turn is next first. */
+  /**
+   * Those who are behind and have room, whose turn is next first. Who is behind and not among them has
+   * bytes outstanding, and comes back when its socket has taken them.
+   */
   private readonly waiting = new Set<Connection>();
   /** Bytes that all sockets together have not taken yet. */
   private inFlight = 0;
@@ -171,8 +174,6 @@ export class Deliverer {
       this.deliver(connection, epoch, connection.due);
       connection.due = [];
     }
-    for (const connection of this.connections.values())
-      if (connection.behind.size > 0) this.waiting.add(connection);
     this.pumpSome();
     this.trees.clear();
   }
@@ -296,7 +297,7 @@ export class Deliverer {
       }
       const { out } = this;
       out.reset();
-      putDeliverHead(out, epoch.logIndex, this.proof(connection, epoch.logIndex), epoch.part);
+      putDeliverHead(out, this.proof(connection, epoch.logIndex), epoch.part);
       const countAt = out.length;
       out.u16(0);
       const positions: number[] = [];
@@ -328,14 +329,10 @@ export class Deliverer {
     const from = connection.logSize;
     if (logIndex >= from) {
       connection.logSize = logIndex + 1;
-      return {
-        mode: LOG_MODE.extend,
-        from,
-        signature: this.checkpoint.signature,
-        gap: gapHashes(nodes, from, logIndex),
-      };
+      const { signature } = this.checkpoint;
+      return { mode: LOG_MODE.extend, logIndex, from, signature, gap: gapHashes(nodes, from, logIndex) };
     }
-    return { mode: LOG_MODE.under, size: from, path: logPath(nodes, logIndex, from) };
+    return { mode: LOG_MODE.under, logIndex, size: from, path: logPath(nodes, logIndex, from) };
   }
 
   private putMailbox(epoch: CommittedEpoch, due: Due, positions: number[]): void {

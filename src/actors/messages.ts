@@ -99,6 +99,8 @@ export interface Refusal {
   readonly firstCounter: number;
   readonly count: number;
   readonly expected: number;
+  /** The recipient that the refusal is about, if it is about one. */
+  readonly mailbox?: Uint8Array;
   readonly text: string;
 }
 
@@ -131,6 +133,13 @@ export type OpenMailbox = {
   /** 32 random bytes: the chain seed, should the mailbox be new; null when it may not be made. */
   seed: Uint8Array | null;
 };
+/** Ids that the operator gives mailboxes, with a chain seed for each: n × 32 bytes both. */
+export type RegisterMailboxes = {
+  type: 'register-mailboxes';
+  id: number;
+  mailboxes: Uint8Array;
+  seeds: Uint8Array;
+};
 /** An ack frame as it came (protocol/frames.ts): packed, because every mailbox acknowledges every epoch. */
 export type Acknowledge = { type: 'ack'; connection: number; frame: Uint8Array };
 export type AskStill = { type: 'ask-still'; connection: number; slot: number };
@@ -145,11 +154,15 @@ export type MailboxOpened = {
   connection: number;
   slot: number;
   kind: SessionKind;
+  /** Which outbox says it. */
+  outbox: number;
   error: ErrorCode | null;
   lastEpoch: number;
   total: number;
   head: Uint8Array;
 };
+/** All of them have mailboxes, durably. */
+export type MailboxesRegistered = { type: 'mailboxes-registered'; id: number };
 /** Whole frames for one socket, in order. */
 export type Frames = { type: 'frames'; connection: number; frames: readonly Uint8Array[] };
 export type Displaced = { type: 'displaced'; connection: number; slot: number };
@@ -218,17 +231,22 @@ export type Persisted = { type: 'persisted'; id: number };
 /** An inbox that is draining has nothing left. */
 export type Drain = { type: 'drain' };
 export type Empty = { type: 'empty'; from: Address };
+/** The last epoch of a server that drains has been told; passed on to request handlers behind all that was. */
+export type Finish = { type: 'finish' };
+export type Finished = { type: 'finished' };
 
 export type ActorMessage =
   | Submit
   | OpenSender
   | OpenMailbox
+  | RegisterMailboxes
   | Acknowledge
   | AskStill
   | Drained
   | Disconnected
   | SenderOpened
   | MailboxOpened
+  | MailboxesRegistered
   | Frames
   | Displaced
   | AckRefused
@@ -247,7 +265,9 @@ export type ActorMessage =
   | Persist
   | Persisted
   | Drain
-  | Empty;
+  | Empty
+  | Finish
+  | Finished;
 
 /** How a stage reaches its neighbours; given to it, so that it runs on threads, in one loop, or simulated. */
 export type Send = (to: Address, message: ActorMessage) => void;

@@ -1,9 +1,10 @@
 /**
  * Outbox: keeps mailboxes, links what came to their chains, delivers, proves.
  *
- * In:  receiver-items (its receiver); committed, persisted (sequencer); open-mailbox, ack, ask-still,
- *      drained, disconnected (request handlers)
- * Out: attested, persist, work (sequencer); mailbox-opened, displaced, frames (request handlers)
+ * In:  receiver-items (its receiver); committed, persisted (sequencer); open-mailbox,
+ *      register-mailboxes, ack, ask-still, drained, disconnected (request handlers)
+ * Out: attested, persist, work (sequencer); mailbox-opened, mailboxes-registered, displaced, frames
+ *      (request handlers)
  * Owns: per mailbox its chain and what is acknowledged; per epoch who has not acknowledged it yet.
  *
  * 1. A link is kept state: deleting acknowledged mail never changes what is signed.
@@ -36,6 +37,7 @@ import {
   type Committed,
   type OpenMailbox,
   type ReceiverItems,
+  type RegisterMailboxes,
   type Send,
   type Stage,
   type StoreReader,
@@ -75,8 +77,9 @@ export class Outbox implements Stage {
   private readonly unacknowledged: Unacknowledged;
   private readonly deliverer: Deliverer;
   private readonly asked = new Set<string>();
-  private readonly opening = new Map<string, OpenMailbox[]>();
-  private readonly persisting = new Map<number, string>();
+  /** Mailboxes that are being made, and what is to be done once they are durable. */
+  private readonly opening = new Map<string, (() => void)[]>();
+  private readonly persisting = new Map<number, readonly string[]>();
   private nextPersist = 1;
   private signed: SignedEpoch | null = null;
   private lastFlush: number;
@@ -110,6 +113,8 @@ export class Outbox implements Stage {
         return this.committed(message);
       case 'open-mailbox':
         return this.open(message);
+      case 'register-mailboxes':
+        return this.register(message);
       case 'persisted':
         return this.persisted(message.id);
       case 'ack':
@@ -119,7 +124,9 @@ export class Outbox implements Stage {
       case 'drained':
         return this.deliverer.drained(message.connection, message.bytes);
       case 'disconnected':
-        return this.disconnected(message.connection);
+        return this.deliverer.disconnected(message.connection);
+      case 'finish':
+        return this.send(address('gateway'), { type: 'finished' });
       default:
         throw new Error(`outbox does not take '${message.type}'`);
     }
@@ -226,47 +233,60 @@ export class Outbox implements Stage {
   private open(message: OpenMailbox): void {
     const id = idAt(message.mailbox, 0);
     const waiting = this.opening.get(id);
-    if (waiting) {
-      waiting.push(message);
-    } else if (this.mailboxes.get(id)) {
-      this.answerOpen(id, message);
-    } else if (message.seed) {
-      const persist = this.nextPersist++;
-      this.opening.set(id, [message]);
-      this.persisting.set(persist, id);
-      const record = {
-        key: idKey(TABLE.mailbox, message.mailbox),
-        value: mailboxCodec.encode(newMailbox(message.seed)),
-      };
-      const from = address('outbox', this.options.index);
-      this.send(address('sequencer'), { type: 'persist', from, id: persist, records: [record] });
-    } else {
-      this.refuseOpen(message, 'mailbox-not-registered');
+    const answer = () => this.answerOpen(id, message);
+    if (waiting) waiting.push(answer);
+    else if (this.mailboxes.get(id)) answer();
+    else if (message.seed) {
+      this.opening.set(id, [answer]);
+      this.persist([id], [mailboxRecord(message.mailbox, message.seed)]);
+    } else this.refuseOpen(message, 'mailbox-not-registered');
+  }
+
+  /** Makes the mailboxes that are not there yet, in one write; answers when all are durable. */
+  private register({ id, mailboxes, seeds }: RegisterMailboxes): void {
+    let left = 1;
+    const done = () => {
+      if (--left === 0) this.send(address('gateway'), { type: 'mailboxes-registered', id });
+    };
+    const ids: string[] = [];
+    const records: StoreRecord[] = [];
+    for (let at = 0; at < mailboxes.length; at += 32) {
+      const mailbox = idAt(mailboxes, at);
+      const waiting = this.opening.get(mailbox);
+      if (!waiting && this.mailboxes.has(mailbox)) continue;
+      left++;
+      if (waiting) waiting.push(done);
+      else {
+        this.opening.set(mailbox, [done]);
+        ids.push(mailbox);
+        records.push(mailboxRecord(mailboxes.subarray(at, at + 32), seeds.subarray(at, at + 32)));
+      }
     }
+    if (ids.length > 0) this.persist(ids, records);
+    done();
+  }
+
+  private persist(ids: readonly string[], records: readonly StoreRecord[]): void {
+    const id = this.nextPersist++;
+    this.persisting.set(id, ids);
+    const from = address('outbox', this.options.index);
+    this.send(address('sequencer'), { type: 'persist', from, id, records });
   }
 
   private persisted(persist: number): void {
-    const id = this.persisting.get(persist)!;
-    this.persisting.delete(persist);
-    for (const message of this.opening.get(id)!) this.answerOpen(id, message);
-    this.opening.delete(id);
-  }
-
-  private disconnected(connection: number): void {
-    for (const [id, waiting] of this.opening) {
-      this.opening.set(
-        id,
-        waiting.filter((message) => message.connection !== connection),
-      );
+    for (const id of this.persisting.get(persist)!) {
+      const waiting = this.opening.get(id)!;
+      this.opening.delete(id);
+      for (const go of waiting) go();
     }
-    this.deliverer.disconnected(connection);
+    this.persisting.delete(persist);
   }
 
   private refuseOpen(
     { connection, slot, kind }: OpenMailbox,
     error: 'mailbox-not-registered' | 'ack-unknown-epoch',
   ): void {
-    const nothing = { lastEpoch: 0, total: 0, head: new Uint8Array(32) };
+    const nothing = { outbox: this.options.index, lastEpoch: 0, total: 0, head: new Uint8Array(32) };
     this.send(address('gateway'), { type: 'mailbox-opened', connection, slot, kind, error, ...nothing });
   }
 
@@ -285,6 +305,7 @@ export class Outbox implements Stage {
       connection,
       slot,
       kind,
+      outbox: this.options.index,
       error: null,
       ...state.acknowledged,
     });
@@ -332,4 +353,8 @@ export class Outbox implements Stage {
     this.mailboxes.put(id, state);
     return true;
   }
+}
+
+function mailboxRecord(mailbox: Uint8Array, seed: Uint8Array): StoreRecord {
+  return { key: idKey(TABLE.mailbox, mailbox), value: mailboxCodec.encode(newMailbox(seed)) };
 }

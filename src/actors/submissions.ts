@@ -10,6 +10,7 @@ import {
   FormatError,
   SUBMIT_HEADER_BYTES,
   type SubmitHeader,
+  toHex,
 } from '../protocol/index.js';
 import type { MailboxDirectory } from './mailbox-directory.js';
 import { Memory } from './memory.js';
@@ -42,6 +43,13 @@ interface Chunk extends SharedChunk {
   used: number;
   /** Frames that some stage may still read. */
   frames: number;
+}
+
+/** Why a bundle is refused, and on account of which recipient. */
+interface Bad {
+  readonly code: ErrorCode;
+  readonly text: string;
+  readonly mailbox?: Uint8Array;
 }
 
 const CHUNK_BYTES = 1 << 20;
@@ -92,7 +100,9 @@ export class Submissions {
       this.enqueue(origin, header.firstCounter, good, items, frame.subarray(SUBMIT_HEADER_BYTES, end));
     if (!bad) return [];
     const counter = header.firstCounter + good;
-    const refusals = [refusal(origin, bad.code, counter, 1, bad.text)];
+    const refusals: Refusal[] = [
+      { ...refusal(origin, bad.code, counter, 1, bad.text), ...(bad.mailbox && { mailbox: bad.mailbox }) },
+    ];
     const rest = header.count - good - 1;
     // What the inbox expects is not known here: an earlier frame may have been refused in part too.
     if (rest > 0)
@@ -100,10 +110,7 @@ export class Submissions {
     return refusals;
   }
 
-  private check(
-    count: number,
-    frame: Uint8Array,
-  ): { good: number; items: number; end: number; bad?: { code: ErrorCode; text: string } } {
+  private check(count: number, frame: Uint8Array): { good: number; items: number; end: number; bad?: Bad } {
     const { cursor } = this;
     let end = SUBMIT_HEADER_BYTES;
     let items = 0;
@@ -118,8 +125,9 @@ export class Submissions {
       for (let i = 0; i < cursor.recipients; i++) {
         const at = cursor.mailboxAt(i);
         if (this.directory.has(frame, at)) continue;
-        const id = Buffer.from(frame.subarray(at, at + 32)).toString('hex');
-        return { good, items, end, bad: { code: 'no-such-mailbox', text: `no mailbox ${id}` } };
+        const mailbox = frame.subarray(at, at + 32);
+        const text = `no mailbox ${toHex(mailbox)}`;
+        return { good, items, end, bad: { code: 'no-such-mailbox', text, mailbox } };
       }
       items += cursor.recipients + 1;
       end = next;

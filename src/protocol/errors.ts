@@ -45,6 +45,10 @@ export const ERRORS = {
   closed: { number: 103, temporary: false },
   aborted: { number: 104, temporary: false },
   'store-corrupt': { number: 105, temporary: false },
+  'store-locked': { number: 106, temporary: true },
+  'store-unusable': { number: 107, temporary: true },
+  'receipt-delayed': { number: 108, temporary: true },
+  'receipt-lost': { number: 109, temporary: false },
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -58,16 +62,23 @@ export function errorCode(number: number): ErrorCode | undefined {
   return byNumber.get(number);
 }
 
+export interface CountersignErrorOptions extends ErrorOptions {
+  readonly mailbox?: string;
+}
+
 /** One request failed, or the process must stop: which, is for the catcher. `code` is stable. */
 export class CountersignError extends Error {
   override name = 'CountersignError';
+  /** Of a refusal on account of one recipient: its mailbox, in hexadecimal. */
+  readonly mailbox?: string;
 
   constructor(
     readonly code: ErrorCode,
     message: string,
-    options?: ErrorOptions,
+    options?: CountersignErrorOptions,
   ) {
     super(message, options);
+    if (options?.mailbox !== undefined) this.mailbox = options.mailbox;
   }
 
   get temporary(): boolean {

@@ -1,6 +1,5 @@
 /** What is asked by plain HTTP: manifest, mailbox address and checkpoint in front; health inside. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { importPublicKey } from '#crypto';
 import {
   actorKey,
   type Checkpoint,
@@ -9,17 +8,21 @@ import {
   type ErrorCode,
   FormatError,
   fromHex,
+  manifestToJson,
   type PlacedAt,
   ROLE,
   toHex,
 } from '../protocol/index.js';
 import type { Identity } from './founding.js';
 import { allowsOrigin } from './origins.js';
+import { readIds } from './registration.js';
 
 export interface FrontOptions {
   readonly identity: Identity;
   readonly placementOf: (id: Uint8Array) => PlacedAt;
   readonly checkpoint: () => Checkpoint;
+  /** Whether the port speaks TLS. */
+  readonly secure: boolean;
   /** ws:// or wss:// URL that clients are told; empty = made from the request's Host header. */
   readonly publicUrl: () => string;
   /** The setting `origins`. */
@@ -59,32 +62,38 @@ export const REFUSED_ORIGIN = 'pages of this origin may not use this server';
 
 export interface InternalOptions {
   readonly ready: () => boolean;
-  /** Gives an id (32 bytes, a valid key) a mailbox. */
-  readonly register: (id: Uint8Array) => Promise<void>;
+  /** Gives ids (32 bytes, valid keys; at least one) mailboxes. */
+  readonly register: (ids: readonly Uint8Array[]) => Promise<void>;
 }
 
-/** GET /healthz (the process answers), /readyz (it takes clients); PUT /v1/mailboxes/{id} adds a mailbox. */
+/** GET /healthz (the process answers), /readyz (it takes clients); PUT /v1/mailboxes adds mailboxes. */
 export function internalRequests({ ready, register }: InternalOptions): RequestListener {
   const reads = route([
     [/^\/healthz$/, (response) => sendJson(response, 200, { healthy: true })],
     [/^\/readyz$/, (response) => sendJson(response, ready() ? 200 : 503, { ready: ready() })],
   ]);
   return (request, response) => {
-    const id = /^\/v1\/mailboxes\/([^/?]*)$/.exec(request.url ?? '')?.[1];
-    if (request.method !== 'PUT' || id === undefined) return reads(request, response);
-    addMailbox(response, id, register);
+    const mailboxes = /^\/v1\/mailboxes(?:\/([^/?]*))?$/.exec(request.url ?? '');
+    if (request.method !== 'PUT' || !mailboxes) return reads(request, response);
+    addMailboxes(request, response, mailboxes[1], register);
   };
 }
 
-function addMailbox(response: ServerResponse, hex: string, register: InternalOptions['register']): void {
+/** One id in the path, or many in the body. */
+async function addMailboxes(
+  request: IncomingMessage,
+  response: ServerResponse,
+  one: string | undefined,
+  register: InternalOptions['register'],
+): Promise<void> {
   try {
-    const id = importPublicKey(fromHex(hex, 32)).bytes;
-    register(id).then(
-      () => sendJson(response, 200, { mailbox: hex }),
-      () => sendError(response, 503, 'restarting', 'the server is stopping'),
-    );
+    const ids = await readIds(one ?? request);
+    await register(ids);
+    sendJson(response, 200, one === undefined ? { mailboxes: ids.length } : { mailbox: one });
   } catch (error) {
-    sendError(response, 400, 'bad-request', `mailbox: ${(error as Error).message}`);
+    // What is left of a body that is too long is not waited for.
+    response.shouldKeepAlive = false;
+    sendError(response, 400, 'bad-request', (error as Error).message);
   }
 }
 
@@ -106,6 +115,7 @@ function manifestJson({ serverId, manifest, manifestBytes, manifestSignature }: 
   return {
     serverId: toHex(serverId),
     version: manifest.version,
+    content: manifestToJson(manifest),
     manifest: Buffer.from(manifestBytes).toString('base64'),
     signature: Buffer.from(manifestSignature).toString('base64'),
     rootKey: toHex(manifest.rootKey),
@@ -131,7 +141,7 @@ function sendMailbox(
 ): void {
   try {
     const { outbox } = options.placementOf(fromHex(hex, 32));
-    const base = options.publicUrl() || `ws://${headers.host ?? 'localhost'}`;
+    const base = options.publicUrl() || `${options.secure ? 'wss' : 'ws'}://${headers.host ?? 'localhost'}`;
     sendJson(response, 200, {
       mailbox: hex,
       outbox,

@@ -3,8 +3,6 @@
  * `startServer` is the whole of it; the command line only prints.
  */
 import { mkdir } from 'node:fs/promises';
-import { createServer, type Server as HttpServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { importSecretKey } from '#crypto';
 import { address } from '../actors/messages.js';
 import { allActors, type Plan, placementFor, threadOf } from '../actors/pipeline.js';
@@ -12,16 +10,19 @@ import { RequestHandler } from '../actors/request-handler.js';
 import { signCheckpoint } from '../actors/sequencer.js';
 import { Switchboard } from '../actors/switchboard.js';
 import { type Checkpoint, type PlacedAt, PublicKeyBook, toHex } from '../protocol/index.js';
-import type { Config } from './config.js';
+import { type Config, type Reloaded, reloadConfig } from './config.js';
 import { lockDataDirectory } from './data-lock.js';
 import { deferred } from './deferred.js';
 import { boundByManifest, checkKeys, found, type Identity, readIdentity } from './founding.js';
 import { frontRequests, internalRequests } from './http.js';
 import { loadOrCreateKeys, type ServerKeys } from './keys.js';
 import { type Listener, listenForClients } from './listeners.js';
-import { OperatorError, systemCode } from './operator-error.js';
+import { OperatorError } from './operator-error.js';
+import { listen, type Port } from './ports.js';
 import { type LogState, readFrontier, recoverLog } from './recovery.js';
+import { shutDown } from './shutdown.js';
 import { Store } from './store.js';
+import { type Certificate, readCertificate } from './tls.js';
 import { startWorkers, WORKER_MODULE, type Workers } from './workers.js';
 
 export { type Config, loadConfig } from './config.js';
@@ -41,17 +42,22 @@ export interface Server {
   /** As bound by the data directory's manifest. */
   readonly config: Config;
   readonly identity: Identity;
+  /** About the configuration, for the operator. */
+  readonly warnings: readonly string[];
+  /**
+   * Takes over what may change while it runs; what may not stays and is named. TLS files are read again.
+   * Throws `OperatorError`, and then nothing has changed.
+   */
+  reload(asked: Config): Reloaded & { readonly warnings: readonly string[] };
   /** Newest checkpoint committed. */
   checkpoint(): Checkpoint;
   /** Never resolves; rejects when the server had to stop because something failed. */
   readonly failed: Promise<never>;
   /** Drains and stops: no new work, finishes what it has, closes sockets with 1012, releases the directory. */
   stop(): Promise<void>;
+  /** While it stops: closes what is still open at once. */
+  hurry(): void;
 }
-
-const DRAIN_MS = 30_000;
-/** Connections not accepted yet: all clients of a server that was away come back at once. */
-const BACKLOG = 8192;
 
 /** Throws `OperatorError` when the server cannot start; nothing is left running or locked then. */
 export async function startServer(
@@ -76,6 +82,7 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
   undo.push(() => store.close());
   const known = readIdentity(store);
   const config = known ? boundByManifest(asked, known) : asked;
+  const inForce: InForce = { config, certificate: readCertificate(config.tls) };
   const keys = await loadOrCreateKeys(config.data, config);
   const identity = known ?? (await found(store, config, keys));
   checkKeys(identity, keys);
@@ -84,7 +91,7 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
   const checkpoint = signCheckpoint(signer, { size: log.size, root: readFrontier(store, log.size).root() });
   const placementOf = cached(placementFor(identity.manifest, identity.serverId));
   const inside = runActors(
-    config,
+    inForce,
     identity,
     keys,
     log,
@@ -96,61 +103,99 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
   );
   undo.push(() => inside.workers.stop());
   await Promise.race([inside.workers.ready, failure.promise]);
-  const front = await listen(
-    frontRequests({
-      identity,
-      placementOf,
-      checkpoint: () => inside.handler.checkpoint,
-      publicUrl: () => config.publicUrl,
-      origins: () => config.origins,
-    }),
-    config.host,
-    config.port,
-  );
-  undo.push(() => close(front));
-  let ready = true;
-  const internal = await listen(
-    internalRequests({ ready: () => ready, register: inside.register }),
-    '127.0.0.1',
-    config.internalPort,
-  );
-  undo.push(() => close(internal));
-  const listener = listenForClients(
-    front,
-    config.outboxes,
-    config.limits,
-    () => config.origins,
-    inside.events,
-  );
+  const edge = await openPorts(inForce, inside, identity, placementOf, undo);
+  const hurried = deferred<void>();
   const stop = once(async () => {
-    ready = false;
-    await drain(inside, listener, config.inboxes, failure.promise);
+    edge.ready = false;
+    const { connections, sendAway, drain } = inside;
+    const settings = inForce.config.shutdown;
+    const [failed, hurry] = [failure.promise, hurried.promise];
+    await shutDown({ listener: edge.listener, settings, drain, connections, sendAway, failed, hurry });
     for (const step of undo.reverse()) await step();
   });
-  const url = urlOf(front, config.host);
   return {
     serverId: toHex(identity.serverId),
-    url,
-    internalUrl: urlOf(internal, '127.0.0.1'),
+    url: edge.front.url,
+    internalUrl: edge.internal.url,
     config,
     identity,
+    warnings: inForce.certificate?.warnings ?? [],
+    reload: (anew) => reload(inForce, asked, anew, edge),
     checkpoint: () => inside.handler.checkpoint,
     failed: failure.promise,
     stop,
+    hurry: () => hurried.resolve(),
   };
+}
+
+/** What a reload replaces. */
+interface InForce {
+  config: Config;
+  certificate: Certificate | null;
+}
+
+/** Where the outside comes in. */
+interface Edge {
+  readonly front: Port;
+  readonly internal: Port;
+  readonly listener: Listener;
+  ready: boolean;
+}
+
+async function openPorts(
+  inForce: InForce,
+  { handler, events, register }: Inside,
+  identity: Identity,
+  placementOf: (id: Uint8Array) => PlacedAt,
+  undo: (() => Promise<unknown>)[],
+): Promise<Edge> {
+  const { config, certificate } = inForce;
+  const { handshakeMs } = config.limits;
+  const requests = frontRequests({
+    identity,
+    placementOf,
+    checkpoint: () => handler.checkpoint,
+    secure: certificate !== null,
+    publicUrl: () => inForce.config.publicUrl,
+    origins: () => inForce.config.origins,
+  });
+  const front = await listen(requests, config.host, config.port, handshakeMs, certificate);
+  undo.push(() => front.close());
+  const inner = internalRequests({ ready: () => edge.ready, register });
+  const internal = await listen(inner, '127.0.0.1', config.internalPort, handshakeMs);
+  undo.push(() => internal.close());
+  const limits = () => inForce.config.limits;
+  const origins = () => inForce.config.origins;
+  const listener = listenForClients(front.server, config.outboxes, limits, origins, events);
+  const edge: Edge = { front, internal, listener, ready: true };
+  return edge;
+}
+
+function reload(inForce: InForce, started: Config, asked: Config, { front, listener }: Edge) {
+  const taken = reloadConfig(inForce.config, started, asked);
+  const certificate = readCertificate(taken.config.tls);
+  const renewed = certificate?.fingerprint !== inForce.certificate?.fingerprint;
+  const changed = renewed ? [...taken.changed, 'the certificate itself'] : taken.changed;
+  if (certificate && 'setSecureContext' in front.server) front.server.setSecureContext(certificate.context);
+  inForce.config = taken.config;
+  inForce.certificate = certificate;
+  listener.applyLimits();
+  return { ...taken, changed, warnings: certificate?.warnings ?? [] };
 }
 
 interface Inside {
   readonly workers: Workers;
   readonly handler: RequestHandler;
   readonly events: Parameters<typeof listenForClients>[4];
-  readonly drainInboxes: (inboxes: number) => void;
-  readonly register: (id: Uint8Array) => Promise<void>;
+  readonly drain: () => Promise<void>;
+  readonly connections: () => readonly number[];
+  readonly sendAway: (connection: number, retryAfterMs: number) => void;
+  readonly register: (ids: readonly Uint8Array[]) => Promise<void>;
 }
 
 /** The actors: request handler on this thread, the rest on workers. */
 function runActors(
-  config: Config,
+  inForce: InForce,
   identity: Identity,
   keys: ServerKeys,
   log: LogState,
@@ -160,6 +205,7 @@ function runActors(
   workerModule: string,
   failed: (error: Error) => void,
 ): Inside {
+  const { config } = inForce;
   const plan: Plan = { inboxes: config.inboxes, outboxes: config.outboxes, threads: config.threads };
   const taskOf = taskMaker(config, plan, identity, keys, log, checkpoint);
   const post = gathering((thread, envelopes) => workers.post(thread, envelopes));
@@ -180,8 +226,10 @@ function runActors(
       reader: store,
       placementOf,
       limits: config.limits,
-      mailboxesPerSocket: config.limits.mailboxesPerSocket,
-      openMailboxes: config.mailboxes === 'open',
+      live: () => ({
+        mailboxesPerSocket: inForce.config.limits.mailboxesPerSocket,
+        openMailboxes: inForce.config.mailboxes === 'open',
+      }),
       checkpoint,
       now: () => performance.now(),
       defer: (run) => setImmediate(() => step(run)),
@@ -203,12 +251,14 @@ function runActors(
       frame: (...args) => step(() => handler.frame(...args)),
       drained: (...args) => step(() => handler.drained(...args)),
       handshakeTimeout: (...args) => step(() => handler.handshakeTimeout(...args)),
+      malformed: (...args) => step(() => handler.malformed(...args)),
       closed: (...args) => step(() => handler.closed(...args)),
     },
-    register: (id) => new Promise((resolve) => step(() => handler.register(id, resolve))),
-    drainInboxes(inboxes) {
-      for (let i = 0; i < inboxes; i++) step(() => switchboard.send(address('inbox', i), { type: 'drain' }));
-    },
+    register: (ids) => new Promise((resolve) => step(() => handler.register(ids, resolve))),
+    drain: () =>
+      new Promise((resolve) => step(() => handler.drain(config.inboxes + config.outboxes, resolve))),
+    connections: () => handler.open,
+    sendAway: (...args) => step(() => handler.sendAway(...args)),
   };
 }
 
@@ -247,26 +297,6 @@ function taskMaker(
   };
 }
 
-async function drain(
-  { handler, workers, drainInboxes }: Inside,
-  listener: Listener,
-  inboxes: number,
-  failed: Promise<never>,
-): Promise<void> {
-  listener.refuse();
-  handler.endAll('restarting', 'the server restarts');
-  // Frames of this turn are handed over before the inboxes are told to drain.
-  const turns = new Promise<boolean>((resolve) => setImmediate(() => setImmediate(() => resolve(false))));
-  // Who has failed finishes nothing: another epoch might be signed on a log that must not go on.
-  const hasFailed = await Promise.race([failed.catch(() => true), turns]);
-  if (!hasFailed) {
-    drainInboxes(inboxes);
-    const late = new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref());
-    await Promise.race([workers.finished, late, failed.catch(() => {})]);
-  }
-  listener.terminate();
-}
-
 /** Posts what a turn of the event loop has for a thread in one message. */
 function gathering(
   post: (thread: number, envelopes: Parameters<Workers['post']>[1]) => void,
@@ -298,44 +328,6 @@ function cached(placementOf: (id: Uint8Array) => PlacedAt): (id: Uint8Array) => 
     }
     return placed;
   };
-}
-
-async function listen(requests: RequestListener, host: string, port: number): Promise<HttpServer> {
-  const server = createServer(requests);
-  server.headersTimeout = 10_000;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(listenError(error, host, port)));
-    server.listen({ port, host, backlog: BACKLOG }, resolve);
-  });
-  return server;
-}
-
-function listenError(error: Error, host: string, port: number): Error {
-  const code = systemCode(error);
-  if (code === 'EADDRINUSE') {
-    return new OperatorError(
-      'address-in-use',
-      `another process listens on ${host}:${port}`,
-      'Give another port, or 0 for any free one.',
-      { cause: error },
-    );
-  }
-  return new OperatorError(
-    'address-unusable',
-    `cannot listen on ${host}:${port}: ${error.message}`,
-    'Give an address of this machine.',
-    { cause: error },
-  );
-}
-
-async function close(server: HttpServer): Promise<void> {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-}
-
-function urlOf(server: HttpServer, host: string): string {
-  const shown = host.includes(':') ? `[${host}]` : host;
-  return `http://${shown}:${(server.address() as AddressInfo).port}`;
 }
 
 function rolledBack(size: number): OperatorError {
