@@ -112,7 +112,6 @@ export class SmallServer {
             clearTimeout: () => {},
           },
           observe: () => {},
-          finished: () => {},
           failed: () => {},
         },
       },

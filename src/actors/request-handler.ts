@@ -4,8 +4,8 @@
  *
  * In:  sockets (connected, frame, drained, closed); refused, placed, sender-opened, queue-taken,
  *      released (inboxes); mailbox-opened, mailboxes-registered, frames, displaced, ack-refused
- *      (outboxes); committed
- * Out: submit, open-sender (inboxes); open-mailbox, register-mailboxes, ack, ask-still, drained,
+ *      (outboxes); committed; finished
+ * Out: submit, open-sender, drain (inboxes); open-mailbox, register-mailboxes, ack, ask-still, drained,
  *      disconnected (outboxes)
  * Owns: per socket its handshake, its slots and the frames that wait for room.
  *
@@ -20,15 +20,16 @@ import {
   decodeAck,
   decodeAskStill,
   decodeHello,
+  decodePing,
   decodeSession,
   decodeSubmitHeader,
   ERRORS,
-  type ErrorCode,
   encodeError,
   encodePlacedRuns,
   FormatError,
   FRAME,
   frameType,
+  PONG,
   SESSION_KIND,
   type SessionKind,
 } from '../protocol/index.js';
@@ -73,6 +74,7 @@ export class RequestHandler implements Stage {
   /** Mailboxes that the operator adds: how many outboxes have not answered yet. */
   private readonly registrations = new Map<number, { left: number; readonly registered: () => void }>();
   private lastRegistration = 0;
+  private draining: { left: number; readonly finished: () => void } | null = null;
   /** Newest committed. */
   checkpoint: Checkpoint;
 
@@ -123,6 +125,7 @@ export class RequestHandler implements Stage {
   frame(number: number, frame: Uint8Array): void {
     const connection = this.connections.get(number);
     if (!connection || connection.ended) return;
+    if (this.draining && frame[0] !== FRAME.ack) return;
     // A paused socket may still give what it had read already.
     if (connection.held.length > 0) connection.held.push(frame);
     else this.take(connection, frame);
@@ -142,9 +145,27 @@ export class RequestHandler implements Stage {
     }
   }
 
-  /** Ends every connection, one after another, with the same word. */
-  endAll(code: ErrorCode, text: string): void {
-    for (const connection of this.connections.values()) end(connection, code, text);
+  // ---- the end
+
+  /** Takes in nothing more but acknowledgments; calls back when `actors` have told all that they have. */
+  drain(actors: number, finished: () => void): void {
+    this.draining = { left: actors, finished };
+    this.submissions.flush();
+    for (let i = 0; i < this.options.inboxes; i++) this.send(address('inbox', i), { type: 'drain' });
+    for (const connection of this.waiting) {
+      connection.held = [];
+      connection.socket.resume();
+    }
+    this.waiting.clear();
+  }
+
+  /** By their numbers. */
+  get open(): number[] {
+    return [...this.connections.keys()];
+  }
+
+  sendAway(number: number, retryAfterMs: number): void {
+    this.with(number, (connection) => end(connection, 'restarting', 'the server restarts', retryAfterMs));
   }
 
   private dispatch(connection: ClientConnection, frame: Uint8Array): void {
@@ -155,6 +176,7 @@ export class RequestHandler implements Stage {
     if (type === FRAME.submit && kind === SESSION_KIND.front) return this.submit(connection, frame);
     if (type === FRAME.ack && kind === SESSION_KIND.outbox) return this.acknowledge(connection, frame);
     if (type === FRAME.askStill && kind === SESSION_KIND.outbox) return this.askStill(connection, frame);
+    if (type === FRAME.ping && challenge) return this.pong(connection, frame);
     end(connection, 'unexpected-frame', `frame type ${type} does not belong here`);
   }
 
@@ -173,6 +195,11 @@ export class RequestHandler implements Stage {
     for (const { slot } of decodeAck(frame))
       if (!connection.slots[slot]?.answer) throw new FormatError(`slot ${slot} is not open`);
     this.tellOutbox(connection, { type: 'ack', connection: connection.number, frame });
+  }
+
+  private pong({ socket }: ClientConnection, frame: Uint8Array): void {
+    decodePing(frame);
+    socket.send(PONG, false);
   }
 
   private askStill(connection: ClientConnection, frame: Uint8Array): void {
@@ -311,6 +338,9 @@ export class RequestHandler implements Stage {
       case 'committed':
         this.checkpoint = message.checkpoint;
         return this.refuseLongHeld();
+      case 'finished':
+        if (this.draining && --this.draining.left === 0) this.draining.finished();
+        return;
       default:
         throw new Error(`request handler does not take '${message.type}'`);
     }
