@@ -7,11 +7,11 @@
  *
  * With --text the clients speak countersign.v1.json, as a client without a codec does.
  */
-import { createHash, randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import WebSocket from 'ws';
-import { importSecretKey, type Signer } from '#crypto';
+import type WebSocket from 'ws';
+import type { Signer } from '#crypto';
 import * as p from '../src/protocol/index.js';
+import { bundleFor, open, signerOf } from './light-client.js';
 import { startServer, usageOf } from './server-process.js';
 
 const { values, positionals } = parseArgs({
@@ -30,9 +30,6 @@ const [seconds, recipients, window] = [
   Number(values.window),
 ];
 const [SENDERS, MAILBOXES, SOCKETS, BUNDLES, PER_FRAME] = [16, 1000, 16, 512, 64];
-const signerOf = (name: string) => importSecretKey(createHash('sha256').update(name).digest());
-const NO_CHECKPOINT = { size: 0, root: new Uint8Array(32), signature: new Uint8Array(64) };
-
 /** What is counted of a frame. */
 interface Seen {
   readonly placed: number;
@@ -63,54 +60,18 @@ function seenInText(text: string): Seen {
   return { ...nothing, epoch: Number(frame.epoch.epoch), links };
 }
 
-const send = (socket: WebSocket, frame: Uint8Array) =>
-  socket.send(values.text ? p.frameToJson(frame) : frame);
-
-/** Opens a socket with these mailboxes; afterwards `onFrame` gets what every frame has. */
-function open(
-  url: string,
-  kind: p.SessionKind,
-  signers: Signer[],
-  onFrame: (seen: Seen, socket: WebSocket) => void,
-): Promise<WebSocket> {
-  return new Promise((resolve, reject) => {
-    const protocol = values.text ? p.JSON_SUBPROTOCOL : p.SUBPROTOCOL;
-    const socket = new WebSocket(url, [protocol], { perMessageDeflate: false, maxPayload: 1 << 28 });
-    let isOpen = false;
-    const nonce = randomBytes(32);
-    socket.on('error', reject);
-    socket.on('open', () => send(socket, p.encodeHello({ kind, nonce, checkpoint: NO_CHECKPOINT })));
-    socket.on('message', (data) => {
-      if (isOpen)
-        return onFrame(values.text ? seenInText(String(data)) : seenInBinary(data as Buffer), socket);
-      const frame = values.text ? p.frameFromJson(String(data)) : (data as Buffer);
-      if (frame[0] === p.FRAME.challenge) {
-        const { serverId, challenge } = p.decodeChallenge(frame);
-        const sessions = signers.map(({ publicKey: key, sign }) => {
-          return {
-            key,
-            acknowledged: 0,
-            signature: sign(p.sessionBytes(serverId, kind, challenge, nonce, key)),
-          };
-        });
-        send(socket, p.encodeSession(sessions));
-      } else if (frame[0] === p.FRAME.error) reject(new Error(p.decodeError(frame).text));
-      else if (frame[0] === p.FRAME.opened) {
-        isOpen = true;
-        resolve(socket);
-      }
-    });
-  });
-}
+const seenIn = (message: Buffer) => (values.text ? seenInText(String(message)) : seenInBinary(message));
 
 const count = { placed: 0, delivered: 0, epochs: new Set<number>() };
 
-function onDelivery({ epoch, links }: Seen, socket: WebSocket): void {
+function onDelivery(message: Buffer, socket: WebSocket): void {
+  const { epoch, links } = seenIn(message);
   if (links.length === 0) return;
   count.epochs.add(epoch);
   for (const { entries } of links) count.delivered += entries;
   const acks = links.map(({ slot }) => ({ slot, epoch }));
-  send(socket, p.encodeAck(acks));
+  const frame = p.encodeAck(acks);
+  socket.send(values.text ? p.frameToJson(frame) : frame);
 }
 
 /** A bundle as it goes into a submit frame. */
@@ -122,8 +83,7 @@ async function startSender(base: string, name: string, mailboxes: readonly Signe
   const pool = Array.from({ length: BUNDLES }, () => {
     const to = new Set<Signer>();
     while (to.size < recipients) to.add(mailboxes[Math.floor(Math.random() * mailboxes.length)]!);
-    const list = [...to].map(({ publicKey }) => ({ mailbox: publicKey, envelope: new Uint8Array(0) }));
-    const bundle = p.encodeBundle(list, randomBytes(128), randomBytes(32));
+    const bundle = bundleFor([...to].map(({ publicKey }) => publicKey));
     return { bundle, text: values.text ? asText(bundle) : '' };
   });
   let next = 1;
@@ -143,12 +103,15 @@ async function startSender(base: string, name: string, mailboxes: readonly Signe
       underWay += n;
     }
   };
-  const socket = await open(`${base}/v1/front`, p.SESSION_KIND.front, [signerOf(name)], ({ placed }) => {
+  const onFrame = (message: Buffer, socket: WebSocket) => {
+    const { placed } = seenIn(message);
     if (placed === 0) return;
     count.placed += placed;
     underWay -= placed;
     pump(socket);
-  });
+  };
+  const signers = [signerOf(name)];
+  const socket = await open(`${base}/v1/front`, p.SESSION_KIND.front, signers, onFrame, values.text);
   return () => pump(socket);
 }
 
@@ -164,6 +127,7 @@ try {
       p.SESSION_KIND.outbox,
       mailboxes.filter((_, i) => i % SOCKETS === socket),
       onDelivery,
+      values.text,
     );
   }
   const pumps: (() => void)[] = [];

@@ -6,6 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importSecretKey, type PublicKey, type Signer } from '#crypto';
 import { Mailbox } from '../src/client/mailbox.js';
+import type { Member } from '../src/client/member.js';
 import type { Message } from '../src/client/message.js';
 import { OutboxSession } from '../src/client/outbox-session.js';
 import { Persister } from '../src/client/persister.js';
@@ -41,6 +42,7 @@ class Rig {
   readonly errors: unknown[] = [];
   readonly signatures = new SignatureCache();
   readonly session: OutboxSession;
+  readonly bob: Member;
   dialed = 0;
 
   constructor() {
@@ -76,23 +78,25 @@ class Rig {
       backoffMostMs: 1 << 30,
     };
     const nothing = () => {};
+    this.bob = { index: 0, signer: bob, mailbox, outbox: 0, state: 'connecting', problem: null } as Member;
     this.session = new OutboxSession(
       0,
-      [bob],
-      [mailbox],
-      options,
-      1 << 20,
+      [this.bob],
+      { ...options, bufferBytes: 1 << 20, unreadMs: 1 << 30 },
       this.signatures,
       undefined,
       persister,
       {
         opened: nothing,
-        lost: nothing,
+        retrying: nothing,
+        ended: (_, error) => this.errors.push(error),
         gone: (error) => this.errors.push(error),
         endOfBacklog: nothing,
-        refused: nothing,
+        knowsMost: () => true,
+        unread: nothing,
       },
     );
+    this.session.requests();
     server.open([alice], 9);
     const { opened, frames } = server.open([bob]);
     const { lastEpoch, total, head } = opened[0]!;
@@ -176,7 +180,7 @@ test('a forged signature ends it with verification-failed, and nothing of it was
   assert.equal([error.code, error.step], ['verification-failed', 'signature']);
   assert.is(error.frame, frame);
   // What comes behind it changes nothing any more.
-  rig.session.acknowledge(0, 1);
+  rig.session.acknowledge(rig.bob, 1);
   await turn();
   assert.equal([rig.saves, rig.told, rig.session.proven.size], [[], [], 0]);
 });
