@@ -30,7 +30,9 @@ export class LiveLoad {
     const load = new LiveLoad();
     for (let i = 0; i < count; i++) {
       const client = await connect({ url, key: randomBytes(32) });
-      client.on('verification-failed', (error) => load.fail(error));
+      client.on('state', ({ state, reason }) => {
+        if (state === 'failed') load.fail(reason);
+      });
       load.clients.push(client);
       load.read(client).catch((error) => load.fail(error));
     }
