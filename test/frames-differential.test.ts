@@ -7,6 +7,7 @@ import { Writer } from '../src/protocol/bytes.js';
 import * as claims from '../src/protocol/claim.js';
 import * as delivery from '../src/protocol/delivery.js';
 import * as frames from '../src/protocol/frames.js';
+import { frameFromJson, frameToJson } from '../src/protocol/json.js';
 import * as manifest from '../src/protocol/manifest.js';
 import { RecipientTree } from '../src/protocol/recipients.js';
 import { base, bytes, bytesUpTo, change, checkCodec, hash, refused, same, u16, u32, u64 } from './checks.js';
@@ -176,6 +177,19 @@ deliveries('sent and received entries', () => {
   );
 });
 
+/** In JSON and back it is the same frame; also with other white space and members the other way round. */
+function throughJson(frame: Uint8Array): void {
+  const text = frameToJson(frame);
+  same(frameFromJson(text), frame, 'through JSON');
+  const turned = JSON.stringify(JSON.parse(text), (_, value) => turnedRound(value), 2);
+  same(frameFromJson(turned), frame, 'through JSON that others wrote');
+}
+
+function turnedRound(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).reverse());
+}
+
 const hashes = (most: number) => fc.array(hash, { maxLength: most });
 const logProof = fc.oneof(
   fc
@@ -290,6 +304,7 @@ deliveries('random deliver frames', () => {
         });
         same(out.done(), head);
         const tail = [twin.u16(boxes.length), ...boxes, twin.u32(proof.length), ...proof];
+        throughJson(twin.join(head, ...tail));
         checkCodec(twin.join(head, ...tail), delivery.decodeDeliver, encodeDeliver, changes);
       },
     ),
@@ -305,11 +320,12 @@ const slot = u16;
 const number64 = u64.map(Number);
 const T = (value: number) => twin.u64(BigInt(value));
 
-/** One frame kind: random values, their bytes by the table, encoder and decoder. */
+/** One frame kind: random values, their bytes and their JSON by the tables, encoder and decoder. */
 function frameCase<V>(
   name: string,
   values: fc.Arbitrary<V>,
   table: (value: V) => Buffer[],
+  json: (value: V) => object,
   encode: (value: V) => Uint8Array,
   decode: (frame: Uint8Array) => V,
 ): void {
@@ -317,6 +333,8 @@ function frameCase<V>(
     fc.assert(
       fc.property(values, fc.array(change, { maxLength: 8 }), (value, changes) => {
         same(encode(value), twin.join(...table(value)));
+        assert.equal(JSON.parse(frameToJson(encode(value))), json(value));
+        throughJson(encode(value));
         checkCodec(encode(value), decode, encode, changes);
       }),
       runOptions(60),
@@ -330,6 +348,13 @@ const checkpoint = fc
   .map((c) => (c.size > 0 ? c : { size: 0, root: Buffer.alloc(32), signature: Buffer.alloc(64) }));
 const kind = fc.constantFrom<1 | 2>(1, 2);
 const many = <V>(one: fc.Arbitrary<V>) => fc.array(one, { maxLength: 5 });
+const b64 = (value: Uint8Array) => Buffer.from(value).toString('base64url');
+const shown = ({ recipients, body }: twin.Message) => ({
+  recipients: recipients.map(({ mailbox, blinder, envelope }) => {
+    return { mailbox: b64(mailbox), blinder: b64(blinder), envelope: b64(envelope) };
+  }),
+  body: b64(body),
+});
 const listOf = <V>(type: number, values: V[], table: (value: V) => Buffer[]) => [
   twin.u8(type),
   twin.u16(values.length),
@@ -347,6 +372,16 @@ frameCase(
     v.checkpoint.root,
     v.checkpoint.signature,
   ],
+  (v) => ({
+    type: 'hello',
+    kind: v.kind,
+    nonce: b64(v.nonce),
+    checkpoint: {
+      size: `${v.checkpoint.size}`,
+      root: b64(v.checkpoint.root),
+      signature: b64(v.checkpoint.signature),
+    },
+  }),
   frames.encodeHello,
   frames.decodeHello as never,
 );
@@ -355,6 +390,12 @@ frameCase(
   'challenge',
   fc.record({ serverId: hash, challenge: hash, manifestHash: hash }),
   (v) => [twin.u8(0x81), v.serverId, v.challenge, v.manifestHash],
+  (v) => ({
+    type: 'challenge',
+    serverId: b64(v.serverId),
+    challenge: b64(v.challenge),
+    manifestHash: b64(v.manifestHash),
+  }),
   frames.encodeChallenge,
   frames.decodeChallenge as never,
 );
@@ -363,6 +404,12 @@ frameCase(
   'session',
   many(fc.record({ key: hash, acknowledged: number64, signature: bytes(64) })),
   (all) => listOf(2, all, (v) => [v.key, T(v.acknowledged), v.signature]),
+  (all) => ({
+    type: 'session',
+    mailboxes: all.map((v) => {
+      return { key: b64(v.key), acknowledged: `${v.acknowledged}`, signature: b64(v.signature) };
+    }),
+  }),
   frames.encodeSession,
   frames.decodeSession as never,
 );
@@ -372,6 +419,16 @@ frameCase(
   many(fc.record({ error: u16, lastCounter: number64, lastEpoch: number64, total: number64, head: hash })),
   (all) =>
     listOf(0x82, all, (v) => [twin.u16(v.error), T(v.lastCounter), T(v.lastEpoch), T(v.total), v.head]),
+  (all) => ({
+    type: 'opened',
+    mailboxes: all.map((v) => ({
+      error: v.error,
+      lastCounter: `${v.lastCounter}`,
+      lastEpoch: `${v.lastEpoch}`,
+      total: `${v.total}`,
+      head: b64(v.head),
+    })),
+  }),
   frames.encodeOpened,
   frames.decodeOpened as never,
 );
@@ -388,6 +445,13 @@ frameCase(
     ...[twin.u8(0x83), twin.u16(v.slot), T(v.epoch), twin.u16(v.inbox), twin.u16(v.messages.length)],
     ...v.messages.flatMap((m) => [T(m.counter), twin.u32(m.index)]),
   ],
+  (v) => ({
+    type: 'placed',
+    slot: v.slot,
+    epoch: `${v.epoch}`,
+    inbox: v.inbox,
+    messages: v.messages.map(({ counter, index }) => ({ counter: `${counter}`, index })),
+  }),
   frames.encodePlaced,
   frames.decodePlaced as never,
 );
@@ -396,6 +460,7 @@ frameCase(
   'ack',
   many(fc.record({ slot, epoch: number64 })),
   (all) => listOf(4, all, (v) => [twin.u16(v.slot), T(v.epoch)]),
+  (all) => ({ type: 'ack', acks: all.map((v) => ({ slot: v.slot, epoch: `${v.epoch}` })) }),
   frames.encodeAck,
   frames.decodeAck as never,
 );
@@ -404,6 +469,7 @@ frameCase(
   'ask still',
   many(slot),
   (all) => listOf(5, all, (v) => [twin.u16(v)]),
+  (all) => ({ type: 'askStill', slots: all }),
   frames.encodeAskStill,
   frames.decodeAskStill as never,
 );
@@ -417,6 +483,13 @@ frameCase(
     gap: hashes(5).map((h) => twin.join(...h)),
   }),
   (v) => [twin.u8(0x85), T(v.from), T(v.to), v.signature, twin.u8(v.gap.length / 32), v.gap],
+  (v) => ({
+    type: 'checkpoint',
+    from: `${v.from}`,
+    to: `${v.to}`,
+    signature: b64(v.signature),
+    gap: twin.partsOf(32, [...v.gap]).map((each) => b64(Uint8Array.from(each))),
+  }),
   frames.encodeCheckpoint,
   frames.decodeCheckpoint as never,
 );
@@ -425,6 +498,7 @@ frameCase(
   'end of backlog',
   fc.record({ slot, epoch: number64 }),
   (v) => [twin.u8(0x86), twin.u16(v.slot), T(v.epoch)],
+  (v) => ({ type: 'endOfBacklog', slot: v.slot, epoch: `${v.epoch}` }),
   frames.encodeEndOfBacklog,
   frames.decodeEndOfBacklog as never,
 );
@@ -445,6 +519,17 @@ frameCase(
     ...[twin.u8(0x87), twin.u16(v.number), twin.u16(v.slot), T(v.firstCounter), twin.u16(v.count)],
     ...[T(v.expected), twin.u32(v.retryAfterMs), v.mailbox, twin.u16(v.text.length), twin.ascii(v.text)],
   ],
+  (v) => ({
+    type: 'error',
+    number: v.number,
+    slot: v.slot,
+    firstCounter: `${v.firstCounter}`,
+    count: v.count,
+    expected: `${v.expected}`,
+    retryAfterMs: v.retryAfterMs,
+    mailbox: b64(v.mailbox),
+    text: v.text,
+  }),
   frames.encodeError,
   frames.decodeError as never,
 );
@@ -467,6 +552,15 @@ control('submit: header, then the bundles as they are', () => {
           twin.u16(bundles.length),
         );
         same(frame, twin.join(header, ...bundles));
+        throughJson(frame);
+        const json = {
+          type: 'submit',
+          slot: at,
+          flags: 0,
+          firstCounter: `${first}`,
+          bundles: messages.map(shown),
+        };
+        assert.equal(JSON.parse(frameToJson(frame)), json);
         const expected = { slot: at, flags: 0, firstCounter: Number(first), count: bundles.length };
         assert.equal(frames.decodeSubmitHeader(frame), expected);
         assert.is(header.length, frames.SUBMIT_HEADER_BYTES);

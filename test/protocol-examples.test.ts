@@ -81,6 +81,10 @@ const CODECS: Readonly<Record<string, (frame: Uint8Array) => Uint8Array>> = {
   'placed-frame': (frame) => p.encodePlaced(p.decodePlaced(frame)),
   'ack-frame': (frame) => p.encodeAck(p.decodeAck(frame)),
   'ask-still-frame': (frame) => p.encodeAskStill(p.decodeAskStill(frame)),
+  'ping-frame': (frame) => {
+    p.decodePing(frame);
+    return p.PING;
+  },
   'checkpoint-frame': (frame) => p.encodeCheckpoint(p.decodeCheckpoint(frame)),
   'end-of-backlog-frame': (frame) => p.encodeEndOfBacklog(p.decodeEndOfBacklog(frame)),
   'error-frame': (frame) => p.encodeError(p.decodeError(frame)),

@@ -329,13 +329,8 @@ export class Deliverer {
     const from = connection.logSize;
     if (logIndex >= from) {
       connection.logSize = logIndex + 1;
-      return {
-        mode: LOG_MODE.extend,
-        logIndex,
-        from,
-        signature: this.checkpoint.signature,
-        gap: gapHashes(nodes, from, logIndex),
-      };
+      const { signature } = this.checkpoint;
+      return { mode: LOG_MODE.extend, logIndex, from, signature, gap: gapHashes(nodes, from, logIndex) };
     }
     return { mode: LOG_MODE.under, logIndex, size: from, path: logPath(nodes, logIndex, from) };
   }

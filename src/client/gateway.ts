@@ -318,7 +318,7 @@ export class Gateway {
 
   /** The newest checkpoint known: size 0 = none. */
   get checkpoint(): Checkpoint {
-    const known = this.outboxes.map((outbox) => outbox.checkpoint());
+    const known = this.outboxes.map((outbox) => outbox.proven);
     if (!this.onMessages) known.push(...[...this.ground.saved.logs.values()].map((log) => log.checkpoint));
     return known.reduce((newest, each) => (each.size > newest.size ? each : newest), NO_CHECKPOINT);
   }

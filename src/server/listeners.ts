@@ -97,7 +97,8 @@ export function listenForClients(
     if (!allowsOrigin(origins(), request.headers.origin))
       return refuse('403 Forbidden', 'origin-refused', REFUSED_ORIGIN);
     if (!target) return refuse('404 Not Found', 'not-found', 'no such path or outbox');
-    if (!offersProtocol(request)) return refuse('400 Bad Request', 'bad-request', `offer ${SUBPROTOCOL}`);
+    if (!offersProtocol(request))
+      return refuse('400 Bad Request', 'bad-request', `offer ${PROTOCOLS.join(' or ')}`);
     webSockets.handleUpgrade(request, stream, head, (socket) => {
       socket.on('error', () => {}); // ws closes the socket itself, with the right code
       socket.on('pong', () => unanswered.set(socket, 0));

@@ -131,6 +131,8 @@ export const FRAMES: Readonly<Record<string, Example>> = {
     ]),
   ),
   'ask-still-frame': frame(p.encodeAskStill([1])),
+  'ping-frame': frame(p.PING),
+  'pong-frame': frame(p.PONG),
   'checkpoint-frame': frame(
     p.encodeCheckpoint({
       from: 0,
