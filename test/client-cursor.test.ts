@@ -34,8 +34,8 @@ class History {
       index,
       sender: named('somebody'),
       counter: 1,
-      bodyPart: new Uint8Array(8),
-      envelopePart: new Uint8Array(0),
+      body: new Uint8Array(0),
+      envelope: new Uint8Array(0),
     }));
     const next = {
       mailbox: id,
