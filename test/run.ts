@@ -125,6 +125,8 @@ async function runAll(root: string, paths: string[], timeoutSeconds: number): Pr
       const result = await runFile(path, timeoutSeconds);
       results.push(result);
       console.log(describe(relative(root, path), result));
+      // Why tests were skipped, for everybody to see.
+      for (const line of result.output.match(/^SKIPPED: .*/gm) ?? []) console.log(`     ${line}`);
       if (result.failed > 0) console.log(`${result.output.trimEnd().replace(/^/gm, '  | ')}\n`);
     }
   };

@@ -51,8 +51,10 @@ export function prepare(): void {
       backoffMostMs: 100,
       ...(store === undefined ? {} : { store: new library.IndexedDbStore(store) }),
       onReady: (on) => {
-        on('state', (state) => events.push(state));
-        on('verification-failed', ({ step }) => events.push(`verification-failed ${step}`));
+        on('state', ({ state, reason }) => {
+          const step = reason && 'step' in reason ? ` ${reason.step}` : '';
+          events.push(`${state}${step}`);
+        });
         on('gap', () => events.push('gap'));
         on('counter-conflict', () => events.push('counter-conflict'));
         on('receipt', ({ receipt }) => events.push(`receipt ${receipt.counter}`));
