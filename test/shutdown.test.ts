@@ -140,9 +140,10 @@ test('a client comes back when it was told to, and by its own back-off the next 
   const backoff = { backoffFirstMs: 1, backoffMostMs: 1 };
   const options = { kind: 1, world: null as never, dial, url: () => 'ws://x', ...backoff } as const;
   const nothing = () => {};
-  const hears = { opened: nothing, frame: nothing, lost: nothing, gone: nothing };
-  const checkpoint = () => NO_CHECKPOINT;
-  const connection = new Connection(options, { signers: [], checkpoint, acknowledged: () => 0, ...hears });
+  const hears = { opened: nothing, frame: nothing, lost: nothing, gone: nothing, retrying: nothing };
+  const asks = { checkpoint: () => NO_CHECKPOINT, acknowledged: () => 0, signers: [], requests: () => [] };
+  const host = { ...hears, ...asks };
+  const connection = new Connection(options, host);
   connection.start();
   while (dialled.length < 4) await pass(5);
   connection.close();
