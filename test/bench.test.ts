@@ -62,11 +62,11 @@ test('idle mailboxes: registered, written to, there again after a stop and a kil
 // That what waited comes whole and in order the benchmark checks by itself.
 test('idle sockets, readers that do not read, and a crowd that comes back', async () => {
   const load = ['--live', '2', '--rate', '50', '--seconds', '0.3', '--turns', '1'];
-  const figures = await figuresOf('sockets', '--sockets', '200', '--slow', '4', '--megabytes', '8', ...load);
-  assert.is(figures['all connect at once'].sockets, 200);
+  const figures = await figuresOf('sockets', '--sockets', '100', '--slow', '4', '--megabytes', '4', ...load);
+  assert.is(figures['all connect at once'].sockets, 100);
   assert.is(figures['readers that did not read'].readers, 4);
   assert.ok(figures['readers that did not read'].messagesAfterwards > 0);
-  assert.is(figures['all come back at once'].sockets, 200);
+  assert.is(figures['all come back at once'].sockets, 100);
   assert.ok(figures['after the restart'].messages > 0);
 });
 

@@ -24,8 +24,8 @@ const isMissing = !existsSync(CHROMIUM) && !process.env['CI'];
 if (isMissing) console.log(`SKIPPED: no ${CHROMIUM}; .ci/install-debian installs it`);
 const test = isMissing ? all.skip : all;
 
-let browser: Browser;
-let files: ChildProcess;
+let browser: Browser | undefined;
+let files: ChildProcess | undefined;
 /** Where the pages are from. */
 let origin: string;
 let server: Server;
@@ -50,13 +50,14 @@ all.after.each(async () => {
 
 all.after(async () => {
   if (isMissing) return;
-  files.kill();
-  await browser.close();
-  await server.stop();
+  // What did not start is not there.
+  files?.kill();
+  await browser?.close();
+  await server?.stop();
 });
 
 async function newContext(): Promise<BrowserContext> {
-  const context = await browser.newContext();
+  const context = await browser!.newContext();
   contexts.push(context);
   context.setDefaultTimeout(20_000);
   await context.addInitScript(prepare);
@@ -147,7 +148,7 @@ test('a page that is reloaded goes on where it was: nothing lost, nothing twice'
   const from = Number(again[0]!.split(' ')[1]);
   assert.ok(from >= 11 && from <= 21, again[0]);
   assert.equal(await seenSoFar(page, 31 - from), numbered(31 - from, from));
-  assert.is(await page.evaluate(() => globalThis.page.client.resumed?.complete), true);
+  assert.is(await page.evaluate(() => globalThis.page.client.resumed.complete), true);
   assert.equal(await events(page), ['connected']);
   await node.close();
 });

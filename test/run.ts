@@ -56,7 +56,7 @@ function judge(output: string, ending: string): Omit<Result, 'output' | 'seconds
   const { total, passed, skipped } = summary ?? { total: 0, passed: 0, skipped: 0 };
   let reason = ending;
   if (!reason && !summary) reason = 'no uvu summary: did the file call .run()?';
-  else if (!reason && total === 0) reason = 'no test ran';
+  else if (!reason && total === 0 && skipped === 0) reason = 'no test ran';
   // A failed test makes uvu exit 1 by itself: that is no second failure.
   if (ending === 'exit code 1' && total > passed) reason = '';
   return { passed, skipped, reason, failed: total - passed + (reason ? 1 : 0) };

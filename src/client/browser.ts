@@ -1,7 +1,4 @@
-/**
- * countersign/client in browsers: as on Node (index.ts), with the platform's WebSocket and IndexedDB. A client sends messages and gets a proven receipt for each, and reads its
- * mailbox in the one order that everybody sees; whatever it is told, it verifies first.
- */
+/** countersign/client in browsers: as on Node (index.ts), with the platform's WebSocket and IndexedDB. */
 import { dial } from './browser-socket.js';
 import { Client, type ClientOptions } from './client.js';
 import type { Gateway } from './gateway.js';
@@ -16,24 +13,17 @@ export function connect(options: ClientOptions): Promise<Client> {
   return Client.connect(options, dial);
 }
 
-/**
- * Connects one key to send with, without its mailbox: places are the server's word, nothing is proven. See
- * `SenderClient`.
- */
+/** Connects one key to send with, without its mailbox: nothing is proven. See `SenderClient`. */
 export function connectSender(options: SenderClientOptions): Promise<SenderClient> {
   return SenderClient.connect(options, dial);
 }
 
-/**
- * Connects many keys over few sockets: those of one kind and outbox share one, up to `mailboxesPerSocket`. A
- * mailbox that is refused or displaced is over by itself; rejects only when all are.
- */
+/** Connects many keys over few sockets: see index.ts. */
 export function connectMany(options: ManyOptions): Promise<Gateway> {
   return openMany(options, dial);
 }
 
 export { CountersignError, type ErrorCode } from '../protocol/index.js';
-
 export { Client, type ClientOptions } from './client.js';
 export type { Gateway, StillOptions } from './gateway.js';
 export type { GatewayEvents, State, StateChange } from './gateway-events.js';
