@@ -54,8 +54,6 @@ export interface RequestHandlerOptions extends SessionsOptions {
   readonly checkpoint: Checkpoint;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
-  /** Runs a function at the end of this turn of the event loop. */
-  readonly defer: (run: () => void) => void;
 }
 
 /** A frame waits this long for room in an epoch before it is refused as `busy`. */
