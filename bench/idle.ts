@@ -79,7 +79,7 @@ async function send(server: RunningServer, title: string, count: number, one: (i
   const recipients = one(0).length;
   await client.run(
     count,
-    recipients > 1 ? 64 : 2048,
+    recipients > 1 ? 16 : 2048,
     recipients > 1 ? 4 : 64,
     (i) => bundleFor(one(i)),
     progress.at,

@@ -20,6 +20,8 @@ class Fleeting {
   dials = 0;
   open = 0;
   private readonly small = new SmallServer();
+  /** Sockets that are held until the client has been connected once. */
+  private held: (() => void)[] | null = [];
   onDial: (count: number) => void = () => {};
 
   constructor(private readonly most: number) {}
@@ -46,13 +48,21 @@ class Fleeting {
         const head = new Uint8Array(32).fill(3);
         answer(encodeOpened([{ error: 0, lastCounter: 0, lastEpoch: 0, total: 0, head }]).slice());
         if (isOutbox) answer(encodeEndOfBacklog({ slot: 0, epoch: 0 }).slice());
-        if (leaves) setImmediate(() => events.closed(1006, ''));
+        const leave = () => void setImmediate(() => events.closed(1006, ''));
+        if (this.held) this.held.push(leave);
+        else if (leaves) leave();
       },
       pause() {},
       resume() {},
       close: () => void this.open--,
     };
   };
+
+  /** From now on every socket is lost as soon as it is open. */
+  leave(): void {
+    for (const each of this.held!) each();
+    this.held = null;
+  }
 
   private challenge(): Uint8Array {
     const { serverId, manifestHash } = this.small.world;
@@ -91,6 +101,7 @@ test('10,000 reconnects: listeners, timers and memory stay as they are', async (
   const options = { url: 'http://fleeting', key, signal: ending.signal, backoffFirstMs: 1, backoffMostMs: 1 };
   const onReady = (on: Client['on']) => void on('state', () => changes++);
   const client = await Client.connect({ ...options, onReady }, server.dial);
+  server.leave();
   const stand = client.still().catch((error) => error.code);
   const receipt = client.send({ to: client.id, body: 'x' }).catch((error) => error.code);
   await done;

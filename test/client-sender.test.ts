@@ -8,7 +8,7 @@ import { Persister } from '../src/client/persister.js';
 import { Sender } from '../src/client/sender.js';
 import { MemoryStore } from '../src/client/store.js';
 import {
-  type CountersignError,
+  CountersignError,
   decodeSubmitHeader,
   ERRORS,
   type ErrorCode,
@@ -271,6 +271,74 @@ test('only what was sent with a counter may be in the chain under it', async () 
   await turn();
   assert.not(rig.sender.own.matches(1, new Uint8Array(32), 0));
   assert.not(rig.sender.own.matches(2, new Uint8Array(32), 0));
+});
+
+test('what lies in a gap of the chain is asked for, rejected, and does not stop what lies behind', async () => {
+  const rig = new Rig();
+  rig.sender.opened(0, 0);
+  rig.send('a', 'b', 'c');
+  assert.equal(await rig.sent(), ['1: a b c']);
+  rig.sender.disconnected();
+  rig.sender.opened(0, 3);
+  assert.equal(await rig.sent(), [], 'what the server knows is not sent again …');
+  rig.sender.lose(5);
+  assert.equal(await rig.sent(), ['1: a b c'], '… but to learn where it is');
+  rig.sender.placed(1, { epoch: 4, inbox: 0, index: 0 });
+  rig.sender.placed(2, { epoch: 6, inbox: 0, index: 0 });
+  assert.equal(rig.results, ['a receipt-lost']);
+  rig.sender.disconnected();
+  rig.sender.opened(0, 3);
+  assert.equal(await rig.sent(), ['2: b c'], 'what is not known yet is asked for again');
+  rig.refuse('busy', 2, 2, 1);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assert.equal(await rig.sent(), ['2: b c']);
+  rig.receipts(3, 3);
+  rig.send('d');
+  assert.equal(await rig.sent(), ['4: d']);
+  assert.equal(rig.results, ['a receipt-lost', 'b receipt-lost', 'c at 3']);
+});
+
+test('without proof: places in the order of sending, asked for again, a new life included', async () => {
+  const store = new MemoryStore();
+  const first = new Rig(store, 8, 100, false);
+  first.sender.opened(0, 0);
+  first.send('a', 'b', 'c', 'd');
+  assert.equal(await first.sent(), ['1: a b c d']);
+  first.sender.placed(1, PLACE);
+  await turn();
+  assert.equal(first.results, ['a at 1']);
+  first.sender.disconnected();
+  first.sender.opened(0, 3);
+  assert.equal(await first.sent(), ['2: b c d'], 'b and c for their places, d because it is not there');
+  first.sender.placed(3, PLACE);
+  await turn();
+  assert.equal(first.results, ['a at 1']);
+  first.sender.placed(2, PLACE);
+  await turn();
+  assert.equal(first.results, ['a at 1', 'b at 2', 'c at 3']);
+  const second = new Rig(store, 8, 100, false);
+  second.sender.opened(0, 4);
+  second.send('e');
+  assert.equal(await second.sent(), ['4: d e']);
+  second.refuse('counter-expired', 4, 1);
+  second.sender.placed(5, PLACE);
+  await turn();
+  assert.equal(second.results, ['e at 5']);
+  assert.equal(second.conflicts, []);
+});
+
+test('receipts that are delayed come as events', async () => {
+  const rig = new Rig(new MemoryStore(), 1);
+  rig.sender.opened(0, 0);
+  rig.send('a', 'b');
+  await rig.sent();
+  rig.sender.delay(new CountersignError('receipt-delayed', ''));
+  assert.equal(rig.results, ['a receipt-delayed', 'b receipt-delayed']);
+  rig.receipts(1, 1);
+  assert.equal(await rig.sent(), ['2: b']);
+  rig.receipts(2, 2);
+  await turn();
+  assert.is(rig.late, 2);
 });
 
 test.run();

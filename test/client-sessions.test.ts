@@ -345,6 +345,12 @@ test('stills: callers share one, signals leave, reconnects ask again', async () 
   for (const each of [signal, ending.signal]) assert.is(getEventListeners(each, 'abort').length, 0);
   const many = Array.from({ length: 5000 }, () => codeOf(bob.still()));
   assert.is((await Promise.all(many)).filter((code) => code === 'busy').length, 5000 - 4096);
+  const away = await clientOf(server, 'still carol');
+  await away.close();
+  await Promise.all(Array.from({ length: 200 }, (_, i) => alice.send({ to: away.id, body: `${i}` })));
+  const carol = await clientOf(server, 'still carol');
+  assert.is((await carol.still()).total, 200, 'asked while it is behind, answered for everything');
+  await carol.close();
   const other = await clientOf(server, 'still bob');
   const late = codeOf(bob.still());
   await until(() => bob.state === 'displaced');
