@@ -230,7 +230,7 @@ async function openReceivers(url: string): Promise<{ gateways: Gateway[]; ids: U
 const say = (line: string) => values.json || process.stdout.write(`${line}\n`);
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const server = await startServer(positionals, values.profile);
+const server = await startServer(positionals, { profile: values.profile });
 try {
   say(
     `server ${server.url}, ${mailboxCount} mailboxes on ${sockets} sockets, ${senderCount} senders × ${window} under way`,

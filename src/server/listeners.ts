@@ -57,6 +57,8 @@ export interface Listener {
 
 /** A peer that leaves so many pings unanswered is gone. */
 const PING_MS = 30_000;
+/** In so many steps, so that ten thousand sockets do not block the event loop. */
+const PING_STEPS = 100;
 const MAX_PINGS = 4;
 const MAX_PINGS_SLOW = 20;
 /** The first that the client offers is taken. */
@@ -107,8 +109,13 @@ export function listenForClients(
     });
   });
 
+  let round: WebSocket[] = [];
+  let step = 0;
   const pings = setInterval(() => {
-    for (const socket of webSockets.clients) {
+    if (step === 0) round = [...webSockets.clients];
+    const due = round.splice(0, Math.ceil(round.length / (PING_STEPS - step)));
+    step = (step + 1) % PING_STEPS;
+    for (const socket of due) {
       const pings = unanswered.get(socket) ?? 0;
       // Who is paused, by us or by a slow application, reads no pings: such a peer gets longer.
       const most = socket.isPaused || socket.bufferedAmount > 0 ? MAX_PINGS_SLOW : MAX_PINGS;
@@ -116,7 +123,7 @@ export function listenForClients(
       if (pings >= most) socket.terminate();
       else socket.ping();
     }
-  }, PING_MS);
+  }, PING_MS / PING_STEPS);
   pings.unref();
 
   return {
