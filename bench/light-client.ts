@@ -9,23 +9,28 @@ const NO_CHECKPOINT = { size: 0, root: new Uint8Array(32), signature: new Uint8A
 
 /**
  * Opens a socket with these mailboxes; `onFrame` gets the frame that says so and every one after it. Rejects when it is refused
- * or closed before they are open.
+ * or closed before they are open. With `text` the socket speaks JSON, and `onFrame` gets the texts.
  */
 export function open(
   url: string,
   kind: p.SessionKind,
   signers: readonly Signer[],
   onFrame: (frame: Buffer, socket: WebSocket) => void,
+  text = false,
 ): Promise<WebSocket> {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url, [p.SUBPROTOCOL], { perMessageDeflate: false, maxPayload: 1 << 28 });
+    const protocol = text ? p.JSON_SUBPROTOCOL : p.SUBPROTOCOL;
+    const send = (frame: Uint8Array) => socket.send(text ? p.frameToJson(frame) : frame);
+    const socket = new WebSocket(url, [protocol], { perMessageDeflate: false, maxPayload: 1 << 28 });
     const nonce = randomBytes(32);
     let opened = false;
     socket.on('error', reject);
     socket.on('close', (code) => reject(new Error(`closed with ${code}`)));
-    socket.on('open', () => socket.send(p.encodeHello({ kind, nonce, checkpoint: NO_CHECKPOINT })));
+    socket.on('open', () => send(p.encodeHello({ kind, nonce, checkpoint: NO_CHECKPOINT })));
     socket.on('message', (data) => {
-      const frame = data as Buffer;
+      const message = data as Buffer;
+      if (opened) return onFrame(message, socket);
+      const frame = text ? p.frameFromJson(String(message)) : message;
       if (frame[0] === p.FRAME.challenge) {
         const { serverId, challenge } = p.decodeChallenge(frame);
         const sessions = signers.map(({ publicKey: key, sign }) => {
@@ -35,13 +40,13 @@ export function open(
             signature: sign(p.sessionBytes(serverId, kind, challenge, nonce, key)),
           };
         });
-        socket.send(p.encodeSession(sessions));
+        send(p.encodeSession(sessions));
       } else if (frame[0] === p.FRAME.opened) {
         opened = true;
-        onFrame(frame, socket);
+        onFrame(message, socket);
         resolve(socket);
-      } else if (frame[0] === p.FRAME.error && !opened) reject(new Error(p.decodeError(frame).text));
-      else onFrame(frame, socket);
+      } else if (frame[0] === p.FRAME.error) reject(new Error(p.decodeError(frame).text));
+      else onFrame(message, socket);
     });
   });
 }

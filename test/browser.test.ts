@@ -147,7 +147,7 @@ test('a page that is reloaded goes on where it was: nothing lost, nothing twice'
   const from = Number(again[0]!.split(' ')[1]);
   assert.ok(from >= 11 && from <= 21, again[0]);
   assert.equal(await seenSoFar(page, 31 - from), numbered(31 - from, from));
-  assert.ok(await page.evaluate(() => globalThis.page.client.resumed.complete));
+  assert.is(await page.evaluate(() => globalThis.page.client.resumed.complete), true);
   assert.equal(await events(page), ['connected']);
   await node.close();
 });
@@ -271,7 +271,12 @@ for (const without of ['', 'verify', 'importKey']) {
     await happened(page, 'ended verification-failed');
     assert.ok(network.forged > 0);
     assert.equal(await seen(page), ['true']);
-    assert.equal(await events(page), ['connected', 'failed signature', 'ended verification-failed']);
+    assert.equal(await events(page), [
+      'connected',
+      'verification-failed signature',
+      'failed',
+      'ended verification-failed',
+    ]);
     network.forging = false;
     await page.reload();
     await start(page, name, { url: network.url, store: name });

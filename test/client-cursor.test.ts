@@ -34,7 +34,7 @@ class History {
       index,
       sender: named('somebody'),
       counter: 1,
-      body: new Uint8Array(8),
+      body: new Uint8Array(0),
       envelope: new Uint8Array(0),
     }));
     const next = {

@@ -11,6 +11,7 @@ import type { Message } from '../src/client/message.js';
 import { OutboxSession } from '../src/client/outbox-session.js';
 import { Persister } from '../src/client/persister.js';
 import { SignatureCache } from '../src/client/signature-cache.js';
+import { Stands } from '../src/client/stands.js';
 import { MemoryStore } from '../src/client/store.js';
 import { VerificationError } from '../src/client/verification-error.js';
 import { World } from '../src/client/world.js';
@@ -42,7 +43,7 @@ class Rig {
   readonly errors: unknown[] = [];
   readonly signatures = new SignatureCache();
   readonly session: OutboxSession;
-  readonly bob: Member;
+  readonly member: Member;
   dialed = 0;
 
   constructor() {
@@ -76,26 +77,20 @@ class Rig {
       },
       backoffFirstMs: 1 << 30,
       backoffMostMs: 1 << 30,
+      bufferBytes: 1 << 20,
+      unreadMs: 1 << 30,
     };
     const nothing = () => {};
-    this.bob = { index: 0, signer: bob, mailbox, outbox: 0, state: 'connecting', problem: null } as Member;
-    this.session = new OutboxSession(
-      0,
-      [this.bob],
-      { ...options, bufferBytes: 1 << 20, unreadMs: 1 << 30 },
-      this.signatures,
-      undefined,
-      persister,
-      {
-        opened: nothing,
-        retrying: nothing,
-        ended: (_, error) => this.errors.push(error),
-        gone: (error) => this.errors.push(error),
-        endOfBacklog: nothing,
-        knowsMost: () => true,
-        unread: nothing,
-      },
-    );
+    this.member = memberOf(mailbox);
+    this.session = new OutboxSession(0, [this.member], options, this.signatures, undefined, persister, {
+      opened: nothing,
+      retrying: nothing,
+      ended: (_, error) => this.errors.push(error),
+      gone: (error) => this.errors.push(error),
+      endOfBacklog: nothing,
+      knowsMost: () => true,
+      unread: nothing,
+    });
     this.session.requests();
     server.open([alice], 9);
     const { opened, frames } = server.open([bob]);
@@ -130,6 +125,11 @@ class Rig {
     this.server.submit(alice, recipients, Uint8Array.from(Buffer.from(body)));
     return this.server.epoch()[0]!;
   }
+}
+
+function memberOf(mailbox: Mailbox): Member {
+  const nobody = { sender: null as never, stands: new Stands() };
+  return { index: 0, signer: bob, mailbox, outbox: 0, state: 'connecting', problem: null, ...nobody };
 }
 
 /** A byte of the checkpoint's signature: type, mode, log index and size come before it. */
@@ -180,7 +180,7 @@ test('a forged signature ends it with verification-failed, and nothing of it was
   assert.equal([error.code, error.step], ['verification-failed', 'signature']);
   assert.is(error.frame, frame);
   // What comes behind it changes nothing any more.
-  rig.session.acknowledge(rig.bob, 1);
+  rig.session.acknowledge(rig.member, 1);
   await turn();
   assert.equal([rig.saves, rig.told, rig.session.proven.size], [[], [], 0]);
 });

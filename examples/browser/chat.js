@@ -30,9 +30,8 @@ async function member(name) {
     store,
     onReady: (on) => {
       on('state', (now) => {
-        state.textContent = now;
+        state.textContent = now.reason ? `${now.state}: ${now.reason.message}` : now.state;
       });
-      on('verification-failed', (error) => element(section, 'p', `The server lies: ${error.message}`));
     },
   }).catch((error) => {
     state.textContent = error.message;

@@ -51,9 +51,10 @@ export function prepare(): void {
       backoffMostMs: 100,
       ...(store === undefined ? {} : { store: new library.IndexedDbStore(store) }),
       onReady: (on) => {
-        on('state', ({ state, reason }) =>
-          events.push(reason instanceof library.VerificationError ? `${state} ${reason.step}` : state),
-        );
+        on('state', ({ state, reason }) => {
+          if (reason instanceof library.VerificationError) events.push(`verification-failed ${reason.step}`);
+          events.push(state);
+        });
         on('gap', () => events.push('gap'));
         on('counter-conflict', () => events.push('counter-conflict'));
         on('receipt', ({ receipt }) => events.push(`receipt ${receipt.counter}`));
