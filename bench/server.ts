@@ -5,11 +5,11 @@
  *
  *   npm run -s bench:server -- [--seconds 5] [--recipients 1] [--window 256] [--json] [-- server flags]
  */
-import { createHash, randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import WebSocket from 'ws';
-import { importSecretKey, type Signer } from '#crypto';
+import type WebSocket from 'ws';
+import type { Signer } from '#crypto';
 import * as p from '../src/protocol/index.js';
+import { bundleFor, open, signerOf } from './light-client.js';
 import { startServer, usageOf } from './server-process.js';
 
 const { values, positionals } = parseArgs({
@@ -27,40 +27,6 @@ const [seconds, recipients, window] = [
   Number(values.window),
 ];
 const [SENDERS, MAILBOXES, SOCKETS, BUNDLES, PER_FRAME] = [16, 1000, 16, 512, 64];
-const signerOf = (name: string) => importSecretKey(createHash('sha256').update(name).digest());
-const NO_CHECKPOINT = { size: 0, root: new Uint8Array(32), signature: new Uint8Array(64) };
-
-/** Opens a socket with these mailboxes; afterwards `onFrame` gets every frame. */
-function open(
-  url: string,
-  kind: p.SessionKind,
-  signers: Signer[],
-  onFrame: (frame: Buffer, socket: WebSocket) => void,
-): Promise<WebSocket> {
-  return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url, [p.SUBPROTOCOL], { perMessageDeflate: false, maxPayload: 1 << 28 });
-    const nonce = randomBytes(32);
-    socket.on('error', reject);
-    socket.on('open', () => socket.send(p.encodeHello({ kind, nonce, checkpoint: NO_CHECKPOINT })));
-    socket.on('message', (data) => {
-      const frame = data as Buffer;
-      if (frame[0] === p.FRAME.challenge) {
-        const { serverId, challenge } = p.decodeChallenge(frame);
-        const sessions = signers.map(({ publicKey: key, sign }) => {
-          return {
-            key,
-            acknowledged: 0,
-            signature: sign(p.sessionBytes(serverId, kind, challenge, nonce, key)),
-          };
-        });
-        socket.send(p.encodeSession(sessions));
-      } else if (frame[0] === p.FRAME.opened) resolve(socket);
-      else if (frame[0] === p.FRAME.error) reject(new Error(p.decodeError(frame).text));
-      else onFrame(frame, socket);
-    });
-  });
-}
-
 const count = { placed: 0, delivered: 0, epochs: new Set<number>() };
 
 function onDelivery(frame: Buffer, socket: WebSocket): void {
@@ -80,8 +46,7 @@ async function startSender(base: string, name: string, mailboxes: readonly Signe
   const pool = Array.from({ length: BUNDLES }, () => {
     const to = new Set<Signer>();
     while (to.size < recipients) to.add(mailboxes[Math.floor(Math.random() * mailboxes.length)]!);
-    const list = [...to].map(({ publicKey }) => ({ mailbox: publicKey, envelope: new Uint8Array(0) }));
-    return p.encodeBundle(list, randomBytes(128), randomBytes(32));
+    return bundleFor([...to].map(({ publicKey }) => publicKey));
   });
   let next = 1;
   let underWay = 0;

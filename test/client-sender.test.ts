@@ -2,9 +2,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importSecretKey } from '#crypto';
+import { Outgoing } from '../src/client/in-flight.js';
 import type { Receipt } from '../src/client/message.js';
 import { Persister } from '../src/client/persister.js';
-import { Outgoing, Sender } from '../src/client/sender.js';
+import { Sender } from '../src/client/sender.js';
 import { MemoryStore } from '../src/client/store.js';
 import {
   type CountersignError,
@@ -58,6 +59,7 @@ class Rig {
     readonly store = new MemoryStore(),
     window = 8,
     maxQueued = 100,
+    proven = true,
   ) {
     const hex = toHex(id);
     const saved = store.load().mailboxes.get(hex);
@@ -70,7 +72,7 @@ class Rig {
       id,
       hex,
       before,
-      { window, windowBytes: 1 << 20, maxQueued, policy },
+      { window, windowBytes: 1 << 20, maxQueued, policy, proven },
       new MessageHasher(new Uint8Array(32)),
       persister,
       {
@@ -95,7 +97,8 @@ class Rig {
   }
 
   receipts(from: number, to: number): void {
-    for (let counter = from; counter <= to; counter++) this.sender.receipt(counter, { counter } as Receipt);
+    for (let counter = from; counter <= to; counter++)
+      this.sender.receipt(counter, { counter, proven: true } as Receipt);
   }
 
   refuse(code: ErrorCode, firstCounter: number, count: number, retryAfterMs = 0): void {
@@ -111,6 +114,7 @@ class Rig {
   }
 }
 
+const PLACE = { epoch: 1, inbox: 0, index: 0 };
 const chain = { lastEpoch: 0, total: 0, head: new Uint8Array(32) };
 const KNOWN = {
   acknowledged: chain,
@@ -157,7 +161,7 @@ test('a refused message is rejected; those behind it are numbered anew once all 
   rig.send('g');
   assert.equal(await rig.sent(), [], 'a is not answered yet, e and f neither');
   rig.refuse('counter-gap', 5, 2);
-  rig.sender.placed(1);
+  rig.sender.placed(1, PLACE);
   assert.equal(await rig.sent(), ['2: c d e f', '6: g']);
   assert.equal(rig.results, ['b no-such-mailbox']);
   rig.receipts(1, 6);
@@ -171,7 +175,7 @@ test('a refusal at the very end frees its counter', async () => {
   rig.send('a', 'b');
   await turn();
   rig.refuse('bundle-too-large', 2, 1);
-  rig.sender.placed(1);
+  rig.sender.placed(1, PLACE);
   rig.send('c');
   await turn();
   assert.equal(rig.frames, ['1: a b', '2: c']);

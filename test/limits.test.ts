@@ -289,7 +289,7 @@ for (const [name, { flags, tiny, run }] of Object.entries(CASES)) {
     await run(server);
     await ann.send({ to: ben.id, body: '2' });
     assert.equal(await read(ben, 2), ['1', '2']);
-    assert.equal([ann.state, ben.state], ['open', 'open']);
+    assert.equal([ann.state, ben.state], ['connected', 'connected']);
     await Promise.all([ann.close(), ben.close()]);
     await server.stop();
   });

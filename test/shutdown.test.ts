@@ -141,9 +141,8 @@ test('a client comes back when it was told to, and by its own back-off the next 
   const options = { kind: 1, world: null as never, dial, url: () => 'ws://x', ...backoff } as const;
   const nothing = () => {};
   const hears = { opened: nothing, frame: nothing, lost: nothing, gone: nothing, retrying: nothing };
-  const asks = { checkpoint: () => NO_CHECKPOINT, acknowledged: () => 0, signers: [], requests: () => [] };
-  const host = { ...hears, ...asks };
-  const connection = new Connection(options, host);
+  const checkpoint = () => NO_CHECKPOINT;
+  const connection = new Connection(options, { checkpoint, requests: () => [], ...hears });
   connection.start();
   while (dialled.length < 4) await pass(5);
   connection.close();

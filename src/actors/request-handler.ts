@@ -20,6 +20,7 @@ import {
   decodeAck,
   decodeAskStill,
   decodeHello,
+  decodePing,
   decodeSession,
   decodeSubmitHeader,
   ERRORS,
@@ -28,6 +29,7 @@ import {
   FormatError,
   FRAME,
   frameType,
+  PONG,
   SESSION_KIND,
   type SessionKind,
 } from '../protocol/index.js';
@@ -126,6 +128,11 @@ export class RequestHandler implements Stage {
     else this.take(connection, frame);
   }
 
+  /** A message that is no frame. */
+  malformed(number: number, text: string): void {
+    this.with(number, (connection) => end(connection, 'malformed-frame', text));
+  }
+
   private take(connection: ClientConnection, frame: Uint8Array): void {
     try {
       this.dispatch(connection, frame);
@@ -166,6 +173,7 @@ export class RequestHandler implements Stage {
     if (type === FRAME.submit && kind === SESSION_KIND.front) return this.submit(connection, frame);
     if (type === FRAME.ack && kind === SESSION_KIND.outbox) return this.acknowledge(connection, frame);
     if (type === FRAME.askStill && kind === SESSION_KIND.outbox) return this.askStill(connection, frame);
+    if (type === FRAME.ping && challenge) return this.pong(connection, frame);
     end(connection, 'unexpected-frame', `frame type ${type} does not belong here`);
   }
 
@@ -184,6 +192,11 @@ export class RequestHandler implements Stage {
     for (const { slot } of decodeAck(frame))
       if (!connection.slots[slot]?.answer) throw new FormatError(`slot ${slot} is not open`);
     this.tellOutbox(connection, { type: 'ack', connection: connection.number, frame });
+  }
+
+  private pong({ socket }: ClientConnection, frame: Uint8Array): void {
+    decodePing(frame);
+    socket.send(PONG, false);
   }
 
   private askStill(connection: ClientConnection, frame: Uint8Array): void {

@@ -48,12 +48,12 @@ export class Message {
   }
 
   get body(): Uint8Array {
-    return partContent(this.entry.bodyPart);
+    return partContent(this.entry.body);
   }
 
   /** What the sender sealed to this recipient alone; may be empty. */
   get envelope(): Uint8Array {
-    return partContent(this.entry.envelopePart);
+    return partContent(this.entry.envelope);
   }
 
   /** To how many mailboxes it went. */
@@ -83,8 +83,17 @@ export class Message {
   }
 }
 
-function weightOf({ bodyPart, envelopePart }: ReceivedEntry): number {
-  return 256 + bodyPart.length + envelopePart.length;
+function weightOf({ body, envelope }: ReceivedEntry): number {
+  return 256 + body.length + envelope.length;
+}
+
+/** Where the server says that a message of one's own stands. Nothing proves it: see `connectSender`. */
+export interface UnprovenPlace {
+  readonly proven: false;
+  readonly counter: number;
+  readonly place: Place;
+  /** Of what was sent: a receipt with the same place and hash proves it later. */
+  readonly messageHash: Uint8Array;
 }
 
 /** Proof that a message of one's own was taken into the order. */
@@ -94,6 +103,10 @@ export class Receipt {
     private readonly row: number,
     readonly counter: number,
   ) {}
+
+  get proven(): true {
+    return true;
+  }
 
   get place(): Place {
     const entry = this.link.entries[this.row]!;

@@ -1,5 +1,5 @@
 /** Everything a client can be told, with its defaults. */
-import { CountersignError, FormatError, fromHex, HASH_BYTES } from '../protocol/index.js';
+import { FormatError, fromHex, HASH_BYTES } from '../protocol/index.js';
 import { type Dial, SILENCE_MS } from './socket.js';
 import type { Store } from './store.js';
 
@@ -12,7 +12,7 @@ export interface GatewayOptions {
   readonly server?: Uint8Array | string;
   /** Where state is kept; in memory when not given. */
   readonly store?: Store;
-  /** Closes the client. */
+  /** Gives up connecting; closes the client afterwards. */
   readonly signal?: AbortSignal;
   /** Messages without receipt that may be under way, per key. Default 1,024. */
   readonly window?: number;
@@ -24,6 +24,13 @@ export interface GatewayOptions {
   readonly bufferBytes?: number;
   /** Without a word from the server, until a socket is given up and opened anew, in ms. Default 40,000. */
   readonly silenceMs?: number;
+  /**
+   * How long the application may take none of a full buffer. What waits for a receipt or a still is then told
+   * (`receipt-delayed`), as it stands behind those messages. Default 5,000.
+   */
+  readonly unreadMs?: number;
+  /** Mailboxes on one socket: no more than the server's `limits.mailboxesPerSocket`. Default 4,096. */
+  readonly mailboxesPerSocket?: number;
   /** How long the first connection may take, in ms. Default 10,000. */
   readonly connectTimeoutMs?: number;
   /** Full-jitter back-off: ceiling of the first delay and of the longest, in ms. Defaults 200 and 15,000. */
@@ -37,6 +44,8 @@ export interface Settings {
   readonly maxQueued: number;
   readonly bufferBytes: number;
   readonly silenceMs: number;
+  readonly unreadMs: number;
+  readonly mailboxesPerSocket: number;
   readonly connectTimeoutMs: number;
   readonly backoffFirstMs: number;
   readonly backoffMostMs: number;
@@ -49,6 +58,8 @@ const DEFAULTS = {
   maxQueued: 65_536,
   bufferBytes: 8 << 20,
   silenceMs: SILENCE_MS,
+  unreadMs: 5000,
+  mailboxesPerSocket: 4096,
   connectTimeoutMs: 10_000,
   backoffFirstMs: 200,
   backoffMostMs: 15_000,
@@ -79,8 +90,4 @@ export function idOf(id: Uint8Array | string, name: string): Uint8Array {
     if (error instanceof FormatError) throw new TypeError(`${name}: ${error.message}`);
     throw error;
   }
-}
-
-export function abortedError(signal: AbortSignal): CountersignError {
-  return new CountersignError('aborted', 'aborted by its signal', { cause: signal.reason });
 }

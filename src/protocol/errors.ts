@@ -45,6 +45,10 @@ export const ERRORS = {
   closed: { number: 103, temporary: false },
   aborted: { number: 104, temporary: false },
   'store-corrupt': { number: 105, temporary: false },
+  'store-locked': { number: 106, temporary: true },
+  'store-unusable': { number: 107, temporary: true },
+  'receipt-delayed': { number: 108, temporary: true },
+  'receipt-lost': { number: 109, temporary: false },
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -248,6 +248,7 @@ function runActors(
       frame: (...args) => step(() => handler.frame(...args)),
       drained: (...args) => step(() => handler.drained(...args)),
       handshakeTimeout: (...args) => step(() => handler.handshakeTimeout(...args)),
+      malformed: (...args) => step(() => handler.malformed(...args)),
       closed: (...args) => step(() => handler.closed(...args)),
     },
     register: (ids) => new Promise((resolve) => step(() => handler.register(ids, resolve))),
