@@ -54,8 +54,6 @@ export interface RequestHandlerOptions extends SessionsOptions {
   readonly checkpoint: Checkpoint;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
-  /** Runs a function at the end of this turn of the event loop. */
-  readonly defer: (run: () => void) => void;
 }
 
 /** Messages in one placed frame: its count has 16 bits. */
