@@ -187,7 +187,13 @@ test('the binary subprotocol wins, and no other is taken', async () => {
 
 test('what a socket has taken is counted in bytes of binary frames', async () => {
   const port = await listen((_, response) => response.end(), '127.0.0.1', 0, 10_000);
-  const limits: ListenerLimits = { frameBytes: 1000, sockets: 2, handshakeMs: 10_000, bytesInFlight: 1000 };
+  const limits: ListenerLimits = {
+    frameBytes: 1000,
+    sockets: 2,
+    handshakeMs: 10_000,
+    silenceMs: 60_000,
+    bytesInFlight: 1000,
+  };
   let drained = 0;
   const connected = new Promise<ClientSocket>((resolve) => {
     const ignore = () => {};

@@ -96,6 +96,7 @@ export class SmallServer {
         seedOf: ({ kind, index }) => seed(`${kind} ${index}`),
         checkInputs: true,
         bytesInFlight: 1 << 30,
+        bytesInFlightInAll: 1 << 30,
         flushEpochs: 100,
         reader: { get: (key) => this.records.get(nameOf(key)), range: (from, to) => this.range(from, to) },
         lastEpoch: 0,

@@ -42,6 +42,8 @@ export interface DelivererOptions {
   readonly actorPosition: number;
   /** Bytes a socket may have outstanding before it is left alone. */
   readonly bytesInFlight: number;
+  /** All sockets together; once they have so much, each may have an equal share of it. */
+  readonly bytesInFlightInAll: number;
   /** Where a mailbox's chain ends, uncommitted epoch included. */
   readonly chainOf: (mailbox: string) => ChainState;
   /** Takes an acknowledgment that came before its epoch was sent on this socket. */
@@ -53,9 +55,6 @@ export interface DelivererOptions {
 /** Old epochs read in one step, for all who are behind, and for one of them before the next has a turn. */
 const EPOCHS_PER_STEP = 64;
 const EPOCHS_PER_TURN = 8;
-/** Once all sockets of the outbox have so much outstanding, each may have only a little. */
-const MAX_IN_FLIGHT = 256 << 20;
-const CROWDED_BYTES_IN_FLIGHT = 64 << 10;
 
 /** A deliver frame is closed once it is longer; one mailbox's epoch is never split. */
 const FRAME_TARGET = 256 << 10;
@@ -205,8 +204,9 @@ export class Deliverer {
 
   /** Bytes that a socket may have outstanding: less for each when all of them together have much. */
   private hasRoom(connection: Connection): boolean {
-    const most = this.inFlight < MAX_IN_FLIGHT ? this.options.bytesInFlight : CROWDED_BYTES_IN_FLIGHT;
-    return connection.inFlight < most;
+    const { bytesInFlight, bytesInFlightInAll } = this.options;
+    if (this.inFlight < bytesInFlightInAll) return connection.inFlight < bytesInFlight;
+    return connection.inFlight < Math.min(bytesInFlight, bytesInFlightInAll / this.connections.size);
   }
 
   private pump(connection: Connection): void {
@@ -286,12 +286,12 @@ export class Deliverer {
 
   // ---- frames
 
-  /** Sends an epoch's links and stills of one socket, in one frame or, when they are many, in several. */
+  /** Sends an epoch's links and stills of one socket, in one frame or several; for the first there was room. */
   private deliver(connection: Connection, epoch: CommittedEpoch, due: readonly Due[]): void {
     const sorted =
       due.length === 1 ? due : [...due].sort((a, b) => positionOf(epoch, a) - positionOf(epoch, b));
     for (let next = 0; next < sorted.length; ) {
-      if (!this.hasRoom(connection)) {
+      if (next > 0 && !this.hasRoom(connection)) {
         for (const { subscription } of sorted.slice(next)) this.fallBehind(subscription);
         break;
       }

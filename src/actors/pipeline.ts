@@ -73,6 +73,7 @@ export interface PipelineOptions {
   readonly seedOf: (actor: Address) => Uint8Array;
   readonly checkInputs: boolean;
   readonly bytesInFlight: number;
+  readonly bytesInFlightInAll: number;
   /** Epochs between two writes of changed sender and mailbox states. */
   readonly flushEpochs: number;
   readonly reader: StoreReader;
@@ -181,8 +182,8 @@ function makeStage(actor: Address, options: PipelineOptions, send: Send): Stage 
       return new Receiver({ ...common, routers: plan.inboxes, receiverOf }, send);
     case 'outbox': {
       const position = actorPosition(manifest, ROLE.outbox, index);
-      const { bytesInFlight, checkpoint } = options;
-      const delivering = { bytesInFlight, checkpoint, actorPosition: position };
+      const { bytesInFlight, bytesInFlightInAll, checkpoint } = options;
+      const delivering = { bytesInFlight, bytesInFlightInAll, checkpoint, actorPosition: position };
       return new Outbox({ ...common, ...delivering, receiverOf }, send);
     }
     case 'sequencer': {

@@ -54,13 +54,8 @@ export interface RequestHandlerOptions extends SessionsOptions {
   readonly checkpoint: Checkpoint;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
-  /** Runs a function at the end of this turn of the event loop. */
-  readonly defer: (run: () => void) => void;
 }
 
-/** A frame waits this long for room in an epoch before it is refused as `busy`. */
-const BUSY_AFTER_MS = 2000;
-const BUSY_RETRY_MS = 1000;
 /** Messages in one placed frame: its count has 16 bits. */
 const MAX_PLACED = 0xffff;
 
@@ -252,7 +247,7 @@ export class RequestHandler implements Stage {
   }
 
   private refuseLongHeld(): void {
-    const before = this.options.now() - BUSY_AFTER_MS;
+    const before = this.options.now() - this.options.live().busyAfterMs;
     for (const connection of [...this.waiting]) {
       if ((connection.heldSince ?? before) > before) continue;
       const frames = connection.held;
@@ -273,7 +268,10 @@ export class RequestHandler implements Stage {
     const { slot, firstCounter, count } = decodeSubmitHeader(frame);
     const { number } = ERRORS.busy;
     const text = 'the epoch is full';
-    socket.send(encodeError({ number, slot, firstCounter, count, retryAfterMs: BUSY_RETRY_MS, text }), false);
+    socket.send(
+      encodeError({ number, slot, firstCounter, count, retryAfterMs: this.options.live().busyRetryMs, text }),
+      false,
+    );
   }
 
   // ---- the operator

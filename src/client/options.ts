@@ -1,6 +1,6 @@
 /** Everything a client can be told, with its defaults. */
 import { FormatError, fromHex, HASH_BYTES } from '../protocol/index.js';
-import type { Dial } from './socket.js';
+import { type Dial, SILENCE_MS } from './socket.js';
 import type { Store } from './store.js';
 
 export interface GatewayOptions {
@@ -29,6 +29,8 @@ export interface GatewayOptions {
   readonly unreadMs?: number;
   /** Mailboxes on one socket: no more than the server's `limits.mailboxesPerSocket`. Default 4,096. */
   readonly mailboxesPerSocket?: number;
+  /** Without a word from the server, until a socket is given up and opened anew, in ms. Default 40,000. */
+  readonly silenceMs?: number;
   /** How long the first connection may take, in ms. Default 10,000. */
   readonly connectTimeoutMs?: number;
   /** Full-jitter back-off: ceiling of the first delay and of the longest, in ms. Defaults 200 and 15,000. */
@@ -43,6 +45,7 @@ export interface Settings {
   readonly bufferBytes: number;
   readonly unreadMs: number;
   readonly mailboxesPerSocket: number;
+  readonly silenceMs: number;
   readonly connectTimeoutMs: number;
   readonly backoffFirstMs: number;
   readonly backoffMostMs: number;
@@ -56,6 +59,7 @@ const DEFAULTS = {
   bufferBytes: 8 << 20,
   unreadMs: 5000,
   mailboxesPerSocket: 4096,
+  silenceMs: SILENCE_MS,
   connectTimeoutMs: 10_000,
   backoffFirstMs: 200,
   backoffMostMs: 15_000,
@@ -71,7 +75,7 @@ export function settingsOf(options: Omit<GatewayOptions, 'keys'>, dial: Dial): S
       throw new TypeError(`${name}: expected a positive integer, got ${value}`);
     settings[name] = value;
   }
-  return { ...settings, dial };
+  return { ...settings, dial: (url, events) => dial(url, events, settings.silenceMs) };
 }
 
 /** An id as bytes. Throws `TypeError` on anything but 32 bytes or 64 hexadecimal digits. */

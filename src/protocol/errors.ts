@@ -23,7 +23,7 @@ export const ERRORS = {
   'session-refused': { number: 20, temporary: false },
   'mailbox-not-registered': { number: 21, temporary: false },
   'wrong-outbox': { number: 22, temporary: false },
-  'too-many-mailboxes': { number: 23, temporary: false },
+  'too-many-mailboxes': { number: 23, temporary: false, close: 3500 },
   'ack-unknown-epoch': { number: 24, temporary: false },
   // Bundles: a refused bundle consumes no counter.
   'bundle-malformed': { number: 40, temporary: false },

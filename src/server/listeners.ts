@@ -6,6 +6,7 @@
  * become JSON and JSON frames here (protocol/json.ts): nothing behind a listener knows which it was.
  */
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { ClientSocket } from '../actors/client-connection.js';
@@ -30,6 +31,8 @@ export interface ListenerLimits {
   readonly frameBytes: number;
   readonly sockets: number;
   readonly handshakeMs: number;
+  /** After so long without a word from its peer a socket is cut. */
+  readonly silenceMs: number;
   /** Of deliveries to one socket, as binary frames; other frames may take as much again before it is cut off. */
   readonly bytesInFlight: number;
 }
@@ -55,12 +58,13 @@ export interface Listener {
   terminate(): void;
 }
 
-/** A peer that leaves so many pings unanswered is gone. */
-const PING_MS = 30_000;
-/** In so many steps, so that ten thousand sockets do not block the event loop. */
-const PING_STEPS = 100;
-const MAX_PINGS = 4;
-const MAX_PINGS_SLOW = 20;
+/** So many pings go out in `silenceMs`, each time to one of so many shares of the sockets. */
+const PINGS = 4;
+const SHARES = 32;
+/** Who is paused, by us or by a slow application, reads no pings: such a peer gets so many times as long. */
+const SLOWER = 5;
+/** Sockets opened in one turn of the event loop: some milliseconds. */
+const UPGRADES_PER_TURN = 32;
 /** The first that the client offers is taken. */
 const PROTOCOLS = [SUBPROTOCOL, JSON_SUBPROTOCOL];
 /** Who is turned away has so long to close its side. */
@@ -81,10 +85,10 @@ export function listenForClients(
     clientTracking: true,
     handleProtocols: (offered) => PROTOCOLS.find((protocol) => offered.has(protocol)) ?? false,
   });
+  const inTurn = turns(UPGRADES_PER_TURN);
   let refusing = false;
   let next = 1;
-  /** Pings since the last answer. */
-  const unanswered = new WeakMap<WebSocket, number>();
+  const peers = new Set<Peer>();
 
   const applyLimits = () => {
     webSockets.options.maxPayload = limits().frameBytes;
@@ -101,30 +105,25 @@ export function listenForClients(
     if (!target) return refuse('404 Not Found', 'not-found', 'no such path or outbox');
     if (!offersProtocol(request))
       return refuse('400 Bad Request', 'bad-request', `offer ${PROTOCOLS.join(' or ')}`);
-    webSockets.handleUpgrade(request, stream, head, (socket) => {
-      socket.on('error', () => {}); // ws closes the socket itself, with the right code
-      socket.on('pong', () => unanswered.set(socket, 0));
-      if (webSockets.clients.size > limits().sockets) return turnAway(socket);
-      serve(next++, socket, stream, target, limits, events);
-    });
+    inTurn(() =>
+      // A socket that has gone meanwhile is found out by ws.
+      webSockets.handleUpgrade(request, stream, head, (socket) => {
+        socket.on('error', () => {}); // ws closes the socket itself, with the right code
+        if (webSockets.clients.size > limits().sockets) return turnAway(socket);
+        watch(peers, next, socket, stream);
+        serve(next++, socket, stream, target, limits, events);
+      }),
+    );
   });
 
-  let round: WebSocket[] = [];
-  let step = 0;
-  const pings = setInterval(() => {
-    if (step === 0) round = [...webSockets.clients];
-    const due = round.splice(0, Math.ceil(round.length / (PING_STEPS - step)));
-    step = (step + 1) % PING_STEPS;
-    for (const socket of due) {
-      const pings = unanswered.get(socket) ?? 0;
-      // Who is paused, by us or by a slow application, reads no pings: such a peer gets longer.
-      const most = socket.isPaused || socket.bufferedAmount > 0 ? MAX_PINGS_SLOW : MAX_PINGS;
-      unanswered.set(socket, pings + 1);
-      if (pings >= most) socket.terminate();
-      else socket.ping();
-    }
-  }, PING_MS / PING_STEPS);
-  pings.unref();
+  let share = 0;
+  let timer: NodeJS.Timeout;
+  const askSome = () => {
+    share = (share + 1) % SHARES;
+    for (const peer of peers) if (peer.share === share) ask(peer);
+    timer = setTimeout(askSome, limits().silenceMs / (PINGS * SHARES)).unref();
+  };
+  askSome();
 
   return {
     get sockets() {
@@ -135,10 +134,50 @@ export function listenForClients(
       refusing = true;
     },
     terminate() {
-      clearInterval(pings);
+      clearTimeout(timer);
       for (const socket of webSockets.clients) socket.terminate();
     },
   };
+}
+
+/** Runs what comes in order, so much in a turn of the event loop: a crowd waits, not those who are here. */
+function turns(perTurn: number): (run: () => void) => void {
+  let waiting: (() => void)[] = [];
+  const some = () => {
+    const now = waiting.slice(0, perTurn);
+    waiting = waiting.slice(perTurn);
+    if (waiting.length > 0) setImmediate(some);
+    for (const run of now) run();
+  };
+  return (run) => {
+    if (waiting.push(run) === 1) setImmediate(some);
+  };
+}
+
+/** A socket that is watched for silence. */
+interface Peer {
+  readonly share: number;
+  readonly socket: WebSocket;
+  readonly stream: Socket;
+  /** Bytes read when it was last looked at, and how often nothing has come since. */
+  read: number;
+  missed: number;
+}
+
+function watch(peers: Set<Peer>, number: number, socket: WebSocket, stream: Duplex): void {
+  const peer = { share: number % SHARES, socket, stream: stream as Socket, read: 0, missed: 0 };
+  peers.add(peer);
+  socket.on('close', () => peers.delete(peer));
+}
+
+/** Whether the peer lives: whatever it has sent says so. What is missed is counted, not timed: we may have stood still. */
+function ask(peer: Peer): void {
+  const { socket, stream } = peer;
+  peer.missed = stream.bytesRead === peer.read ? peer.missed + 1 : 0;
+  peer.read = stream.bytesRead;
+  const most = socket.isPaused || socket.bufferedAmount > 0 ? PINGS * SLOWER : PINGS;
+  if (peer.missed > most) socket.terminate();
+  else socket.ping();
 }
 
 interface Target {

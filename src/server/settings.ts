@@ -90,6 +90,13 @@ export function settingsFor(cores: number) {
     limits: {
       messagesPerEpoch: integer(65_536, 1, U32, 'messages', 'per inbox; beyond, sockets are paused'),
       bytesPerEpoch: integer(33_554_432, 1024, GIB, 'bytes', 'per inbox; beyond, sockets are paused'),
+      entriesPerEpoch: integer(
+        262_144,
+        1,
+        U32,
+        'entries',
+        'for mailboxes, per inbox; beyond, sockets are paused',
+      ),
       recipients: integer(1024, 1, U16, 'mailboxes', 'per bundle'),
       bodyBytes: integer(262_144, 0, GIB, 'bytes', 'body of one bundle'),
       envelopeBytes: integer(4096, 0, GIB, 'bytes', 'envelope of one recipient'),
@@ -101,6 +108,16 @@ export function settingsFor(cores: number) {
       mailboxesPerSocket: live(integer(4096, 1, U16, 'mailboxes', 'opened on one socket')),
       handshakeMs: live(integer(10_000, 1, TIMER, 'ms', 'from connection to first session')),
       bytesInFlight: integer(4_194_304, 1024, GIB, 'bytes', 'sent to one socket and not yet taken'),
+      bytesInFlightInAll: integer(
+        268_435_456,
+        1024,
+        U32,
+        'bytes',
+        'sent to all sockets and not yet taken; beyond, each has an equal share of it',
+      ),
+      silenceMs: live(integer(60_000, 100, TIMER, 'ms', 'without a word from a peer, until it is cut off')),
+      busyAfterMs: live(integer(2000, 0, TIMER, 'ms', 'that a frame waits for room in an epoch')),
+      busyRetryMs: live(integer(1000, 1, MOST_AWAY, 'ms', 'after which it may be sent again')),
     },
   };
 }

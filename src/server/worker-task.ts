@@ -16,6 +16,8 @@ export interface WorkerTask {
   readonly seeds: ReadonlyMap<string, Uint8Array>;
   readonly checkInputs: boolean;
   readonly bytesInFlight: number;
+  /** Of one outbox. */
+  readonly bytesInFlightInAll: number;
   readonly minIntervalMs: number;
   readonly heartbeatMs: number;
   readonly log: { readonly size: number; readonly lastEpoch: number; readonly reserved: number };

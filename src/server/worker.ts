@@ -81,6 +81,7 @@ function pipelineOptions(
     seedOf: ({ kind, index }: { kind: string; index: number }) => task.seeds.get(`${kind} ${index}`)!,
     checkInputs: task.checkInputs,
     bytesInFlight: task.bytesInFlight,
+    bytesInFlightInAll: task.bytesInFlightInAll,
     flushEpochs: FLUSH_EPOCHS,
     reader: store,
     lastEpoch: task.log.lastEpoch,

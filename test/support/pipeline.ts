@@ -156,7 +156,13 @@ export class Pipeline {
       case 'outbox': {
         const position = actorPosition(this.cluster.manifest, ROLE.outbox, index);
         const checkpoint = this.checkpoint();
-        const delivering = { bytesInFlight, checkpoint, actorPosition: position, receiverOf };
+        const delivering = {
+          bytesInFlight,
+          bytesInFlightInAll: 1 << 30,
+          checkpoint,
+          actorPosition: position,
+          receiverOf,
+        };
         const common = this.common(index, seeds.outboxes);
         return new Outbox({ ...common, ...delivering, checkInputs, flushEpochs, lastEpoch }, send);
       }
