@@ -3,7 +3,7 @@
  *
  * In:  receiver-items (its receiver); committed, persisted (sequencer); open-mailbox, ack, ask-still,
  *      drained, disconnected (request handlers)
- * Out: attested, persist, work (sequencer); mailbox-opened, displaced, frames (request handlers)
+ * Out: attested, persist, work (sequencer); mailbox-opened, mailboxes-full, displaced, frames (request handlers)
  * Owns: per mailbox its chain and what is acknowledged; per epoch who has not acknowledged it yet.
  *
  * 1. A link is kept state: deleting acknowledged mail never changes what is signed.
@@ -12,6 +12,7 @@
  * 4. Bodies are deleted in the same transaction that makes their acknowledgment durable.
  * Never: decides about order, drops a message that its owner has not acknowledged.
  */
+
 import {
   type BundleLimits,
   type Checkpoint,
@@ -22,6 +23,7 @@ import {
   ROLE,
   SESSION_KIND,
 } from '../protocol/index.js';
+import { Acknowledgments } from './acknowledgments.js';
 import { attest, checking, type SignerOptions } from './attest.js';
 import { Deliverer } from './deliverer.js';
 import { Links } from './epoch-file.js';
@@ -42,10 +44,12 @@ import {
   type StoreRecord,
 } from './messages.js';
 import { checkBodies, checkReceiver } from './outbox-check.js';
+import { type QuotaLimits, Quotas } from './quotas.js';
 import type { SignedEpoch } from './signed-epoch.js';
 import { FLUSH_CHANGED, StateTable } from './state-table.js';
 import { epochKey, idKey, metaKey, numberValue, TABLE } from './store-keys.js';
 import { Unacknowledged } from './unacknowledged.js';
+import { waymarks } from './waymarks.js';
 
 export interface OutboxOptions extends SignerOptions {
   readonly limits: BundleLimits;
@@ -62,6 +66,10 @@ export interface OutboxOptions extends SignerOptions {
   /** Which outbox keeps a mailbox: 32 bytes. */
   readonly receiverOf: (mailbox: Uint8Array) => number;
   readonly checkInputs: boolean;
+  readonly quota: QuotaLimits;
+  readonly retentionEpochs: number;
+  /** Runs a step after what waits for this thread has had its turn. */
+  readonly later: (step: () => void) => void;
 }
 
 /** Acknowledged bodies are deleted, with a flush, as soon as they are this much. */
@@ -71,15 +79,20 @@ const STILL_EPOCHS = 4;
 
 export class Outbox implements Stage {
   private readonly memory = new Memory();
-  private readonly mailboxes: StateTable<MailboxState>;
+  private readonly mailboxes: StateTable<string, MailboxState>;
   private readonly unacknowledged: Unacknowledged;
+  private readonly quotas: Quotas;
+  private readonly acknowledgments: Acknowledgments;
   private readonly deliverer: Deliverer;
   private readonly asked = new Set<string>();
+  /** Sessions that wait until their mailbox is made, or a long acknowledgment is through. */
   private readonly opening = new Map<string, OpenMailbox[]>();
   private readonly persisting = new Map<number, string>();
   private nextPersist = 1;
   private signed: SignedEpoch | null = null;
   private lastFlush: number;
+  /** Another step has been asked for. */
+  private goingOn = false;
   /** Committed epoch at which a still last asked for an epoch of its own. */
   private lastStillWork = Number.NEGATIVE_INFINITY;
 
@@ -87,19 +100,33 @@ export class Outbox implements Stage {
     private readonly options: OutboxOptions,
     private readonly send: Send,
   ) {
-    this.mailboxes = new StateTable(options.reader, TABLE.mailbox, mailboxCodec);
-    this.unacknowledged = new Unacknowledged(options.reader, options.index);
+    const { reader, index } = options;
+    this.mailboxes = new StateTable(reader, (id) => idKey(TABLE.mailbox, idBytes(id)), mailboxCodec);
+    this.unacknowledged = new Unacknowledged(reader, index);
+    this.quotas = new Quotas(options.quota, options.retentionEpochs, index);
     this.lastFlush = this.replay();
     this.deliverer = new Deliverer(
       {
         ...options,
         memory: this.memory,
-        chainOf: (id) => this.mailboxes.get(id)!.chain,
+        stateOf: (id) => this.mailboxes.get(id)!,
         acknowledge: (id, epoch) => this.acknowledgeThrough(id, epoch),
         pending: () => this.signed?.links ?? null,
+        goOnLater: () => this.goOnLater(),
       },
       send,
     );
+    this.acknowledgments = new Acknowledgments({
+      ...options,
+      mailboxes: this.mailboxes,
+      unacknowledged: this.unacknowledged,
+      quotas: this.quotas,
+      linksOf: (epoch) => this.deliverer.linksOf(epoch),
+      committedEpoch: () => this.deliverer.committedEpoch,
+      isRead: (id) => this.deliverer.isOpen(id),
+      reached: (id) => this.answerWaiting(id),
+    });
+    this.tellFull();
   }
 
   handle(message: ActorMessage): void {
@@ -150,9 +177,11 @@ export class Outbox implements Stage {
           throw new Error(`mailbox ${Buffer.from(idBytes(id)).toString('hex')} has a link and no state`);
         state.chain = links.chainAfter(i);
         this.mailboxes.put(id, state);
+        this.quotas.look(id, state);
       }
-      this.unacknowledged.add(links.epoch, links.mailboxes, 0);
+      this.unacknowledged.add(links.epoch, links.mailboxes, links.ownLinks, 0);
     }
+    for (const id of Quotas.written(reader, index)) this.quotas.look(id, this.mailboxes.get(id)!);
     return flushed;
   }
 
@@ -172,7 +201,9 @@ export class Outbox implements Stage {
     if (options.checkInputs) checkBodies(signed, message.batches, options);
     const attestation = attest(options, ROLE.outbox, message.context, [message.attestation], [output]);
     this.signed = signed;
-    this.unacknowledged.add(epoch, signed.links.mailboxes, signed.bodies.length);
+    this.unacknowledged.add(epoch, signed.links.mailboxes, signed.links.ownLinks, signed.bodies.length);
+    for (const { mailbox } of groups) this.quotas.look(mailbox, this.mailboxes.get(mailbox)!);
+    this.tellFull();
     const from = address('outbox', options.index);
     this.send(address('sequencer'), {
       type: 'attested',
@@ -199,6 +230,7 @@ export class Outbox implements Stage {
     if (links.mailboxes > 0) {
       records.push({ key: epochKey(TABLE.links, epoch, index), value: links.bytes });
       if (bodies.length > 0) records.push({ key: epochKey(TABLE.bodies, epoch, index), value: bodies });
+      records.push(...waymarks(links));
     }
     const due =
       epoch - this.lastFlush >= flushEpochs ||
@@ -207,7 +239,8 @@ export class Outbox implements Stage {
     if (due && this.mailboxes.changed > 0) {
       this.lastFlush = epoch;
       const mark = { key: this.flushMark(), value: numberValue(epoch) };
-      return records.concat(this.mailboxes.flush(), this.unacknowledged.flush(), mark);
+      const states = [this.mailboxes, this.unacknowledged, this.acknowledgments, this.quotas];
+      return records.concat(...states.map((each) => each.flush()), mark);
     }
     return records;
   }
@@ -218,7 +251,28 @@ export class Outbox implements Stage {
       throw new Error(`outbox: epoch ${message.epoch} committed, not signed`);
     this.signed = null;
     this.mailboxes.flushed();
+    this.unacknowledged.flushed();
     this.deliverer.committed(message, signed);
+    this.acknowledgments.letGo(message.epoch);
+    this.tellFull();
+  }
+
+  private tellFull(): void {
+    const message = this.quotas.tell();
+    if (message) this.send(address('gateway'), message);
+  }
+
+  /** Those who are behind, and long acknowledgments, get on in steps between which others have their turn. */
+  private goOnLater(): void {
+    if (this.goingOn) return;
+    this.goingOn = true;
+    this.options.later(() => {
+      this.goingOn = false;
+      this.acknowledgments.goOn();
+      if (this.acknowledgments.pending) this.goOnLater();
+      this.tellFull();
+      this.deliverer.pumpSome();
+    });
   }
 
   // ---- sessions
@@ -228,6 +282,8 @@ export class Outbox implements Stage {
     const waiting = this.opening.get(id);
     if (waiting) {
       waiting.push(message);
+    } else if (this.acknowledgments.isGoing(id)) {
+      this.opening.set(id, [message]);
     } else if (this.mailboxes.get(id)) {
       this.answerOpen(id, message);
     } else if (message.seed) {
@@ -248,8 +304,13 @@ export class Outbox implements Stage {
   private persisted(persist: number): void {
     const id = this.persisting.get(persist)!;
     this.persisting.delete(persist);
-    for (const message of this.opening.get(id)!) this.answerOpen(id, message);
+    this.answerWaiting(id);
+  }
+
+  private answerWaiting(id: string): void {
+    const waiting = this.opening.get(id) ?? [];
     this.opening.delete(id);
+    for (const message of waiting) this.open(message);
   }
 
   private disconnected(connection: number): void {
@@ -273,23 +334,23 @@ export class Outbox implements Stage {
   private answerOpen(id: string, message: OpenMailbox): void {
     const { connection, slot, kind, acknowledged, logSize } = message;
     const state = this.mailboxes.get(id)!;
-    if (
-      kind === SESSION_KIND.outbox &&
-      acknowledged > state.acknowledged.lastEpoch &&
-      !this.acknowledgeThrough(id, acknowledged)
-    ) {
-      return this.refuseOpen(message, 'ack-unknown-epoch');
+    if (kind === SESSION_KIND.outbox && acknowledged > state.acknowledged.lastEpoch) {
+      const done = this.acknowledgeThrough(id, acknowledged);
+      if (done === 'unknown') return this.refuseOpen(message, 'ack-unknown-epoch');
+      if (done === 'later') return void this.opening.set(id, [message]);
     }
+    const { lastEpoch, total, head } = state.acknowledged;
     this.send(address('gateway'), {
       type: 'mailbox-opened',
       connection,
       slot,
       kind,
       error: null,
-      ...state.acknowledged,
+      lastEpoch,
+      total,
+      head,
     });
-    if (kind === SESSION_KIND.outbox)
-      this.deliverer.subscribe(id, connection, slot, state.acknowledged.lastEpoch, logSize);
+    if (kind === SESSION_KIND.outbox) this.deliverer.subscribe(id, connection, slot, lastEpoch, logSize);
   }
 
   /** Asking makes an epoch at once, unless that was so a moment ago: then the next one that comes answers. */
@@ -308,28 +369,16 @@ export class Outbox implements Stage {
     for (const { slot, epoch } of decodeAck(frame)) {
       const id = this.deliverer.mailboxAt(connection, slot);
       if (id === undefined || !this.deliverer.mayAcknowledge(connection, slot, epoch)) continue;
-      if (!this.acknowledgeThrough(id, epoch)) refused ??= { slot, epoch };
+      if (this.acknowledgeThrough(id, epoch) === 'unknown') refused ??= { slot, epoch };
     }
+    this.tellFull();
     // One answer a frame, however many acknowledgments in it make no sense.
     if (refused) this.send(address('gateway'), { type: 'ack-refused', connection, ...refused });
   }
 
-  /** False when the mailbox has no committed link of that epoch. Repeating an older one is harmless. */
-  private acknowledgeThrough(id: string, epoch: number): boolean {
-    const state = this.mailboxes.get(id)!;
-    if (epoch <= state.acknowledged.lastEpoch) return true;
-    if (epoch > state.chain.lastEpoch || epoch > this.deliverer.committedEpoch) return false;
-    const links = this.deliverer.linksOf(epoch);
-    const header = links ? links.find(id) : -1;
-    if (!links || header < 0) return false;
-    const through = links.chainAfter(header);
-    for (let e = epoch; e > state.acknowledged.lastEpoch; ) {
-      const file = this.deliverer.linksOf(e)!;
-      this.unacknowledged.release(e);
-      e = file.previousEpoch(file.find(id));
-    }
-    state.acknowledged = through;
-    this.mailboxes.put(id, state);
-    return true;
+  private acknowledgeThrough(id: string, epoch: number): 'done' | 'later' | 'unknown' {
+    const done = this.acknowledgments.through(id, epoch);
+    if (done === 'later') this.goOnLater();
+    return done;
   }
 }

@@ -3,7 +3,8 @@
  * (submissions.ts), acknowledgments; frames on their way out. One for all sockets of a thread.
  *
  * In:  sockets (connected, frame, drained, closed); refused, placed, sender-opened, queue-taken,
- *      released (inboxes); mailbox-opened, frames, displaced, ack-refused (outboxes); committed
+ *      released (inboxes); mailbox-opened, mailboxes-full, frames, displaced, ack-refused (outboxes);
+ *      committed
  * Out: submit, open-sender (inboxes); open-mailbox, ack, ask-still, drained, disconnected (outboxes)
  * Owns: per socket its handshake, its slots and the frames that wait for room.
  *
@@ -56,6 +57,8 @@ export interface RequestHandlerOptions extends SessionsOptions {
 /** A frame waits this long for room in an epoch before it is refused as `busy`. */
 const BUSY_AFTER_MS = 2000;
 const BUSY_RETRY_MS = 1000;
+/** Who sends to a full mailbox may ask again then; its owner may take days. */
+const FULL_RETRY_MS = 60_000;
 /** Messages in one placed frame: its count has 16 bits. */
 const MAX_PLACED = 0xffff;
 
@@ -63,6 +66,7 @@ export class RequestHandler implements Stage {
   private readonly connections = new Map<number, ClientConnection>();
   /** Those with held frames, longest first. */
   private readonly waiting = new Set<ClientConnection>();
+  private readonly directory: MailboxDirectory;
   private readonly sessions: Sessions;
   private readonly submissions: Submissions;
   private flushing = false;
@@ -77,6 +81,7 @@ export class RequestHandler implements Stage {
     private readonly send: Send,
   ) {
     const directory = new MailboxDirectory(options.reader);
+    this.directory = directory;
     this.sessions = new Sessions(options, directory, send);
     this.submissions = new Submissions(options.inboxes, options.limits, directory, send);
     this.checkpoint = options.checkpoint;
@@ -284,6 +289,8 @@ export class RequestHandler implements Stage {
         return this.placed(message.runs);
       case 'refused':
         return this.refuse(message.refusals);
+      case 'mailboxes-full':
+        return this.directory.changed(message);
       case 'queue-taken':
         this.submissions.taken(message.inbox, message.load);
         return this.retryHeld();
@@ -335,7 +342,7 @@ export class RequestHandler implements Stage {
         firstCounter,
         count,
         expected,
-        retryAfterMs: 0,
+        retryAfterMs: code === 'mailbox-full' ? FULL_RETRY_MS : 0,
         text,
       };
       this.connections.get(connection)?.socket.send(encodeError(error), false);

@@ -86,7 +86,7 @@ export class Submissions {
       const text = `${header.count} bundles, at most ${this.limits.bundlesPerFrame} allowed in a frame`;
       return [refusal(origin, 'too-many-bundles', header.firstCounter, header.count, text)];
     }
-    const { good, items, end, bad } = this.check(header.count, frame);
+    const { good, items, end, bad } = this.check(origin.sender, header.count, frame);
     if (!bad && end !== frame.length) throw new FormatError(`submit: ${frame.length - end} trailing bytes`);
     if (good > 0)
       this.enqueue(origin, header.firstCounter, good, items, frame.subarray(SUBMIT_HEADER_BYTES, end));
@@ -101,12 +101,15 @@ export class Submissions {
   }
 
   private check(
+    sender: Uint8Array,
     count: number,
     frame: Uint8Array,
   ): { good: number; items: number; end: number; bad?: { code: ErrorCode; text: string } } {
     const { cursor } = this;
     let end = SUBMIT_HEADER_BYTES;
     let items = 0;
+    if (count > 0 && this.directory.mustNotSend(sender, 0))
+      return { good: 0, items, end, bad: full(sender, 0) };
     for (let good = 0; good < count; good++) {
       let next: number;
       try {
@@ -117,6 +120,7 @@ export class Submissions {
       }
       for (let i = 0; i < cursor.recipients; i++) {
         const at = cursor.mailboxAt(i);
+        if (this.directory.isFull(frame, at)) return { good, items, end, bad: full(frame, at) };
         if (this.directory.has(frame, at)) continue;
         const id = Buffer.from(frame.subarray(at, at + 32)).toString('hex');
         return { good, items, end, bad: { code: 'no-such-mailbox', text: `no mailbox ${id}` } };
@@ -201,6 +205,11 @@ export class Submissions {
       else this.recycle(chunk);
     }
   }
+}
+
+function full(bytes: Uint8Array, at: number): { code: ErrorCode; text: string } {
+  const id = Buffer.from(bytes.subarray(at, at + 32)).toString('hex');
+  return { code: 'mailbox-full', text: `mailbox ${id} is full` };
 }
 
 function refusal(

@@ -261,14 +261,15 @@ export class Sender implements Participant {
     for (const item of this.items.slice(this.indexOf(error.firstCounter), this.indexOf(last + 1))) {
       const isTaken = item.counter <= this.taken && code !== 'counter-conflict';
       if (item.counter > this.sent || isTaken) continue;
-      if (ERRORS[code].temporary) item.refused = true;
+      // That a mailbox is full may last for days: it is for the application to decide.
+      if (ERRORS[code].temporary && code !== 'mailbox-full') item.refused = true;
       else this.drop(item, reason);
       if (code === 'counter-conflict') this.host.conflict(item.counter, reason);
     }
     // A counter in conflict is used, by whomever.
     if (code === 'counter-conflict') this.taken = Math.max(this.taken, last);
     this.recovering = true;
-    this.retryMs = Math.max(this.retryMs, error.retryAfterMs, code === 'busy' ? MIN_BUSY_MS : 0);
+    if (code === 'busy') this.retryMs = Math.max(this.retryMs, error.retryAfterMs, MIN_BUSY_MS);
     this.recover();
   }
 

@@ -232,6 +232,7 @@ function taskMaker(
       seeds: new Map(mine.map(({ kind, index }) => [`${kind} ${index}`, seeds.get(`${kind} ${index}`)!])),
       checkInputs: config.checks === 'everywhere',
       bytesInFlight: config.limits.bytesInFlight,
+      quota: config.limits,
       ...config.epoch,
       log,
       checkpoint,

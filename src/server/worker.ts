@@ -83,6 +83,8 @@ function pipelineOptions(
     seedOf: ({ kind, index }: { kind: string; index: number }) => task.seeds.get(`${kind} ${index}`)!,
     checkInputs: task.checkInputs,
     bytesInFlight: task.bytesInFlight,
+    quota: task.quota,
+    later: (step: () => void) => setImmediate(() => stepped(step)),
     flushEpochs: FLUSH_EPOCHS,
     reader: store,
     lastEpoch: task.log.lastEpoch,
