@@ -17,6 +17,7 @@ import {
   encodeSession,
   encodeSubmit,
   FRAME,
+  ZERO_HASH,
 } from '../src/protocol/index.js';
 import type { Server } from '../src/server/index.js';
 import { directory, serverAt } from './client-helpers.js';
@@ -292,6 +293,7 @@ test('one unknown recipient costs one bundle; those behind it are taken when the
       [refused.number, refused.firstCounter, refused.count],
       [ERRORS['no-such-mailbox'].number, 2, 1],
     );
+    assert.equal([...gap.mailbox], [...ZERO_HASH]);
     assert.equal([gap.number, gap.firstCounter, gap.count], [ERRORS['counter-gap'].number, 3, 1]);
     raw.send(encodeSubmit(0, 2, [bundleTo('mallory', 'later')]));
     const counters = new Set<number>();

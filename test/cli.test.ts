@@ -121,7 +121,7 @@ test('config shows each value with its source', () => {
   assert.equal(status, 0);
   assert.match(stdout, /^ {2}port = 1 +port, flag --port$/m);
   assert.match(stdout, /^ {2}host = "::1" +address, env COUNTERSIGN_HOST$/m);
-  assert.match(stdout, /^ {2}mailboxes = "registered" +word, file .+server\.json$/m);
+  assert.match(stdout, /^ {2}mailboxes = "registered" +word, file .+server\.json, SIGHUP applies it$/m);
   assert.match(stdout, /^ {2}epoch\.heartbeatMs = 1000 +ms, default$/m);
   const told = json(countersign([...args, '--json']).stdout);
   assert.equal(told.config.port, 1);

@@ -15,6 +15,7 @@ import {
   MessageHasher,
   type Policy,
   toHex,
+  ZERO_HASH,
 } from '../src/protocol/index.js';
 import { named } from './worlds.js';
 
@@ -99,7 +100,8 @@ class Rig {
 
   refuse(code: ErrorCode, firstCounter: number, count: number, retryAfterMs = 0): void {
     const { number } = ERRORS[code];
-    this.sender.refused({ number, slot: 0, firstCounter, count, expected: 0, retryAfterMs, text: '' });
+    const about = { expected: 0, retryAfterMs, mailbox: ZERO_HASH, text: '' };
+    this.sender.refused({ number, slot: 0, firstCounter, count, ...about });
   }
 
   /** Frames since the last time. */

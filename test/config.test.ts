@@ -42,6 +42,8 @@ test('with no source at all the defaults hold', () => {
     port: 7700,
     internalPort: 7701,
     publicUrl: '',
+    origins: '',
+    tls: { certificate: '', key: '' },
     inboxes: 1,
     outboxes: 1,
     threads: 1,
@@ -58,6 +60,8 @@ test('with no source at all the defaults hold', () => {
       frameBytes: 4194304,
       countersKept: 4096,
       retentionEpochs: 100000,
+      unacknowledgedEpochs: 100000,
+      unacknowledgedBytes: 1073741824,
       sockets: 20000,
       mailboxesPerSocket: 4096,
       handshakeMs: 10000,
@@ -143,6 +147,21 @@ test('the public URL is a plain WebSocket URL', () => {
   for (const url of ['http://x', 'wss://me@x', 'wss://x?token=1', 'wss://x#y', 'x']) {
     assert.match(problems({ flags: { 'public-url': url } })[0]!, /expected a ws:\/\/ or wss:\/\/ URL/);
   }
+});
+
+test('origins are written as browsers write them', () => {
+  const list = 'https://chat.example http://localhost:8080 capacitor://localhost';
+  assert.equal(load({ flags: { origins: list } }).origins, list);
+  for (const bad of [
+    'https://x/',
+    'https://X',
+    'https://x:443',
+    'x',
+    '*',
+    'https://a,https://b',
+    'https://a  b',
+  ])
+    assert.match(problems({ flags: { origins: bad } })[0]!, /expected origins such as/);
 });
 
 test('placement follows the cores', () => {

@@ -9,6 +9,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as noble from '../src/crypto/noble.js';
 import * as node from '../src/crypto/node.js';
+import { isGoodKey } from '../src/crypto/node-rule.js';
 import { isGoodPoint } from '../src/crypto/rule.js';
 import { importWebCryptoKey, verifyWebCrypto } from '../src/crypto/webcrypto.js';
 import * as oracle from './rfc8032.js';
@@ -117,8 +118,30 @@ rule('CCTV: all 914 have one answer, and it is no but for the one that has nothi
 
 rule('every key of the vectors is judged as RFC 8032 arithmetic judges it', () => {
   for (const { key, name } of [...wycheproof, ...cctv]) {
-    assert.is(isGoodPoint(key), oracle.isGoodKey(key), name);
+    const good = oracle.isGoodKey(key);
+    assert.equal([isGoodPoint(key), isGoodKey(key)], [good, good], name);
   }
+});
+
+rule('both ways of judging a key agree on points with every torsion, and on bytes at random', () => {
+  const { key } = knownScalar(new Uint8Array(32).fill(9));
+  const torsion = SMALL_ORDER.map(oracle.decode).filter((point) => point !== undefined);
+  for (const point of torsion) {
+    const sum = oracle.encode(oracle.add(oracle.decode(key)!, point));
+    const identity = point.X === 0n && point.Y === 1n;
+    assert.equal([isGoodPoint(sum), isGoodKey(sum)], [identity, identity]);
+  }
+  for (const small of SMALL_ORDER) assert.equal([isGoodPoint(small), isGoodKey(small)], [false, false]);
+  const judged = { good: 0, bad: 0 };
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (bytes) => {
+      const good = isGoodKey(bytes);
+      judged[good ? 'good' : 'bad']++;
+      assert.is(good, isGoodPoint(bytes));
+    }),
+    { numRuns: 500 },
+  );
+  assert.ok(judged.good > 0 && judged.bad > 0);
 });
 
 rule('the identity as R is refused, though it satisfies the equation', async () => {

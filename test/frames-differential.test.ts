@@ -445,14 +445,15 @@ frameCase(
     count: u16,
     expected: number64,
     retryAfterMs: u32,
+    mailbox: hash,
     text: fc.string({ unit: 'grapheme-ascii', maxLength: 512 }),
   }),
   (v) => [
     ...[twin.u8(0x87), twin.u16(v.number), twin.u16(v.slot), T(v.firstCounter), twin.u16(v.count)],
-    ...[T(v.expected), twin.u32(v.retryAfterMs), twin.u16(v.text.length), twin.ascii(v.text)],
+    ...[T(v.expected), twin.u32(v.retryAfterMs), v.mailbox, twin.u16(v.text.length), twin.ascii(v.text)],
   ],
   frames.encodeError,
-  frames.decodeError,
+  frames.decodeError as never,
 );
 
 control('submit: header, then the bundles as they are', () => {
@@ -473,7 +474,7 @@ control('submit: header, then the bundles as they are', () => {
           twin.u16(bundles.length),
         );
         same(frame, twin.join(header, ...bundles));
-        const expected = { slot: at, firstCounter: Number(first), count: bundles.length };
+        const expected = { slot: at, flags: 0, firstCounter: Number(first), count: bundles.length };
         assert.equal(frames.decodeSubmitHeader(frame), expected);
         assert.is(header.length, frames.SUBMIT_HEADER_BYTES);
       },
@@ -483,6 +484,20 @@ control('submit: header, then the bundles as they are', () => {
   const one = twin.bundleBytes(fc.sample(anyMessage, { numRuns: 1, seed: 3 })[0]!);
   refused(() => frames.decodeSubmitHeader(frames.encodeSubmit(0, 0, [one])), 'counter 0');
   refused(() => frames.decodeSubmitHeader(frames.encodeSubmit(0, 1, [])), 'no bundle');
+});
+
+control('placed runs are the placed frame of their messages', () => {
+  const run = fc.record({ firstCounter: fc.nat(2 ** 31), firstIndex: fc.nat(2 ** 31), count: fc.nat(5) });
+  fc.assert(
+    fc.property(slot, number64, u16, many(run), (at, epoch, inbox, runs) => {
+      const messages = runs.flatMap(({ firstCounter, firstIndex, count }) =>
+        Array.from({ length: count }, (_, i) => ({ counter: firstCounter + i, index: firstIndex + i })),
+      );
+      const frame = frames.encodePlaced({ slot: at, epoch, inbox, messages });
+      same(frames.encodePlacedRuns(at, epoch, inbox, runs), frame);
+    }),
+    runOptions(40),
+  );
 });
 
 control('an error text is cut and made printable', () => {

@@ -26,6 +26,45 @@ test('a key without a mailbox is refused, and taken once the operator has added 
   }
 });
 
+test('many mailboxes in one request: all of them, or none and the line that is wrong', async () => {
+  const server = await serverAt(directory('registered-many'), { mailboxes: 'registered', outboxes: '3' });
+  try {
+    const ids = Array.from({ length: 100 }, (_, i) => toHex(importSecretKey(keyOf(`many ${i}`)).publicKey));
+    const add = async (body: string) => {
+      const answer = await fetch(`${server.internalUrl}/v1/mailboxes`, { method: 'PUT', body });
+      return { status: answer.status, ...((await answer.json()) as object) };
+    };
+    const wrong = await add([...ids.slice(0, 50), '00'.repeat(32)].join('\n'));
+    assert.is(wrong.status, 400);
+    assert.match(JSON.stringify(wrong), 'mailbox 51: public key');
+    const refused = await clientOf(server, 'many 0').then(
+      () => null,
+      (error) => error,
+    );
+    assert.is(refused?.code, 'mailbox-not-registered');
+    // Twice at once, overlapping and with one id twice: each answer means that all are there.
+    const [half, all] = await Promise.all([
+      add(`${ids.slice(0, 50).join('\n')}\n`),
+      add([...ids, ids[0]].join('\n')),
+    ]);
+    assert.equal(
+      [half, all],
+      [
+        { status: 200, mailboxes: 50 },
+        { status: 200, mailboxes: 101 },
+      ],
+    );
+    for (const body of ['', '\n', ids.join('\r\n'), `${ids[0]}\n`.repeat(10_001)])
+      assert.is((await add(body)).status, 400);
+    const first = await clientOf(server, 'many 0');
+    await first.send({ to: ids.map((id) => Uint8Array.from(Buffer.from(id, 'hex'))), body: 'to all' });
+    assert.equal(await read(first, 1), ['to all']);
+    await first.close();
+  } finally {
+    await server.stop();
+  }
+});
+
 test('health: the process answers, and is ready until it stops', async () => {
   const server = await serverAt(directory('health'));
   for (const path of ['healthz', 'readyz'])

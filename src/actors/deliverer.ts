@@ -47,7 +47,10 @@ export class Deliverer {
   private readonly subscriptions = new Map<string, Subscription>();
   private readonly epochs: CommittedEpochs;
   private readonly frames: DeliveryFrames;
-  /** Those who are behind and have room, whose turn is next first. */
+  /**
+   * Those who are behind and have room, whose turn is next first. Who is behind and not among them has
+   * bytes outstanding, and comes back when its socket has taken them.
+   */
   private readonly waiting = new Set<Connection>();
   /** Bytes that all sockets together have not taken yet. */
   private inFlight = 0;
@@ -153,8 +156,6 @@ export class Deliverer {
       this.deliver(connection, epoch, connection.due);
       connection.due = [];
     }
-    for (const connection of this.connections.values())
-      if (connection.behind.size > 0) this.waiting.add(connection);
     this.pumpSome();
     this.frames.forget();
   }

@@ -29,6 +29,7 @@ const NEW_WORK: ReadonlySet<ActorMessage['type']> = new Set([
   'submit',
   'open-sender',
   'open-mailbox',
+  'register-mailboxes',
   'ask-still',
 ]);
 

@@ -102,6 +102,8 @@ export interface Refusal {
   readonly firstCounter: number;
   readonly count: number;
   readonly expected: number;
+  /** The recipient that the refusal is about, if it is about one. */
+  readonly mailbox?: Uint8Array;
   readonly text: string;
 }
 
@@ -134,6 +136,13 @@ export type OpenMailbox = {
   /** 32 random bytes: the chain seed, should the mailbox be new; null when it may not be made. */
   seed: Uint8Array | null;
 };
+/** Ids that the operator gives mailboxes, with a chain seed for each: n × 32 bytes both. */
+export type RegisterMailboxes = {
+  type: 'register-mailboxes';
+  id: number;
+  mailboxes: Uint8Array;
+  seeds: Uint8Array;
+};
 /** An ack frame as it came (protocol/frames.ts): packed, because every mailbox acknowledges every epoch. */
 export type Acknowledge = { type: 'ack'; connection: number; frame: Uint8Array };
 export type AskStill = { type: 'ask-still'; connection: number; slot: number };
@@ -148,11 +157,15 @@ export type MailboxOpened = {
   connection: number;
   slot: number;
   kind: SessionKind;
+  /** Which outbox says it. */
+  outbox: number;
   error: ErrorCode | null;
   lastEpoch: number;
   total: number;
   head: Uint8Array;
 };
+/** All of them have mailboxes, durably. */
+export type MailboxesRegistered = { type: 'mailboxes-registered'; id: number };
 /** Whole frames for one socket, in order. */
 export type Frames = { type: 'frames'; connection: number; frames: readonly Uint8Array[] };
 export type Displaced = { type: 'displaced'; connection: number; slot: number };
@@ -231,12 +244,14 @@ export type ActorMessage =
   | Submit
   | OpenSender
   | OpenMailbox
+  | RegisterMailboxes
   | Acknowledge
   | AskStill
   | Drained
   | Disconnected
   | SenderOpened
   | MailboxOpened
+  | MailboxesRegistered
   | Frames
   | Displaced
   | AckRefused

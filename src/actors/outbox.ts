@@ -1,9 +1,10 @@
 /**
  * Outbox: keeps mailboxes, links what came to their chains, delivers, proves.
  *
- * In:  receiver-items (its receiver); committed, persisted (sequencer); open-mailbox, ack, ask-still,
- *      drained, disconnected (request handlers)
- * Out: attested, persist, work (sequencer); mailbox-opened, mailboxes-full, displaced, frames (request handlers)
+ * In:  receiver-items (its receiver); committed, persisted (sequencer); open-mailbox,
+ *      register-mailboxes, ack, ask-still, drained, disconnected (request handlers)
+ * Out: attested, persist, work (sequencer); mailbox-opened, mailboxes-registered, mailboxes-full,
+ *      displaced, frames (request handlers)
  * Owns: per mailbox its chain and what is acknowledged; per epoch who has not acknowledged it yet.
  *
  * 1. A link is kept state: deleting acknowledged mail never changes what is signed.
@@ -17,8 +18,6 @@ import {
   type BundleLimits,
   type Checkpoint,
   decodeAck,
-  getU16,
-  getU64,
   type PublicKeyBook,
   ROLE,
   SESSION_KIND,
@@ -26,7 +25,6 @@ import {
 import { Acknowledgments } from './acknowledgments.js';
 import { attest, checking, type SignerOptions } from './attest.js';
 import { Deliverer } from './deliverer.js';
-import { Links } from './epoch-file.js';
 import { idAt, idBytes } from './ids.js';
 import { groupByMailbox, linkEpoch, type MailboxRows } from './link-epoch.js';
 import { type MailboxState, mailboxCodec, newMailbox } from './mailbox-state.js';
@@ -38,12 +36,14 @@ import {
   type Committed,
   type OpenMailbox,
   type ReceiverItems,
+  type RegisterMailboxes,
   type Send,
   type Stage,
   type StoreReader,
   type StoreRecord,
 } from './messages.js';
 import { checkBodies, checkReceiver } from './outbox-check.js';
+import { recoverMailboxes } from './outbox-recovery.js';
 import { type QuotaLimits, Quotas } from './quotas.js';
 import type { SignedEpoch } from './signed-epoch.js';
 import { FLUSH_CHANGED, StateTable } from './state-table.js';
@@ -85,9 +85,9 @@ export class Outbox implements Stage {
   private readonly acknowledgments: Acknowledgments;
   private readonly deliverer: Deliverer;
   private readonly asked = new Set<string>();
-  /** Sessions that wait until their mailbox is made, or a long acknowledgment is through. */
-  private readonly opening = new Map<string, OpenMailbox[]>();
-  private readonly persisting = new Map<number, string>();
+  /** Mailboxes that are being made or have a long acknowledgment under way, and what is to be done then. */
+  private readonly opening = new Map<string, (() => void)[]>();
+  private readonly persisting = new Map<number, readonly string[]>();
   private nextPersist = 1;
   private signed: SignedEpoch | null = null;
   private lastFlush: number;
@@ -104,7 +104,13 @@ export class Outbox implements Stage {
     this.mailboxes = new StateTable(reader, (id) => idKey(TABLE.mailbox, idBytes(id)), mailboxCodec);
     this.unacknowledged = new Unacknowledged(reader, index);
     this.quotas = new Quotas(options.quota, options.retentionEpochs, index);
-    this.lastFlush = this.replay();
+    this.lastFlush = recoverMailboxes(
+      options,
+      this.mailboxes,
+      this.unacknowledged,
+      this.quotas,
+      this.flushMark(),
+    );
     this.deliverer = new Deliverer(
       {
         ...options,
@@ -124,7 +130,7 @@ export class Outbox implements Stage {
       linksOf: (epoch) => this.deliverer.linksOf(epoch),
       committedEpoch: () => this.deliverer.committedEpoch,
       isRead: (id) => this.deliverer.isOpen(id),
-      reached: (id) => this.answerWaiting(id),
+      reached: (id) => this.runWaiting(id),
     });
     this.tellFull();
   }
@@ -137,6 +143,8 @@ export class Outbox implements Stage {
         return this.committed(message);
       case 'open-mailbox':
         return this.open(message);
+      case 'register-mailboxes':
+        return this.register(message);
       case 'persisted':
         return this.persisted(message.id);
       case 'ack':
@@ -146,43 +154,14 @@ export class Outbox implements Stage {
       case 'drained':
         return this.deliverer.drained(message.connection, message.bytes);
       case 'disconnected':
-        return this.disconnected(message.connection);
+        return this.deliverer.disconnected(message.connection);
       default:
         throw new Error(`outbox does not take '${message.type}'`);
     }
   }
 
-  // ---- recovery
-
   private flushMark(): Uint8Array {
     return metaKey(`flush outbox ${this.options.index}`);
-  }
-
-  /** Applies the links of epochs above the last flush. */
-  private replay(): number {
-    const { reader, lastEpoch, index } = this.options;
-    const mark = reader.get(this.flushMark());
-    const flushed = mark ? getU64(mark, 0) : 0;
-    const range = reader.range(
-      epochKey(TABLE.links, flushed + 1, 0),
-      epochKey(TABLE.links, lastEpoch + 1, 0),
-    );
-    for (const { key, value } of range) {
-      if (getU16(key, 9) !== index) continue;
-      const links = Links.read(value);
-      for (let i = 0; i < links.mailboxes; i++) {
-        const id = links.mailbox(i);
-        const state = this.mailboxes.get(id);
-        if (!state)
-          throw new Error(`mailbox ${Buffer.from(idBytes(id)).toString('hex')} has a link and no state`);
-        state.chain = links.chainAfter(i);
-        this.mailboxes.put(id, state);
-        this.quotas.look(id, state);
-      }
-      this.unacknowledged.add(links.epoch, links.mailboxes, links.ownLinks, 0);
-    }
-    for (const id of Quotas.written(reader, index)) this.quotas.look(id, this.mailboxes.get(id)!);
-    return flushed;
   }
 
   // ---- epochs
@@ -279,55 +258,68 @@ export class Outbox implements Stage {
 
   private open(message: OpenMailbox): void {
     const id = idAt(message.mailbox, 0);
-    const waiting = this.opening.get(id);
-    if (waiting) {
-      waiting.push(message);
-    } else if (this.acknowledgments.isGoing(id)) {
-      this.opening.set(id, [message]);
-    } else if (this.mailboxes.get(id)) {
-      this.answerOpen(id, message);
-    } else if (message.seed) {
-      const persist = this.nextPersist++;
-      this.opening.set(id, [message]);
-      this.persisting.set(persist, id);
-      const record = {
-        key: idKey(TABLE.mailbox, message.mailbox),
-        value: mailboxCodec.encode(newMailbox(message.seed)),
-      };
-      const from = address('outbox', this.options.index);
-      this.send(address('sequencer'), { type: 'persist', from, id: persist, records: [record] });
-    } else {
-      this.refuseOpen(message, 'mailbox-not-registered');
+    const answer = () => this.answerOpen(id, message);
+    if (this.opening.has(id) || this.acknowledgments.isGoing(id)) this.waitFor(id, answer);
+    else if (this.mailboxes.get(id)) answer();
+    else if (message.seed) {
+      this.waitFor(id, answer);
+      this.persist([id], [mailboxRecord(message.mailbox, message.seed)]);
+    } else this.refuseOpen(message, 'mailbox-not-registered');
+  }
+
+  /** Makes the mailboxes that are not there yet, in one write; answers when all are durable. */
+  private register({ id, mailboxes, seeds }: RegisterMailboxes): void {
+    let left = 1;
+    const done = () => {
+      if (--left === 0) this.send(address('gateway'), { type: 'mailboxes-registered', id });
+    };
+    const ids: string[] = [];
+    const records: StoreRecord[] = [];
+    for (let at = 0; at < mailboxes.length; at += 32) {
+      const mailbox = idAt(mailboxes, at);
+      const waiting = this.opening.get(mailbox);
+      if (!waiting && this.mailboxes.has(mailbox)) continue;
+      left++;
+      if (waiting) waiting.push(done);
+      else {
+        this.opening.set(mailbox, [done]);
+        ids.push(mailbox);
+        records.push(mailboxRecord(mailboxes.subarray(at, at + 32), seeds.subarray(at, at + 32)));
+      }
     }
+    if (ids.length > 0) this.persist(ids, records);
+    done();
+  }
+
+  private persist(ids: readonly string[], records: readonly StoreRecord[]): void {
+    const id = this.nextPersist++;
+    this.persisting.set(id, ids);
+    const from = address('outbox', this.options.index);
+    this.send(address('sequencer'), { type: 'persist', from, id, records });
   }
 
   private persisted(persist: number): void {
-    const id = this.persisting.get(persist)!;
+    for (const id of this.persisting.get(persist)!) this.runWaiting(id);
     this.persisting.delete(persist);
-    this.answerWaiting(id);
   }
 
-  private answerWaiting(id: string): void {
+  private waitFor(id: string, run: () => void): void {
+    const waiting = this.opening.get(id);
+    if (waiting) waiting.push(run);
+    else this.opening.set(id, [run]);
+  }
+
+  private runWaiting(id: string): void {
     const waiting = this.opening.get(id) ?? [];
     this.opening.delete(id);
-    for (const message of waiting) this.open(message);
-  }
-
-  private disconnected(connection: number): void {
-    for (const [id, waiting] of this.opening) {
-      this.opening.set(
-        id,
-        waiting.filter((message) => message.connection !== connection),
-      );
-    }
-    this.deliverer.disconnected(connection);
+    for (const run of waiting) run();
   }
 
   private refuseOpen(
     { connection, slot, kind }: OpenMailbox,
     error: 'mailbox-not-registered' | 'ack-unknown-epoch',
   ): void {
-    const nothing = { lastEpoch: 0, total: 0, head: new Uint8Array(32) };
+    const nothing = { outbox: this.options.index, lastEpoch: 0, total: 0, head: new Uint8Array(32) };
     this.send(address('gateway'), { type: 'mailbox-opened', connection, slot, kind, error, ...nothing });
   }
 
@@ -337,7 +329,7 @@ export class Outbox implements Stage {
     if (kind === SESSION_KIND.outbox && acknowledged > state.acknowledged.lastEpoch) {
       const done = this.acknowledgeThrough(id, acknowledged);
       if (done === 'unknown') return this.refuseOpen(message, 'ack-unknown-epoch');
-      if (done === 'later') return void this.opening.set(id, [message]);
+      if (done === 'later') return this.waitFor(id, () => this.answerOpen(id, message));
     }
     const { lastEpoch, total, head } = state.acknowledged;
     this.send(address('gateway'), {
@@ -345,6 +337,7 @@ export class Outbox implements Stage {
       connection,
       slot,
       kind,
+      outbox: this.options.index,
       error: null,
       lastEpoch,
       total,
@@ -381,4 +374,8 @@ export class Outbox implements Stage {
     if (done === 'later') this.goOnLater();
     return done;
   }
+}
+
+function mailboxRecord(mailbox: Uint8Array, seed: Uint8Array): StoreRecord {
+  return { key: idKey(TABLE.mailbox, mailbox), value: mailboxCodec.encode(newMailbox(seed)) };
 }

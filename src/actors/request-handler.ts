@@ -3,9 +3,10 @@
  * (submissions.ts), acknowledgments; frames on their way out. One for all sockets of a thread.
  *
  * In:  sockets (connected, frame, drained, closed); refused, placed, sender-opened, queue-taken,
- *      released (inboxes); mailbox-opened, mailboxes-full, frames, displaced, ack-refused (outboxes);
- *      committed
- * Out: submit, open-sender (inboxes); open-mailbox, ack, ask-still, drained, disconnected (outboxes)
+ *      released (inboxes); mailbox-opened, mailboxes-registered, mailboxes-full, frames, displaced,
+ *      ack-refused (outboxes); committed
+ * Out: submit, open-sender (inboxes); open-mailbox, register-mailboxes, ack, ask-still, drained,
+ *      disconnected (outboxes)
  * Owns: per socket its handshake, its slots and the frames that wait for room.
  *
  * 1. Whatever a client sends wrong gets a coded answer and costs nobody else anything.
@@ -15,6 +16,7 @@
 import { randomBytes } from '#crypto';
 import {
   type Checkpoint,
+  concat,
   decodeAck,
   decodeAskStill,
   decodeHello,
@@ -35,6 +37,7 @@ import { MailboxDirectory } from './mailbox-directory.js';
 import {
   type ActorMessage,
   address,
+  type MailboxOpened,
   type PlacedRun,
   type Refusal,
   type Send,
@@ -70,8 +73,8 @@ export class RequestHandler implements Stage {
   private readonly sessions: Sessions;
   private readonly submissions: Submissions;
   private flushing = false;
-  /** Mailboxes that the operator adds: asked for like sessions, under negative numbers. */
-  private readonly registrations = new Map<number, () => void>();
+  /** Mailboxes that the operator adds: how many outboxes have not answered yet. */
+  private readonly registrations = new Map<number, { left: number; readonly registered: () => void }>();
   private lastRegistration = 0;
   /** Newest committed. */
   checkpoint: Checkpoint;
@@ -240,43 +243,36 @@ export class RequestHandler implements Stage {
   /** `frame` is a submit frame whose header has been read once already. */
   private refuseBusy({ socket }: ClientConnection, frame: Uint8Array): void {
     const { slot, firstCounter, count } = decodeSubmitHeader(frame);
+    const { number } = ERRORS.busy;
     const text = 'the epoch is full';
-    const busy = {
-      number: ERRORS.busy.number,
-      slot,
-      firstCounter,
-      count,
-      expected: 0,
-      retryAfterMs: BUSY_RETRY_MS,
-      text,
-    };
-    socket.send(encodeError(busy), false);
+    socket.send(encodeError({ number, slot, firstCounter, count, retryAfterMs: BUSY_RETRY_MS, text }), false);
   }
 
   // ---- the operator
 
-  /** Gives an id a mailbox, or finds that it has one; calls back when that is durable. */
-  register(id: Uint8Array, registered: () => void): void {
-    const connection = -++this.lastRegistration;
-    this.registrations.set(connection, registered);
-    const seed = Uint8Array.from(randomBytes(32));
-    const to = address('outbox', this.options.placementOf(id).outbox);
-    const kind = SESSION_KIND.front;
-    this.send(to, {
-      type: 'open-mailbox',
-      connection,
-      slot: 0,
-      mailbox: id,
-      kind,
-      acknowledged: 0,
-      logSize: 0,
-      seed,
-    });
+  /** Gives ids mailboxes, those that have none; calls back when that is durable. At least one id. */
+  register(ids: readonly Uint8Array[], registered: () => void): void {
+    const byOutbox = new Map<number, Uint8Array[]>();
+    for (const id of ids) {
+      const { outbox } = this.options.placementOf(id);
+      const list = byOutbox.get(outbox);
+      if (list) list.push(id);
+      else byOutbox.set(outbox, [id]);
+    }
+    const id = ++this.lastRegistration;
+    this.registrations.set(id, { left: byOutbox.size, registered });
+    for (const [outbox, list] of byOutbox) {
+      const mailboxes = concat(...list);
+      const seeds = Uint8Array.from(randomBytes(mailboxes.length));
+      this.send(address('outbox', outbox), { type: 'register-mailboxes', id, mailboxes, seeds });
+    }
   }
 
-  private registered(connection: number): void {
-    this.registrations.get(connection)!();
-    this.registrations.delete(connection);
+  private registered(id: number): void {
+    const registration = this.registrations.get(id)!;
+    if (--registration.left > 0) return;
+    this.registrations.delete(id);
+    registration.registered();
   }
 
   // ---- what actors say
@@ -297,10 +293,9 @@ export class RequestHandler implements Stage {
       case 'released':
         return this.submissions.released(message);
       case 'mailbox-opened':
-        if (message.connection < 0) return this.registered(message.connection);
-        return this.with(message.connection, (connection) =>
-          this.sessions.mailboxOpened(connection, message),
-        );
+        return this.mailboxOpened(message);
+      case 'mailboxes-registered':
+        return this.registered(message.id);
       case 'sender-opened':
         return this.with(message.connection, (connection) => this.sessions.senderOpened(connection, message));
       case 'displaced':
@@ -322,6 +317,14 @@ export class RequestHandler implements Stage {
     }
   }
 
+  private mailboxOpened(message: MailboxOpened): void {
+    const connection = this.connections.get(message.connection);
+    if (connection) return this.sessions.mailboxOpened(connection, message);
+    // It closed while the mailbox was being made, and the outbox had nothing to forget then.
+    const gone = { type: 'disconnected', connection: message.connection } as const;
+    if (message.kind === SESSION_KIND.outbox) this.send(address('outbox', message.outbox), gone);
+  }
+
   private with(number: number, run: (connection: ClientConnection) => void): void {
     const connection = this.connections.get(number);
     if (connection) run(connection);
@@ -335,16 +338,9 @@ export class RequestHandler implements Stage {
   }
 
   private refuse(refusals: readonly Refusal[]): void {
-    for (const { connection, slot, code, firstCounter, count, expected, text } of refusals) {
-      const error = {
-        number: ERRORS[code].number,
-        slot,
-        firstCounter,
-        count,
-        expected,
-        retryAfterMs: code === 'mailbox-full' ? FULL_RETRY_MS : 0,
-        text,
-      };
+    for (const { connection, code, ...rest } of refusals) {
+      const retryAfterMs = code === 'mailbox-full' ? FULL_RETRY_MS : 0;
+      const error = { number: ERRORS[code].number, retryAfterMs, ...rest };
       this.connections.get(connection)?.socket.send(encodeError(error), false);
     }
   }

@@ -31,15 +31,20 @@ import type { MailboxDirectory } from './mailbox-directory.js';
 import { address, type MailboxOpened, type Send, type SenderOpened, type StoreReader } from './messages.js';
 import { numberKey, TABLE } from './store-keys.js';
 
+export interface LiveSettings {
+  readonly mailboxesPerSocket: number;
+  /** Whether a valid session of an unknown key makes its mailbox. */
+  readonly openMailboxes: boolean;
+}
+
 export interface SessionsOptions {
   readonly serverId: Uint8Array;
   readonly manifestHash: Uint8Array;
   readonly keys: PublicKeyBook;
   readonly reader: StoreReader;
   readonly placementOf: (id: Uint8Array) => PlacedAt;
-  readonly mailboxesPerSocket: number;
-  /** Whether a valid session of an unknown key makes its mailbox. */
-  readonly openMailboxes: boolean;
+  /** What may change while the server runs. */
+  readonly live: () => LiveSettings;
   /** A client holds a signed checkpoint that our log does not bear out: the server must not go on. */
   readonly rolledBack: (size: number) => void;
 }
@@ -55,15 +60,7 @@ export function end(connection: ClientConnection, code: ErrorCode, text: string)
 
 /** An error that is not about counters. */
 export function errorFrame(code: ErrorCode, text: string, slot: number): Uint8Array {
-  return encodeError({
-    number: ERRORS[code].number,
-    slot,
-    firstCounter: 0,
-    count: 0,
-    expected: 0,
-    retryAfterMs: 0,
-    text,
-  });
+  return encodeError({ number: ERRORS[code].number, slot, text });
 }
 
 const NO_CHAIN = { lastEpoch: 0, total: 0, head: new Uint8Array(32) };
@@ -104,7 +101,8 @@ export class Sessions {
 
   session(connection: ClientConnection, requests: readonly SessionRequest[]): void {
     const first = connection.slots.length;
-    const { mailboxesPerSocket, placementOf } = this.options;
+    const { live, placementOf } = this.options;
+    const { mailboxesPerSocket } = live();
     if (first + requests.length > mailboxesPerSocket) {
       return end(connection, 'too-many-mailboxes', `at most ${mailboxesPerSocket} mailboxes on a socket`);
     }
@@ -148,7 +146,7 @@ export class Sessions {
     acknowledged: number,
   ): void {
     const { key, outbox } = slots[slot]!;
-    const seed = this.options.openMailboxes ? Uint8Array.from(randomBytes(32)) : null;
+    const seed = this.options.live().openMailboxes ? Uint8Array.from(randomBytes(32)) : null;
     const to = address('outbox', outbox);
     this.send(to, {
       type: 'open-mailbox',

@@ -35,6 +35,12 @@ export class StateTable<K, V> {
     return this.dirty.get(id) ?? this.flushing.get(id) ?? this.recent.get(id) ?? this.load(id);
   }
 
+  /** Whether the id has a state; one that is not in memory is not brought there. */
+  has(id: K): boolean {
+    const inMemory = this.dirty.has(id) || this.flushing.has(id) || this.recent.has(id) || this.older.has(id);
+    return inMemory || this.reader.get(this.keyOf(id)) !== undefined;
+  }
+
   private load(id: K): V | undefined {
     let value = this.older.get(id);
     if (value === undefined) {

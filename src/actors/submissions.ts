@@ -10,6 +10,7 @@ import {
   FormatError,
   SUBMIT_HEADER_BYTES,
   type SubmitHeader,
+  toHex,
 } from '../protocol/index.js';
 import type { MailboxDirectory } from './mailbox-directory.js';
 import { Memory } from './memory.js';
@@ -42,6 +43,13 @@ interface Chunk extends SharedChunk {
   used: number;
   /** Frames that some stage may still read. */
   frames: number;
+}
+
+/** Why a bundle is refused, and on account of which mailbox. */
+interface Bad {
+  readonly code: ErrorCode;
+  readonly text: string;
+  readonly mailbox?: Uint8Array;
 }
 
 const CHUNK_BYTES = 1 << 20;
@@ -92,7 +100,9 @@ export class Submissions {
       this.enqueue(origin, header.firstCounter, good, items, frame.subarray(SUBMIT_HEADER_BYTES, end));
     if (!bad) return [];
     const counter = header.firstCounter + good;
-    const refusals = [refusal(origin, bad.code, counter, 1, bad.text)];
+    const refusals: Refusal[] = [
+      { ...refusal(origin, bad.code, counter, 1, bad.text), ...(bad.mailbox && { mailbox: bad.mailbox }) },
+    ];
     const rest = header.count - good - 1;
     // What the inbox expects is not known here: an earlier frame may have been refused in part too.
     if (rest > 0)
@@ -104,7 +114,7 @@ export class Submissions {
     sender: Uint8Array,
     count: number,
     frame: Uint8Array,
-  ): { good: number; items: number; end: number; bad?: { code: ErrorCode; text: string } } {
+  ): { good: number; items: number; end: number; bad?: Bad } {
     const { cursor } = this;
     let end = SUBMIT_HEADER_BYTES;
     let items = 0;
@@ -122,8 +132,9 @@ export class Submissions {
         const at = cursor.mailboxAt(i);
         if (this.directory.isFull(frame, at)) return { good, items, end, bad: full(frame, at) };
         if (this.directory.has(frame, at)) continue;
-        const id = Buffer.from(frame.subarray(at, at + 32)).toString('hex');
-        return { good, items, end, bad: { code: 'no-such-mailbox', text: `no mailbox ${id}` } };
+        const mailbox = frame.subarray(at, at + 32);
+        const text = `no mailbox ${toHex(mailbox)}`;
+        return { good, items, end, bad: { code: 'no-such-mailbox', text, mailbox } };
       }
       items += cursor.recipients + 1;
       end = next;
@@ -207,9 +218,9 @@ export class Submissions {
   }
 }
 
-function full(bytes: Uint8Array, at: number): { code: ErrorCode; text: string } {
-  const id = Buffer.from(bytes.subarray(at, at + 32)).toString('hex');
-  return { code: 'mailbox-full', text: `mailbox ${id} is full` };
+function full(bytes: Uint8Array, at: number): Bad {
+  const mailbox = bytes.subarray(at, at + 32);
+  return { code: 'mailbox-full', text: `mailbox ${toHex(mailbox)} is full`, mailbox };
 }
 
 function refusal(

@@ -16,7 +16,10 @@ export const command: Command = {
     const settings = describeConfig(config);
     say(
       columns(
-        settings.map((row) => [`${row.key} = ${JSON.stringify(row.value)}`, `${row.unit}, ${row.from}`]),
+        settings.map((row) => [
+          `${row.key} = ${JSON.stringify(row.value)}`,
+          `${row.unit}, ${row.from}${row.live ? ', SIGHUP applies it' : ''}`,
+        ]),
       ),
     );
     return { config, settings };

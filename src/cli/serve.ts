@@ -1,13 +1,14 @@
 /** `countersign serve`: runs a server until it is told to stop. */
-import { startServer } from '../server/index.js';
-import type { Call, Command } from './command.js';
+import { type Server, startServer } from '../server/index.js';
+import { type Call, type Command, fail } from './command.js';
 import { configFrom, configOptions } from './config-flags.js';
 
 export const command: Command = {
   name: 'serve',
   summary: 'Run a server until SIGTERM or SIGINT',
   options: configOptions,
-  async run({ values, say, json }: Call): Promise<object> {
+  async run(call: Call): Promise<object> {
+    const { values, say, json } = call;
     const server = await startServer(configFrom(values));
     const { serverId, url, internalUrl, config } = server;
     say(`Countersign listens on ${url} (health on ${internalUrl}), data in ${config.data}`);
@@ -16,6 +17,8 @@ export const command: Command = {
       `${config.inboxes} inbox(es), ${config.outboxes} outbox(es) on ${config.threads} worker thread(s), checks: ${config.checks}`,
     );
     say('Try it: npx countersign demo, or countersign keygen --out me.key and countersign tail --key me.key');
+    for (const warning of server.warnings) say(`Warning: ${warning}`);
+    process.on('SIGHUP', () => reload(server, call));
     if (json) process.stdout.write(`${JSON.stringify({ serverId, url, internalUrl })}\n`);
     try {
       await Promise.race([toldToStop(), server.failed]);
@@ -26,6 +29,21 @@ export const command: Command = {
     return { stopped: true, serverId };
   },
 };
+
+/** Reads the configuration again, from where it came, and says what became of it. */
+function reload(server: Server, { values, tell, json }: Call): void {
+  try {
+    const { changed, fixed, warnings } = server.reload(configFrom(values));
+    const parts = [
+      `Reloaded: ${changed.length > 0 ? changed.join(', ') : 'nothing has changed'}`,
+      ...(fixed.length > 0 ? [`only a restart changes ${fixed.join(', ')}`] : []),
+      ...warnings.map((warning) => `warning: ${warning}`),
+    ];
+    tell({ reloaded: { changed, fixed, warnings } }, parts.join('; '));
+  } catch (error) {
+    fail(error, json, 'countersign config');
+  }
+}
 
 function toldToStop(): Promise<void> {
   return new Promise((resolve) => {

@@ -13,10 +13,13 @@ import {
   ERRORS,
   type ErrorFrame,
   encodeSubmit,
+  equalBytes,
   errorCode,
   type MessageHasher,
   type Policy,
   sameBytes,
+  toHex,
+  ZERO_HASH,
 } from '../protocol/index.js';
 import type { Receipt } from './message.js';
 import type { Participant, Persister } from './persister.js';
@@ -257,7 +260,8 @@ export class Sender implements Participant {
     const code = errorCode(error.number) ?? 'closed';
     const last = error.firstCounter + error.count - 1;
     if (code === 'counter-expired') return this.placed(last);
-    const reason = new CountersignError(code, error.text);
+    const about = equalBytes(error.mailbox, ZERO_HASH) ? {} : { mailbox: toHex(error.mailbox) };
+    const reason = new CountersignError(code, error.text, about);
     for (const item of this.items.slice(this.indexOf(error.firstCounter), this.indexOf(last + 1))) {
       const isTaken = item.counter <= this.taken && code !== 'counter-conflict';
       if (item.counter > this.sent || isTaken) continue;

@@ -11,11 +11,12 @@ import {
   sign,
   verify,
 } from 'node:crypto';
-import { checkKey, checkSeed, hasIdentityR } from './rule.js';
+import { isGoodKey } from './node-rule.js';
+import * as rule from './rule.js';
 import type { PublicKey, Signer } from './types.js';
 
 export type { PublicKey, Signer };
-export { checkKey, randomBytes };
+export { randomBytes };
 
 // Undocumented in @types/node, present since Node 0.x, and the fastest way between bytes and strings.
 declare global {
@@ -40,6 +41,11 @@ export function sha256(data: Uint8Array): Uint8Array {
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
 
+/** Returns its argument; throws `TypeError` when the key breaks the rule. */
+export function checkKey(key: Uint8Array): Uint8Array {
+  return rule.checkKey(key, isGoodKey);
+}
+
 /** Checks a 32-byte key by the rule and parses it once. Throws `TypeError` on a bad key. */
 export function importPublicKey(key: Uint8Array): PublicKey {
   return trustedPublicKey(checkKey(key));
@@ -59,7 +65,9 @@ class NodePublicKey implements PublicKey {
 
   verify(message: Uint8Array, signature: Uint8Array): boolean {
     return (
-      signature.length === 64 && !hasIdentityR(signature) && verify(null, message, this.object, signature)
+      signature.length === 64 &&
+      !rule.hasIdentityR(signature) &&
+      verify(null, message, this.object, signature)
     );
   }
 }
@@ -67,7 +75,7 @@ class NodePublicKey implements PublicKey {
 /** A signer from a 32-byte RFC 8032 secret seed. Throws `TypeError` on any other length. */
 export function importSecretKey(seed: Uint8Array): Signer {
   const object = createPrivateKey({
-    key: Buffer.concat([PKCS8_PREFIX, checkSeed(seed)]),
+    key: Buffer.concat([PKCS8_PREFIX, rule.checkSeed(seed)]),
     format: 'der',
     type: 'pkcs8',
   });

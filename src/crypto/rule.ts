@@ -15,9 +15,9 @@ export function isGoodPoint(encoded: Uint8Array): boolean {
   }
 }
 
-/** Returns its argument; throws `TypeError` when the key breaks the rule. */
-export function checkKey(key: Uint8Array): Uint8Array {
-  if (!isGoodPoint(key)) {
+/** Returns its argument; throws `TypeError` when the key breaks the rule, as `isGood` finds. */
+export function checkKey(key: Uint8Array, isGood = isGoodPoint): Uint8Array {
+  if (!isGood(key)) {
     throw new TypeError('public key: expected 32 bytes, canonical and torsion-free, got something else');
   }
   return key;

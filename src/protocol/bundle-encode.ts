@@ -13,7 +13,8 @@ import {
   MAILBOX_AT,
   TAG_BYTES,
 } from './bundle-layout.js';
-import { compareBytes, HASH_BYTES, putU16, putU32 } from './bytes.js';
+import { compareBytes, FormatError, HASH_BYTES, putU16, putU32, type Reader } from './bytes.js';
+import { bytes, type Field, fixed, hash, list, struct, u16, type ValueOf } from './fields.js';
 
 export interface Recipient {
   /** 32 bytes. */
@@ -59,18 +60,30 @@ export function encodeBundle(
     recipients.length === 1
       ? recipients
       : [...recipients].sort((a, b) => compareBytes(a.mailbox, 0, b.mailbox, 0, HASH_BYTES));
-  let envelopes = 0;
-  for (const { envelope } of sorted) envelopes += 4 + (envelope.length && envelope.length + TAG_BYTES);
-  const out = new Uint8Array(2 + sorted.length * LEAF_PART_BYTES + envelopes + 4 + TAG_BYTES + body.length);
-  putU16(out, 0, sorted.length);
-  let at = 2 + sorted.length * LEAF_PART_BYTES;
-  sorted.forEach(({ mailbox, envelope }, i) => {
-    const leafAt = 2 + i * LEAF_PART_BYTES;
-    if (i > 0 && compareBytes(out, leafAt - LEAF_PART_BYTES + MAILBOX_AT, mailbox, 0, 32) === 0) {
+  sorted.forEach(({ mailbox }, i) => {
+    if (i > 0 && compareBytes(sorted[i - 1]!.mailbox, 0, mailbox, 0, HASH_BYTES) === 0) {
       throw new BundleError('bundle-malformed', 'recipients: one mailbox is named twice');
     }
+  });
+  return layOut(sorted, body, (i, out, at) => blinderInto(rosterKey, sorted[i]!.mailbox, out, at));
+}
+
+/** The bundle's bytes, with recipients in the order given; `putBlinder` writes the blinder of one. */
+function layOut(
+  recipients: readonly Recipient[],
+  body: Uint8Array,
+  putBlinder: (recipient: number, out: Uint8Array, at: number) => void,
+): Uint8Array {
+  const { length } = recipients;
+  let envelopes = 0;
+  for (const { envelope } of recipients) envelopes += 4 + (envelope.length && envelope.length + TAG_BYTES);
+  const out = new Uint8Array(2 + length * LEAF_PART_BYTES + envelopes + 4 + TAG_BYTES + body.length);
+  putU16(out, 0, length);
+  let at = 2 + length * LEAF_PART_BYTES;
+  recipients.forEach(({ mailbox, envelope }, i) => {
+    const leafAt = 2 + i * LEAF_PART_BYTES;
     out.set(LEAF_PREFIX, leafAt);
-    blinderInto(rosterKey, mailbox, out, leafAt + BLINDER_AT);
+    putBlinder(i, out, leafAt + BLINDER_AT);
     out.set(mailbox, leafAt + MAILBOX_AT);
     const partAt = at + 4;
     at = putPart(out, at, ENVELOPE_TAG, envelope, envelope.length > 0);
@@ -92,4 +105,41 @@ function putPart(
   out.set(tag, at + 4);
   out.set(content, at + 4 + TAG_BYTES);
   return at + 4 + TAG_BYTES + content.length;
+}
+
+const shown = struct({
+  recipients: list(u16, struct({ mailbox: hash, blinder: fixed(BLINDER_BYTES), envelope: bytes })),
+  body: bytes,
+});
+
+/** A bundle as JSON shows it: without tags, lengths and envelope hashes, which follow from the rest. */
+export const bundle: Field<ValueOf<typeof shown>> = {
+  ...shown,
+  read: readBundle,
+  write(to, { recipients, body }) {
+    to.bytes(layOut(recipients, body, (i, out, at) => out.set(recipients[i]!.blinder, at)));
+  },
+};
+
+/** Leaves order, sizes and envelope hashes to bundle.ts. */
+function readBundle(from: Reader): ValueOf<typeof shown> {
+  const leaves = Array.from({ length: from.u16() }, () => {
+    from.expect(LEAF_PREFIX, 'leaf tag');
+    const leaf = { blinder: from.bytes(BLINDER_BYTES), mailbox: from.hash() };
+    from.hash();
+    return leaf;
+  });
+  const content = (tag: Uint8Array) => {
+    const length = from.u32();
+    if (length === 0 && tag === ENVELOPE_TAG) return new Uint8Array(0);
+    if (length < TAG_BYTES) throw new FormatError('part without a tag');
+    from.expect(tag, 'tag of a part');
+    return from.bytes(length - TAG_BYTES);
+  };
+  const recipients = leaves.map(({ mailbox, blinder }) => ({
+    mailbox,
+    blinder,
+    envelope: content(ENVELOPE_TAG),
+  }));
+  return { recipients, body: content(BODY_TAG) };
 }

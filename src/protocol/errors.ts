@@ -38,6 +38,7 @@ export const ERRORS = {
   // HTTP.
   'not-found': { number: 60, temporary: false },
   'bad-request': { number: 61, temporary: false },
+  'origin-refused': { number: 62, temporary: false },
   // Found by a client; never sent.
   'verification-failed': { number: 100, temporary: false },
   'wrong-server': { number: 101, temporary: false },
@@ -58,16 +59,23 @@ export function errorCode(number: number): ErrorCode | undefined {
   return byNumber.get(number);
 }
 
+export interface CountersignErrorOptions extends ErrorOptions {
+  readonly mailbox?: string;
+}
+
 /** One request failed, or the process must stop: which, is for the catcher. `code` is stable. */
 export class CountersignError extends Error {
   override name = 'CountersignError';
+  /** Of a refusal on account of one recipient: its mailbox, in hexadecimal. */
+  readonly mailbox?: string;
 
   constructor(
     readonly code: ErrorCode,
     message: string,
-    options?: ErrorOptions,
+    options?: CountersignErrorOptions,
   ) {
     super(message, options);
+    if (options?.mailbox !== undefined) this.mailbox = options.mailbox;
   }
 
   get temporary(): boolean {

@@ -1,10 +1,28 @@
 /**
- * Control frames: everything on a socket but deliveries (delivery.ts). A frame is one binary WebSocket
- * message: a type byte, then fixed-width fields in the order of the tables below.
+ * Control frames: everything on a socket but deliveries (delivery.ts). A frame is one WebSocket message:
+ * in binary a type byte and then the fields of its definition below, in that order; in JSON (json.ts) an
+ * object of the same fields and a `type`.
  *
  * Decoders are strict: one value, one encoding; trailing bytes are a `FormatError`.
  */
-import { ascii, FormatError, Reader, SIGNATURE_BYTES, Writer } from './bytes.js';
+import { bundle } from './bundle-encode.js';
+import { FormatError, Writer, ZERO_HASH } from './bytes.js';
+import {
+  checked,
+  decode,
+  type Field,
+  hash,
+  hashes,
+  list,
+  signature,
+  struct,
+  text,
+  u8,
+  u16,
+  u32,
+  u64,
+  type ValueOf,
+} from './fields.js';
 import { MAX_ERROR_TEXT, MAX_SESSIONS_PER_FRAME } from './limits.js';
 import type { Checkpoint } from './log.js';
 import { SESSION_KIND, type SessionKind } from './session.js';
@@ -32,179 +50,119 @@ export function frameType(frame: Uint8Array): number {
   return frame[0]!;
 }
 
-function open(frame: Uint8Array, type: number): Reader {
+function encode<T>(type: number, field: Field<T>, value: T): Uint8Array {
+  const out = new Writer().u8(type);
+  field.write(out, value);
+  return out.done();
+}
+
+function decodeAs<T>(type: number, field: Field<T>, frame: Uint8Array): T {
   if (frameType(frame) !== type) throw new FormatError(`frame type ${frame[0]}, expected ${type}`);
-  return new Reader(frame, 1);
+  return decode(field, frame, 1);
 }
 
-/** hello := 0x01 ‖ kind 1 ‖ nonce 32 ‖ newest checkpoint known: size 8 ‖ root 32 ‖ signature 64 (zeros if none) */
-export interface Hello {
-  readonly kind: SessionKind;
-  readonly nonce: Uint8Array;
-  readonly checkpoint: Checkpoint;
-}
+// ---- hello
 
-export function encodeHello({ kind, nonce, checkpoint }: Hello): Uint8Array {
-  return new Writer(138)
-    .u8(FRAME.hello)
-    .u8(kind)
-    .bytes(nonce)
-    .u64(checkpoint.size)
-    .bytes(checkpoint.root)
-    .bytes(checkpoint.signature)
-    .done();
-}
+/** The newest checkpoint known; all zeros if none. */
+const checkpoint: Field<Checkpoint> = struct({ size: u64, root: hash, signature });
 
-export function decodeHello(frame: Uint8Array): Hello {
-  const reader = open(frame, FRAME.hello);
-  const kind = reader.u8() as SessionKind;
+const sessionKind = checked(u8, (kind) => {
   if (kind !== SESSION_KIND.front && kind !== SESSION_KIND.outbox)
     throw new FormatError(`unknown session kind ${kind}`);
-  const hello = { kind, nonce: reader.hash(), checkpoint: readCheckpoint(reader) };
-  reader.end();
-  const { size, root, signature } = hello.checkpoint;
-  if (size === 0 && [...root, ...signature].some((byte) => byte !== 0))
-    throw new FormatError('no checkpoint is all zeros');
-  return hello;
-}
+}) as Field<SessionKind>;
 
-function readCheckpoint(reader: Reader): Checkpoint {
-  return { size: reader.u64(), root: reader.hash(), signature: reader.bytes(SIGNATURE_BYTES) };
-}
+const hello = checked(
+  struct({ kind: sessionKind, nonce: hash, checkpoint }),
+  ({ checkpoint: { size, root, signature } }) => {
+    if (size === 0 && [...root, ...signature].some((byte) => byte !== 0))
+      throw new FormatError('no checkpoint is all zeros');
+  },
+);
+export type Hello = ValueOf<typeof hello>;
 
-/** challenge := 0x81 ‖ server id 32 ‖ challenge 32 ‖ manifest hash 32 */
-export interface Challenge {
-  readonly serverId: Uint8Array;
-  readonly challenge: Uint8Array;
-  readonly manifestHash: Uint8Array;
-}
+export const encodeHello = (value: Hello) => encode(FRAME.hello, hello, value);
+export const decodeHello = (frame: Uint8Array) => decodeAs(FRAME.hello, hello, frame);
 
-export function encodeChallenge({ serverId, challenge, manifestHash }: Challenge): Uint8Array {
-  return new Writer(97).u8(FRAME.challenge).bytes(serverId).bytes(challenge).bytes(manifestHash).done();
-}
+// ---- challenge
 
-export function decodeChallenge(frame: Uint8Array): Challenge {
-  const reader = open(frame, FRAME.challenge);
-  const challenge = { serverId: reader.hash(), challenge: reader.hash(), manifestHash: reader.hash() };
-  reader.end();
-  return challenge;
-}
+const challenge = struct({ serverId: hash, challenge: hash, manifestHash: hash });
+export type Challenge = ValueOf<typeof challenge>;
 
-/** session := 0x02 ‖ count 2 ‖ count × (key 32 ‖ acknowledged epoch 8 ‖ signature 64) */
-export interface SessionRequest {
-  readonly key: Uint8Array;
-  /** Epoch of the last link the client has acknowledged; 0 = none. */
-  readonly acknowledged: number;
-  readonly signature: Uint8Array;
-}
+export const encodeChallenge = (value: Challenge) => encode(FRAME.challenge, challenge, value);
+export const decodeChallenge = (frame: Uint8Array) => decodeAs(FRAME.challenge, challenge, frame);
 
-export function encodeSession(requests: readonly SessionRequest[]): Uint8Array {
-  const out = new Writer(3 + requests.length * 104).u8(FRAME.session).u16(requests.length);
-  for (const { key, acknowledged, signature } of requests) out.bytes(key).u64(acknowledged).bytes(signature);
-  return out.done();
-}
+// ---- session
 
-export function decodeSession(frame: Uint8Array): SessionRequest[] {
-  const reader = open(frame, FRAME.session);
-  const count = reader.u16();
-  if (count > MAX_SESSIONS_PER_FRAME)
-    throw new FormatError(`${count} sessions, at most ${MAX_SESSIONS_PER_FRAME} in a frame`);
-  const requests = Array.from({ length: count }, () => ({
-    key: reader.hash(),
-    acknowledged: reader.u64(),
-    signature: reader.bytes(SIGNATURE_BYTES),
-  }));
-  reader.end();
-  return requests;
-}
+/** Acknowledged: epoch of the last link the client has acknowledged; 0 = none. */
+const sessionRequest = struct({ key: hash, acknowledged: u64, signature });
+export type SessionRequest = ValueOf<typeof sessionRequest>;
+
+const session = struct({ mailboxes: list(u16, sessionRequest, MAX_SESSIONS_PER_FRAME) });
+
+export const encodeSession = (mailboxes: readonly SessionRequest[]) =>
+  encode(FRAME.session, session, { mailboxes });
+export const decodeSession = (frame: Uint8Array) => decodeAs(FRAME.session, session, frame).mailboxes;
+
+// ---- opened
 
 /**
- * opened := 0x82 ‖ count 2 ‖ count × (error number 2, 0 = opened ‖ last counter 8 ‖ last epoch 8 ‖ total 8 ‖ head 32)
- *
+ * Error number, 0 = opened. Last counter: the highest taken in from this sender (front); 0 on an outbox.
+ * Epoch, total and head: the chain through what is acknowledged; the seed at first.
+ */
+const openedMailbox = struct({ error: u16, lastCounter: u64, lastEpoch: u64, total: u64, head: hash });
+export type OpenedMailbox = ValueOf<typeof openedMailbox>;
+
+/**
  * Answers a session frame in its order; each mailbox gets the connection's next slot (0, 1, …), also
- * when refused. Epoch, total and head: the chain through what is acknowledged; the seed at first.
+ * when refused.
  */
-export interface OpenedMailbox {
-  readonly error: number;
-  /** Highest counter taken in from this sender (front); 0 on an outbox. */
-  readonly lastCounter: number;
-  readonly lastEpoch: number;
-  readonly total: number;
-  readonly head: Uint8Array;
-}
+const opened = struct({ mailboxes: list(u16, openedMailbox) });
 
-export function encodeOpened(mailboxes: readonly OpenedMailbox[]): Uint8Array {
-  const out = new Writer(3 + mailboxes.length * 58).u8(FRAME.opened).u16(mailboxes.length);
-  for (const m of mailboxes) out.u16(m.error).u64(m.lastCounter).u64(m.lastEpoch).u64(m.total).bytes(m.head);
-  return out.done();
-}
+export const encodeOpened = (mailboxes: readonly OpenedMailbox[]) =>
+  encode(FRAME.opened, opened, { mailboxes });
+export const decodeOpened = (frame: Uint8Array) => decodeAs(FRAME.opened, opened, frame).mailboxes;
 
-export function decodeOpened(frame: Uint8Array): OpenedMailbox[] {
-  const reader = open(frame, FRAME.opened);
-  const mailboxes = Array.from({ length: reader.u16() }, () => ({
-    error: reader.u16(),
-    lastCounter: reader.u64(),
-    lastEpoch: reader.u64(),
-    total: reader.u64(),
-    head: reader.hash(),
-  }));
-  reader.end();
-  return mailboxes;
-}
+// ---- submit
 
-/**
- * submit := 0x03 ‖ slot 2 ‖ flags 1 ‖ first counter 8 ‖ count 2 ‖ count × bundle
- *
- * Bundles (bundle.ts) have consecutive counters from the first. flags 0 = unsigned; 1 is kept for a
- * submission signature (64 bytes at the end) and refused until the manifest's policy allows it.
- */
-export const SUBMIT_HEADER_BYTES = 14;
-
-export interface SubmitHeader {
-  readonly slot: number;
-  readonly firstCounter: number;
-  readonly count: number;
-}
-
-export function encodeSubmit(slot: number, firstCounter: number, bundles: readonly Uint8Array[]): Uint8Array {
-  const out = new Writer(SUBMIT_HEADER_BYTES + bundles.reduce((sum, bundle) => sum + bundle.length, 0));
-  out.u8(FRAME.submit).u16(slot).u8(0).u64(firstCounter).u16(bundles.length);
-  for (const bundle of bundles) out.bytes(bundle);
-  return out.done();
-}
-
-/** Reads the header; bundles start at `SUBMIT_HEADER_BYTES`. */
-export function decodeSubmitHeader(frame: Uint8Array): SubmitHeader {
-  const reader = open(frame, FRAME.submit);
-  const slot = reader.u16();
-  if (reader.u8() !== 0) throw new FormatError('submit flags: signed submissions are not accepted');
-  const firstCounter = reader.u64();
-  const count = reader.u16();
+/** Flags 0 = unsigned; 1 is kept for a submission signature and refused until the manifest's policy allows it. */
+const flags = checked(u8, (value) => {
+  if (value !== 0) throw new FormatError('submit flags: signed submissions are not accepted');
+});
+const submitTo = { slot: u16, flags, firstCounter: u64 };
+const submitHeader = checked(struct({ ...submitTo, count: u16 }), ({ firstCounter, count }) => {
   if (firstCounter > Number.MAX_SAFE_INTEGER - count)
     throw new FormatError('submit: counters above 2^53 - 1');
   if (firstCounter === 0 || count === 0)
     throw new FormatError('submit: counters start at 1 and a frame has a bundle');
-  return { slot, firstCounter, count };
-}
+});
+/** Bundles (bundle.ts) have consecutive counters from the first. */
+const submit = struct({ ...submitTo, bundles: list(u16, bundle) });
+export type SubmitHeader = ValueOf<typeof submitHeader>;
 
-/** placed := 0x83 ‖ slot 2 ‖ epoch 8 ‖ inbox 2 ‖ n 2 ‖ n × (counter 8 ‖ index 4). A hint without proof. */
-export interface Placed {
-  readonly slot: number;
-  readonly epoch: number;
-  readonly inbox: number;
-  readonly messages: readonly { readonly counter: number; readonly index: number }[];
-}
+export const SUBMIT_HEADER_BYTES = 14;
 
-export function encodePlaced({ slot, epoch, inbox, messages }: Placed): Uint8Array {
-  const out = new Writer(15 + messages.length * 12)
-    .u8(FRAME.placed)
-    .u16(slot)
-    .u64(epoch)
-    .u16(inbox)
-    .u16(messages.length);
-  for (const { counter, index } of messages) out.u64(counter).u32(index);
+/** Of bundles that are laid out already. */
+export function encodeSubmit(slot: number, firstCounter: number, bundles: readonly Uint8Array[]): Uint8Array {
+  const out = new Writer(SUBMIT_HEADER_BYTES + bundles.reduce((sum, each) => sum + each.length, 0));
+  out.u8(FRAME.submit);
+  submitHeader.write(out, { slot, flags: 0, firstCounter, count: bundles.length });
+  for (const each of bundles) out.bytes(each);
   return out.done();
 }
+
+/** Reads the header; bundles start at `SUBMIT_HEADER_BYTES`. */
+export const decodeSubmitHeader = (frame: Uint8Array) =>
+  decodeAs(FRAME.submit, submitHeader, frame.subarray(0, SUBMIT_HEADER_BYTES));
+
+// ---- placed
+
+/** A hint without proof. */
+const placedHead = { slot: u16, epoch: u64, inbox: u16 };
+const placed = struct({ ...placedHead, messages: list(u16, struct({ counter: u64, index: u32 })) });
+export type Placed = ValueOf<typeof placed>;
+
+export const encodePlaced = (value: Placed) => encode(FRAME.placed, placed, value);
+export const decodePlaced = (frame: Uint8Array) => decodeAs(FRAME.placed, placed, frame);
 
 /** The same frame for runs of consecutive counters at consecutive indices, without an object per message. */
 export function encodePlacedRuns(
@@ -221,152 +179,93 @@ export function encodePlacedRuns(
   return out.done();
 }
 
-export function decodePlaced(frame: Uint8Array): Placed {
-  const reader = open(frame, FRAME.placed);
-  const head = { slot: reader.u16(), epoch: reader.u64(), inbox: reader.u16() };
-  const messages = Array.from({ length: reader.u16() }, () => ({
-    counter: reader.u64(),
-    index: reader.u32(),
-  }));
-  reader.end();
-  return { ...head, messages };
-}
+// ---- ack
 
-/** ack := 0x04 ‖ count 2 ‖ count × (slot 2 ‖ epoch 8). Cumulative: everything through the link of this epoch. */
-export interface Ack {
-  readonly slot: number;
-  readonly epoch: number;
-}
+/** Cumulative: everything through the link of this epoch. */
+const ack = struct({ slot: u16, epoch: u64 });
+export type Ack = ValueOf<typeof ack>;
 
-export function encodeAck(acks: readonly Ack[]): Uint8Array {
-  const out = new Writer(3 + acks.length * 10).u8(FRAME.ack).u16(acks.length);
-  for (const { slot, epoch } of acks) out.u16(slot).u64(epoch);
-  return out.done();
-}
+const acks = struct({ acks: list(u16, ack) });
 
-export function decodeAck(frame: Uint8Array): Ack[] {
-  const reader = open(frame, FRAME.ack);
-  const acks = Array.from({ length: reader.u16() }, () => ({ slot: reader.u16(), epoch: reader.u64() }));
-  reader.end();
-  return acks;
-}
+export const encodeAck = (value: readonly Ack[]) => encode(FRAME.ack, acks, { acks: value });
+export const decodeAck = (frame: Uint8Array) => decodeAs(FRAME.ack, acks, frame).acks;
 
-/** ask still := 0x05 ‖ count 2 ‖ count × slot 2. Answered in the next epoch, by a still or by a link. */
-export function encodeAskStill(slots: readonly number[]): Uint8Array {
-  const out = new Writer(3 + slots.length * 2).u8(FRAME.askStill).u16(slots.length);
-  for (const slot of slots) out.u16(slot);
-  return out.done();
-}
+// ---- ask still
 
-export function decodeAskStill(frame: Uint8Array): number[] {
-  const reader = open(frame, FRAME.askStill);
-  const slots = Array.from({ length: reader.u16() }, () => reader.u16());
-  reader.end();
-  return slots;
-}
+/** Answered in the next epoch, by a still or by a link. */
+const askStill = struct({ slots: list(u16, u16) });
+
+export const encodeAskStill = (slots: readonly number[]) => encode(FRAME.askStill, askStill, { slots });
+export const decodeAskStill = (frame: Uint8Array) => decodeAs(FRAME.askStill, askStill, frame).slots;
+
+// ---- checkpoint
 
 /**
- * checkpoint := 0x85 ‖ from 8 ‖ to 8 ‖ signature 64 ‖ hashes 1 ‖ hashes × 32
- *
  * Brings a client whose newest checkpoint has size `from` to the one of size `to`: the complete
  * subtrees between them (merkle.ts, gapLevels). The client derives the root.
  */
-export interface CheckpointFrame {
-  readonly from: number;
-  readonly to: number;
-  readonly signature: Uint8Array;
-  readonly gap: Uint8Array;
-}
+const checkpointFrame = struct({ from: u64, to: u64, signature, gap: hashes(u8) });
+export type CheckpointFrame = ValueOf<typeof checkpointFrame>;
 
-export function encodeCheckpoint({ from, to, signature, gap }: CheckpointFrame): Uint8Array {
-  return new Writer(82 + gap.length)
-    .u8(FRAME.checkpoint)
-    .u64(from)
-    .u64(to)
-    .bytes(signature)
-    .u8(gap.length / 32)
-    .bytes(gap)
-    .done();
-}
+export const encodeCheckpoint = (value: CheckpointFrame) => encode(FRAME.checkpoint, checkpointFrame, value);
+export const decodeCheckpoint = (frame: Uint8Array) => decodeAs(FRAME.checkpoint, checkpointFrame, frame);
 
-export function decodeCheckpoint(frame: Uint8Array): CheckpointFrame {
-  const reader = open(frame, FRAME.checkpoint);
-  const checkpoint = {
-    from: reader.u64(),
-    to: reader.u64(),
-    signature: reader.bytes(SIGNATURE_BYTES),
-    gap: reader.hashes(reader.u8()),
-  };
-  reader.end();
-  return checkpoint;
-}
+// ---- end of backlog
 
-/** end of backlog := 0x86 ‖ slot 2 ‖ epoch 8: everything through this committed epoch has been sent. */
-export interface EndOfBacklog {
-  readonly slot: number;
-  readonly epoch: number;
-}
+/** Everything through this committed epoch has been sent. */
+const endOfBacklog = struct({ slot: u16, epoch: u64 });
+export type EndOfBacklog = ValueOf<typeof endOfBacklog>;
 
-export function encodeEndOfBacklog({ slot, epoch }: EndOfBacklog): Uint8Array {
-  return new Writer(11).u8(FRAME.endOfBacklog).u16(slot).u64(epoch).done();
-}
+export const encodeEndOfBacklog = (value: EndOfBacklog) => encode(FRAME.endOfBacklog, endOfBacklog, value);
+export const decodeEndOfBacklog = (frame: Uint8Array) => decodeAs(FRAME.endOfBacklog, endOfBacklog, frame);
 
-export function decodeEndOfBacklog(frame: Uint8Array): EndOfBacklog {
-  const reader = open(frame, FRAME.endOfBacklog);
-  const end = { slot: reader.u16(), epoch: reader.u64() };
-  reader.end();
-  return end;
-}
-
-/**
- * error := 0x87 ‖ number 2 ‖ slot 2 (0xffff = none) ‖ first counter 8 ‖ count 2 ‖ expected counter 8 ‖
- *          retry after ms 4 ‖ text length 2 ‖ text (ASCII, at most 512)
- *
- * `number` as in errors.ts. Bundle errors speak of `count` counters from the first.
- */
-export interface ErrorFrame {
-  readonly number: number;
-  readonly slot: number;
-  readonly firstCounter: number;
-  readonly count: number;
-  /** The counter the inbox wants next, with `counter-gap`; else 0. */
-  readonly expected: number;
-  readonly retryAfterMs: number;
-  readonly text: string;
-}
+// ---- error
 
 export const NO_SLOT = 0xffff;
 
-export function encodeError(error: ErrorFrame): Uint8Array {
-  const text = ascii(error.text.slice(0, MAX_ERROR_TEXT).replace(/[^\x20-\x7e]/g, '?'));
-  return new Writer(29 + text.length)
-    .u8(FRAME.error)
-    .u16(error.number)
-    .u16(error.slot)
-    .u64(error.firstCounter)
-    .u16(error.count)
-    .u64(error.expected)
-    .u32(error.retryAfterMs)
-    .u16(text.length)
-    .bytes(text)
-    .done();
-}
+/**
+ * `number` as in errors.ts. Bundle errors speak of `count` counters from the first. Expected: the counter
+ * the inbox wants next, with `counter-gap`. Mailbox: the one that a refusal is about. Else zeros.
+ */
+const error = struct({
+  number: u16,
+  slot: u16,
+  firstCounter: u64,
+  count: u16,
+  expected: u64,
+  retryAfterMs: u32,
+  mailbox: hash,
+  text: text(MAX_ERROR_TEXT),
+});
+export type ErrorFrame = ValueOf<typeof error>;
 
-export function decodeError(frame: Uint8Array): ErrorFrame {
-  const reader = open(frame, FRAME.error);
-  const head = {
-    number: reader.u16(),
-    slot: reader.u16(),
-    firstCounter: reader.u64(),
-    count: reader.u16(),
-    expected: reader.u64(),
-    retryAfterMs: reader.u32(),
-  };
-  const length = reader.u16();
-  if (length > MAX_ERROR_TEXT) throw new FormatError('error text too long');
-  const text = reader.bytes(length);
-  if (text.some((byte) => byte < 0x20 || byte > 0x7e))
-    throw new FormatError('error text is not printable ASCII');
-  reader.end();
-  return { ...head, text: String.fromCharCode(...text) };
+const NO_DETAILS = {
+  slot: NO_SLOT,
+  firstCounter: 0,
+  count: 0,
+  expected: 0,
+  retryAfterMs: 0,
+  mailbox: ZERO_HASH,
+};
+
+/** What is left out is as when it does not apply. */
+export function encodeError(given: Pick<ErrorFrame, 'number' | 'text'> & Partial<ErrorFrame>): Uint8Array {
+  const printable = given.text.slice(0, MAX_ERROR_TEXT).replace(/[^\x20-\x7e]/g, '?');
+  return encode(FRAME.error, error, { ...NO_DETAILS, ...given, text: printable });
 }
+export const decodeError = (frame: Uint8Array) => decodeAs(FRAME.error, error, frame);
+
+/** The fields of every control frame, behind its type. */
+export const CONTROL_FRAMES = {
+  hello,
+  session,
+  submit,
+  ack: acks,
+  askStill,
+  challenge,
+  opened,
+  placed,
+  checkpoint: checkpointFrame,
+  endOfBacklog,
+  error,
+} as const;

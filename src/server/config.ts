@@ -21,6 +21,8 @@ export interface Described {
   readonly default: string | number;
   readonly unit: string;
   readonly about: string;
+  /** Whether SIGHUP applies it to a server that is running. */
+  readonly live: boolean;
   readonly source: Source;
   /** Where exactly, for people: `flag --port`, `env COUNTERSIGN_PORT`, `file FILE`, `default`. */
   readonly from: string;
@@ -79,6 +81,40 @@ export function describeConfig(config: Config): readonly Described[] {
   if (rows === undefined)
     throw new TypeError('config: expected what loadConfig returned, got something else');
   return rows;
+}
+
+/** What a running server takes over of a configuration that was read again, and what it cannot. */
+export interface Reloaded {
+  readonly config: Config;
+  /** Dotted keys of what differs. */
+  readonly changed: readonly string[];
+  readonly fixed: readonly string[];
+}
+
+/** `started` and `asked` as `loadConfig` made them; `running` as it is in force now. */
+export function reloadConfig(running: Config, started: Config, asked: Config): Reloaded {
+  const table = settingsFor(1);
+  const now = valuesOf(running, table);
+  const before = new Map(describeConfig(started).map(({ key, value }) => [key, value]));
+  // A port speaks TLS or does not: from one to the other takes another port.
+  const turned = (asked.tls.certificate === '') !== (running.tls.certificate === '');
+  const stays = ({ key, live }: Described) => !live || (turned && key.startsWith('tls.'));
+  const rows = describeConfig(asked);
+  const changed = rows.filter((row) => !stays(row) && row.value !== now.get(row.key));
+  const fixed = rows.filter((row) => stays(row) && row.value !== before.get(row.key));
+  for (const { key, value } of changed) now.set(key, value);
+  const keysOf = (some: readonly Described[]) => some.map(({ key }) => key);
+  return { config: nest(table, now) as Config, changed: keysOf(changed), fixed: keysOf(fixed) };
+}
+
+function valuesOf(values: object, table: object, prefix = ''): Map<string, unknown> {
+  const pairs = Object.entries(table).flatMap(([name, node]): [string, unknown][] => {
+    const value = (values as Record<string, unknown>)[name];
+    return node instanceof Setting
+      ? [[prefix + name, value]]
+      : [...valuesOf(value as object, node, `${prefix}${name}.`)];
+  });
+  return new Map(pairs);
 }
 
 /** One string option per setting, as node:util parseArgs takes them, with what a help text needs. */
@@ -189,8 +225,8 @@ function effective(
   given: Given | undefined,
   problems: string[],
 ): Described {
-  const { fallback, unit, about, schema, expected } = setting;
-  const row = { key, default: fallback, unit, about };
+  const { fallback, unit, about, live, schema, expected } = setting;
+  const row = { key, default: fallback, unit, about, live };
   if (given === undefined) return { ...row, value: fallback, source: 'default', from: 'default' };
   const result = v.safeParse(schema, given.value);
   if (!result.success) {
@@ -200,9 +236,13 @@ function effective(
 }
 
 /** What no value can break alone. */
-function checkTogether({ port, internalPort, epoch, limits }: Config, problems: string[]): void {
+function checkTogether({ port, internalPort, tls, epoch, limits }: Config, problems: string[]): void {
   const demand = (holds: boolean, text: string) => holds || problems.push(text);
   demand(port === 0 || port !== internalPort, `port and internalPort: expected two ports, got ${port} twice`);
+  demand(
+    (tls.certificate === '') === (tls.key === ''),
+    'tls.certificate and tls.key: expected both or neither',
+  );
   demand(
     epoch.heartbeatMs >= epoch.minIntervalMs,
     'epoch.heartbeatMs: expected at least epoch.minIntervalMs',

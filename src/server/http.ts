@@ -1,11 +1,11 @@
 /** What is asked by plain HTTP: manifest, mailbox address and checkpoint in front; health inside. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { importPublicKey } from '#crypto';
 import {
   actorKey,
   type Checkpoint,
   checkpointNote,
   checkpointOrigin,
+  type ErrorCode,
   FormatError,
   fromHex,
   type PlacedAt,
@@ -13,13 +13,19 @@ import {
   toHex,
 } from '../protocol/index.js';
 import type { Identity } from './founding.js';
+import { allowsOrigin } from './origins.js';
+import { readIds } from './registration.js';
 
 export interface FrontOptions {
   readonly identity: Identity;
   readonly placementOf: (id: Uint8Array) => PlacedAt;
   readonly checkpoint: () => Checkpoint;
+  /** Whether the port speaks TLS. */
+  readonly secure: boolean;
   /** ws:// or wss:// URL that clients are told; empty = made from the request's Host header. */
-  readonly publicUrl: string;
+  readonly publicUrl: () => string;
+  /** The setting `origins`. */
+  readonly origins: () => string;
 }
 
 type Handler = (response: ServerResponse, request: IncomingMessage, argument: string) => void;
@@ -27,41 +33,66 @@ type Handler = (response: ServerResponse, request: IncomingMessage, argument: st
 /** GET /v1/manifest, /v1/mailboxes/{id}, /v1/checkpoint. */
 export function frontRequests(options: FrontOptions): RequestListener {
   const manifest = manifestJson(options.identity);
-  return route([
+  const answer = route([
     [/^\/v1\/manifest$/, (response) => sendJson(response, 200, manifest)],
     [/^\/v1\/checkpoint$/, (response) => sendNote(response, options)],
     [/^\/v1\/mailboxes\/([^/]*)$/, (response, request, id) => sendMailbox(response, request, id, options)],
   ]);
+  return (request, response) => {
+    const { origin } = request.headers;
+    const origins = options.origins();
+    if (origins !== '') response.setHeader('vary', 'origin');
+    if (!allowsOrigin(origins, origin)) return sendError(response, 403, 'origin-refused', REFUSED_ORIGIN);
+    // GET without headers of its own needs no preflight.
+    if (origin !== undefined)
+      response.setHeader('access-control-allow-origin', origins === '' ? '*' : origin);
+    answer(request, response);
+  };
 }
+
+/** An upgrade that is refused, as the bytes of an HTTP response. */
+export function refusedUpgrade(status: string, code: ErrorCode, message: string): string {
+  const body = errorJson(code, message);
+  const head = `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\n`;
+  return `${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+}
+
+export const REFUSED_ORIGIN = 'pages of this origin may not use this server';
 
 export interface InternalOptions {
   readonly ready: () => boolean;
-  /** Gives an id (32 bytes, a valid key) a mailbox. */
-  readonly register: (id: Uint8Array) => Promise<void>;
+  /** Gives ids (32 bytes, valid keys; at least one) mailboxes. */
+  readonly register: (ids: readonly Uint8Array[]) => Promise<void>;
 }
 
-/** GET /healthz (the process answers), /readyz (it takes clients); PUT /v1/mailboxes/{id} adds a mailbox. */
+/** GET /healthz (the process answers), /readyz (it takes clients); PUT /v1/mailboxes adds mailboxes. */
 export function internalRequests({ ready, register }: InternalOptions): RequestListener {
   const reads = route([
     [/^\/healthz$/, (response) => sendJson(response, 200, { healthy: true })],
     [/^\/readyz$/, (response) => sendJson(response, ready() ? 200 : 503, { ready: ready() })],
   ]);
   return (request, response) => {
-    const id = /^\/v1\/mailboxes\/([^/?]*)$/.exec(request.url ?? '')?.[1];
-    if (request.method !== 'PUT' || id === undefined) return reads(request, response);
-    addMailbox(response, id, register);
+    const mailboxes = /^\/v1\/mailboxes(?:\/([^/?]*))?$/.exec(request.url ?? '');
+    if (request.method !== 'PUT' || !mailboxes) return reads(request, response);
+    addMailboxes(request, response, mailboxes[1], register);
   };
 }
 
-function addMailbox(response: ServerResponse, hex: string, register: InternalOptions['register']): void {
+/** One id in the path, or many in the body. */
+async function addMailboxes(
+  request: IncomingMessage,
+  response: ServerResponse,
+  one: string | undefined,
+  register: InternalOptions['register'],
+): Promise<void> {
   try {
-    const id = importPublicKey(fromHex(hex, 32)).bytes;
-    register(id).then(
-      () => sendJson(response, 200, { mailbox: hex }),
-      () => sendError(response, 503, 'restarting', 'the server is stopping'),
-    );
+    const ids = await readIds(one ?? request);
+    await register(ids);
+    sendJson(response, 200, one === undefined ? { mailboxes: ids.length } : { mailbox: one });
   } catch (error) {
-    sendError(response, 400, 'bad-request', `mailbox: ${(error as Error).message}`);
+    // What is left of a body that is too long is not waited for.
+    response.shouldKeepAlive = false;
+    sendError(response, 400, 'bad-request', (error as Error).message);
   }
 }
 
@@ -108,7 +139,7 @@ function sendMailbox(
 ): void {
   try {
     const { outbox } = options.placementOf(fromHex(hex, 32));
-    const base = options.publicUrl || `ws://${headers.host ?? 'localhost'}`;
+    const base = options.publicUrl() || `${options.secure ? 'wss' : 'ws'}://${headers.host ?? 'localhost'}`;
     sendJson(response, 200, {
       mailbox: hex,
       outbox,
@@ -120,8 +151,12 @@ function sendMailbox(
   }
 }
 
-function sendError(response: ServerResponse, status: number, code: string, message: string): void {
-  sendJson(response, status, { error: { code, message } });
+function sendError(response: ServerResponse, status: number, code: ErrorCode, message: string): void {
+  send(response, status, 'application/json', errorJson(code, message));
+}
+
+function errorJson(code: ErrorCode, message: string): string {
+  return `${JSON.stringify({ error: { code, message } })}\n`;
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {
@@ -132,7 +167,6 @@ function send(response: ServerResponse, status: number, type: string, body: stri
   response.writeHead(status, {
     'content-type': type,
     'content-length': Buffer.byteLength(body),
-    'access-control-allow-origin': '*',
     'cache-control': 'no-store',
   });
   response.end(body);

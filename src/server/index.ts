@@ -3,8 +3,6 @@
  * `startServer` is the whole of it; the command line only prints.
  */
 import { mkdir } from 'node:fs/promises';
-import { createServer, type Server as HttpServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { importSecretKey } from '#crypto';
 import { address } from '../actors/messages.js';
 import { allActors, type Plan, placementFor, threadOf } from '../actors/pipeline.js';
@@ -12,16 +10,18 @@ import { RequestHandler } from '../actors/request-handler.js';
 import { signCheckpoint } from '../actors/sequencer.js';
 import { Switchboard } from '../actors/switchboard.js';
 import { type Checkpoint, type PlacedAt, PublicKeyBook, toHex } from '../protocol/index.js';
-import type { Config } from './config.js';
+import { type Config, type Reloaded, reloadConfig } from './config.js';
 import { lockDataDirectory } from './data-lock.js';
 import { deferred } from './deferred.js';
 import { boundByManifest, checkKeys, found, type Identity, readIdentity } from './founding.js';
 import { frontRequests, internalRequests } from './http.js';
 import { loadOrCreateKeys, type ServerKeys } from './keys.js';
 import { type Listener, listenForClients } from './listeners.js';
-import { OperatorError, systemCode } from './operator-error.js';
+import { OperatorError } from './operator-error.js';
+import { listen, type Port } from './ports.js';
 import { type LogState, readFrontier, recoverLog } from './recovery.js';
 import { Store } from './store.js';
+import { type Certificate, readCertificate } from './tls.js';
 import { startWorkers, WORKER_MODULE, type Workers } from './workers.js';
 
 export { type Config, loadConfig } from './config.js';
@@ -41,6 +41,13 @@ export interface Server {
   /** As bound by the data directory's manifest. */
   readonly config: Config;
   readonly identity: Identity;
+  /** About the configuration, for the operator. */
+  readonly warnings: readonly string[];
+  /**
+   * Takes over what may change while it runs; what may not stays and is named. TLS files are read again.
+   * Throws `OperatorError`, and then nothing has changed.
+   */
+  reload(asked: Config): Reloaded & { readonly warnings: readonly string[] };
   /** Newest checkpoint committed. */
   checkpoint(): Checkpoint;
   /** Never resolves; rejects when the server had to stop because something failed. */
@@ -50,8 +57,6 @@ export interface Server {
 }
 
 const DRAIN_MS = 30_000;
-/** Connections not accepted yet: all clients of a server that was away come back at once. */
-const BACKLOG = 8192;
 
 /** Throws `OperatorError` when the server cannot start; nothing is left running or locked then. */
 export async function startServer(
@@ -76,6 +81,7 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
   undo.push(() => store.close());
   const known = readIdentity(store);
   const config = known ? boundByManifest(asked, known) : asked;
+  const inForce: InForce = { config, certificate: readCertificate(config.tls) };
   const keys = await loadOrCreateKeys(config.data, config);
   const identity = known ?? (await found(store, config, keys));
   checkKeys(identity, keys);
@@ -84,7 +90,7 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
   const checkpoint = signCheckpoint(signer, { size: log.size, root: readFrontier(store, log.size).root() });
   const placementOf = cached(placementFor(identity.manifest, identity.serverId));
   const inside = runActors(
-    config,
+    inForce,
     identity,
     keys,
     log,
@@ -96,54 +102,92 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
   );
   undo.push(() => inside.workers.stop());
   await Promise.race([inside.workers.ready, failure.promise]);
-  const front = await listen(
-    frontRequests({
-      identity,
-      placementOf,
-      checkpoint: () => inside.handler.checkpoint,
-      publicUrl: config.publicUrl,
-    }),
-    config.host,
-    config.port,
-  );
-  undo.push(() => close(front));
-  let ready = true;
-  const internal = await listen(
-    internalRequests({ ready: () => ready, register: inside.register }),
-    '127.0.0.1',
-    config.internalPort,
-  );
-  undo.push(() => close(internal));
-  const listener = listenForClients(front, config.outboxes, config.limits, inside.events);
+  const edge = await openPorts(inForce, inside, identity, placementOf, undo);
   const stop = once(async () => {
-    ready = false;
-    await drain(inside, listener, config.inboxes, failure.promise);
+    edge.ready = false;
+    await drain(inside, edge.listener, config.inboxes, failure.promise);
     for (const step of undo.reverse()) await step();
   });
-  const url = urlOf(front, config.host);
   return {
     serverId: toHex(identity.serverId),
-    url,
-    internalUrl: urlOf(internal, '127.0.0.1'),
+    url: edge.front.url,
+    internalUrl: edge.internal.url,
     config,
     identity,
+    warnings: inForce.certificate?.warnings ?? [],
+    reload: (anew) => reload(inForce, asked, anew, edge),
     checkpoint: () => inside.handler.checkpoint,
     failed: failure.promise,
     stop,
   };
 }
 
+/** What a reload replaces. */
+interface InForce {
+  config: Config;
+  certificate: Certificate | null;
+}
+
+/** Where the outside comes in. */
+interface Edge {
+  readonly front: Port;
+  readonly internal: Port;
+  readonly listener: Listener;
+  ready: boolean;
+}
+
+async function openPorts(
+  inForce: InForce,
+  { handler, events, register }: Inside,
+  identity: Identity,
+  placementOf: (id: Uint8Array) => PlacedAt,
+  undo: (() => Promise<unknown>)[],
+): Promise<Edge> {
+  const { config, certificate } = inForce;
+  const { handshakeMs } = config.limits;
+  const requests = frontRequests({
+    identity,
+    placementOf,
+    checkpoint: () => handler.checkpoint,
+    secure: certificate !== null,
+    publicUrl: () => inForce.config.publicUrl,
+    origins: () => inForce.config.origins,
+  });
+  const front = await listen(requests, config.host, config.port, handshakeMs, certificate);
+  undo.push(() => front.close());
+  const inner = internalRequests({ ready: () => edge.ready, register });
+  const internal = await listen(inner, '127.0.0.1', config.internalPort, handshakeMs);
+  undo.push(() => internal.close());
+  const limits = () => inForce.config.limits;
+  const origins = () => inForce.config.origins;
+  const listener = listenForClients(front.server, config.outboxes, limits, origins, events);
+  const edge: Edge = { front, internal, listener, ready: true };
+  return edge;
+}
+
+function reload(inForce: InForce, started: Config, asked: Config, { front, listener }: Edge) {
+  const taken = reloadConfig(inForce.config, started, asked);
+  const certificate = readCertificate(taken.config.tls);
+  const renewed = certificate?.fingerprint !== inForce.certificate?.fingerprint;
+  const changed = renewed ? [...taken.changed, 'the certificate itself'] : taken.changed;
+  if (certificate && 'setSecureContext' in front.server) front.server.setSecureContext(certificate.context);
+  inForce.config = taken.config;
+  inForce.certificate = certificate;
+  listener.applyLimits();
+  return { ...taken, changed, warnings: certificate?.warnings ?? [] };
+}
+
 interface Inside {
   readonly workers: Workers;
   readonly handler: RequestHandler;
-  readonly events: Parameters<typeof listenForClients>[3];
+  readonly events: Parameters<typeof listenForClients>[4];
   readonly drainInboxes: (inboxes: number) => void;
-  readonly register: (id: Uint8Array) => Promise<void>;
+  readonly register: (ids: readonly Uint8Array[]) => Promise<void>;
 }
 
 /** The actors: request handler on this thread, the rest on workers. */
 function runActors(
-  config: Config,
+  inForce: InForce,
   identity: Identity,
   keys: ServerKeys,
   log: LogState,
@@ -153,6 +197,7 @@ function runActors(
   workerModule: string,
   failed: (error: Error) => void,
 ): Inside {
+  const { config } = inForce;
   const plan: Plan = { inboxes: config.inboxes, outboxes: config.outboxes, threads: config.threads };
   const taskOf = taskMaker(config, plan, identity, keys, log, checkpoint);
   const post = gathering((thread, envelopes) => workers.post(thread, envelopes));
@@ -173,8 +218,10 @@ function runActors(
       reader: store,
       placementOf,
       limits: config.limits,
-      mailboxesPerSocket: config.limits.mailboxesPerSocket,
-      openMailboxes: config.mailboxes === 'open',
+      live: () => ({
+        mailboxesPerSocket: inForce.config.limits.mailboxesPerSocket,
+        openMailboxes: inForce.config.mailboxes === 'open',
+      }),
       checkpoint,
       now: () => performance.now(),
       defer: (run) => setImmediate(() => step(run)),
@@ -198,7 +245,7 @@ function runActors(
       handshakeTimeout: (...args) => step(() => handler.handshakeTimeout(...args)),
       closed: (...args) => step(() => handler.closed(...args)),
     },
-    register: (id) => new Promise((resolve) => step(() => handler.register(id, resolve))),
+    register: (ids) => new Promise((resolve) => step(() => handler.register(ids, resolve))),
     drainInboxes(inboxes) {
       for (let i = 0; i < inboxes; i++) step(() => switchboard.send(address('inbox', i), { type: 'drain' }));
     },
@@ -292,44 +339,6 @@ function cached(placementOf: (id: Uint8Array) => PlacedAt): (id: Uint8Array) => 
     }
     return placed;
   };
-}
-
-async function listen(requests: RequestListener, host: string, port: number): Promise<HttpServer> {
-  const server = createServer(requests);
-  server.headersTimeout = 10_000;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(listenError(error, host, port)));
-    server.listen({ port, host, backlog: BACKLOG }, resolve);
-  });
-  return server;
-}
-
-function listenError(error: Error, host: string, port: number): Error {
-  const code = systemCode(error);
-  if (code === 'EADDRINUSE') {
-    return new OperatorError(
-      'address-in-use',
-      `another process listens on ${host}:${port}`,
-      'Give another port, or 0 for any free one.',
-      { cause: error },
-    );
-  }
-  return new OperatorError(
-    'address-unusable',
-    `cannot listen on ${host}:${port}: ${error.message}`,
-    'Give an address of this machine.',
-    { cause: error },
-  );
-}
-
-async function close(server: HttpServer): Promise<void> {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-}
-
-function urlOf(server: HttpServer, host: string): string {
-  const shown = host.includes(':') ? `[${host}]` : host;
-  return `http://${shown}:${(server.address() as AddressInfo).port}`;
 }
 
 function rolledBack(size: number): OperatorError {

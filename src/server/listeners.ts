@@ -4,12 +4,15 @@
  * WebSocket: /v1/front for senders, /v1/outboxes/N for the mailboxes of outbox N. A turn's frames to
  * one socket leave in one write; a frame of a delivery is reported when the socket has taken it.
  */
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { ClientSocket } from '../actors/client-connection.js';
 import { errorFrame } from '../actors/sessions.js';
 import { ERRORS, NO_SLOT, SESSION_KIND, type SessionKind, SUBPROTOCOL } from '../protocol/index.js';
+import { REFUSED_ORIGIN, refusedUpgrade } from './http.js';
+import { allowsOrigin } from './origins.js';
+import type { PortServer } from './ports.js';
 
 export interface ListenerLimits {
   /** Bytes of one WebSocket message. */
@@ -31,6 +34,8 @@ export interface SocketEvents {
 
 export interface Listener {
   readonly sockets: number;
+  /** Limits have changed: new sockets have the new ones. */
+  applyLimits(): void;
   /** Takes no more connections; those that are open stay. */
   refuse(): void;
   /** Cuts what is still open. */
@@ -47,15 +52,15 @@ const TURNED_AWAY_MS = 1000;
 const SPARE_CONNECTIONS = 1000;
 
 export function listenForClients(
-  server: Server,
+  server: PortServer,
   outboxes: number,
-  limits: ListenerLimits,
+  limits: () => ListenerLimits,
+  origins: () => string,
   events: SocketEvents,
 ): Listener {
   const webSockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
-    maxPayload: limits.frameBytes,
     clientTracking: true,
     handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
   });
@@ -64,17 +69,24 @@ export function listenForClients(
   /** Pings since the last answer. */
   const unanswered = new WeakMap<WebSocket, number>();
 
-  server.maxConnections = limits.sockets + SPARE_CONNECTIONS;
+  const applyLimits = () => {
+    webSockets.options.maxPayload = limits().frameBytes;
+    server.maxConnections = limits().sockets + SPARE_CONNECTIONS;
+  };
+  applyLimits();
   server.on('upgrade', (request, stream, head) => {
     stream.on('error', () => stream.destroy());
     const target = parseTarget(request, outboxes);
-    if (refusing) return refuseUpgrade(stream, '503 Service Unavailable');
-    if (!target) return refuseUpgrade(stream, '404 Not Found');
-    if (!offersProtocol(request)) return refuseUpgrade(stream, '400 Bad Request');
+    const refuse = (...why: Parameters<typeof refusedUpgrade>) => stream.end(refusedUpgrade(...why));
+    if (refusing) return refuse('503 Service Unavailable', 'restarting', 'the server is stopping');
+    if (!allowsOrigin(origins(), request.headers.origin))
+      return refuse('403 Forbidden', 'origin-refused', REFUSED_ORIGIN);
+    if (!target) return refuse('404 Not Found', 'not-found', 'no such path or outbox');
+    if (!offersProtocol(request)) return refuse('400 Bad Request', 'bad-request', `offer ${SUBPROTOCOL}`);
     webSockets.handleUpgrade(request, stream, head, (socket) => {
       socket.on('error', () => {}); // ws closes the socket itself, with the right code
       socket.on('pong', () => unanswered.set(socket, 0));
-      if (webSockets.clients.size > limits.sockets) return turnAway(socket);
+      if (webSockets.clients.size > limits().sockets) return turnAway(socket);
       serve(next++, socket, stream, target, limits, events);
     });
   });
@@ -95,6 +107,7 @@ export function listenForClients(
     get sockets() {
       return webSockets.clients.size;
     },
+    applyLimits,
     refuse() {
       refusing = true;
     },
@@ -121,10 +134,6 @@ function offersProtocol({ headers }: IncomingMessage): boolean {
   return offered.split(',').some((protocol) => protocol.trim() === SUBPROTOCOL);
 }
 
-function refuseUpgrade(stream: Duplex, status: string): void {
-  stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-}
-
 function turnAway(socket: WebSocket): void {
   socket.send(errorFrame('too-many-sockets', 'the server has as many sockets as it may', NO_SLOT));
   socket.close(ERRORS['too-many-sockets'].close, 'too-many-sockets');
@@ -136,7 +145,7 @@ function serve(
   socket: WebSocket,
   stream: Duplex,
   { kind, outbox }: Target,
-  limits: ListenerLimits,
+  limits: () => ListenerLimits,
   events: SocketEvents,
 ): void {
   let corked = false;
@@ -150,7 +159,7 @@ function serve(
     send(frame, counted) {
       if (socket.readyState !== socket.OPEN) return;
       // Deliveries wait in the outbox for a slow reader; answers have nowhere to wait.
-      if (!counted && socket.bufferedAmount > 2 * limits.bytesInFlight) {
+      if (!counted && socket.bufferedAmount > 2 * limits().bytesInFlight) {
         return socket.close(ERRORS['reader-too-slow'].close, 'reader-too-slow');
       }
       if (!corked) {
@@ -171,7 +180,7 @@ function serve(
     pause: () => socket.pause(),
     resume: () => socket.resume(),
   };
-  const handshake = setTimeout(() => events.handshakeTimeout(connection), limits.handshakeMs);
+  const handshake = setTimeout(() => events.handshakeTimeout(connection), limits().handshakeMs);
   socket.on('message', (data, isBinary) => {
     if (isBinary) events.frame(connection, data as Buffer);
     else socket.close(ERRORS['malformed-frame'].close, 'malformed-frame');

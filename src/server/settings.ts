@@ -3,6 +3,7 @@
  * configuration (type, flags, environment names, help, validation) is derived from it.
  */
 import * as v from 'valibot';
+import { isOrigin } from './origins.js';
 
 /** One setting. `expected` completes the sentence "expected …". */
 export class Setting<T> {
@@ -14,6 +15,8 @@ export class Setting<T> {
     readonly schema: v.GenericSchema<unknown, T>,
     /** Turns the text of a flag or variable into what the schema wants; leaves what it cannot read. */
     readonly fromText: (text: string) => unknown = (text) => text,
+    /** Whether SIGHUP applies it to a server that is running. */
+    readonly live = false,
   ) {}
 }
 
@@ -52,7 +55,14 @@ export function settingsFor(cores: number) {
     host: text('127.0.0.1', 'address', 'the address that clients reach'),
     port: integer(7700, 0, U16, 'port', 'for clients; 0 takes any free one'),
     internalPort: integer(7701, 0, U16, 'port', 'metrics and administration, always on loopback'),
-    publicUrl: webSocketUrl('', 'what clients are told to connect to; empty: as their Host header says'),
+    publicUrl: live(
+      webSocketUrl('', 'what clients are told to connect to; empty: as their Host header says'),
+    ),
+    origins: live(originList('', 'web pages that browsers may use the server from; empty: any')),
+    tls: {
+      certificate: live(file('certificate chain of the clients\u2019 port, with its key; empty: no TLS')),
+      key: live(file('private key of the certificate')),
+    },
     inboxes: integer(placement.inboxes, 1, BUCKETS, 'actors', 'inboxes, each with its router'),
     outboxes: integer(placement.outboxes, 1, BUCKETS, 'actors', 'outboxes, each with its receiver'),
     threads: integer(placement.threads, 1, 256, 'threads', 'worker threads that host the actors'),
@@ -65,7 +75,9 @@ export function settingsFor(cores: number) {
       minIntervalMs: integer(1, 0, TIMER, 'ms', 'shortest time from one close to the next'),
       heartbeatMs: integer(1000, 1, TIMER, 'ms', 'an idle server closes an empty epoch this often'),
     },
-    mailboxes: choice('open', ['open', 'registered'], 'who may have one: any valid session, or keys you add'),
+    mailboxes: live(
+      choice('open', ['open', 'registered'], 'who may have one: any valid session, or keys you add'),
+    ),
     limits: {
       messagesPerEpoch: integer(65_536, 1, U32, 'messages', 'per inbox; beyond, sockets are paused'),
       bytesPerEpoch: integer(33_554_432, 1024, GIB, 'bytes', 'per inbox; beyond, sockets are paused'),
@@ -73,7 +85,7 @@ export function settingsFor(cores: number) {
       bodyBytes: integer(262_144, 0, GIB, 'bytes', 'body of one bundle'),
       envelopeBytes: integer(4096, 0, GIB, 'bytes', 'envelope of one recipient'),
       bundlesPerFrame: integer(1024, 1, U16, 'bundles', 'per submit frame'),
-      frameBytes: integer(4_194_304, 1024, GIB, 'bytes', 'one WebSocket message'),
+      frameBytes: live(integer(4_194_304, 1024, GIB, 'bytes', 'one WebSocket message')),
       countersKept: integer(4096, 1, U16, 'counters', 'per sender, to tell duplicates; also most in flight'),
       retentionEpochs: integer(100_000, 2000, U32, 'epochs', 'how long stages can be opened'),
       unacknowledgedEpochs: integer(
@@ -90,12 +102,17 @@ export function settingsFor(cores: number) {
         'bytes',
         'of mail for one mailbox, kept until it acknowledges',
       ),
-      sockets: integer(20_000, 1, 1_000_000, 'sockets', 'open at once'),
-      mailboxesPerSocket: integer(4096, 1, U16, 'mailboxes', 'opened on one socket'),
-      handshakeMs: integer(10_000, 1, TIMER, 'ms', 'from connection to first session'),
+      sockets: live(integer(20_000, 1, 1_000_000, 'sockets', 'open at once')),
+      mailboxesPerSocket: live(integer(4096, 1, U16, 'mailboxes', 'opened on one socket')),
+      handshakeMs: live(integer(10_000, 1, TIMER, 'ms', 'from connection to first session')),
       bytesInFlight: integer(4_194_304, 1024, GIB, 'bytes', 'sent to one socket and not yet taken'),
     },
   };
+}
+
+function live<T>(setting: Setting<T>): Setting<T> {
+  const { fallback, unit, about, expected, schema, fromText } = setting;
+  return new Setting(fallback, unit, about, expected, schema, fromText, true);
 }
 
 function integer(fallback: number, min: number, max: number, unit: string, about: string): Setting<number> {
@@ -106,6 +123,10 @@ function integer(fallback: number, min: number, max: number, unit: string, about
 
 function text(fallback: string, unit: string, about: string): Setting<string> {
   return new Setting(fallback, unit, about, 'a text that is not empty', v.pipe(v.string(), v.nonEmpty()));
+}
+
+function file(about: string): Setting<string> {
+  return new Setting('', 'PEM file', about, 'a path, or nothing', v.string());
 }
 
 function choice<const T extends string>(
@@ -122,6 +143,15 @@ function webSocketUrl(fallback: string, about: string): Setting<string> {
     v.check((url) => url === '' || isWebSocketUrl(url)),
   );
   return new Setting(fallback, 'URL', about, 'a ws:// or wss:// URL with no query, or nothing', schema);
+}
+
+function originList(fallback: string, about: string): Setting<string> {
+  const schema = v.pipe(
+    v.string(),
+    v.check((list) => list === '' || list.split(' ').every(isOrigin)),
+  );
+  const expected = 'origins such as https://chat.example with one space between, or nothing';
+  return new Setting(fallback, 'origins', about, expected, schema);
 }
 
 function isWebSocketUrl(text: string): boolean {

@@ -15,6 +15,8 @@ export interface Running {
   readonly ended: Promise<Ended>;
   /** Resolves when stdout has a line that matches. */
   said(pattern: RegExp): Promise<void>;
+  /** The same for stderr. */
+  complained(pattern: RegExp): Promise<void>;
   /** Of stdout, so far. */
   output(): string;
 }
@@ -38,19 +40,22 @@ export function start(args: readonly string[], { cwd, env, input }: ProgramOptio
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
+    for (const listener of listeners) listener();
   });
   if (input !== undefined) child.stdin.end(input);
   const ended = new Promise<Ended>((resolve) => {
     child.once('close', (status) => resolve({ status, stdout, stderr }));
   });
-  const said = (pattern: RegExp) =>
+  const shown = (pattern: RegExp, text: () => string) =>
     new Promise<void>((resolve, reject) => {
-      const look = () => pattern.test(stdout) && resolve();
+      const look = () => pattern.test(text()) && resolve();
       listeners.add(look);
       look();
       void ended.then(() => reject(new Error(`ended without saying ${pattern}: ${stdout}${stderr}`)));
     });
-  return { child, ended, said, output: () => stdout };
+  const said = (pattern: RegExp) => shown(pattern, () => stdout);
+  const complained = (pattern: RegExp) => shown(pattern, () => stderr);
+  return { child, ended, said, complained, output: () => stdout };
 }
 
 /** Runs it to its end. */
