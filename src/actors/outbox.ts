@@ -136,6 +136,11 @@ export class Outbox implements Stage {
   }
 
   handle(message: ActorMessage): void {
+    this.take(message);
+    this.tellFull();
+  }
+
+  private take(message: ActorMessage): void {
     switch (message.type) {
       case 'receiver-items':
         return this.append(message);
@@ -182,7 +187,6 @@ export class Outbox implements Stage {
     this.signed = signed;
     this.unacknowledged.add(epoch, signed.links.mailboxes, signed.links.ownLinks, signed.bodies.length);
     for (const { mailbox } of groups) this.quotas.look(mailbox, this.mailboxes.get(mailbox)!);
-    this.tellFull();
     const from = address('outbox', options.index);
     this.send(address('sequencer'), {
       type: 'attested',
@@ -233,7 +237,6 @@ export class Outbox implements Stage {
     this.unacknowledged.flushed();
     this.deliverer.committed(message, signed);
     this.acknowledgments.letGo(message.epoch);
-    this.tellFull();
   }
 
   private tellFull(): void {
@@ -364,7 +367,6 @@ export class Outbox implements Stage {
       if (id === undefined || !this.deliverer.mayAcknowledge(connection, slot, epoch)) continue;
       if (this.acknowledgeThrough(id, epoch) === 'unknown') refused ??= { slot, epoch };
     }
-    this.tellFull();
     // One answer a frame, however many acknowledgments in it make no sense.
     if (refused) this.send(address('gateway'), { type: 'ack-refused', connection, ...refused });
   }

@@ -80,8 +80,9 @@ export class Pipeline {
   /** Somebody has work for an epoch; the sequencer is told when the test closes one. */
   work = false;
   private writes: Durable[] = [];
-  /** Steps that stages have put off. */
+  /** Steps that stages have put off, and how many of them may still run. */
   private later: (() => void)[] = [];
+  steps = Number.POSITIVE_INFINITY;
   private holding = false;
   private nextTimer = 1;
   private chunk: SharedChunk = newChunk(0, CHUNK_BYTES);
@@ -237,7 +238,8 @@ export class Pipeline {
   private run(): void {
     for (let more = true; more; ) {
       for (let next = this.queue.shift(); next; next = this.queue.shift()) this.step(next.to, next.message);
-      const step = this.later.shift();
+      const step = this.steps > 0 ? this.later.shift() : undefined;
+      if (step) this.steps--;
       step?.();
       more = step !== undefined;
       if (more || this.holding || this.writes.length === 0) continue;
