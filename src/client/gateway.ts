@@ -20,9 +20,11 @@ import { Mailbox, type Resumed, type Standing } from './mailbox.js';
 import type { Message, Receipt } from './message.js';
 import { abortedError, type GatewayOptions, type Settings } from './options.js';
 import { OutboxSession } from './outbox-session.js';
+import { Outgoing } from './outgoing.js';
 import { makeBundle, type SendOptions } from './outgoing-bundle.js';
 import { Persister } from './persister.js';
-import { Outgoing, Sender } from './sender.js';
+import { Sender } from './sender.js';
+
 import { verifiedSignatures } from './signature-cache.js';
 import { type Stand, Stands } from './stands.js';
 import { MemoryStore, type Saved, type Store } from './store.js';

@@ -22,6 +22,7 @@ import {
   ZERO_HASH,
 } from '../protocol/index.js';
 import type { Receipt } from './message.js';
+import { Outgoing } from './outgoing.js';
 import type { Participant, Persister } from './persister.js';
 import type { Change, SavedMailbox } from './store.js';
 import { VerificationError } from './verification-error.js';
@@ -46,20 +47,6 @@ export interface SenderHost {
   conflict(counter: number, error: CountersignError): void;
 }
 
-/** A message that waits for its receipt. */
-export class Outgoing {
-  counter = 0;
-  refused = false;
-  hash: Uint8Array = NO_HASH;
-
-  constructor(
-    readonly bundle: Uint8Array,
-    readonly resolve: ((receipt: Receipt) => void) | null,
-    readonly reject: ((error: unknown) => void) | null,
-  ) {}
-}
-
-const NO_HASH = new Uint8Array(0);
 /** A server that is busy is left alone for so long at least. */
 const MIN_BUSY_MS = 20;
 /** A submit frame is closed once it is longer. */
@@ -265,8 +252,8 @@ export class Sender implements Participant {
     for (const item of this.items.slice(this.indexOf(error.firstCounter), this.indexOf(last + 1))) {
       const isTaken = item.counter <= this.taken && code !== 'counter-conflict';
       if (item.counter > this.sent || isTaken) continue;
-      // That a mailbox is full may last for days: it is for the application to decide.
-      if (ERRORS[code].temporary && code !== 'mailbox-full') item.refused = true;
+      if (code === 'mailbox-full') this.giveUp(item, error.mailbox, reason);
+      else if (ERRORS[code].temporary) item.refused = true;
       else this.drop(item, reason);
       if (code === 'counter-conflict') this.host.conflict(item.counter, reason);
     }
@@ -275,6 +262,22 @@ export class Sender implements Participant {
     this.recovering = true;
     if (code === 'busy') this.retryMs = Math.max(this.retryMs, error.retryAfterMs, MIN_BUSY_MS);
     this.recover();
+  }
+
+  /**
+   * A mailbox may be full for days: that is for the application to decide. What is behind the refused message
+   * is refused too. Of it, whatever names the mailbox goes as soon as everything in flight is answered.
+   */
+  private giveUp(refused: Outgoing, mailbox: Uint8Array, reason: CountersignError): void {
+    for (const item of this.items.slice(this.indexOf(refused.counter))) {
+      item.hopeless ||= item === refused || equalBytes(mailbox, this.id) || item.names(mailbox, this.cursor);
+      if (item.hopeless) item.reject?.(reason);
+    }
+    refused.refused = true;
+  }
+
+  private isOver({ counter, hopeless }: Outgoing): boolean {
+    return hopeless && counter > this.taken;
   }
 
   private drop(item: Outgoing, reason: CountersignError): void {
@@ -302,6 +305,11 @@ export class Sender implements Participant {
 
   /** Gives what the server has not taken in the counters from `taken` on, without a hole. */
   private renumber(): void {
+    for (const { counter, bundle } of this.items.filter((item) => this.isOver(item))) {
+      this.rewrite = Math.min(this.rewrite, counter);
+      this.bytes -= bundle.length;
+    }
+    this.items = this.items.filter((item) => !this.isOver(item));
     let counter = this.taken + 1;
     for (let i = this.indexOf(counter); i < this.items.length; i++, counter++) {
       const item = this.items[i]!;
@@ -331,6 +339,9 @@ export class Sender implements Participant {
   receipt(counter: number, receipt: Receipt): void {
     if (counter <= this.receipted) return;
     this.receipted = counter;
+    // What is before it was not in the chain that the server still has: it was away for too long.
+    while (this.items[0] && this.items[0].counter < counter)
+      this.drop(this.items[0], new CountersignError('counter-expired', 'taken in; its receipt is gone'));
     const item = this.items[0];
     if (item?.counter === counter) {
       this.items.shift();
