@@ -50,6 +50,7 @@ test('with no source at all the defaults hold', () => {
     checks: 'process-boundaries',
     epoch: { minIntervalMs: 1, heartbeatMs: 1000 },
     mailboxes: 'open',
+    shutdown: { drainMs: 30000, socketsPerSecond: 1000, closeMs: 5000, returnMs: 30000 },
     limits: {
       messagesPerEpoch: 65536,
       bytesPerEpoch: 33554432,

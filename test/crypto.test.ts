@@ -11,6 +11,7 @@ import * as noble from '../src/crypto/noble.js';
 import * as node from '../src/crypto/node.js';
 import { isGoodKey } from '../src/crypto/node-rule.js';
 import { isGoodPoint } from '../src/crypto/rule.js';
+import * as webKeys from '../src/crypto/web.js';
 import { importWebCryptoKey, verifyWebCrypto } from '../src/crypto/webcrypto.js';
 import * as oracle from './rfc8032.js';
 
@@ -84,15 +85,26 @@ async function verifyWeb({ key, message, signature }: Case): Promise<boolean> {
   return verifyWebCrypto(cryptoKey, message, signature);
 }
 
-/** The one answer of all four, or an assertion that names who said what. */
+async function verifyLater({ key, message, signature }: Case): Promise<boolean> {
+  try {
+    return await webKeys.importPublicKey(key).verifyLater!(message, signature);
+  } catch (error) {
+    assert.instance(error, TypeError);
+    return false;
+  }
+}
+
+/** The one answer of all of them, or an assertion that names who said what. */
 async function agreedAnswer(test: Case): Promise<boolean> {
   const expected = oracle.verify(test.key, test.message, test.signature);
   const answers = {
     node: verifySync(node, test),
     noble: verifySync(noble, test),
     web: await verifyWeb(test),
+    later: await verifyLater(test),
   };
-  assert.equal(answers, { node: expected, noble: expected, web: expected }, test.name);
+  const agreed = { node: expected, noble: expected, web: expected, later: expected };
+  assert.equal(answers, agreed, test.name);
   return expected;
 }
 

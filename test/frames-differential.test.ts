@@ -7,6 +7,7 @@ import { Writer } from '../src/protocol/bytes.js';
 import * as claims from '../src/protocol/claim.js';
 import * as delivery from '../src/protocol/delivery.js';
 import * as frames from '../src/protocol/frames.js';
+import { frameFromJson, frameToJson } from '../src/protocol/json.js';
 import * as manifest from '../src/protocol/manifest.js';
 import { RecipientTree } from '../src/protocol/recipients.js';
 import { base, bytes, bytesUpTo, change, checkCodec, hash, refused, same, u16, u32, u64 } from './checks.js';
@@ -176,17 +177,30 @@ deliveries('sent and received entries', () => {
   );
 });
 
+/** In JSON and back it is the same frame; also with other white space and members the other way round. */
+function throughJson(frame: Uint8Array): void {
+  const text = frameToJson(frame);
+  same(frameFromJson(text), frame, 'through JSON');
+  const turned = JSON.stringify(JSON.parse(text), (_, value) => turnedRound(value), 2);
+  same(frameFromJson(turned), frame, 'through JSON that others wrote');
+}
+
+function turnedRound(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).reverse());
+}
+
 const hashes = (most: number) => fc.array(hash, { maxLength: most });
 const logProof = fc.oneof(
-  fc.record({ from: u64, signature: bytes(64), gap: hashes(5) }).map(({ from, signature, gap }) => ({
-    mode: 0,
-    proof: twin.join(twin.u64(from), signature, twin.hashList(gap)),
-    fast: { mode: 0, from: Number(from), signature, gap: twin.join(...gap) } as delivery.LogProof,
-  })),
-  fc.record({ size: u64, path: hashes(5) }).map(({ size, path }) => ({
-    mode: 1,
-    proof: twin.join(twin.u64(size), twin.hashList(path)),
-    fast: { mode: 1, size: Number(size), path: twin.join(...path) } as delivery.LogProof,
+  fc
+    .record({ at: u64, from: u64, signature: bytes(64), gap: hashes(5) })
+    .map(({ at, from, signature, gap }) => ({
+      bytes: twin.join(twin.u8(0), twin.u64(at), twin.u64(from), signature, twin.hashList(gap)),
+      fast: { mode: 0, logIndex: Number(at), from: Number(from), signature, gap: twin.join(...gap) } as const,
+    })),
+  fc.record({ at: u64, size: u64, path: hashes(5) }).map(({ at, size, path }) => ({
+    bytes: twin.join(twin.u8(1), twin.u64(at), twin.u64(size), twin.hashList(path)),
+    fast: { mode: 1, logIndex: Number(at), size: Number(size), path: twin.join(...path) } as const,
   })),
 );
 const epochPart = fc.record({
@@ -244,7 +258,7 @@ const mailbox = fc.oneof(
 /** A decoded frame back into bytes, by the table. */
 function encodeDeliver(frame: delivery.Deliver): Uint8Array {
   const out = new Writer(1);
-  delivery.putDeliverHead(out, frame.logIndex, frame.proof, frame.epoch);
+  delivery.putDeliverHead(out, frame.proof, frame.epoch);
   out.u16(frame.mailboxes.length);
   for (const one of frame.mailboxes) {
     out.u16(one.slot).u32(one.position).u8(one.kind);
@@ -265,30 +279,23 @@ function encodeEntry(e: delivery.DeliveredEntry): Uint8Array {
   if (e.kind === delivery.ENTRY_KIND.sent) return out.u64(e.counter).bytes(e.messageHash).done();
   out.bytes(e.sender).u64(e.counter).u16(e.recipients).u16(e.position).bytes(e.blinder);
   out.u8(e.siblings.length / 32).bytes(e.siblings);
-  out.u32(e.envelopePart.length).bytes(e.envelopePart);
-  return out.u32(e.bodyPart.length).bytes(e.bodyPart).done();
+  out.u32(e.envelope.length).bytes(e.envelope);
+  return out.u32(e.body.length).bytes(e.body).done();
 }
 
 deliveries('random deliver frames', () => {
   const mailboxes = fc.array(mailbox, { minLength: 1, maxLength: 4 });
   fc.assert(
     fc.property(
-      u64,
       logProof,
       epochPart,
       mailboxes,
       hashes(8),
       fc.array(change, { maxLength: 8 }),
-      (logIndex, log, part, boxes, proof, changes) => {
-        const head = twin.join(
-          twin.u8(0x84),
-          twin.u8(log.mode),
-          twin.u64(logIndex),
-          log.proof,
-          epochPartBytes(part),
-        );
+      (log, part, boxes, proof, changes) => {
+        const head = twin.join(twin.u8(0x84), log.bytes, epochPartBytes(part));
         const out = new Writer(1);
-        delivery.putDeliverHead(out, Number(logIndex), log.fast, {
+        delivery.putDeliverHead(out, log.fast, {
           ...part,
           epoch: Number(part.epoch),
           previousEpoch: Number(part.previousEpoch),
@@ -297,6 +304,7 @@ deliveries('random deliver frames', () => {
         });
         same(out.done(), head);
         const tail = [twin.u16(boxes.length), ...boxes, twin.u32(proof.length), ...proof];
+        throughJson(twin.join(head, ...tail));
         checkCodec(twin.join(head, ...tail), delivery.decodeDeliver, encodeDeliver, changes);
       },
     ),
@@ -312,11 +320,12 @@ const slot = u16;
 const number64 = u64.map(Number);
 const T = (value: number) => twin.u64(BigInt(value));
 
-/** One frame kind: random values, their bytes by the table, encoder and decoder. */
+/** One frame kind: random values, their bytes and their JSON by the tables, encoder and decoder. */
 function frameCase<V>(
   name: string,
   values: fc.Arbitrary<V>,
   table: (value: V) => Buffer[],
+  json: (value: V) => object,
   encode: (value: V) => Uint8Array,
   decode: (frame: Uint8Array) => V,
 ): void {
@@ -324,6 +333,8 @@ function frameCase<V>(
     fc.assert(
       fc.property(values, fc.array(change, { maxLength: 8 }), (value, changes) => {
         same(encode(value), twin.join(...table(value)));
+        assert.equal(JSON.parse(frameToJson(encode(value))), json(value));
+        throughJson(encode(value));
         checkCodec(encode(value), decode, encode, changes);
       }),
       runOptions(60),
@@ -337,6 +348,13 @@ const checkpoint = fc
   .map((c) => (c.size > 0 ? c : { size: 0, root: Buffer.alloc(32), signature: Buffer.alloc(64) }));
 const kind = fc.constantFrom<1 | 2>(1, 2);
 const many = <V>(one: fc.Arbitrary<V>) => fc.array(one, { maxLength: 5 });
+const b64 = (value: Uint8Array) => Buffer.from(value).toString('base64url');
+const shown = ({ recipients, body }: twin.Message) => ({
+  recipients: recipients.map(({ mailbox, blinder, envelope }) => {
+    return { mailbox: b64(mailbox), blinder: b64(blinder), envelope: b64(envelope) };
+  }),
+  body: b64(body),
+});
 const listOf = <V>(type: number, values: V[], table: (value: V) => Buffer[]) => [
   twin.u8(type),
   twin.u16(values.length),
@@ -354,6 +372,16 @@ frameCase(
     v.checkpoint.root,
     v.checkpoint.signature,
   ],
+  (v) => ({
+    type: 'hello',
+    kind: v.kind,
+    nonce: b64(v.nonce),
+    checkpoint: {
+      size: `${v.checkpoint.size}`,
+      root: b64(v.checkpoint.root),
+      signature: b64(v.checkpoint.signature),
+    },
+  }),
   frames.encodeHello,
   frames.decodeHello as never,
 );
@@ -362,6 +390,12 @@ frameCase(
   'challenge',
   fc.record({ serverId: hash, challenge: hash, manifestHash: hash }),
   (v) => [twin.u8(0x81), v.serverId, v.challenge, v.manifestHash],
+  (v) => ({
+    type: 'challenge',
+    serverId: b64(v.serverId),
+    challenge: b64(v.challenge),
+    manifestHash: b64(v.manifestHash),
+  }),
   frames.encodeChallenge,
   frames.decodeChallenge as never,
 );
@@ -370,6 +404,12 @@ frameCase(
   'session',
   many(fc.record({ key: hash, acknowledged: number64, signature: bytes(64) })),
   (all) => listOf(2, all, (v) => [v.key, T(v.acknowledged), v.signature]),
+  (all) => ({
+    type: 'session',
+    mailboxes: all.map((v) => {
+      return { key: b64(v.key), acknowledged: `${v.acknowledged}`, signature: b64(v.signature) };
+    }),
+  }),
   frames.encodeSession,
   frames.decodeSession as never,
 );
@@ -379,6 +419,16 @@ frameCase(
   many(fc.record({ error: u16, lastCounter: number64, lastEpoch: number64, total: number64, head: hash })),
   (all) =>
     listOf(0x82, all, (v) => [twin.u16(v.error), T(v.lastCounter), T(v.lastEpoch), T(v.total), v.head]),
+  (all) => ({
+    type: 'opened',
+    mailboxes: all.map((v) => ({
+      error: v.error,
+      lastCounter: `${v.lastCounter}`,
+      lastEpoch: `${v.lastEpoch}`,
+      total: `${v.total}`,
+      head: b64(v.head),
+    })),
+  }),
   frames.encodeOpened,
   frames.decodeOpened as never,
 );
@@ -395,6 +445,13 @@ frameCase(
     ...[twin.u8(0x83), twin.u16(v.slot), T(v.epoch), twin.u16(v.inbox), twin.u16(v.messages.length)],
     ...v.messages.flatMap((m) => [T(m.counter), twin.u32(m.index)]),
   ],
+  (v) => ({
+    type: 'placed',
+    slot: v.slot,
+    epoch: `${v.epoch}`,
+    inbox: v.inbox,
+    messages: v.messages.map(({ counter, index }) => ({ counter: `${counter}`, index })),
+  }),
   frames.encodePlaced,
   frames.decodePlaced as never,
 );
@@ -403,6 +460,7 @@ frameCase(
   'ack',
   many(fc.record({ slot, epoch: number64 })),
   (all) => listOf(4, all, (v) => [twin.u16(v.slot), T(v.epoch)]),
+  (all) => ({ type: 'ack', acks: all.map((v) => ({ slot: v.slot, epoch: `${v.epoch}` })) }),
   frames.encodeAck,
   frames.decodeAck as never,
 );
@@ -411,6 +469,7 @@ frameCase(
   'ask still',
   many(slot),
   (all) => listOf(5, all, (v) => [twin.u16(v)]),
+  (all) => ({ type: 'askStill', slots: all }),
   frames.encodeAskStill,
   frames.decodeAskStill as never,
 );
@@ -424,6 +483,13 @@ frameCase(
     gap: hashes(5).map((h) => twin.join(...h)),
   }),
   (v) => [twin.u8(0x85), T(v.from), T(v.to), v.signature, twin.u8(v.gap.length / 32), v.gap],
+  (v) => ({
+    type: 'checkpoint',
+    from: `${v.from}`,
+    to: `${v.to}`,
+    signature: b64(v.signature),
+    gap: twin.partsOf(32, [...v.gap]).map((each) => b64(Uint8Array.from(each))),
+  }),
   frames.encodeCheckpoint,
   frames.decodeCheckpoint as never,
 );
@@ -432,6 +498,7 @@ frameCase(
   'end of backlog',
   fc.record({ slot, epoch: number64 }),
   (v) => [twin.u8(0x86), twin.u16(v.slot), T(v.epoch)],
+  (v) => ({ type: 'endOfBacklog', slot: v.slot, epoch: `${v.epoch}` }),
   frames.encodeEndOfBacklog,
   frames.decodeEndOfBacklog as never,
 );
@@ -452,6 +519,17 @@ frameCase(
     ...[twin.u8(0x87), twin.u16(v.number), twin.u16(v.slot), T(v.firstCounter), twin.u16(v.count)],
     ...[T(v.expected), twin.u32(v.retryAfterMs), v.mailbox, twin.u16(v.text.length), twin.ascii(v.text)],
   ],
+  (v) => ({
+    type: 'error',
+    number: v.number,
+    slot: v.slot,
+    firstCounter: `${v.firstCounter}`,
+    count: v.count,
+    expected: `${v.expected}`,
+    retryAfterMs: v.retryAfterMs,
+    mailbox: b64(v.mailbox),
+    text: v.text,
+  }),
   frames.encodeError,
   frames.decodeError as never,
 );
@@ -474,6 +552,15 @@ control('submit: header, then the bundles as they are', () => {
           twin.u16(bundles.length),
         );
         same(frame, twin.join(header, ...bundles));
+        throughJson(frame);
+        const json = {
+          type: 'submit',
+          slot: at,
+          flags: 0,
+          firstCounter: `${first}`,
+          bundles: messages.map(shown),
+        };
+        assert.equal(JSON.parse(frameToJson(frame)), json);
         const expected = { slot: at, flags: 0, firstCounter: Number(first), count: bundles.length };
         assert.equal(frames.decodeSubmitHeader(frame), expected);
         assert.is(header.length, frames.SUBMIT_HEADER_BYTES);

@@ -41,7 +41,7 @@ for (const [name, example] of Object.entries(made)) {
       'run: npm run -s docs:examples',
     );
     for (const [key, value] of Object.entries(example)) {
-      if (typeof value === 'string') assert.is(documented.get(name)![key], value, key);
+      if (!(value instanceof Uint8Array)) assert.equal(documented.get(name)![key], value, key);
       else same(field(name, key), value, `${key}; if it is meant to change, run: npm run -s docs:examples`);
     }
   });
@@ -81,6 +81,10 @@ const CODECS: Readonly<Record<string, (frame: Uint8Array) => Uint8Array>> = {
   'placed-frame': (frame) => p.encodePlaced(p.decodePlaced(frame)),
   'ack-frame': (frame) => p.encodeAck(p.decodeAck(frame)),
   'ask-still-frame': (frame) => p.encodeAskStill(p.decodeAskStill(frame)),
+  'ping-frame': (frame) => {
+    p.decodePing(frame);
+    return p.PING;
+  },
   'checkpoint-frame': (frame) => p.encodeCheckpoint(p.decodeCheckpoint(frame)),
   'end-of-backlog-frame': (frame) => p.encodeEndOfBacklog(p.decodeEndOfBacklog(frame)),
   'error-frame': (frame) => p.encodeError(p.decodeError(frame)),
@@ -92,6 +96,14 @@ for (const [name, again] of Object.entries(CODECS)) {
     same(again(frame), frame);
     assert.throws(() => again(p.concat(frame, Uint8Array.of(0))), /trailing/);
     assert.throws(() => again(frame.subarray(0, -1)));
+  });
+}
+
+for (const name of Object.keys(FRAMES)) {
+  test(`${name}: its JSON in the document stands for its bytes`, () => {
+    const text = JSON.stringify(documented.get(name)!['json']);
+    same(p.frameFromJson(text), field(name, 'frame'));
+    assert.is(p.frameToJson(field(name, 'frame')), text);
   });
 }
 
@@ -219,6 +231,7 @@ test('what is written into the document is read from it again', () => {
     long: new Uint8Array(100).fill(2),
     none: new Uint8Array(0),
     text: 'a\nb',
+    json: { one: [1, { two: 'x'.repeat(100) }], three: [] },
   };
   const block = `\`\`\`example one\n${render(example)}\`\`\`\n`;
   assert.equal(parseExamples(block).get('one'), example);

@@ -119,7 +119,6 @@ export class SmallServer {
             clearTimeout: () => {},
           },
           observe: () => {},
-          finished: () => {},
           failed: () => {},
         },
       },

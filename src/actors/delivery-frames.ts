@@ -62,7 +62,7 @@ export class DeliveryFrames {
   ): { frame: Uint8Array; next: number } {
     const { out } = this;
     out.reset();
-    putDeliverHead(out, epoch.logIndex, this.proof(connection, epoch.logIndex), epoch.part);
+    putDeliverHead(out, this.proof(connection, epoch.logIndex), epoch.part);
     const countAt = out.length;
     out.u16(0);
     const positions: number[] = [];
@@ -86,14 +86,10 @@ export class DeliveryFrames {
     const from = connection.logSize;
     if (logIndex >= from) {
       connection.logSize = logIndex + 1;
-      return {
-        mode: LOG_MODE.extend,
-        from,
-        signature: this.checkpoint.signature,
-        gap: gapHashes(nodes, from, logIndex),
-      };
+      const { signature } = this.checkpoint;
+      return { mode: LOG_MODE.extend, logIndex, from, signature, gap: gapHashes(nodes, from, logIndex) };
     }
-    return { mode: LOG_MODE.under, size: from, path: logPath(nodes, logIndex, from) };
+    return { mode: LOG_MODE.under, logIndex, size: from, path: logPath(nodes, logIndex, from) };
   }
 
   private putMailbox(epoch: CommittedEpoch, due: Due, positions: number[]): void {

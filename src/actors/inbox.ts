@@ -108,6 +108,8 @@ export class Inbox implements Stage {
       case 'drain':
         this.draining = true;
         return this.sayIfEmpty();
+      case 'finish':
+        return this.send(address('gateway'), { type: 'finished' });
       default:
         throw new Error(`inbox does not take '${message.type}'`);
     }

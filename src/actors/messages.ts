@@ -239,6 +239,9 @@ export type Persisted = { type: 'persisted'; id: number };
 /** An inbox that is draining has nothing left. */
 export type Drain = { type: 'drain' };
 export type Empty = { type: 'empty'; from: Address };
+/** The last epoch of a server that drains has been told; passed on to request handlers behind all that was. */
+export type Finish = { type: 'finish' };
+export type Finished = { type: 'finished' };
 
 export type ActorMessage =
   | Submit
@@ -271,7 +274,9 @@ export type ActorMessage =
   | Persist
   | Persisted
   | Drain
-  | Empty;
+  | Empty
+  | Finish
+  | Finished;
 
 /** How a stage reaches its neighbours; given to it, so that it runs on threads, in one loop, or simulated. */
 export type Send = (to: Address, message: ActorMessage) => void;

@@ -160,6 +160,8 @@ export class Outbox implements Stage {
         return this.deliverer.drained(message.connection, message.bytes);
       case 'disconnected':
         return this.deliverer.disconnected(message.connection);
+      case 'finish':
+        return this.send(address('gateway'), { type: 'finished' });
       default:
         throw new Error(`outbox does not take '${message.type}'`);
     }

@@ -88,15 +88,7 @@ export interface PipelineOptions {
   /** For the sequencer's thread alone. */
   readonly sequencer: Pick<
     SequencerOptions,
-    | 'write'
-    | 'failed'
-    | 'reserved'
-    | 'minIntervalMs'
-    | 'heartbeatMs'
-    | 'now'
-    | 'clock'
-    | 'observe'
-    | 'finished'
+    'write' | 'failed' | 'reserved' | 'minIntervalMs' | 'heartbeatMs' | 'now' | 'clock' | 'observe'
   >;
 }
 

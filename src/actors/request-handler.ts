@@ -4,8 +4,8 @@
  *
  * In:  sockets (connected, frame, drained, closed); refused, placed, sender-opened, queue-taken,
  *      released (inboxes); mailbox-opened, mailboxes-registered, mailboxes-full, frames, displaced,
- *      ack-refused (outboxes); committed
- * Out: submit, open-sender (inboxes); open-mailbox, register-mailboxes, ack, ask-still, drained,
+ *      ack-refused (outboxes); committed; finished
+ * Out: submit, open-sender, drain (inboxes); open-mailbox, register-mailboxes, ack, ask-still, drained,
  *      disconnected (outboxes)
  * Owns: per socket its handshake, its slots and the frames that wait for room.
  *
@@ -20,15 +20,15 @@ import {
   decodeAck,
   decodeAskStill,
   decodeHello,
+  decodePing,
   decodeSession,
   decodeSubmitHeader,
   ERRORS,
-  type ErrorCode,
   encodeError,
-  encodePlacedRuns,
   FormatError,
   FRAME,
   frameType,
+  PONG,
   SESSION_KIND,
   type SessionKind,
 } from '../protocol/index.js';
@@ -38,11 +38,11 @@ import {
   type ActorMessage,
   address,
   type MailboxOpened,
-  type PlacedRun,
   type Refusal,
   type Send,
   type Stage,
 } from './messages.js';
+import { placedFrames } from './placed-frames.js';
 import { end, errorFrame, Sessions, type SessionsOptions } from './sessions.js';
 import { type SubmissionLimits, Submissions } from './submissions.js';
 
@@ -62,8 +62,6 @@ const BUSY_AFTER_MS = 2000;
 const BUSY_RETRY_MS = 1000;
 /** Who sends to a full mailbox may ask again then; its owner may take days. */
 const FULL_RETRY_MS = 60_000;
-/** Messages in one placed frame: its count has 16 bits. */
-const MAX_PLACED = 0xffff;
 
 export class RequestHandler implements Stage {
   private readonly connections = new Map<number, ClientConnection>();
@@ -76,6 +74,7 @@ export class RequestHandler implements Stage {
   /** Mailboxes that the operator adds: how many outboxes have not answered yet. */
   private readonly registrations = new Map<number, { left: number; readonly registered: () => void }>();
   private lastRegistration = 0;
+  private draining: { left: number; readonly finished: () => void } | null = null;
   /** Newest committed. */
   checkpoint: Checkpoint;
 
@@ -127,9 +126,15 @@ export class RequestHandler implements Stage {
   frame(number: number, frame: Uint8Array): void {
     const connection = this.connections.get(number);
     if (!connection || connection.ended) return;
+    if (this.draining && frame[0] !== FRAME.ack) return;
     // A paused socket may still give what it had read already.
     if (connection.held.length > 0) connection.held.push(frame);
     else this.take(connection, frame);
+  }
+
+  /** A message that is no frame. */
+  malformed(number: number, text: string): void {
+    this.with(number, (connection) => end(connection, 'malformed-frame', text));
   }
 
   private take(connection: ClientConnection, frame: Uint8Array): void {
@@ -141,9 +146,27 @@ export class RequestHandler implements Stage {
     }
   }
 
-  /** Ends every connection, one after another, with the same word. */
-  endAll(code: ErrorCode, text: string): void {
-    for (const connection of this.connections.values()) end(connection, code, text);
+  // ---- the end
+
+  /** Takes in nothing more but acknowledgments; calls back when `actors` have told all that they have. */
+  drain(actors: number, finished: () => void): void {
+    this.draining = { left: actors, finished };
+    this.submissions.flush();
+    for (let i = 0; i < this.options.inboxes; i++) this.send(address('inbox', i), { type: 'drain' });
+    for (const connection of this.waiting) {
+      connection.held = [];
+      connection.socket.resume();
+    }
+    this.waiting.clear();
+  }
+
+  /** By their numbers. */
+  get open(): number[] {
+    return [...this.connections.keys()];
+  }
+
+  sendAway(number: number, retryAfterMs: number): void {
+    this.with(number, (connection) => end(connection, 'restarting', 'the server restarts', retryAfterMs));
   }
 
   private dispatch(connection: ClientConnection, frame: Uint8Array): void {
@@ -154,6 +177,7 @@ export class RequestHandler implements Stage {
     if (type === FRAME.submit && kind === SESSION_KIND.front) return this.submit(connection, frame);
     if (type === FRAME.ack && kind === SESSION_KIND.outbox) return this.acknowledge(connection, frame);
     if (type === FRAME.askStill && kind === SESSION_KIND.outbox) return this.askStill(connection, frame);
+    if (type === FRAME.ping && challenge) return this.pong(connection, frame);
     end(connection, 'unexpected-frame', `frame type ${type} does not belong here`);
   }
 
@@ -172,6 +196,11 @@ export class RequestHandler implements Stage {
     for (const { slot } of decodeAck(frame))
       if (!connection.slots[slot]?.answer) throw new FormatError(`slot ${slot} is not open`);
     this.tellOutbox(connection, { type: 'ack', connection: connection.number, frame });
+  }
+
+  private pong({ socket }: ClientConnection, frame: Uint8Array): void {
+    decodePing(frame);
+    socket.send(PONG, false);
   }
 
   private askStill(connection: ClientConnection, frame: Uint8Array): void {
@@ -282,7 +311,9 @@ export class RequestHandler implements Stage {
       case 'frames':
         return this.deliver(message.connection, message.frames);
       case 'placed':
-        return this.placed(message.runs);
+        for (const { connection, frame } of placedFrames(message.runs))
+          this.connections.get(connection)?.socket.send(frame, false);
+        return;
       case 'refused':
         return this.refuse(message.refusals);
       case 'mailboxes-full':
@@ -312,6 +343,9 @@ export class RequestHandler implements Stage {
       case 'committed':
         this.checkpoint = message.checkpoint;
         return this.refuseLongHeld();
+      case 'finished':
+        if (this.draining && --this.draining.left === 0) this.draining.finished();
+        return;
       default:
         throw new Error(`request handler does not take '${message.type}'`);
     }
@@ -342,30 +376,6 @@ export class RequestHandler implements Stage {
       const retryAfterMs = code === 'mailbox-full' ? FULL_RETRY_MS : 0;
       const error = { number: ERRORS[code].number, retryAfterMs, ...rest };
       this.connections.get(connection)?.socket.send(encodeError(error), false);
-    }
-  }
-
-  /** One frame per sender, epoch and 65,535 messages. */
-  private placed(runs: readonly PlacedRun[]): void {
-    const groups = new Map<string, PlacedRun[]>();
-    for (const run of runs) {
-      const key = `${run.connection} ${run.slot} ${run.epoch}`;
-      const group = groups.get(key);
-      if (group) group.push(run);
-      else groups.set(key, [run]);
-    }
-    for (const group of groups.values()) {
-      const { connection, slot, epoch, inbox } = group[0]!;
-      const socket = this.connections.get(connection)?.socket;
-      let from = 0;
-      for (let i = 0, count = 0; socket && i < group.length; i++) {
-        count += group[i]!.count;
-        const next = group[i + 1]?.count ?? MAX_PLACED;
-        if (count + next <= MAX_PLACED) continue;
-        socket.send(encodePlacedRuns(slot, epoch, inbox, group.slice(from, i + 1)), false);
-        from = i + 1;
-        count = 0;
-      }
     }
   }
 }

@@ -74,8 +74,6 @@ export interface SequencerOptions extends Actors {
   readonly observe: (phase: Phase, epoch: number) => void;
   /** A phase has failed: the server must stop. Also told when a timer and no message began it. */
   readonly failed: (error: Error) => void;
-  /** Everything is drained. */
-  readonly finished: () => void;
 }
 
 /** Epoch numbers reserved at a time: one small write per so many epochs. */
@@ -129,7 +127,7 @@ export class Sequencer implements Stage {
         close: () => this.close(),
         commit: () => this.commit(),
         publish: () => this.publish(),
-        finish: () => options.finished(),
+        finish: () => this.finish(),
       },
       guards: {
         needsReservation: () => this.nextEpoch > this.reserved,
@@ -264,6 +262,12 @@ export class Sequencer implements Stage {
     this.committed = null;
     this.context = null;
     options.observe('published', committed.epoch);
+  }
+
+  /** Behind the last epoch, on the way that its deliveries and places take. */
+  private finish(): void {
+    for (const to of this.everyone())
+      if (to.kind === 'inbox' || to.kind === 'outbox') this.send(to, { type: 'finish' });
   }
 
   private everyone(): Address[] {

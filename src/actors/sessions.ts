@@ -50,17 +50,17 @@ export interface SessionsOptions {
 }
 
 /** Sends an error and closes the socket. */
-export function end(connection: ClientConnection, code: ErrorCode, text: string): void {
+export function end(connection: ClientConnection, code: ErrorCode, text: string, retryAfterMs = 0): void {
   if (connection.ended) return;
   connection.ended = true;
-  connection.socket.send(errorFrame(code, text, NO_SLOT), false);
+  connection.socket.send(errorFrame(code, text, NO_SLOT, retryAfterMs), false);
   const kind: ErrorKind = ERRORS[code];
   connection.socket.close(kind.close ?? 3500, code);
 }
 
 /** An error that is not about counters. */
-export function errorFrame(code: ErrorCode, text: string, slot: number): Uint8Array {
-  return encodeError({ number: ERRORS[code].number, slot, text });
+export function errorFrame(code: ErrorCode, text: string, slot: number, retryAfterMs = 0): Uint8Array {
+  return encodeError({ number: ERRORS[code].number, slot, retryAfterMs, text });
 }
 
 const NO_CHAIN = { lastEpoch: 0, total: 0, head: new Uint8Array(32) };

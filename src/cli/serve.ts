@@ -21,7 +21,7 @@ export const command: Command = {
     process.on('SIGHUP', () => reload(server, call));
     if (json) process.stdout.write(`${JSON.stringify({ serverId, url, internalUrl })}\n`);
     try {
-      await Promise.race([toldToStop(), server.failed]);
+      await Promise.race([toldToStop(server), server.failed]);
       say('Draining …');
     } finally {
       await server.stop();
@@ -45,8 +45,15 @@ function reload(server: Server, { values, tell, json }: Call): void {
   }
 }
 
-function toldToStop(): Promise<void> {
+/** Told once more it hurries. */
+function toldToStop(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+    let told = false;
+    const tell = () => {
+      if (told) server.hurry();
+      told = true;
+      resolve();
+    };
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, tell);
   });
 }

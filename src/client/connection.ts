@@ -55,6 +55,8 @@ export interface ConnectionOptions {
 const SESSIONS_PER_FRAME = 256;
 const NO_CHECKPOINT = { size: 0, root: ZERO_HASH, signature: new Uint8Array(SIGNATURE_BYTES) };
 const HANDSHAKE_MS = 15_000;
+/** A server may send clients away for so long. */
+const MOST_AWAY_MS = 600_000;
 
 type State = 'idle' | 'dialing' | 'greeting' | 'opening' | 'open' | 'waiting' | 'gone';
 
@@ -70,6 +72,8 @@ export class Connection {
   /** Counts attempts, so that a socket of an earlier one is not listened to. */
   private attempt = 0;
   private lastError: CountersignError | null = null;
+  /** When the server wants to see this client again, if it has said so. */
+  private awayMs = 0;
 
   constructor(
     private readonly options: ConnectionOptions,
@@ -147,10 +151,11 @@ export class Connection {
 
   /** An error about the whole connection: the server closes it next. */
   private isForAll(frame: Uint8Array): boolean {
-    const { number, text } = overFrame(frame, () => decodeError(frame));
+    const { number, text, retryAfterMs } = overFrame(frame, () => decodeError(frame));
     const code = errorCode(number);
     if (!code || !isClosing(code)) return false;
     this.lastError = new CountersignError(code, text);
+    this.awayMs = Math.min(retryAfterMs, MOST_AWAY_MS);
     return code !== 'displaced' || this.state !== 'open';
   }
 
@@ -220,7 +225,9 @@ export class Connection {
   private retry(why: string): void {
     this.lastError ??= new CountersignError('connection-lost', why);
     this.leave('waiting');
-    this.timer = setTimeout(() => this.start(), this.backoff.next());
+    const delay = this.awayMs || this.backoff.next();
+    this.awayMs = 0;
+    this.timer = setTimeout(() => this.start(), delay);
   }
 
   private leave(state: State): void {

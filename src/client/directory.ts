@@ -37,7 +37,11 @@ export async function fetchOutboxUrl(
 }
 
 async function getJson(url: string, signal: AbortSignal): Promise<Record<string, unknown>> {
-  const response = await fetch(url, { signal, redirect: 'follow' });
+  const response = await fetch(url, { signal, redirect: 'follow' }).catch((error: unknown) => {
+    // Nobody answers, or a browser may not tell who does. Node says why in the cause.
+    if (!(error instanceof TypeError)) throw error;
+    throw new CountersignError('connection-lost', String(error.cause ?? error), { cause: error });
+  });
   if (response.status === 404) throw new CountersignError('not-found', `${url}: 404`);
   if (!response.ok) throw new CountersignError('connection-lost', `${url}: status ${response.status}`);
   const answer: unknown = await response.json().catch((error: unknown) => {

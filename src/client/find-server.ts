@@ -35,9 +35,7 @@ export async function findServer(
   return world;
 }
 
-/** What `fetch` throws when nobody answers is not an error of ours yet. */
+/** Why connecting failed: an abort shows as many things on its way up. */
 export function connectError(error: unknown, signal: AbortSignal): unknown {
-  if (signal.aborted && !(error instanceof CountersignError)) return toError(signal.reason);
-  const isNetwork = error instanceof TypeError && error.message === 'fetch failed';
-  return isNetwork ? new CountersignError('connection-lost', String(error.cause), { cause: error }) : error;
+  return signal.aborted && !(error instanceof CountersignError) ? toError(signal.reason) : error;
 }

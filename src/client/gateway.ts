@@ -340,7 +340,7 @@ export class Gateway {
   get checkpoint(): Checkpoint {
     return this.outboxes
       .filter((outbox) => outbox !== undefined)
-      .map((outbox) => outbox.checkpoint())
+      .map((outbox) => outbox.proven)
       .reduce((newest, checkpoint) => (checkpoint.size > newest.size ? checkpoint : newest));
   }
 

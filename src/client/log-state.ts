@@ -45,13 +45,8 @@ export interface LogStep {
 }
 
 /** Places an epoch leaf at `index`. Throws `Mismatch` or `FormatError`. */
-export function placeLeaf(
-  world: World,
-  log: LogState,
-  index: number,
-  leaf: EpochLeaf,
-  proof: LogProof,
-): LogStep {
+export function placeLeaf(world: World, log: LogState, leaf: EpochLeaf, proof: LogProof): LogStep {
+  const index = proof.logIndex;
   checkLeaf(log, index, leaf);
   return proof.mode === LOG_MODE.extend
     ? extend(world, log, index, leaf, proof)

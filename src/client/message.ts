@@ -48,12 +48,12 @@ export class Message {
   }
 
   get body(): Uint8Array {
-    return partContent(this.entry.bodyPart);
+    return partContent(this.entry.body);
   }
 
   /** What the sender sealed to this recipient alone; may be empty. */
   get envelope(): Uint8Array {
-    return partContent(this.entry.envelopePart);
+    return partContent(this.entry.envelope);
   }
 
   /** To how many mailboxes it went. */
@@ -83,8 +83,8 @@ export class Message {
   }
 }
 
-function weightOf({ bodyPart, envelopePart }: ReceivedEntry): number {
-  return 256 + bodyPart.length + envelopePart.length;
+function weightOf({ body, envelope }: ReceivedEntry): number {
+  return 256 + body.length + envelope.length;
 }
 
 /** Proof that a message of one's own was taken into the order. */

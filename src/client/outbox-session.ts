@@ -36,6 +36,9 @@ export class OutboxSession implements ConnectionHost, Participant {
   readonly connection: Connection;
   private log: LogState;
   private changed = false;
+  private saving: Checkpoint;
+  /** Of the log, once it is saved: until then its signature may be under check. */
+  proven: Checkpoint;
   /** Mailboxes that have caught up on this socket. */
   private live = new Set<number>();
   private readonly wantStill = new Set<number>();
@@ -62,7 +65,12 @@ export class OutboxSession implements ConnectionHost, Participant {
           lastEpoch: 0,
         }
       : EMPTY_LOG;
-    this.connection = new Connection({ ...options, kind: SESSION_KIND.outbox }, this);
+    this.saving = this.log.checkpoint;
+    this.proven = this.saving;
+    this.connection = new Connection(
+      { ...options, kind: SESSION_KIND.outbox, url: () => this.persister.checked().then(options.url) },
+      this,
+    );
   }
 
   // ---- the connection's side
@@ -130,8 +138,12 @@ export class OutboxSession implements ConnectionHost, Participant {
 
   private discharge(obligations: readonly Obligation[], frame: Uint8Array): void {
     for (const { key, bytes, signature, step } of obligations) {
-      if (!this.signatures.verify(key, bytes, signature))
+      const refuse = () => {
         throw new VerificationError(step, 'a signature does not verify', frame);
+      };
+      const verified = this.signatures.verify(key, bytes, signature);
+      if (verified === false) refuse();
+      else if (verified !== true) this.persister.restOn(verified.then((good) => good || refuse()));
     }
   }
 
@@ -197,8 +209,11 @@ export class OutboxSession implements ConnectionHost, Participant {
   changes(out: Change[]): void {
     this.changed = false;
     const { checkpoint, frontier } = this.log;
+    this.saving = checkpoint;
     out.push({ type: 'log', outbox: this.outbox, log: { checkpoint, frontier: frontier.packed() } });
   }
 
-  saved(): void {}
+  saved(): void {
+    this.proven = this.saving;
+  }
 }

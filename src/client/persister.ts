@@ -1,6 +1,13 @@
 /**
  * Gathers what changed during a turn of the event loop, saves it in one step, and only then lets it
  * take effect. Whoever has something to save marks itself.
+ *
+ * Where signatures are checked later (in browsers), a frame is taken over at once as if they were good,
+ * and `restOn` is told of each check. That is sound, because nothing leaves the client's memory but
+ * through here: a save waits for every check that began before its changes were gathered, and those are
+ * all that the changes can rest on; messages, receipts and acknowledgments wait for the save. Nor is a
+ * socket opened before all checks are done, whose hello would name what is not verified yet. The first
+ * check that fails ends everything, as it would have at once.
  */
 import type { Change, Store } from './store.js';
 import { afterTurn } from './turn.js';
@@ -18,6 +25,8 @@ export class Persister {
   private stopped = false;
   private idle: (() => void) | null = null;
   private after: (() => void)[] = [];
+  /** All checks under way; null = none. */
+  private checks: Promise<void> | null = null;
 
   constructor(
     private readonly store: Store,
@@ -34,6 +43,22 @@ export class Persister {
     this.after.push(run);
   }
 
+  /** What is marked from now on, and not saved yet, rests on this check: it fulfils, or rejects with what ends the client. */
+  restOn(check: Promise<unknown>): void {
+    const checks = Promise.all([this.checks, check]).then(() => {});
+    this.checks = checks;
+    const done = () => {
+      if (this.checks === checks) this.checks = null;
+    };
+    // A save that is under way rests on earlier checks, and goes on.
+    checks.then(done, (error: unknown) => this.end(error));
+  }
+
+  /** Resolves when no check is under way; rejects once one has failed. */
+  async checked(): Promise<void> {
+    while (this.checks) await this.checks;
+  }
+
   private schedule(): void {
     if (this.running || this.stopped) return;
     this.running = true;
@@ -47,7 +72,7 @@ export class Persister {
     const changes: Change[] = [];
     try {
       for (const participant of participants) participant.changes(changes);
-      const saving = changes.length > 0 ? this.store.save(changes) : undefined;
+      const saving = this.checks ? this.checks.then(() => this.save(changes)) : this.save(changes);
       if (saving === undefined) return this.done(participants);
       saving.then(
         () => this.guardedDone(participants),
@@ -56,6 +81,10 @@ export class Persister {
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  private save(changes: readonly Change[]): void | Promise<void> {
+    return changes.length > 0 ? this.store.save(changes) : undefined;
   }
 
   private guardedDone(participants: ReadonlySet<Participant>): void {
@@ -76,8 +105,13 @@ export class Persister {
   }
 
   private fail(error: unknown): void {
-    this.stopped = true;
     this.settle();
+    this.end(error);
+  }
+
+  private end(error: unknown): void {
+    if (this.stopped) return;
+    this.stopped = true;
     this.failed(error);
   }
 

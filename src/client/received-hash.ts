@@ -25,14 +25,13 @@ export function receivedHashInto(
   out: Uint8Array,
   at: number,
 ): void {
-  const { recipients, position, bodyPart, envelopePart } = entry;
+  const { recipients, position, body, envelope } = entry;
   if (position >= recipients) throw new Mismatch('entry', 'recipient position out of range');
-  if (!isBodyPart(bodyPart) || !isEnvelopePart(envelopePart))
-    throw new Mismatch('entry', 'part tag expected');
+  if (!isBodyPart(body) || !isEnvelopePart(envelope)) throw new Mismatch('entry', 'part tag expected');
   putLeaf(entry, mailbox);
   hasher.sender(entry.sender, 0);
   const R = recipients === 1 ? onlyRecipient(entry) : severalRecipients(entry, sha256(leaf));
-  hasher.withR(entry.counter, recipients, R, bodyPart, 0, bodyPart.length, out, at);
+  hasher.withR(entry.counter, recipients, R, body, 0, body.length, out, at);
 }
 
 /** The leaf part being hashed: one for all, because a small array of its own costs more than its hash. */
@@ -40,10 +39,10 @@ const leaf = leafPart(new Uint8Array(BLINDER_BYTES), new Uint8Array(HASH_BYTES),
 const leafContent = leafBytes(leaf);
 const ENVELOPE_HASH_AT = BLINDER_BYTES + HASH_BYTES;
 
-function putLeaf({ blinder, envelopePart }: ReceivedEntry, mailbox: Uint8Array): void {
+function putLeaf({ blinder, envelope }: ReceivedEntry, mailbox: Uint8Array): void {
   for (let i = 0; i < BLINDER_BYTES; i++) leafContent[i] = blinder[i]!;
   for (let i = 0; i < HASH_BYTES; i++) leafContent[BLINDER_BYTES + i] = mailbox[i]!;
-  if (envelopePart.length > 0) sha256Into(envelopePart, leafContent, ENVELOPE_HASH_AT);
+  if (envelope.length > 0) sha256Into(envelope, leafContent, ENVELOPE_HASH_AT);
   else leafContent.fill(0, ENVELOPE_HASH_AT);
 }
 

@@ -14,12 +14,20 @@ export class SignatureCache {
 
   constructor(private readonly generation = GENERATION) {}
 
-  /** Only what verified is remembered. */
-  verify(key: PublicKey, bytes: Uint8Array, signature: Uint8Array): boolean {
+  /**
+   * Only what has verified is remembered: while an answer is still to come, the same question is
+   * another question.
+   */
+  verify(key: PublicKey, bytes: Uint8Array, signature: Uint8Array): boolean | Promise<boolean> {
     const name = String.fromCharCode(...key.bytes, ...signature);
     const known = this.recent.get(name) ?? this.older.get(name);
     if (known && equalBytes(known, bytes)) return true;
-    if (!key.verify(bytes, signature)) return false;
+    if (key.verifyLater)
+      return key.verifyLater(bytes, signature).then((verified) => verified && this.remember(name, bytes));
+    return key.verify(bytes, signature) && this.remember(name, bytes);
+  }
+
+  private remember(name: string, bytes: Uint8Array): true {
     if (this.recent.size >= this.generation) {
       this.older = this.recent;
       this.recent = new Map();

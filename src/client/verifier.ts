@@ -137,13 +137,13 @@ class Verification {
     const opened = deliver.mailboxes.map((mailbox) => this.openMailbox(mailbox, stateOf));
     const attestation = this.attestation(epoch);
     const epochLeaf = this.epochLeaf(epoch, attestation);
-    const step = placeLeaf(world, log, deliver.logIndex, epochLeaf, deliver.proof);
+    const step = placeLeaf(world, log, epochLeaf, deliver.proof);
     const evidence: Evidence = {
       attestation,
       signature: epoch.signature,
       actorPath: epoch.actorPath,
       epochLeaf,
-      logIndex: deliver.logIndex,
+      logIndex: deliver.proof.logIndex,
       logPath: step.path,
       checkpoint: step.log.checkpoint,
       leaves: epoch.leaves,

@@ -4,6 +4,11 @@ export interface PublicKey {
   readonly bytes: Uint8Array;
   /** The one rule of docs/PROTOCOL.md: cofactorless, s < L, R not the identity. Never throws. */
   verify(message: Uint8Array, signature: Uint8Array): boolean;
+  /**
+   * The same answer, later: where it is there, asking for it costs the caller next to nothing, and
+   * `verify` milliseconds. Never rejects. Neither argument may change meanwhile.
+   */
+  readonly verifyLater?: (message: Uint8Array, signature: Uint8Array) => Promise<boolean>;
 }
 
 /** A secret key. Ed25519 is deterministic: signing the same bytes twice gives the same signature. */

@@ -205,7 +205,7 @@ export function objectFromJson(json: unknown, at: string): JsonObject {
   return json as JsonObject;
 }
 
-export function memberOf(object: JsonObject, name: string, at: string): unknown {
+function memberOf(object: JsonObject, name: string, at: string): unknown {
   if (!Object.hasOwn(object, name)) throw new FormatError(`${join(at, name)}: missing`);
   return object[name];
 }
@@ -220,10 +220,10 @@ function refuseOthers(object: JsonObject, at: string, known: readonly string[]):
 
 const join = (at: string, name: string) => (at ? `${at}.${name}` : name);
 
-/** Fields one after another; `also` are members that its reader sees to. */
-export function struct<F extends Fields>(fields: F, also: readonly string[] = []): Field<Struct<F>> {
+/** Fields one after another. */
+export function struct<F extends Fields>(fields: F): Field<Struct<F>> {
   const entries = Object.entries(fields);
-  const names = [...also, ...Object.keys(fields)];
+  const names = Object.keys(fields);
   return {
     read(from) {
       const value: Record<string, unknown> = {};
@@ -263,16 +263,15 @@ export function tagged<C extends Fields, N extends string, V extends Variants>(
   type Value = Tagged<C, N, V>;
   const head = struct({ ...common, [name]: u8 });
   const headNames = [...Object.keys(common), name];
-  const rests = new Map(
-    Object.entries(variants).map(([tag, fields]) => [Number(tag), struct(fields, headNames)]),
-  );
+  const rests = new Map(Object.entries(variants).map(([tag, fields]) => [Number(tag), struct(fields)]));
   const restOf = (tag: number, at: string) => {
     const rest = rests.get(tag);
     if (!rest) throw new FormatError(`${join(at, name)}: ${tag} is not known`);
     return rest;
   };
-  const only = (json: JsonObject, names: readonly string[]) =>
-    Object.fromEntries(names.filter((each) => Object.hasOwn(json, each)).map((each) => [each, json[each]]));
+  /** The members of the head, or those behind it. */
+  const members = (object: JsonObject, inHead: boolean) =>
+    Object.fromEntries(Object.entries(object).filter(([each]) => headNames.includes(each) === inHead));
   return {
     read(from) {
       const value = head.read(from) as Record<string, unknown>;
@@ -292,8 +291,11 @@ export function tagged<C extends Fields, N extends string, V extends Variants>(
     },
     fromJson(json, at) {
       const object = objectFromJson(json, at);
-      const value = head.fromJson(only(object, headNames), at) as Record<string, unknown>;
-      return Object.assign(value, restOf(value[name] as number, at).fromJson(object, at)) as Value;
+      const value = head.fromJson(members(object, true), at) as Record<string, unknown>;
+      return Object.assign(
+        value,
+        restOf(value[name] as number, at).fromJson(members(object, false), at),
+      ) as Value;
     },
   };
 }

@@ -35,6 +35,7 @@ export const FRAME = {
   submit: 0x03,
   ack: 0x04,
   askStill: 0x05,
+  ping: 0x06,
   challenge: 0x81,
   opened: 0x82,
   placed: 0x83,
@@ -42,6 +43,7 @@ export const FRAME = {
   checkpoint: 0x85,
   endOfBacklog: 0x86,
   error: 0x87,
+  pong: 0x88,
 } as const;
 
 /** The type byte of a frame. Throws `FormatError` on an empty one. */
@@ -198,6 +200,17 @@ const askStill = struct({ slots: list(u16, u16) });
 export const encodeAskStill = (slots: readonly number[]) => encode(FRAME.askStill, askStill, { slots });
 export const decodeAskStill = (frame: Uint8Array) => decodeAs(FRAME.askStill, askStill, frame).slots;
 
+// ---- ping, pong
+
+/** A ping is answered by a pong: for clients whose WebSockets cannot ping. */
+const nothing = struct({});
+
+export const PING = encode(FRAME.ping, nothing, {});
+export const PONG = encode(FRAME.pong, nothing, {});
+
+/** Throws `FormatError` on a ping with anything behind its type. */
+export const decodePing = (frame: Uint8Array) => decodeAs(FRAME.ping, nothing, frame);
+
 // ---- checkpoint
 
 /**
@@ -262,10 +275,12 @@ export const CONTROL_FRAMES = {
   submit,
   ack: acks,
   askStill,
+  ping: nothing,
   challenge,
   opened,
   placed,
   checkpoint: checkpointFrame,
   endOfBacklog,
+  pong: nothing,
   error,
 } as const;

@@ -8,6 +8,7 @@ export * from './claim.js';
 export * from './delivery.js';
 export * from './errors.js';
 export * from './frames.js';
+export * from './json.js';
 export * from './limits.js';
 export * from './log.js';
 export * from './manifest.js';

@@ -1,17 +1,26 @@
 /**
  * The manifest: which actors with which keys, which placement, which policy; signed by the root key.
  *
- *   manifest  version 4 ‖ previous manifest hash 32 (zero for the first) ‖ nonce 32 ‖ root key 32 ‖
- *             actors 2 ‖ actors × (role 1 ‖ index 2 ‖ key 32 ‖ first epoch 8 ‖ last epoch 8, 0 = open) ‖
- *             runs 2 ‖ runs × (first bucket 2 ‖ inbox 2 ‖ outbox 2) ‖ submissions 1 ‖ retention 8 ‖
- *             messages per epoch 4 ‖ bytes per epoch 4 ‖ recipients 4 ‖ body bytes 4 ‖
- *             envelope bytes 4 ‖ bundles per frame 4 ‖ counters kept 4
+ *   manifest  the fields of its definition below, in that order
  *   hash      H(csign1mf ‖ manifest);  server id = hash of version 1
  *   signed    countersign/v1 manifest ‖ manifest
  */
 import { importPublicKey, type PublicKey, sha256, trustedPublicKey } from '#crypto';
 import { ROLE, type Role } from './attestation.js';
-import { ascii, concat, equalBytes, FormatError, Reader, toHex, Writer, ZERO_HASH } from './bytes.js';
+import { ascii, concat, equalBytes, FormatError, toHex, Writer, ZERO_HASH } from './bytes.js';
+import {
+  decode,
+  type Field,
+  hash,
+  type Json,
+  list,
+  struct,
+  u8,
+  u16,
+  u32,
+  u64,
+  type ValueOf,
+} from './fields.js';
 import { BUCKETS } from './limits.js';
 
 const HASH_TAG = ascii('csign1mf');
@@ -19,110 +28,60 @@ const DOMAIN = ascii('countersign/v1 manifest');
 
 export const SUBMISSIONS = { off: 0, accepted: 1, required: 2 } as const;
 
-export interface ManifestActor {
-  readonly role: Role;
-  readonly index: number;
-  readonly key: Uint8Array;
-  readonly firstEpoch: number;
-  /** 0 = still in use. */
-  readonly lastEpoch: number;
-}
+/** Last epoch 0 = still in use. */
+const actor = struct({
+  role: u8 as Field<Role>,
+  index: u16,
+  key: hash,
+  firstEpoch: u64,
+  lastEpoch: u64,
+});
+export type ManifestActor = ValueOf<typeof actor>;
 
 /** Buckets from `firstBucket` up to the next run's belong to this inbox and outbox. */
-export interface BucketRun {
-  readonly firstBucket: number;
-  readonly inbox: number;
-  readonly outbox: number;
+const bucketRun = struct({ firstBucket: u16, inbox: u16, outbox: u16 });
+export type BucketRun = ValueOf<typeof bucketRun>;
+
+/** Submissions: one of `SUBMISSIONS`. Retention: epochs for which stage outputs are kept. */
+const policy = struct({
+  submissions: u8,
+  retentionEpochs: u64,
+  messagesPerEpoch: u32,
+  bytesPerEpoch: u32,
+  recipients: u32,
+  bodyBytes: u32,
+  envelopeBytes: u32,
+  bundlesPerFrame: u32,
+  countersKept: u32,
+});
+export type Policy = ValueOf<typeof policy>;
+
+/** Actors are sorted by (role, index, first epoch); buckets by the first one, which starts at 0. */
+const manifest = struct({
+  version: u32,
+  previousHash: hash,
+  nonce: hash,
+  rootKey: hash,
+  actors: list(u16, actor),
+  buckets: list(u16, bucketRun),
+  policy,
+});
+export type Manifest = ValueOf<typeof manifest>;
+
+export function encodeManifest(value: Manifest): Uint8Array {
+  const out = new Writer(512);
+  manifest.write(out, value);
+  return out.done();
 }
 
-export interface Policy {
-  /** One of `SUBMISSIONS`. */
-  readonly submissions: number;
-  /** Epochs for which stage outputs are kept. */
-  readonly retentionEpochs: number;
-  readonly messagesPerEpoch: number;
-  readonly bytesPerEpoch: number;
-  readonly recipients: number;
-  readonly bodyBytes: number;
-  readonly envelopeBytes: number;
-  readonly bundlesPerFrame: number;
-  readonly countersKept: number;
-}
-
-export interface Manifest {
-  readonly version: number;
-  readonly previousHash: Uint8Array;
-  readonly nonce: Uint8Array;
-  readonly rootKey: Uint8Array;
-  /** Sorted by (role, index, first epoch). */
-  readonly actors: readonly ManifestActor[];
-  /** Sorted by first bucket; the first starts at 0. */
-  readonly buckets: readonly BucketRun[];
-  readonly policy: Policy;
-}
-
-export function encodeManifest(manifest: Manifest): Uint8Array {
-  const out = new Writer(512)
-    .u32(manifest.version)
-    .bytes(manifest.previousHash)
-    .bytes(manifest.nonce)
-    .bytes(manifest.rootKey);
-  out.u16(manifest.actors.length);
-  for (const actor of manifest.actors) {
-    out.u8(actor.role).u16(actor.index).bytes(actor.key).u64(actor.firstEpoch).u64(actor.lastEpoch);
-  }
-  out.u16(manifest.buckets.length);
-  for (const run of manifest.buckets) out.u16(run.firstBucket).u16(run.inbox).u16(run.outbox);
-  const { policy } = manifest;
-  return out
-    .u8(policy.submissions)
-    .u64(policy.retentionEpochs)
-    .u32(policy.messagesPerEpoch)
-    .u32(policy.bytesPerEpoch)
-    .u32(policy.recipients)
-    .u32(policy.bodyBytes)
-    .u32(policy.envelopeBytes)
-    .u32(policy.bundlesPerFrame)
-    .u32(policy.countersKept)
-    .done();
-}
+/** As frames are in JSON. */
+export const manifestToJson = (value: Manifest): Json => manifest.toJson(value);
 
 /** Throws `FormatError` on bytes that are no manifest, on unsorted actors or runs, on a bad key. */
 export function decodeManifest(bytes: Uint8Array): Manifest {
-  const reader = new Reader(bytes);
-  const head = {
-    version: reader.u32(),
-    previousHash: reader.hash(),
-    nonce: reader.hash(),
-    rootKey: reader.hash(),
-  };
-  const actors = Array.from({ length: reader.u16() }, () => ({
-    role: reader.u8() as Role,
-    index: reader.u16(),
-    key: reader.hash(),
-    firstEpoch: reader.u64(),
-    lastEpoch: reader.u64(),
-  }));
-  const buckets = Array.from({ length: reader.u16() }, () => ({
-    firstBucket: reader.u16(),
-    inbox: reader.u16(),
-    outbox: reader.u16(),
-  }));
-  const policy = {
-    submissions: reader.u8(),
-    retentionEpochs: reader.u64(),
-    messagesPerEpoch: reader.u32(),
-    bytesPerEpoch: reader.u32(),
-    recipients: reader.u32(),
-    bodyBytes: reader.u32(),
-    envelopeBytes: reader.u32(),
-    bundlesPerFrame: reader.u32(),
-    countersKept: reader.u32(),
-  };
-  reader.end();
-  const manifest = { ...head, actors, buckets, policy };
-  checkManifest(manifest);
-  return manifest;
+  const value = decode(manifest, bytes);
+  checkManifest(value);
+  return value;
 }
 
 function checkManifest(manifest: Manifest): void {

@@ -8,6 +8,7 @@ import {
   type ErrorCode,
   FormatError,
   fromHex,
+  manifestToJson,
   type PlacedAt,
   ROLE,
   toHex,
@@ -114,6 +115,7 @@ function manifestJson({ serverId, manifest, manifestBytes, manifestSignature }: 
   return {
     serverId: toHex(serverId),
     version: manifest.version,
+    content: manifestToJson(manifest),
     manifest: Buffer.from(manifestBytes).toString('base64'),
     signature: Buffer.from(manifestSignature).toString('base64'),
     rootKey: toHex(manifest.rootKey),

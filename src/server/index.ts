@@ -20,6 +20,7 @@ import { type Listener, listenForClients } from './listeners.js';
 import { OperatorError } from './operator-error.js';
 import { listen, type Port } from './ports.js';
 import { type LogState, readFrontier, recoverLog } from './recovery.js';
+import { shutDown } from './shutdown.js';
 import { Store } from './store.js';
 import { type Certificate, readCertificate } from './tls.js';
 import { startWorkers, WORKER_MODULE, type Workers } from './workers.js';
@@ -54,9 +55,9 @@ export interface Server {
   readonly failed: Promise<never>;
   /** Drains and stops: no new work, finishes what it has, closes sockets with 1012, releases the directory. */
   stop(): Promise<void>;
+  /** While it stops: closes what is still open at once. */
+  hurry(): void;
 }
-
-const DRAIN_MS = 30_000;
 
 /** Throws `OperatorError` when the server cannot start; nothing is left running or locked then. */
 export async function startServer(
@@ -103,9 +104,13 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
   undo.push(() => inside.workers.stop());
   await Promise.race([inside.workers.ready, failure.promise]);
   const edge = await openPorts(inForce, inside, identity, placementOf, undo);
+  const hurried = deferred<void>();
   const stop = once(async () => {
     edge.ready = false;
-    await drain(inside, edge.listener, config.inboxes, failure.promise);
+    const { connections, sendAway, drain } = inside;
+    const settings = inForce.config.shutdown;
+    const [failed, hurry] = [failure.promise, hurried.promise];
+    await shutDown({ listener: edge.listener, settings, drain, connections, sendAway, failed, hurry });
     for (const step of undo.reverse()) await step();
   });
   return {
@@ -119,6 +124,7 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
     checkpoint: () => inside.handler.checkpoint,
     failed: failure.promise,
     stop,
+    hurry: () => hurried.resolve(),
   };
 }
 
@@ -181,7 +187,9 @@ interface Inside {
   readonly workers: Workers;
   readonly handler: RequestHandler;
   readonly events: Parameters<typeof listenForClients>[4];
-  readonly drainInboxes: (inboxes: number) => void;
+  readonly drain: () => Promise<void>;
+  readonly connections: () => readonly number[];
+  readonly sendAway: (connection: number, retryAfterMs: number) => void;
   readonly register: (ids: readonly Uint8Array[]) => Promise<void>;
 }
 
@@ -243,12 +251,14 @@ function runActors(
       frame: (...args) => step(() => handler.frame(...args)),
       drained: (...args) => step(() => handler.drained(...args)),
       handshakeTimeout: (...args) => step(() => handler.handshakeTimeout(...args)),
+      malformed: (...args) => step(() => handler.malformed(...args)),
       closed: (...args) => step(() => handler.closed(...args)),
     },
     register: (ids) => new Promise((resolve) => step(() => handler.register(ids, resolve))),
-    drainInboxes(inboxes) {
-      for (let i = 0; i < inboxes; i++) step(() => switchboard.send(address('inbox', i), { type: 'drain' }));
-    },
+    drain: () =>
+      new Promise((resolve) => step(() => handler.drain(config.inboxes + config.outboxes, resolve))),
+    connections: () => handler.open,
+    sendAway: (...args) => step(() => handler.sendAway(...args)),
   };
 }
 
@@ -286,26 +296,6 @@ function taskMaker(
       ports,
     };
   };
-}
-
-async function drain(
-  { handler, workers, drainInboxes }: Inside,
-  listener: Listener,
-  inboxes: number,
-  failed: Promise<never>,
-): Promise<void> {
-  listener.refuse();
-  handler.endAll('restarting', 'the server restarts');
-  // Frames of this turn are handed over before the inboxes are told to drain.
-  const turns = new Promise<boolean>((resolve) => setImmediate(() => setImmediate(() => resolve(false))));
-  // Who has failed finishes nothing: another epoch might be signed on a log that must not go on.
-  const hasFailed = await Promise.race([failed.catch(() => true), turns]);
-  if (!hasFailed) {
-    drainInboxes(inboxes);
-    const late = new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref());
-    await Promise.race([workers.finished, late, failed.catch(() => {})]);
-  }
-  listener.terminate();
 }
 
 /** Posts what a turn of the event loop has for a thread in one message. */

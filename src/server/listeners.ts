@@ -2,14 +2,25 @@
  * The sockets of the front port. The only home of ws on the server.
  *
  * WebSocket: /v1/front for senders, /v1/outboxes/N for the mailboxes of outbox N. A turn's frames to
- * one socket leave in one write; a frame of a delivery is reported when the socket has taken it.
+ * one socket leave in one write; a frame of a delivery is reported when the socket has taken it. Frames
+ * become JSON and JSON frames here (protocol/json.ts): nothing behind a listener knows which it was.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { ClientSocket } from '../actors/client-connection.js';
 import { errorFrame } from '../actors/sessions.js';
-import { ERRORS, NO_SLOT, SESSION_KIND, type SessionKind, SUBPROTOCOL } from '../protocol/index.js';
+import {
+  ERRORS,
+  FormatError,
+  frameFromJson,
+  frameToJson,
+  JSON_SUBPROTOCOL,
+  NO_SLOT,
+  SESSION_KIND,
+  type SessionKind,
+  SUBPROTOCOL,
+} from '../protocol/index.js';
 import { REFUSED_ORIGIN, refusedUpgrade } from './http.js';
 import { allowsOrigin } from './origins.js';
 import type { PortServer } from './ports.js';
@@ -19,7 +30,7 @@ export interface ListenerLimits {
   readonly frameBytes: number;
   readonly sockets: number;
   readonly handshakeMs: number;
-  /** Of deliveries to one socket; other frames may take as much again before it is cut off. */
+  /** Of deliveries to one socket, as binary frames; other frames may take as much again before it is cut off. */
   readonly bytesInFlight: number;
 }
 
@@ -27,6 +38,8 @@ export interface ListenerLimits {
 export interface SocketEvents {
   connected(connection: number, socket: ClientSocket, kind: SessionKind, outbox: number): void;
   frame(connection: number, frame: Uint8Array): void;
+  /** A message that is no frame; `text` says why. */
+  malformed(connection: number, text: string): void;
   drained(connection: number, bytes: number): void;
   handshakeTimeout(connection: number): void;
   closed(connection: number): void;
@@ -46,6 +59,8 @@ export interface Listener {
 const PING_MS = 30_000;
 const MAX_PINGS = 4;
 const MAX_PINGS_SLOW = 20;
+/** The first that the client offers is taken. */
+const PROTOCOLS = [SUBPROTOCOL, JSON_SUBPROTOCOL];
 /** Who is turned away has so long to close its side. */
 const TURNED_AWAY_MS = 1000;
 /** Connections beyond sockets: plain HTTP, and those that are being turned away. */
@@ -62,7 +77,7 @@ export function listenForClients(
     noServer: true,
     perMessageDeflate: false,
     clientTracking: true,
-    handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+    handleProtocols: (offered) => PROTOCOLS.find((protocol) => offered.has(protocol)) ?? false,
   });
   let refusing = false;
   let next = 1;
@@ -82,7 +97,8 @@ export function listenForClients(
     if (!allowsOrigin(origins(), request.headers.origin))
       return refuse('403 Forbidden', 'origin-refused', REFUSED_ORIGIN);
     if (!target) return refuse('404 Not Found', 'not-found', 'no such path or outbox');
-    if (!offersProtocol(request)) return refuse('400 Bad Request', 'bad-request', `offer ${SUBPROTOCOL}`);
+    if (!offersProtocol(request))
+      return refuse('400 Bad Request', 'bad-request', `offer ${PROTOCOLS.join(' or ')}`);
     webSockets.handleUpgrade(request, stream, head, (socket) => {
       socket.on('error', () => {}); // ws closes the socket itself, with the right code
       socket.on('pong', () => unanswered.set(socket, 0));
@@ -131,11 +147,21 @@ function parseTarget({ url }: IncomingMessage, outboxes: number): Target | null 
 
 function offersProtocol({ headers }: IncomingMessage): boolean {
   const offered = headers['sec-websocket-protocol'] ?? '';
-  return offered.split(',').some((protocol) => protocol.trim() === SUBPROTOCOL);
+  return offered.split(',').some((protocol) => PROTOCOLS.includes(protocol.trim()));
+}
+
+const isJson = (socket: WebSocket) => socket.protocol === JSON_SUBPROTOCOL;
+
+/** The frame in a client's message. Throws `FormatError` on one that is none. */
+function frameOf(socket: WebSocket, message: Buffer, isBinary: boolean): Uint8Array {
+  if (isBinary === isJson(socket))
+    throw new FormatError(`${isBinary ? 'binary' : 'text'} message on ${socket.protocol}`);
+  return isBinary ? message : frameFromJson(message.toString());
 }
 
 function turnAway(socket: WebSocket): void {
-  socket.send(errorFrame('too-many-sockets', 'the server has as many sockets as it may', NO_SLOT));
+  const frame = errorFrame('too-many-sockets', 'the server has as many sockets as it may', NO_SLOT);
+  socket.send(isJson(socket) ? frameToJson(frame) : frame);
   socket.close(ERRORS['too-many-sockets'].close, 'too-many-sockets');
   setTimeout(() => socket.terminate(), TURNED_AWAY_MS).unref();
 }
@@ -148,8 +174,11 @@ function serve(
   limits: () => ListenerLimits,
   events: SocketEvents,
 ): void {
+  const json = isJson(socket);
   let corked = false;
   let taken = 0;
+  /** Bytes of frames that the socket has not taken yet, where what it holds is not frames but text. */
+  let waiting = 0;
   const report = () => {
     const bytes = taken;
     taken = 0;
@@ -159,7 +188,7 @@ function serve(
     send(frame, counted) {
       if (socket.readyState !== socket.OPEN) return;
       // Deliveries wait in the outbox for a slow reader; answers have nowhere to wait.
-      if (!counted && socket.bufferedAmount > 2 * limits().bytesInFlight) {
+      if (!counted && (json ? waiting : socket.bufferedAmount) > 2 * limits().bytesInFlight) {
         return socket.close(ERRORS['reader-too-slow'].close, 'reader-too-slow');
       }
       if (!corked) {
@@ -170,8 +199,11 @@ function serve(
           stream.uncork();
         });
       }
-      if (!counted) return socket.send(frame, { binary: true });
-      socket.send(frame, { binary: true }, () => {
+      if (!counted && !json) return socket.send(frame);
+      waiting += frame.length;
+      socket.send(json ? frameToJson(frame) : frame, () => {
+        waiting -= frame.length;
+        if (!counted) return;
         if (taken === 0) setImmediate(report);
         taken += frame.length;
       });
@@ -182,8 +214,14 @@ function serve(
   };
   const handshake = setTimeout(() => events.handshakeTimeout(connection), limits().handshakeMs);
   socket.on('message', (data, isBinary) => {
-    if (isBinary) events.frame(connection, data as Buffer);
-    else socket.close(ERRORS['malformed-frame'].close, 'malformed-frame');
+    let frame: Uint8Array;
+    try {
+      frame = frameOf(socket, data as Buffer, isBinary);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      return events.malformed(connection, error.message);
+    }
+    events.frame(connection, frame);
   });
   socket.on('close', () => {
     clearTimeout(handshake);

@@ -36,6 +36,9 @@ const BUCKETS = 4096;
 /** The longest delay that a timer takes; longer ones fire at once. */
 const TIMER = 2 ** 31 - 1;
 
+/** No client is sent away for longer. */
+const MOST_AWAY = 600_000;
+
 /**
  * How many threads, inboxes and outboxes suit a machine of `cores` cores. Up to two cores a second
  * thread only adds hand-overs; beyond, one core is left to the sockets.
@@ -78,6 +81,12 @@ export function settingsFor(cores: number) {
     mailboxes: live(
       choice('open', ['open', 'registered'], 'who may have one: any valid session, or keys you add'),
     ),
+    shutdown: {
+      drainMs: live(integer(30_000, 0, TIMER, 'ms', 'most time to finish what was taken in')),
+      socketsPerSecond: live(integer(1000, 1, 1_000_000, 'sockets', 'closed in a second, and back in one')),
+      closeMs: live(integer(5000, 0, MOST_AWAY, 'ms', 'most time over which sockets are closed')),
+      returnMs: live(integer(30_000, 0, MOST_AWAY, 'ms', 'most time over which clients come back')),
+    },
     limits: {
       messagesPerEpoch: integer(65_536, 1, U32, 'messages', 'per inbox; beyond, sockets are paused'),
       bytesPerEpoch: integer(33_554_432, 1024, GIB, 'bytes', 'per inbox; beyond, sockets are paused'),

@@ -26,10 +26,7 @@ export interface WorkerTask {
   readonly ports: ReadonlyMap<number, MessagePort>;
 }
 
-export type FromWorker =
-  | { type: 'envelopes'; envelopes: Envelope[] }
-  | { type: 'ready' }
-  | { type: 'finished' };
+export type FromWorker = { type: 'envelopes'; envelopes: Envelope[] } | { type: 'ready' };
 export type ToWorker = { type: 'envelopes'; envelopes: Envelope[] } | { type: 'stop' };
 
 /** Told of the sequencer's phases; a test may crash the process there. */

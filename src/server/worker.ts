@@ -32,9 +32,8 @@ export function runWorker(task: WorkerTask, observe: ObservePhase): Promise<void
         task.ports.get(thread)!.postMessage(message, framesOf(envelopes));
       },
     );
-    const finished = () => tell({ type: 'finished' });
     const hosted = hostActors(
-      pipelineOptions(task, store, switchboard, guarded, observe, finished, reject),
+      pipelineOptions(task, store, switchboard, guarded, observe, reject),
       task.thread,
       switchboard,
     );
@@ -69,7 +68,6 @@ function pipelineOptions(
   switchboard: Switchboard,
   guarded: (run: () => void) => void,
   observe: ObservePhase,
-  finished: () => void,
   failed: (error: Error) => void,
 ) {
   const manifest = openManifest(task.manifest, task.manifestSignature);
@@ -102,7 +100,6 @@ function pipelineOptions(
         clearTimeout: (id: NodeJS.Timeout) => clearTimeout(id),
       },
       observe,
-      finished,
       failed,
     },
   };

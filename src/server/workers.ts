@@ -19,8 +19,6 @@ const STOP_MS = 10_000;
 export interface Workers {
   /** Resolves when every thread's actors have recovered. */
   readonly ready: Promise<void>;
-  /** Resolves when the sequencer has nothing left to do after a drain. */
-  readonly finished: Promise<void>;
   post(thread: number, envelopes: Envelope[]): void;
   /** Stops every task and waits for them. */
   stop(): Promise<void>;
@@ -45,11 +43,9 @@ export function startWorkers(
   let stopping = false;
   let waiting = threads;
   const ready = deferred<void>();
-  const finished = deferred<void>();
   for (const port of main.values()) {
     port.on('message', (message: FromWorker) => {
       if (message.type === 'envelopes') receive(message.envelopes);
-      else if (message.type === 'finished') finished.resolve();
       else if (--waiting === 0) ready.resolve();
     });
   }
@@ -65,7 +61,6 @@ export function startWorkers(
   });
   return {
     ready: ready.promise,
-    finished: finished.promise,
     post(thread, envelopes) {
       main.get(thread)!.postMessage({ type: 'envelopes', envelopes } satisfies ToWorker);
     },

@@ -48,10 +48,10 @@ function recipientsPart(entry: p.ReceivedEntry, leaf: Uint8Array): Uint8Array {
 
 function messageHash(entry: p.DeliveredEntry, mailbox: Uint8Array): Uint8Array {
   if (entry.kind === p.ENTRY_KIND.sent) return entry.messageHash;
-  need(p.isBodyPart(entry.bodyPart) && p.isEnvelopePart(entry.envelopePart), 'parts');
-  const R = recipientsPart(entry, p.leafPart(entry.blinder, mailbox, entry.envelopePart));
+  need(p.isBodyPart(entry.body) && p.isEnvelopePart(entry.envelope), 'parts');
+  const R = recipientsPart(entry, p.leafPart(entry.blinder, mailbox, entry.envelope));
   const numbers = new p.Writer().u64(entry.counter).u16(entry.recipients).done();
-  return sha256(p.concat(p.ascii('csign1ms'), w.SERVER_ID, entry.sender, numbers, R, sha256(entry.bodyPart)));
+  return sha256(p.concat(p.ascii('csign1ms'), w.SERVER_ID, entry.sender, numbers, R, sha256(entry.body)));
 }
 
 /** The preimages of a mailbox's leaves. */
@@ -79,7 +79,8 @@ function leavesOf(mailbox: p.DeliveredMailbox, epoch: number, { id, chain }: Cli
 }
 
 /** The log's new frontier, once the epoch's leaf is proven to be in it. */
-function prove(frontier: p.Frontier, { logIndex, proof }: p.Deliver, leaf: Uint8Array): p.Frontier {
+function prove(frontier: p.Frontier, { proof }: p.Deliver, leaf: Uint8Array): p.Frontier {
+  const { logIndex } = proof;
   if (proof.mode === p.LOG_MODE.under) {
     need(proof.size === frontier.size, 'checkpoint');
     need(p.equalBytes(p.rootFromPath(proof.size, logIndex, leaf, proof.path), frontier.root()), 'log path');
@@ -100,7 +101,7 @@ export function accept(client: Client, frame: Uint8Array): Client {
   const { epoch } = delivery;
   need(p.equalBytes(epoch.manifestHash, w.MANIFEST_HASH), 'manifest');
   need(p.equalBytes(epoch.placementRoot, p.EMPTY_ROOT), 'placement');
-  need(epoch.previousEpoch < epoch.epoch && epoch.base.size <= delivery.logIndex, 'epoch');
+  need(epoch.previousEpoch < epoch.epoch && epoch.base.size <= delivery.proof.logIndex, 'epoch');
   const indices: number[] = [];
   const preimages: Uint8Array[] = [];
   const mailboxes = [...client.mailboxes];

@@ -4,10 +4,13 @@
  *     ```example some-name
  *     a field = 00ff…       bytes as lower-case hexadecimal, going on in indented lines
  *     a text = "…"          text as a JSON string
+ *     an object = {…}       JSON, going on in indented lines
  *     nothing = empty       no bytes
  *     ```
  */
-export type Value = Uint8Array | string;
+export type Json = string | number | readonly Json[] | JsonObject;
+export type JsonObject = { readonly [name: string]: Json };
+export type Value = Uint8Array | string | JsonObject;
 export type Example = Readonly<Record<string, Value>>;
 
 const BLOCK = /^```example (\S+)\n([\s\S]*?)^```$/gm;
@@ -16,11 +19,25 @@ const WIDTH = 96;
 
 function renderValue(name: string, value: Value): string {
   if (typeof value === 'string') return `${name} = ${JSON.stringify(value)}\n`;
+  if (!(value instanceof Uint8Array)) return `${name} =\n  ${renderJson(value, '  ')}\n`;
   if (value.length === 0) return `${name} = empty\n`;
   const hex = Buffer.from(value).toString('hex');
   if (hex.length <= WIDTH) return `${name} = ${hex}\n`;
   const lines = hex.match(new RegExp(`.{1,${WIDTH}}`, 'g'))!;
   return `${name} =\n${lines.map((line) => `  ${line}\n`).join('')}`;
+}
+
+/** On one line if it fits, else a member or item on each. */
+function renderJson(value: Json, indent: string): string {
+  const line = JSON.stringify(value);
+  if (typeof value !== 'object' || line.length + indent.length <= WIDTH) return line;
+  const inner = `${indent}  `;
+  const isList = Array.isArray(value);
+  const parts = Object.entries(value).map(([name, each]: [string, Json]) => {
+    return `${inner}${isList ? '' : `${JSON.stringify(name)}: `}${renderJson(each, inner)}`;
+  });
+  const [open, close] = isList ? '[]' : '{}';
+  return `${open}\n${parts.join(',\n')}\n${indent}${close}`;
 }
 
 /** The lines between the fences. */
@@ -32,7 +49,7 @@ export function render(example: Example): string {
 
 function parseValue(text: string, where: string): Value {
   if (text === 'empty') return new Uint8Array(0);
-  if (text.startsWith('"')) return JSON.parse(text) as string;
+  if (/^["{]/.test(text)) return JSON.parse(text) as string | JsonObject;
   const hex = text.replace(/\s/g, '');
   if (!/^([0-9a-f]{2})+$/.test(hex)) throw new Error(`${where}: not hexadecimal: ${text.slice(0, 40)}`);
   return Uint8Array.from(Buffer.from(hex, 'hex'));

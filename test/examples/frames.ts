@@ -1,7 +1,7 @@
 /** One example at least of every frame. */
 import { sha256 } from '#crypto';
 import * as p from '../../src/protocol/index.js';
-import type { Example } from './format.js';
+import type { Example, JsonObject } from './format.js';
 import { leafFor, sessionSigned } from './objects.js';
 import * as w from './world.js';
 
@@ -46,10 +46,10 @@ function putEntries(out: p.Writer, epoch: w.EpochExample, mailbox: Uint8Array): 
   }
 }
 
-function deliver(epoch: w.EpochExample, logIndex: number, proof: p.LogProof, shown: readonly Shown[]) {
+function deliver(epoch: w.EpochExample, proof: p.LogProof, shown: readonly Shown[]) {
   const own = p.decodeAttestation(epoch.attestations[3]!.bytes);
   const out = new p.Writer();
-  p.putDeliverHead(out, logIndex, proof, {
+  p.putDeliverHead(out, proof, {
     ...epoch.context,
     previousEpoch: p.decodeEpochLeaf(epoch.epochLeaf).previousEpoch,
     inputs: own.inputs,
@@ -80,15 +80,20 @@ function deliver(epoch: w.EpochExample, logIndex: number, proof: p.LogProof, sho
     .done();
 }
 
+/** The next leaf behind the client's checkpoint. */
 const extend = (from: number, { signature }: p.Checkpoint, gap: Uint8Array): p.LogProof => ({
   mode: p.LOG_MODE.extend,
+  logIndex: from,
   from,
   signature,
   gap,
 });
 const nothing = new Uint8Array(0);
 
-const frame = (bytes: Uint8Array): Example => ({ frame: bytes });
+const frame = (bytes: Uint8Array): Example => ({
+  frame: bytes,
+  json: JSON.parse(p.frameToJson(bytes)) as JsonObject,
+});
 
 export const FRAMES: Readonly<Record<string, Example>> = {
   'hello-frame': frame(p.encodeHello({ kind: outbox, nonce: w.CLIENT_NONCE, checkpoint: none })),
@@ -126,6 +131,8 @@ export const FRAMES: Readonly<Record<string, Example>> = {
     ]),
   ),
   'ask-still-frame': frame(p.encodeAskStill([1])),
+  'ping-frame': frame(p.PING),
+  'pong-frame': frame(p.PONG),
   'checkpoint-frame': frame(
     p.encodeCheckpoint({
       from: 0,
@@ -147,15 +154,15 @@ export const FRAMES: Readonly<Record<string, Example>> = {
     }),
   ),
   'deliver-frame-live': frame(
-    deliver(w.EPOCH_1, 0, extend(0, w.CHECKPOINT_1, nothing), [{ slot: 0, mailbox: w.BOB }]),
+    deliver(w.EPOCH_1, extend(0, w.CHECKPOINT_1, nothing), [{ slot: 0, mailbox: w.BOB }]),
   ),
   'deliver-frame-backlog': frame(
-    deliver(w.EPOCH_1, 0, { mode: p.LOG_MODE.under, size: 2, path: sha256(w.EPOCH_2.epochLeaf) }, [
+    deliver(w.EPOCH_1, { mode: p.LOG_MODE.under, logIndex: 0, size: 2, path: sha256(w.EPOCH_2.epochLeaf) }, [
       { slot: 0, mailbox: w.ALICE },
     ]),
   ),
   'deliver-frame-still': frame(
-    deliver(w.EPOCH_2, 1, extend(1, w.CHECKPOINT_2, nothing), [
+    deliver(w.EPOCH_2, extend(1, w.CHECKPOINT_2, nothing), [
       { slot: 0, mailbox: w.ALICE },
       { slot: 1, mailbox: w.CAROL },
     ]),

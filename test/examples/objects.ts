@@ -1,7 +1,7 @@
 /** The examples of everything that is hashed or signed. */
 import { sha256 } from '#crypto';
 import * as p from '../../src/protocol/index.js';
-import type { Example } from './format.js';
+import type { Example, JsonObject } from './format.js';
 import * as w from './world.js';
 
 const { concat, ascii } = p;
@@ -149,6 +149,7 @@ const manifest: Example = {
   key: w.KEYS.root.publicKey,
   'signed bytes': p.manifestSigned(w.MANIFEST),
   signature: w.KEYS.root.sign(p.manifestSigned(w.MANIFEST)),
+  content: p.manifestToJson(p.decodeManifest(w.MANIFEST)) as JsonObject,
 };
 
 const exception = { id: w.ALICE, inbox: 0, outbox: 0 };

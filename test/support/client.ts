@@ -83,7 +83,7 @@ export class Reader {
   private takeFrame(frame: Uint8Array, leafHash: (logIndex: number) => Uint8Array): void {
     if (frame[0] === FRAME.deliver) {
       const delivery = decodeDeliver(frame);
-      this.takeProof(delivery, leafHash(delivery.logIndex));
+      this.takeProof(delivery, leafHash(delivery.proof.logIndex));
       this.deliveries.push(delivery);
     } else if (frame[0] === FRAME.checkpoint) {
       const { from, to, signature, gap } = decodeCheckpoint(frame);
@@ -96,7 +96,8 @@ export class Reader {
     }
   }
 
-  private takeProof({ logIndex, proof }: Deliver, leaf: Uint8Array): void {
+  private takeProof({ proof }: Deliver, leaf: Uint8Array): void {
+    const { logIndex } = proof;
     if (proof.mode === LOG_MODE.extend) {
       assert.is(proof.from, this.frontier.size, 'the client has a checkpoint of this size');
       this.frontier.appendGap(logIndex, proof.gap);

@@ -220,7 +220,6 @@ export class Pipeline {
           clearTimeout: (timer) => this.timers.delete(timer),
         },
         observe: () => {},
-        finished: () => {},
         failed: () => {},
       },
       send,

@@ -392,7 +392,7 @@ function entryBytes(entry: DeliveredEntry): Buffer {
   const head = [twin.u16(inbox), twin.u32(index), twin.u8(kind)];
   if (entry.kind === ENTRY_KIND.sent)
     return twin.join(...head, twin.u64(BigInt(entry.counter)), entry.messageHash);
-  const { sender, counter, recipients, position, blinder, siblings, envelopePart, bodyPart } = entry;
+  const { sender, counter, recipients, position, blinder, siblings, envelope, body } = entry;
   return twin.join(
     ...head,
     sender,
@@ -402,9 +402,9 @@ function entryBytes(entry: DeliveredEntry): Buffer {
     blinder,
     twin.u8(siblings.length / 32),
     siblings,
-    twin.u32(envelopePart.length),
-    envelopePart,
-    twin.u32(bodyPart.length),
-    bodyPart,
+    twin.u32(envelope.length),
+    envelope,
+    twin.u32(body.length),
+    body,
   );
 }
