@@ -5,6 +5,7 @@ import type { Client } from '../src/client/index.js';
 import type { CountersignError } from '../src/protocol/index.js';
 import { toHex } from '../src/protocol/index.js';
 import { clientOf, directory, read, serverAt } from './client-helpers.js';
+import { backlog } from './support/backlog.js';
 
 const test = suite('quotas on a server');
 
@@ -61,5 +62,15 @@ test('a full mailbox is refused before anything is ordered, also after a restart
   await Promise.all([anna.close(), bob.close(), cleo.close()]);
   await server.stop();
 });
+
+for (const [bursts, messages] of [
+  [4, 500],
+  [150, 2],
+] as const) {
+  test(`a backlog of ${bursts} bursts of ${messages} messages comes whole while others go on`, async () => {
+    const figures = await backlog({ bursts, messages, bodyBytes: 100 });
+    assert.ok(figures.serverMiB < 128, `the server took ${figures.serverMiB} MiB more`);
+  });
+}
 
 test.run();
