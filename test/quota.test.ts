@@ -337,7 +337,7 @@ function behind(links: number, options: Partial<PipelineOptions> = {}): { server
 
 test('a backlog comes whole and in order, a bounded piece in each step', () => {
   const { server, epochs } = behind(600);
-  server.pipeline.steps = 0;
+  server.pipeline.steps = 1;
   server.store.reads = {};
   server.open(1);
   const reads = server.store.reads['K']!;

@@ -156,7 +156,6 @@ export class Deliverer {
       this.deliver(connection, epoch, connection.due);
       connection.due = [];
     }
-    this.pumpSome();
     this.frames.forget();
   }
 
@@ -191,9 +190,11 @@ export class Deliverer {
     return connection.inFlight < most;
   }
 
+  /** However many sockets have room at once, there is one step for all of them. */
   private pump(connection: Connection): void {
-    if (connection.behind.size > 0) this.waiting.add(connection);
-    this.pumpSome();
+    if (connection.behind.size === 0) return;
+    this.waiting.add(connection);
+    this.options.goOnLater();
   }
 
   /**

@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { directory } from '../client-helpers.js';
 import { clientAt, memoryOf, serving } from './attacked.js';
 import { ServerProcess } from './server-process.js';
+import { type Latencies, talk } from './talker.js';
 
 export interface BacklogShape {
   /** Bursts that make an epoch or a few each, and messages in a burst. */
@@ -19,40 +20,19 @@ export interface BacklogFigures {
   /** Most MiB above what there was before the reader came: the server's resident memory; the heap of the clients. */
   readonly serverMiB: number;
   readonly clientMiB: number;
-  /** Milliseconds from sending to the proven receipt, of others: the median and the slowest of 100. */
-  readonly quietMs: readonly [number, number];
-  readonly meanwhileMs: readonly [number, number];
+  /** Of somebody else, on another thread. */
+  readonly quietMs: Latencies;
+  readonly meanwhileMs: Latencies;
 }
 
 const MIB = 1 << 20;
-
-/** Sends to itself, one message after another, until it is told to stop. Gives the times. */
-function talk(client: Awaited<ReturnType<typeof clientAt>>) {
-  let talking = true;
-  const times: number[] = [];
-  const done = (async () => {
-    for (let i = 0; talking; i++) {
-      const began = performance.now();
-      await client.send({ to: client.id, body: `${i}` });
-      times.push(performance.now() - began);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  })();
-  return async (): Promise<[number, number]> => {
-    talking = false;
-    await done;
-    times.sort((a, b) => a - b);
-    const at = (part: number) => Math.round(times[Math.floor((times.length - 1) * part)]! * 10) / 10;
-    return [at(0.5), at(0.99)];
-  };
-}
 
 /** Fills the mailbox, reads it, and checks that everything comes once and in order. */
 export async function backlog({ bursts, messages, bodyBytes }: BacklogShape): Promise<BacklogFigures> {
   const server = await ServerProcess.at(directory('backlog'), { threads: '1' });
   let figures: BacklogFigures | undefined;
   await serving(server, async () => {
-    const [anna, cleo] = await Promise.all([clientAt(server.url, 'anna'), clientAt(server.url, 'cleo')]);
+    const anna = await clientAt(server.url, 'anna');
     const absent = await clientAt(server.url, 'bob');
     await absent.close();
     const filler = 'x'.repeat(bodyBytes);
@@ -65,7 +45,7 @@ export async function backlog({ bursts, messages, bodyBytes }: BacklogShape): Pr
       for (const receipt of await Promise.all(sending)) epochs.add(receipt.place.epoch);
     }
     const filled = performance.now();
-    const stopQuiet = talk(cleo);
+    const stopQuiet = await talk(server.url, 'cleo');
     await new Promise((resolve) => setTimeout(resolve, 500));
     const quietMs = await stopQuiet();
     const [serverBefore, clientBefore] = [memoryOf(server), process.memoryUsage().heapUsed / MIB];
@@ -74,7 +54,7 @@ export async function backlog({ bursts, messages, bodyBytes }: BacklogShape): Pr
       serverMost = Math.max(serverMost, memoryOf(server));
       clientMost = Math.max(clientMost, process.memoryUsage().heapUsed / MIB);
     }, 20);
-    const stop = talk(cleo);
+    const stop = await talk(server.url, 'dora');
     const start = performance.now();
     const bob = await clientAt(server.url, 'bob');
     let count = 0;
@@ -96,7 +76,7 @@ export async function backlog({ bursts, messages, bodyBytes }: BacklogShape): Pr
       meanwhileMs,
     };
     console.log(JSON.stringify(figures));
-    await Promise.all([anna.close(), bob.close(), cleo.close()]);
+    await Promise.all([anna.close(), bob.close()]);
   });
   return figures!;
 }
