@@ -3,13 +3,15 @@
  * what limits. They send bundles made beforehand, count `placed` hints and delivered entries, and
  * acknowledge. Everything is fsynced and signed as always. Closed loop.
  *
- *   npm run -s bench:server -- [--seconds 5] [--recipients 1] [--window 256] [--json] [-- server flags]
+ *   npm run -s bench:server -- [--seconds 5] [--recipients 1] [--window 256] [--text] [--json] [-- server flags]
+ *
+ * With --text the clients speak countersign.v1.json, as a client without a codec does.
  */
-import { createHash, randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import WebSocket from 'ws';
-import { importSecretKey, type Signer } from '#crypto';
+import type WebSocket from 'ws';
+import type { Signer } from '#crypto';
 import * as p from '../src/protocol/index.js';
+import { bundleFor, open, signerOf } from './light-client.js';
 import { startServer, usageOf } from './server-process.js';
 
 const { values, positionals } = parseArgs({
@@ -18,6 +20,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '5' },
     recipients: { type: 'string', default: '1' },
     window: { type: 'string', default: '256' },
+    text: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
@@ -27,85 +30,88 @@ const [seconds, recipients, window] = [
   Number(values.window),
 ];
 const [SENDERS, MAILBOXES, SOCKETS, BUNDLES, PER_FRAME] = [16, 1000, 16, 512, 64];
-const signerOf = (name: string) => importSecretKey(createHash('sha256').update(name).digest());
-const NO_CHECKPOINT = { size: 0, root: new Uint8Array(32), signature: new Uint8Array(64) };
-
-/** Opens a socket with these mailboxes; afterwards `onFrame` gets every frame. */
-function open(
-  url: string,
-  kind: p.SessionKind,
-  signers: Signer[],
-  onFrame: (frame: Buffer, socket: WebSocket) => void,
-): Promise<WebSocket> {
-  return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url, [p.SUBPROTOCOL], { perMessageDeflate: false, maxPayload: 1 << 28 });
-    const nonce = randomBytes(32);
-    socket.on('error', reject);
-    socket.on('open', () => socket.send(p.encodeHello({ kind, nonce, checkpoint: NO_CHECKPOINT })));
-    socket.on('message', (data) => {
-      const frame = data as Buffer;
-      if (frame[0] === p.FRAME.challenge) {
-        const { serverId, challenge } = p.decodeChallenge(frame);
-        const sessions = signers.map(({ publicKey: key, sign }) => {
-          return {
-            key,
-            acknowledged: 0,
-            signature: sign(p.sessionBytes(serverId, kind, challenge, nonce, key)),
-          };
-        });
-        socket.send(p.encodeSession(sessions));
-      } else if (frame[0] === p.FRAME.opened) resolve(socket);
-      else if (frame[0] === p.FRAME.error) reject(new Error(p.decodeError(frame).text));
-      else onFrame(frame, socket);
-    });
-  });
+/** What is counted of a frame. */
+interface Seen {
+  readonly placed: number;
+  readonly epoch: number;
+  /** How many entries in which slot. */
+  readonly links: readonly { readonly slot: number; readonly entries: number }[];
 }
+
+const nothing: Seen = { placed: 0, epoch: 0, links: [] };
+
+function seenInBinary(frame: Buffer): Seen {
+  if (frame[0] === p.FRAME.placed) return { ...nothing, placed: p.getU16(frame, 13) };
+  if (frame[0] !== p.FRAME.deliver) return nothing;
+  const { epoch, mailboxes } = p.decodeDeliver(frame);
+  const links = mailboxes.flatMap((mailbox) =>
+    mailbox.kind === p.MAILBOX_KIND.link ? [{ slot: mailbox.slot, entries: mailbox.entries.length }] : [],
+  );
+  return { ...nothing, epoch: epoch.epoch, links };
+}
+
+function seenInText(text: string): Seen {
+  const frame = JSON.parse(text);
+  if (frame.type === 'placed') return { ...nothing, placed: frame.messages.length };
+  if (frame.type !== 'deliver') return nothing;
+  const links = (frame.mailboxes as { slot: number; entries?: unknown[] }[]).flatMap(({ slot, entries }) =>
+    entries ? [{ slot, entries: entries.length }] : [],
+  );
+  return { ...nothing, epoch: Number(frame.epoch.epoch), links };
+}
+
+const seenIn = (message: Buffer) => (values.text ? seenInText(String(message)) : seenInBinary(message));
 
 const count = { placed: 0, delivered: 0, epochs: new Set<number>() };
 
-function onDelivery(frame: Buffer, socket: WebSocket): void {
-  if (frame[0] !== p.FRAME.deliver) return;
-  const { epoch, mailboxes } = p.decodeDeliver(frame);
-  count.epochs.add(epoch.epoch);
-  const acks: p.Ack[] = [];
-  for (const mailbox of mailboxes) {
-    if (mailbox.kind !== p.MAILBOX_KIND.link) continue;
-    count.delivered += mailbox.entries.length;
-    acks.push({ slot: mailbox.slot, epoch: epoch.epoch });
-  }
-  if (acks.length > 0) socket.send(p.encodeAck(acks));
+function onDelivery(message: Buffer, socket: WebSocket): void {
+  const { epoch, links } = seenIn(message);
+  if (links.length === 0) return;
+  count.epochs.add(epoch);
+  for (const { entries } of links) count.delivered += entries;
+  const acks = links.map(({ slot }) => ({ slot, epoch }));
+  const frame = p.encodeAck(acks);
+  socket.send(values.text ? p.frameToJson(frame) : frame);
+}
+
+/** A bundle as it goes into a submit frame. */
+function asText(bundle: Uint8Array): string {
+  return JSON.stringify(JSON.parse(p.frameToJson(p.encodeSubmit(0, 1, [bundle]))).bundles[0]);
 }
 
 async function startSender(base: string, name: string, mailboxes: readonly Signer[]): Promise<() => void> {
   const pool = Array.from({ length: BUNDLES }, () => {
     const to = new Set<Signer>();
     while (to.size < recipients) to.add(mailboxes[Math.floor(Math.random() * mailboxes.length)]!);
-    const list = [...to].map(({ publicKey }) => ({ mailbox: publicKey, envelope: new Uint8Array(0) }));
-    return p.encodeBundle(list, randomBytes(128), randomBytes(32));
+    const bundle = bundleFor([...to].map(({ publicKey }) => publicKey));
+    return { bundle, text: values.text ? asText(bundle) : '' };
   });
   let next = 1;
   let underWay = 0;
   const pump = (socket: WebSocket) => {
     while (underWay < window) {
       const n = Math.min(PER_FRAME, window - underWay);
-      socket.send(
-        p.encodeSubmit(
-          0,
-          next,
-          Array.from({ length: n }, (_, i) => pool[(next + i) % BUNDLES]!),
-        ),
-      );
+      const chosen = Array.from({ length: n }, (_, i) => pool[(next + i) % BUNDLES]!);
+      if (values.text) {
+        const bundles = chosen.map(({ text }) => text).join(',');
+        socket.send(`{"type":"submit","slot":0,"flags":0,"firstCounter":"${next}","bundles":[${bundles}]}`);
+      } else {
+        const bundles = chosen.map(({ bundle }) => bundle);
+        socket.send(p.encodeSubmit(0, next, bundles));
+      }
       next += n;
       underWay += n;
     }
   };
-  const socket = await open(`${base}/v1/front`, p.SESSION_KIND.front, [signerOf(name)], (frame) => {
-    if (frame[0] !== p.FRAME.placed) return;
-    const placed = p.getU16(frame, 13);
+  const onFrame = (message: Buffer, socket: WebSocket) => {
+    const { placed } = seenIn(message);
+    if (placed === 0) return;
     count.placed += placed;
     underWay -= placed;
     pump(socket);
-  });
+  };
+  const signers = [signerOf(name)];
+  const socket = await open(`${base}/v1/front`, p.SESSION_KIND.front, signers, onFrame, values.text);
   return () => pump(socket);
 }
 
@@ -121,6 +127,7 @@ try {
       p.SESSION_KIND.outbox,
       mailboxes.filter((_, i) => i % SOCKETS === socket),
       onDelivery,
+      values.text,
     );
   }
   const pumps: (() => void)[] = [];

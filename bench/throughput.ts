@@ -26,6 +26,7 @@ import {
   type Gateway,
   type Message,
   type Receipt,
+  type StateChange,
 } from '../src/client/index.js';
 import { type Place, toHex } from '../src/protocol/index.js';
 import { type CpuProfile, readProfile, timeByKind, topFunctions } from './profile.js';
@@ -203,6 +204,10 @@ function choose(mailboxes: readonly Uint8Array[]): Uint8Array[] {
   return [...chosen];
 }
 
+function countFailed({ state }: StateChange): void {
+  if (state === 'failed') audit.unverified++;
+}
+
 async function openReceivers(url: string): Promise<{ gateways: Gateway[]; ids: Uint8Array[] }> {
   const gateways: Gateway[] = [];
   const ids: Uint8Array[] = [];
@@ -215,7 +220,7 @@ async function openReceivers(url: string): Promise<{ gateways: Gateway[]; ids: U
       keys,
       onMessages: (i, messages) => onMessages(numbers[i]!, messages),
     });
-    gateway.events.on('verification-failed', () => audit.unverified++);
+    gateway.on('state', countFailed);
     gateways.push(gateway);
     for (const i of numbers.keys()) ids.push(gateway.id(i));
   }
@@ -225,7 +230,7 @@ async function openReceivers(url: string): Promise<{ gateways: Gateway[]; ids: U
 const say = (line: string) => values.json || process.stdout.write(`${line}\n`);
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const server = await startServer(positionals, values.profile);
+const server = await startServer(positionals, { profile: values.profile });
 try {
   say(
     `server ${server.url}, ${mailboxCount} mailboxes on ${sockets} sockets, ${senderCount} senders × ${window} under way`,
@@ -234,7 +239,7 @@ try {
   const clients: Client[] = [];
   for (let i = 0; i < senderCount; i++)
     clients.push(await connect({ url: server.url, key: seedOf(`sender ${i}`), window }));
-  for (const client of clients) client.on('verification-failed', () => audit.unverified++);
+  for (const client of clients) client.on('state', countFailed);
   const running = clients.map((client, i) => runSender(i, client, ids));
   await pause(warmup * 1000);
   measuring = true;

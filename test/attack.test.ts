@@ -66,8 +66,8 @@ class Witnesses {
     await this.done;
     assert.ok(this.count > 0);
     assert.ok(this.slowest < 2000, `a message took ${this.slowest} ms`);
-    assert.is(this.alice.state, 'open');
-    assert.is(this.bob.state, 'open');
+    assert.is(this.alice.state, 'connected');
+    assert.is(this.bob.state, 'connected');
     await Promise.all([this.alice.close(), this.bob.close()]);
   }
 }

@@ -39,4 +39,35 @@ test('throughput: everything sent is receipted and delivered once, in one order'
   assert.is(result['totalOrder'], true);
 });
 
+async function figuresOf(name: string, ...knobs: string[]) {
+  const { stdout } = await run(process.execPath, [bench(name), '--json', ...knobs]);
+  return JSON.parse(stdout.trim().split('\n').at(-1)!);
+}
+
+test('idle mailboxes: registered, written to, there again after a stop and a kill', async () => {
+  const { rows, starts } = await figuresOf(
+    'idle',
+    '--mailboxes',
+    '2000',
+    '--messages',
+    '500',
+    '--settle',
+    '0',
+  );
+  assert.is(rows.length, 6);
+  for (const { ownMiB } of rows) assert.ok(ownMiB > 0);
+  assert.ok(starts.stopped.sessionSeconds > 0 && starts.killed.sessionSeconds > 0);
+});
+
+// That what waited comes whole and in order the benchmark checks by itself.
+test('idle sockets, readers that do not read, and a crowd that comes back', async () => {
+  const load = ['--live', '2', '--rate', '50', '--seconds', '0.3', '--turns', '1'];
+  const figures = await figuresOf('sockets', '--sockets', '100', '--slow', '4', '--megabytes', '4', ...load);
+  assert.is(figures['all connect at once'].sockets, 100);
+  assert.is(figures['readers that did not read'].readers, 4);
+  assert.ok(figures['readers that did not read'].messagesAfterwards > 0);
+  assert.is(figures['all come back at once'].sockets, 100);
+  assert.ok(figures['after the restart'].messages > 0);
+});
+
 test.run();

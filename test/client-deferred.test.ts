@@ -6,10 +6,12 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importSecretKey, type PublicKey, type Signer } from '#crypto';
 import { Mailbox } from '../src/client/mailbox.js';
+import type { Member } from '../src/client/member.js';
 import type { Message } from '../src/client/message.js';
 import { OutboxSession } from '../src/client/outbox-session.js';
 import { Persister } from '../src/client/persister.js';
 import { SignatureCache } from '../src/client/signature-cache.js';
+import { Stands } from '../src/client/stands.js';
 import { MemoryStore } from '../src/client/store.js';
 import { VerificationError } from '../src/client/verification-error.js';
 import { World } from '../src/client/world.js';
@@ -41,6 +43,7 @@ class Rig {
   readonly errors: unknown[] = [];
   readonly signatures = new SignatureCache();
   readonly session: OutboxSession;
+  readonly member: Member;
   dialed = 0;
 
   constructor() {
@@ -74,25 +77,21 @@ class Rig {
       },
       backoffFirstMs: 1 << 30,
       backoffMostMs: 1 << 30,
+      bufferBytes: 1 << 20,
+      unreadMs: 1 << 30,
     };
     const nothing = () => {};
-    this.session = new OutboxSession(
-      0,
-      [bob],
-      [mailbox],
-      options,
-      1 << 20,
-      this.signatures,
-      undefined,
-      persister,
-      {
-        opened: nothing,
-        lost: nothing,
-        gone: (error) => this.errors.push(error),
-        endOfBacklog: nothing,
-        refused: nothing,
-      },
-    );
+    this.member = memberOf(mailbox);
+    this.session = new OutboxSession(0, [this.member], options, this.signatures, undefined, persister, {
+      opened: nothing,
+      retrying: nothing,
+      ended: (_, error) => this.errors.push(error),
+      gone: (error) => this.errors.push(error),
+      endOfBacklog: nothing,
+      knowsMost: () => true,
+      unread: nothing,
+    });
+    this.session.requests();
     server.open([alice], 9);
     const { opened, frames } = server.open([bob]);
     const { lastEpoch, total, head } = opened[0]!;
@@ -126,6 +125,11 @@ class Rig {
     this.server.submit(alice, recipients, Uint8Array.from(Buffer.from(body)));
     return this.server.epoch()[0]!;
   }
+}
+
+function memberOf(mailbox: Mailbox): Member {
+  const nobody = { sender: null as never, stands: new Stands() };
+  return { index: 0, signer: bob, mailbox, outbox: 0, state: 'connecting', problem: null, ...nobody };
 }
 
 /** A byte of the checkpoint's signature: type, mode, log index and size come before it. */
@@ -176,7 +180,7 @@ test('a forged signature ends it with verification-failed, and nothing of it was
   assert.equal([error.code, error.step], ['verification-failed', 'signature']);
   assert.is(error.frame, frame);
   // What comes behind it changes nothing any more.
-  rig.session.acknowledge(0, 1);
+  rig.session.acknowledge(rig.member, 1);
   await turn();
   assert.equal([rig.saves, rig.told, rig.session.proven.size], [[], [], 0]);
 });

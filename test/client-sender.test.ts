@@ -2,13 +2,13 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importSecretKey } from '#crypto';
+import { Outgoing } from '../src/client/in-flight.js';
 import type { Receipt } from '../src/client/message.js';
-import { Outgoing } from '../src/client/outgoing.js';
 import { Persister } from '../src/client/persister.js';
 import { Sender } from '../src/client/sender.js';
 import { MemoryStore } from '../src/client/store.js';
 import {
-  type CountersignError,
+  CountersignError,
   decodeSubmitHeader,
   ERRORS,
   type ErrorCode,
@@ -62,6 +62,7 @@ class Rig {
     readonly store = new MemoryStore(),
     window = 8,
     maxQueued = 100,
+    proven = true,
   ) {
     const hex = toHex(id);
     const saved = store.load().mailboxes.get(hex);
@@ -74,7 +75,7 @@ class Rig {
       id,
       hex,
       before,
-      { window, windowBytes: 1 << 20, maxQueued, policy },
+      { window, windowBytes: 1 << 20, maxQueued, policy, proven },
       new MessageHasher(new Uint8Array(32)),
       persister,
       {
@@ -99,7 +100,8 @@ class Rig {
   }
 
   receipts(from: number, to: number): void {
-    for (let counter = from; counter <= to; counter++) this.sender.receipt(counter, { counter } as Receipt);
+    for (let counter = from; counter <= to; counter++)
+      this.sender.receipt(counter, { counter, proven: true } as Receipt);
   }
 
   refuse(
@@ -121,6 +123,7 @@ class Rig {
   }
 }
 
+const PLACE = { epoch: 1, inbox: 0, index: 0 };
 const chain = { lastEpoch: 0, total: 0, head: new Uint8Array(32) };
 const KNOWN = {
   acknowledged: chain,
@@ -167,7 +170,7 @@ test('a refused message is rejected; those behind it are numbered anew once all 
   rig.send('g');
   assert.equal(await rig.sent(), [], 'a is not answered yet, e and f neither');
   rig.refuse('counter-gap', 5, 2);
-  rig.sender.placed(1);
+  rig.sender.placed(1, PLACE);
   assert.equal(await rig.sent(), ['2: c d e f', '6: g']);
   assert.equal(rig.results, ['b no-such-mailbox']);
   rig.receipts(1, 6);
@@ -181,7 +184,7 @@ test('a refusal at the very end frees its counter', async () => {
   rig.send('a', 'b');
   await turn();
   rig.refuse('bundle-too-large', 2, 1);
-  rig.sender.placed(1);
+  rig.sender.placed(1, PLACE);
   rig.send('c');
   await turn();
   assert.equal(rig.frames, ['1: a b', '2: c']);
@@ -195,7 +198,7 @@ test('a full mailbox gives back at once all that names it, and the others go on 
   rig.refuse('mailbox-full', 2, 1, 60_000, other);
   assert.equal(rig.results, ['B mailbox-full', 'D mailbox-full', 'F mailbox-full']);
   rig.refuse('counter-gap', 3, 2);
-  rig.sender.placed(1);
+  rig.sender.placed(1, PLACE);
   assert.equal(await rig.sent(), [], 'what is in flight is not answered yet');
   rig.refuse('counter-gap', 5, 2);
   assert.equal(await rig.sent(), ['2: c e']);
@@ -215,17 +218,6 @@ test('when its own mailbox is full everything is given back', async () => {
   assert.equal(rig.results, ['A mailbox-full', 'b mailbox-full', 'C mailbox-full']);
   rig.send('D');
   assert.equal(await rig.sent(), ['1: D']);
-});
-
-test('a receipt that was let go is not waited for once a later one comes', async () => {
-  const rig = new Rig(new MemoryStore(), 3);
-  rig.sender.opened(0, 0);
-  rig.send('a', 'b', 'c', 'd');
-  await rig.sent();
-  rig.receipts(3, 3);
-  await turn();
-  assert.equal(rig.results, ['a counter-expired', 'b counter-expired', 'c at 3']);
-  assert.equal(await rig.sent(), ['4: d']);
 });
 
 test('busy waits as long as the server says and sends the same again', async () => {
@@ -318,6 +310,74 @@ test('only what was sent with a counter may be in the chain under it', async () 
   await turn();
   assert.not(rig.sender.own.matches(1, new Uint8Array(32), 0));
   assert.not(rig.sender.own.matches(2, new Uint8Array(32), 0));
+});
+
+test('what lies in a gap of the chain is asked for, rejected, and does not stop what lies behind', async () => {
+  const rig = new Rig();
+  rig.sender.opened(0, 0);
+  rig.send('a', 'b', 'c');
+  assert.equal(await rig.sent(), ['1: a b c']);
+  rig.sender.disconnected();
+  rig.sender.opened(0, 3);
+  assert.equal(await rig.sent(), [], 'what the server knows is not sent again …');
+  rig.sender.lose(5);
+  assert.equal(await rig.sent(), ['1: a b c'], '… but to learn where it is');
+  rig.sender.placed(1, { epoch: 4, inbox: 0, index: 0 });
+  rig.sender.placed(2, { epoch: 6, inbox: 0, index: 0 });
+  assert.equal(rig.results, ['a receipt-lost']);
+  rig.sender.disconnected();
+  rig.sender.opened(0, 3);
+  assert.equal(await rig.sent(), ['2: b c'], 'what is not known yet is asked for again');
+  rig.refuse('busy', 2, 2, 1);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assert.equal(await rig.sent(), ['2: b c']);
+  rig.receipts(3, 3);
+  rig.send('d');
+  assert.equal(await rig.sent(), ['4: d']);
+  assert.equal(rig.results, ['a receipt-lost', 'b receipt-lost', 'c at 3']);
+});
+
+test('without proof: places in the order of sending, asked for again, a new life included', async () => {
+  const store = new MemoryStore();
+  const first = new Rig(store, 8, 100, false);
+  first.sender.opened(0, 0);
+  first.send('a', 'b', 'c', 'd');
+  assert.equal(await first.sent(), ['1: a b c d']);
+  first.sender.placed(1, PLACE);
+  await turn();
+  assert.equal(first.results, ['a at 1']);
+  first.sender.disconnected();
+  first.sender.opened(0, 3);
+  assert.equal(await first.sent(), ['2: b c d'], 'b and c for their places, d because it is not there');
+  first.sender.placed(3, PLACE);
+  await turn();
+  assert.equal(first.results, ['a at 1']);
+  first.sender.placed(2, PLACE);
+  await turn();
+  assert.equal(first.results, ['a at 1', 'b at 2', 'c at 3']);
+  const second = new Rig(store, 8, 100, false);
+  second.sender.opened(0, 4);
+  second.send('e');
+  assert.equal(await second.sent(), ['4: d e']);
+  second.refuse('counter-expired', 4, 1);
+  second.sender.placed(5, PLACE);
+  await turn();
+  assert.equal(second.results, ['e at 5']);
+  assert.equal(second.conflicts, []);
+});
+
+test('receipts that are delayed come as events', async () => {
+  const rig = new Rig(new MemoryStore(), 1);
+  rig.sender.opened(0, 0);
+  rig.send('a', 'b');
+  await rig.sent();
+  rig.sender.delay(new CountersignError('receipt-delayed', ''));
+  assert.equal(rig.results, ['a receipt-delayed', 'b receipt-delayed']);
+  rig.receipts(1, 1);
+  assert.equal(await rig.sent(), ['2: b']);
+  rig.receipts(2, 2);
+  await turn();
+  assert.is(rig.late, 2);
 });
 
 test.run();

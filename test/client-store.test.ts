@@ -121,4 +121,17 @@ test('the file is rewritten when most of it is past, and says the same', async (
   assert.equal(await reopened(join(directory, 'compact all')), expected(steps.length));
 });
 
+test('one client at a time has the file: another is refused with a code, and may have it afterwards', async () => {
+  const path = join(directory, 'locked');
+  const first = new FileStore(path);
+  await first.load();
+  await first.save(steps[0]!);
+  const error = await reopened(path).catch((error: CountersignError) => error);
+  assert.is((error as CountersignError).code, 'store-locked');
+  assert.is((error as CountersignError).temporary, true);
+  await first.save(steps[1]!);
+  await first.close();
+  assert.equal(await reopened(path), expected(2));
+});
+
 test.run();

@@ -54,6 +54,7 @@ test('with no source at all the defaults hold', () => {
     limits: {
       messagesPerEpoch: 65536,
       bytesPerEpoch: 33554432,
+      entriesPerEpoch: 262144,
       recipients: 1024,
       bodyBytes: 262144,
       envelopeBytes: 4096,
@@ -67,6 +68,10 @@ test('with no source at all the defaults hold', () => {
       mailboxesPerSocket: 4096,
       handshakeMs: 10000,
       bytesInFlight: 4194304,
+      bytesInFlightInAll: 268435456,
+      silenceMs: 60000,
+      busyAfterMs: 2000,
+      busyRetryMs: 1000,
     },
   });
 });

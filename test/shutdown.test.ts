@@ -140,9 +140,9 @@ test('a client comes back when it was told to, and by its own back-off the next 
   const backoff = { backoffFirstMs: 1, backoffMostMs: 1 };
   const options = { kind: 1, world: null as never, dial, url: () => 'ws://x', ...backoff } as const;
   const nothing = () => {};
-  const hears = { opened: nothing, frame: nothing, lost: nothing, gone: nothing };
+  const hears = { opened: nothing, frame: nothing, lost: nothing, gone: nothing, retrying: nothing };
   const checkpoint = () => NO_CHECKPOINT;
-  const connection = new Connection(options, { signers: [], checkpoint, acknowledged: () => 0, ...hears });
+  const connection = new Connection(options, { checkpoint, requests: () => [], ...hears });
   connection.start();
   while (dialled.length < 4) await pass(5);
   connection.close();

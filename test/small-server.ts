@@ -96,6 +96,7 @@ export class SmallServer {
         seedOf: ({ kind, index }) => seed(`${kind} ${index}`),
         checkInputs: true,
         bytesInFlight: 1 << 30,
+        bytesInFlightInAll: 1 << 30,
         flushEpochs: 100,
         quota: { unacknowledgedEpochs: 2 ** 31, unacknowledgedBytes: Number.MAX_SAFE_INTEGER },
         later: (step) => this.timers.push(step),

@@ -14,6 +14,7 @@ const LIMITS = {
   bundlesPerFrame: 8,
   messagesPerEpoch: 20,
   bytesPerEpoch: 4000,
+  entriesPerEpoch: 80,
 };
 const known = new Set(['ann', 'bob', 'cid', 'dan'].map((name) => named(name).toString('hex')));
 const directory = {

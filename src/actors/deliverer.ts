@@ -24,6 +24,8 @@ export interface DelivererOptions {
   readonly actorPosition: number;
   /** Bytes a socket may have outstanding before it is left alone. */
   readonly bytesInFlight: number;
+  /** All sockets together; once they have so much, each may have an equal share of it. */
+  readonly bytesInFlightInAll: number;
   /** Where a mailbox's chain stands, uncommitted epoch included. */
   readonly stateOf: (mailbox: string) => MailboxState;
   /** Takes an acknowledgment that came before its epoch was sent on this socket. */
@@ -38,9 +40,6 @@ export interface DelivererOptions {
 const EPOCHS_PER_STEP = 64;
 const BYTES_PER_STEP = 2 << 20;
 const EPOCHS_PER_TURN = 8;
-/** Once all sockets of the outbox have so much outstanding, each may have only a little. */
-const MAX_IN_FLIGHT = 256 << 20;
-const CROWDED_BYTES_IN_FLIGHT = 64 << 10;
 
 export class Deliverer {
   private readonly connections = new Map<number, Connection>();
@@ -186,8 +185,9 @@ export class Deliverer {
 
   /** Bytes that a socket may have outstanding: less for each when all of them together have much. */
   private hasRoom(connection: Connection): boolean {
-    const most = this.inFlight < MAX_IN_FLIGHT ? this.options.bytesInFlight : CROWDED_BYTES_IN_FLIGHT;
-    return connection.inFlight < most;
+    const { bytesInFlight, bytesInFlightInAll } = this.options;
+    if (this.inFlight < bytesInFlightInAll) return connection.inFlight < bytesInFlight;
+    return connection.inFlight < Math.min(bytesInFlight, bytesInFlightInAll / this.connections.size);
   }
 
   /** However many sockets have room at once, there is one step for all of them. */
@@ -271,12 +271,12 @@ export class Deliverer {
 
   // ---- frames
 
-  /** Sends an epoch's links and stills of one socket, in one frame or, when they are many, in several. */
+  /** Sends an epoch's links and stills of one socket, in one frame or several; for the first there was room. */
   private deliver(connection: Connection, epoch: CommittedEpoch, due: readonly Due[]): void {
     const sorted =
       due.length === 1 ? due : [...due].sort((a, b) => positionOf(epoch, a) - positionOf(epoch, b));
     for (let next = 0; next < sorted.length; ) {
-      if (!this.hasRoom(connection)) {
+      if (next > 0 && !this.hasRoom(connection)) {
         for (const { subscription } of sorted.slice(next)) this.fallBehind(subscription);
         break;
       }

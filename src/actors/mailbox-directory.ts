@@ -7,7 +7,7 @@ import { FULL, type MailboxesFull, type StoreReader } from './messages.js';
 import { idKey, TABLE } from './store-keys.js';
 
 /** Ids remembered: at most twice this many. */
-const GENERATION = 200_000;
+const GENERATION = 50_000;
 
 export class MailboxDirectory {
   private recent = new Set<string>();

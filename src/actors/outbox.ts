@@ -59,6 +59,7 @@ export interface OutboxOptions extends SignerOptions {
   readonly lastEpoch: number;
   readonly flushEpochs: number;
   readonly bytesInFlight: number;
+  readonly bytesInFlightInAll: number;
   /** The newest at start. */
   readonly checkpoint: Checkpoint;
   /** Position of this outbox's attestation in the epoch leaf, of how many. */

@@ -77,6 +77,7 @@ export interface PipelineOptions {
   readonly quota: QuotaLimits;
   /** Runs a step after what waits for this thread has had its turn. */
   readonly later: (step: () => void) => void;
+  readonly bytesInFlightInAll: number;
   /** Epochs between two writes of changed sender and mailbox states. */
   readonly flushEpochs: number;
   readonly reader: StoreReader;
@@ -192,8 +193,8 @@ function makeStage(actor: Address, options: PipelineOptions, send: Send): Stage 
       return new Receiver({ ...common, routers: plan.inboxes, receiverOf }, send);
     case 'outbox': {
       const position = actorPosition(manifest, ROLE.outbox, index);
-      const { bytesInFlight, checkpoint, quota, later } = options;
-      const delivering = { bytesInFlight, checkpoint, actorPosition: position };
+      const { bytesInFlight, bytesInFlightInAll, checkpoint, quota, later } = options;
+      const delivering = { bytesInFlight, bytesInFlightInAll, checkpoint, actorPosition: position };
       return new Outbox({ ...common, ...delivering, quota, later, receiverOf }, send);
     }
     case 'sequencer': {

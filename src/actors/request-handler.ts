@@ -57,9 +57,6 @@ export interface RequestHandlerOptions extends SessionsOptions {
   readonly defer: (run: () => void) => void;
 }
 
-/** A frame waits this long for room in an epoch before it is refused as `busy`. */
-const BUSY_AFTER_MS = 2000;
-const BUSY_RETRY_MS = 1000;
 /** Who sends to a full mailbox may ask again then; its owner may take days. */
 const FULL_RETRY_MS = 60_000;
 
@@ -253,7 +250,7 @@ export class RequestHandler implements Stage {
   }
 
   private refuseLongHeld(): void {
-    const before = this.options.now() - BUSY_AFTER_MS;
+    const before = this.options.now() - this.options.live().busyAfterMs;
     for (const connection of [...this.waiting]) {
       if ((connection.heldSince ?? before) > before) continue;
       const frames = connection.held;
@@ -274,7 +271,10 @@ export class RequestHandler implements Stage {
     const { slot, firstCounter, count } = decodeSubmitHeader(frame);
     const { number } = ERRORS.busy;
     const text = 'the epoch is full';
-    socket.send(encodeError({ number, slot, firstCounter, count, retryAfterMs: BUSY_RETRY_MS, text }), false);
+    socket.send(
+      encodeError({ number, slot, firstCounter, count, retryAfterMs: this.options.live().busyRetryMs, text }),
+      false,
+    );
   }
 
   // ---- the operator

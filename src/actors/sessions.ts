@@ -35,6 +35,9 @@ export interface LiveSettings {
   readonly mailboxesPerSocket: number;
   /** Whether a valid session of an unknown key makes its mailbox. */
   readonly openMailboxes: boolean;
+  /** A frame waits this long for room in an epoch before it is refused as `busy`, and when to try again. */
+  readonly busyAfterMs: number;
+  readonly busyRetryMs: number;
 }
 
 export interface SessionsOptions {

@@ -13,10 +13,13 @@ export interface StateCodec<V> {
   decode(bytes: Uint8Array): V;
 }
 
-/** So many changes are written with the next epoch, however recent the last flush is. */
-export const FLUSH_CHANGED = 50_000;
-/** Clean entries kept in memory: at most twice this many. */
-const GENERATION = 50_000;
+/**
+ * So many changes are written with the next epoch, however recent the last flush is. Each may touch a
+ * page of the store of its own, and the database keeps the memory of the most pages it ever wrote at once.
+ */
+export const FLUSH_CHANGED = 8192;
+/** Clean entries kept in memory: at most twice this many, of some 800 bytes for a mailbox. */
+const GENERATION = 20_000;
 
 export class StateTable<K, V> {
   private dirty = new Map<K, V>();

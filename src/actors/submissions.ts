@@ -28,6 +28,8 @@ export interface SubmissionLimits extends BundleLimits {
   readonly bundlesPerFrame: number;
   readonly messagesPerEpoch: number;
   readonly bytesPerEpoch: number;
+  /** Recipients plus one, summed over the messages: bounds the work of fan-out. */
+  readonly entriesPerEpoch: number;
 }
 
 /** Where a frame came from. */
@@ -53,8 +55,6 @@ interface Bad {
 }
 
 const CHUNK_BYTES = 1 << 20;
-/** Mailbox entries that an epoch may have, per message it may have: bounds the work of fan-out. */
-const ITEMS_PER_MESSAGE = 4;
 
 export class Submissions {
   private readonly memory = new Memory();
@@ -79,10 +79,10 @@ export class Submissions {
   /** Whether the inbox's epoch has room for a frame of so many bytes and bundles. An empty one takes any frame. */
   hasRoom(inbox: number, bytes: number, bundles: number): boolean {
     const queued = this.queued[inbox]!;
-    const { bytesPerEpoch, messagesPerEpoch } = this.limits;
+    const { bytesPerEpoch, messagesPerEpoch, entriesPerEpoch } = this.limits;
     if (queued.messages === 0) return true;
     if (queued.bytes + bytes > bytesPerEpoch || queued.messages + bundles > messagesPerEpoch) return false;
-    return queued.items < messagesPerEpoch * ITEMS_PER_MESSAGE;
+    return queued.items < entriesPerEpoch;
   }
 
   /**

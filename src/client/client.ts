@@ -1,19 +1,20 @@
 /** Client: one key, one mailbox. A gateway of one, with a loop to read from. */
-import type { Checkpoint, Manifest } from '../protocol/index.js';
-import { Gateway } from './gateway.js';
+import type { Checkpoint, CountersignError, Manifest } from '../protocol/index.js';
+import type { Gateway, StillOptions } from './gateway.js';
 import type { GatewayEvents, State } from './gateway-events.js';
 import type { Resumed } from './mailbox.js';
 import type { Message, Receipt } from './message.js';
 import { MessageQueue, type QueueOptions } from './message-queue.js';
+import { openGateway } from './open-gateway.js';
 import { type GatewayOptions, settingsOf } from './options.js';
 import type { SendOptions } from './outgoing-bundle.js';
 import type { Dial } from './socket.js';
 import type { Stand } from './stands.js';
 
-export interface ClientOptions extends Omit<GatewayOptions, 'keys'> {
+export interface ClientOptions extends Omit<GatewayOptions, 'keys' | 'mailboxesPerSocket'> {
   /** Secret seed, 32 bytes. */
   readonly key: Uint8Array;
-  /** Called with the client before anything can happen: the place to listen to first events. */
+  /** Called with the client's `on` before anything can happen: the place to listen to first events. */
   readonly onReady?: (on: Client['on']) => void;
 }
 
@@ -23,17 +24,20 @@ export class Client {
     private readonly queue: MessageQueue,
   ) {}
 
+  /** @internal */
   static async connect(options: ClientOptions, dial: Dial): Promise<Client> {
+    const { key, onReady, ...rest } = options;
     const queue = new MessageQueue();
-    const gateway = await Gateway.open(
-      { ...options, keys: [options.key] },
+    const gateway = await openGateway(
+      { ...rest, keys: [key] },
       settingsOf(options, dial),
       (_, messages, taken) => queue.push(messages, taken),
       (opening) => {
-        opening.events.on('state', (state) => {
-          if (isFinal(state)) queue.end(state === 'closed' ? null : opening.problem);
+        opening.on('state', ({ state, reason }) => {
+          if (state === 'closed') queue.end(null);
+          else if (state !== 'connecting' && state !== 'connected') queue.end(reason);
         });
-        options.onReady?.((name, listener) => opening.events.on(name, listener));
+        onReady?.((name, listener) => opening.on(name, listener));
       },
     );
     return new Client(gateway, queue);
@@ -58,19 +62,25 @@ export class Client {
   }
 
   get state(): State {
-    return this.gateway.state;
+    return this.gateway.state(0);
   }
 
-  /** `fresh`: a new key. `continued`: from the store. `from-server`: an old key with a new store. */
+  /** Why it is over; null while it is not. */
+  get problem(): CountersignError | null {
+    return this.gateway.problem(0);
+  }
+
+  /** What the newest session could go on from: everything, or not. Current whenever `connected` is told. */
   get resumed(): Resumed {
-    return this.gateway.resumed(0);
+    return this.gateway.resumed(0)!;
   }
 
+  /** Returns the way to unsubscribe. */
   on<Name extends keyof GatewayEvents>(
     name: Name,
     listener: (value: GatewayEvents[Name]) => void,
   ): () => void {
-    return this.gateway.events.on(name, listener);
+    return this.gateway.on(name, listener);
   }
 
   /** Resolves once the message is proven to stand in the order. Rejects with a coded error. */
@@ -78,14 +88,14 @@ export class Client {
     return this.gateway.send(0, options);
   }
 
-  /** Messages in order, each once. Ends when the client is closed; throws when it fails. */
+  /** Messages in order, each once. Ends when the client or the signal says so; throws when the client fails. */
   mailbox(options?: QueueOptions): AsyncIterableIterator<Message, undefined> {
     return this.queue.read(options);
   }
 
   /** Asks the server to prove where the mailbox stands now: that nothing is held back. */
-  still(): Promise<Stand> {
-    return this.gateway.still(0);
+  still(options?: StillOptions): Promise<Stand> {
+    return this.gateway.still(0, options);
   }
 
   /** The whole claim, in binary form, behind a message or a receipt. */
@@ -98,8 +108,4 @@ export class Client {
     this.queue.end(null);
     return this.gateway.close();
   }
-}
-
-function isFinal(state: State): boolean {
-  return state === 'closed' || state === 'failed' || state === 'displaced';
 }

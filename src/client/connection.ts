@@ -17,6 +17,7 @@ import {
   equalBytes,
   errorCode,
   FRAME,
+  NO_SLOT,
   type OpenedMailbox,
   type SessionKind,
   SIGNATURE_BYTES,
@@ -28,15 +29,29 @@ import type { Dial, Socket } from './socket.js';
 import { overFrame, VerificationError } from './verification-error.js';
 import type { World } from './world.js';
 
-/** The mailboxes of a connection; the position is the slot. */
+/** A mailbox to open: whose it is, and the epoch through which its mail is acknowledged. */
+export interface Request {
+  readonly signer: Signer;
+  readonly acknowledged: number;
+}
+
+/** The next attempt to open the socket: the how many-th in a row, when, and what the last one ended with. */
+export interface Retry {
+  readonly attempt: number;
+  readonly retryInMs: number;
+  readonly reason: CountersignError;
+}
+
 export interface ConnectionHost {
-  readonly signers: readonly Signer[];
   checkpoint(): Checkpoint;
-  acknowledged(slot: number): number;
-  /** All mailboxes are answered. Throws what ends the client. */
+  /** The mailboxes of the next session; the position is the slot. */
+  requests(): readonly Request[];
+  /** All mailboxes are answered, refused ones too. Throws what ends the client. */
   opened(mailboxes: readonly OpenedMailbox[]): void;
   frame(type: number, frame: Uint8Array): void;
+  /** An open socket is lost. */
   lost(): void;
+  retrying(retry: Retry): void;
   /** The connection is over for good. */
   gone(error: CountersignError): void;
 }
@@ -66,11 +81,16 @@ export class Connection {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly backoff: Backoff;
   private nonce: Uint8Array = new Uint8Array(32);
+  private asked = 0;
   private opened: OpenedMailbox[] = [];
   /** What came for the first mailboxes before the last ones were answered. */
   private early: Uint8Array[] = [];
   /** Counts attempts, so that a socket of an earlier one is not listened to. */
   private attempt = 0;
+  /** Attempts since the socket was open. */
+  private inRow = 0;
+  /** What the server said before it closed the socket. */
+  private told: CountersignError | null = null;
   private lastError: CountersignError | null = null;
   /** When the server wants to see this client again, if it has said so. */
   private awayMs = 0;
@@ -93,6 +113,8 @@ export class Connection {
 
   start(): void {
     this.state = 'dialing';
+    this.told = null;
+    this.inRow++;
     const attempt = ++this.attempt;
     this.timer = setTimeout(() => this.drop('handshake takes too long'), HANDSHAKE_MS);
     Promise.resolve()
@@ -151,12 +173,11 @@ export class Connection {
 
   /** An error about the whole connection: the server closes it next. */
   private isForAll(frame: Uint8Array): boolean {
-    const { number, text, retryAfterMs } = overFrame(frame, () => decodeError(frame));
-    const code = errorCode(number);
-    if (!code || !isClosing(code)) return false;
-    this.lastError = new CountersignError(code, text);
+    const { number, slot, text, retryAfterMs } = overFrame(frame, () => decodeError(frame));
+    if (slot !== NO_SLOT) return false;
+    this.told = new CountersignError(errorCode(number) ?? 'session-refused', text);
     this.awayMs = Math.min(retryAfterMs, MOST_AWAY_MS);
-    return code !== 'displaced' || this.state !== 'open';
+    return true;
   }
 
   private answer(frame: Uint8Array): void {
@@ -166,12 +187,13 @@ export class Connection {
       throw new CountersignError('wrong-server', 'another server answers at this address');
     if (!equalBytes(manifestHash, world.manifestHash))
       throw new VerificationError('manifest', 'the server has another manifest', frame);
-    const requests = this.host.signers.map((signer, slot) => ({
+    const requests = this.host.requests().map(({ signer, acknowledged }) => ({
       key: signer.publicKey,
-      acknowledged: this.host.acknowledged(slot),
+      acknowledged,
       signature: signer.sign(sessionBytes(serverId, kind, challenge, this.nonce, signer.publicKey)),
     }));
     this.state = 'opening';
+    this.asked = requests.length;
     const frames: Uint8Array[] = [];
     for (let from = 0; from < requests.length; from += SESSIONS_PER_FRAME)
       frames.push(encodeSession(requests.slice(from, from + SESSIONS_PER_FRAME)));
@@ -180,15 +202,15 @@ export class Connection {
 
   private collect(frame: Uint8Array): void {
     this.opened.push(...overFrame(frame, () => decodeOpened(frame)));
-    const missing = this.host.signers.length - this.opened.length;
+    const missing = this.asked - this.opened.length;
     if (missing < 0) throw new VerificationError('format', 'more mailboxes opened than asked for', frame);
     if (missing > 0) return;
     clearTimeout(this.timer);
-    for (const { error } of this.opened) if (error !== 0) throw refusal(error);
     this.state = 'open';
+    this.inRow = 0;
     this.lastError = null;
     this.host.opened(this.opened);
-    for (const each of this.early.splice(0)) this.host.frame(each[0]!, each);
+    for (const each of this.early.splice(0)) if (this.isOpen) this.host.frame(each[0]!, each);
   }
 
   /** The server has proven that it is alive and well. */
@@ -218,16 +240,18 @@ export class Connection {
   private closed(code: number, reason: string): void {
     const stayAway = code === ERRORS.displaced.close || (code >= 3500 && code <= 3999);
     if (!stayAway) return this.retry(reason || `closed with code ${code}`);
-    const why: ErrorCode = code === ERRORS.displaced.close ? 'displaced' : 'closed';
-    this.giveUp(this.lastError ?? new CountersignError(why, reason || `closed with code ${code}`), code);
+    const why: ErrorCode = code === ERRORS.displaced.close ? 'displaced' : 'session-refused';
+    this.giveUp(this.told ?? new CountersignError(why, reason || `closed with code ${code}`), code);
   }
 
   private retry(why: string): void {
-    this.lastError ??= new CountersignError('connection-lost', why);
+    const reason = this.told ?? new CountersignError('connection-lost', why);
+    this.lastError = reason;
     this.leave('waiting');
-    const delay = this.awayMs || this.backoff.next();
+    const retryInMs = this.awayMs || this.backoff.next();
     this.awayMs = 0;
-    this.timer = setTimeout(() => this.start(), delay);
+    this.timer = setTimeout(() => this.start(), retryInMs);
+    this.host.retrying({ attempt: this.inRow + 1, retryInMs, reason });
   }
 
   private leave(state: State): void {
@@ -250,19 +274,7 @@ export class Connection {
   close(): void {
     if (this.state === 'gone') return;
     const { socket } = this;
-    this.state = 'gone';
     this.leave('gone');
     socket?.close(1000, 'closed');
   }
-}
-
-function refusal(number: number): CountersignError {
-  const code = errorCode(number) ?? 'session-refused';
-  if (code === 'ack-unknown-epoch')
-    return new VerificationError('resume', 'the server does not know what was verified and acknowledged');
-  return new CountersignError(code, 'the server does not open this mailbox');
-}
-
-function isClosing(code: ErrorCode): boolean {
-  return 'close' in ERRORS[code];
 }

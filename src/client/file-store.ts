@@ -6,11 +6,13 @@
  *
  * A batch is one `save`, on disk (fdatasync) before the save is done. A crash can only tear the last batch:
  * it is dropped when the file is opened, and nobody had been told of it. Anything else is `store-corrupt`.
+ * One client at a time has it: the directory `<path>.lock` beside it is its lock.
  */
 import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { sha256 } from '#crypto';
 import { ascii, CountersignError, FormatError, getU32, sameBytes, Writer } from '../protocol/index.js';
+import { type DirectoryLock, LockError, lockDirectory } from './directory-lock.js';
 import { applyChange, type Change, nothingSaved, type Saved, type Store } from './store.js';
 import { changesOf, decodeChanges, encodeChange } from './store-format.js';
 
@@ -22,6 +24,7 @@ const COMPACT_BYTES = 4 << 20;
 export class FileStore implements Store {
   private readonly saved = nothingSaved();
   private handle: FileHandle | null = null;
+  private lock: DirectoryLock | null = null;
   private length = 0;
   private compactAt = COMPACT_BYTES;
 
@@ -30,8 +33,25 @@ export class FileStore implements Store {
     private readonly compactBytes = COMPACT_BYTES,
   ) {}
 
-  /** Throws `CountersignError` `store-corrupt` when the file is not what this store wrote. */
+  /**
+   * Throws `CountersignError`: `store-locked` when another client has it open, `store-corrupt` when the file is
+   * not what this store wrote.
+   */
   async load(): Promise<Saved> {
+    this.lock = await lockDirectory(`${this.path}.lock`).catch((error: unknown) => {
+      if (!(error instanceof LockError)) throw error;
+      const code = error.reason === 'taken' ? 'store-locked' : 'store-unusable';
+      throw new CountersignError(code, `${this.path}: ${error.message}`, { cause: error });
+    });
+    try {
+      return await this.read();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  private async read(): Promise<Saved> {
     const bytes = await readIfThere(this.path);
     if (bytes && bytes.length >= MAGIC.length) {
       this.length = this.replay(bytes);
@@ -103,8 +123,11 @@ export class FileStore implements Store {
   }
 
   async close(): Promise<void> {
-    await this.handle?.close();
+    const { handle, lock } = this;
     this.handle = null;
+    this.lock = null;
+    await handle?.close();
+    await lock?.release();
   }
 }
 

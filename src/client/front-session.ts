@@ -1,5 +1,4 @@
-/** Front session: one socket to the request handlers with all senders; frames out, hints and refusals in. */
-import type { Signer } from '#crypto';
+/** Front session: one socket to the request handlers with many senders; frames out, hints and refusals in. */
 import {
   type Checkpoint,
   CountersignError,
@@ -8,30 +7,43 @@ import {
   type ErrorFrame,
   errorCode,
   FRAME,
-  NO_SLOT,
   type OpenedMailbox,
   type Placed,
   SESSION_KIND,
 } from '../protocol/index.js';
-import { Connection, type ConnectionHost, type ConnectionOptions } from './connection.js';
-import type { Sender } from './sender.js';
+import {
+  Connection,
+  type ConnectionHost,
+  type ConnectionOptions,
+  type Request,
+  type Retry,
+} from './connection.js';
+import { type Member, refusal } from './member.js';
 import { overFrame, VerificationError } from './verification-error.js';
 
-export interface FrontHost {
-  checkpoint(): Checkpoint;
+/** What both kinds of sessions tell the gateway. */
+export interface SessionHost {
+  /** Every mailbox is answered. */
   opened(): void;
-  lost(): void;
-  gone(error: CountersignError, slot: number): void;
-  placed(placed: Placed): void;
+  retrying(retry: Retry): void;
+  /** One mailbox is over. */
+  ended(member: Member, error: CountersignError): void;
+  /** The whole socket is, for good. */
+  gone(error: CountersignError): void;
+}
+
+export interface FrontHost extends SessionHost {
+  checkpoint(): Checkpoint;
+  placed(member: Member, placed: Placed): void;
 }
 
 export class FrontSession implements ConnectionHost {
   readonly connection: Connection;
+  private slots: readonly Member[] = [];
   private outgoing: Uint8Array[] = [];
 
   constructor(
-    readonly signers: readonly Signer[],
-    private readonly senders: readonly Sender[],
+    readonly members: readonly Member[],
     options: Omit<ConnectionOptions, 'kind'>,
     private readonly afterSaves: (run: () => void) => void,
     private readonly host: FrontHost,
@@ -43,26 +55,37 @@ export class FrontSession implements ConnectionHost {
     return this.host.checkpoint();
   }
 
-  acknowledged(): number {
-    return 0;
+  requests(): Request[] {
+    this.slots = this.members.filter(({ problem }) => !problem);
+    return this.slots.map(({ signer }) => ({ signer, acknowledged: 0 }));
   }
 
   opened(opened: readonly OpenedMailbox[]): void {
-    opened.forEach(({ lastCounter }, slot) => {
-      this.senders[slot]!.opened(slot, lastCounter);
-    });
     this.connection.alive();
+    opened.forEach(({ error, lastCounter }, slot) => {
+      const member = this.slots[slot]!;
+      if (member.problem) return;
+      if (error !== 0) this.host.ended(member, refusal(error));
+      else member.sender.opened(slot, lastCounter);
+    });
     this.host.opened();
   }
 
   lost(): void {
     this.outgoing = [];
-    for (const sender of this.senders) sender.disconnected();
-    this.host.lost();
+    for (const { sender } of this.members) sender.disconnected();
+  }
+
+  retrying(retry: Retry): void {
+    this.host.retrying(retry);
   }
 
   gone(error: CountersignError): void {
-    this.host.gone(error, NO_SLOT);
+    this.host.gone(error);
+  }
+
+  close(): void {
+    this.connection.close();
   }
 
   /** Frames of all senders of a turn go out together. */
@@ -80,9 +103,11 @@ export class FrontSession implements ConnectionHost {
   frame(type: number, frame: Uint8Array): void {
     if (type === FRAME.placed) {
       const placed = overFrame(frame, () => decodePlaced(frame));
-      const sender = this.senderAt(placed.slot, frame);
-      for (const { counter } of placed.messages) sender.placed(counter);
-      this.host.placed(placed);
+      const member = this.memberAt(placed.slot, frame);
+      const { epoch, inbox } = placed;
+      for (const { counter, index } of placed.messages)
+        member.sender.placed(counter, { epoch, inbox, index });
+      this.host.placed(member, placed);
     } else if (type === FRAME.error) {
       this.refused(
         overFrame(frame, () => decodeError(frame)),
@@ -94,15 +119,14 @@ export class FrontSession implements ConnectionHost {
   }
 
   private refused(error: ErrorFrame, frame: Uint8Array): void {
-    const code = errorCode(error.number);
-    if (code === 'displaced')
-      return this.host.gone(new CountersignError('displaced', error.text), error.slot);
-    if (error.count > 0) this.senderAt(error.slot, frame).refused(error);
+    if (errorCode(error.number) === 'displaced')
+      this.host.ended(this.memberAt(error.slot, frame), new CountersignError('displaced', error.text));
+    else if (error.count > 0) this.memberAt(error.slot, frame).sender.refused(error);
   }
 
-  private senderAt(slot: number, frame: Uint8Array): Sender {
-    const sender = this.senders[slot];
-    if (!sender) throw new VerificationError('slot', `slot ${slot} is not open`, frame);
-    return sender;
+  private memberAt(slot: number, frame: Uint8Array): Member {
+    const member = this.slots[slot];
+    if (!member) throw new VerificationError('slot', `slot ${slot} is not open`, frame);
+    return member;
   }
 }

@@ -1,22 +1,31 @@
 /** What a client and a gateway tell, by name. `mailbox` is the position of its key; 0 for a client. */
 import type { CountersignError, Placed } from '../protocol/index.js';
 import type { Receipt } from './message.js';
-import type { VerificationError } from './verification-error.js';
 
-/** `displaced`, `failed` and `closed` are for good. */
-export type State = 'connecting' | 'open' | 'reconnecting' | 'displaced' | 'failed' | 'closed';
+/**
+ * A mailbox is `connecting` until its sockets are open, then `connected`, and `connecting` again whenever one
+ * is lost. The others are for good: `displaced` (a newer session of the key), `refused` (by the server),
+ * `failed` (the server does not prove what it says, or the store does not work), `closed` (by the application).
+ */
+export type State = 'connecting' | 'connected' | 'displaced' | 'refused' | 'failed' | 'closed';
+
+export interface StateChange {
+  readonly mailbox: number;
+  readonly state: State;
+  /** Why a socket was lost or could not be opened, or why it is over. A `VerificationError` holds the bytes. */
+  readonly reason?: CountersignError;
+  /** With `connecting`: the how many-th attempt in a row comes next, and in how many ms. */
+  readonly attempt?: number;
+  readonly retryInMs?: number;
+}
 
 export interface GatewayEvents {
-  state: State;
-  /** The server's bytes do not prove what they say. The connection is closed for good. */
-  'verification-failed': VerificationError;
-  /** A newer session of the same key has taken over. */
-  displaced: CountersignError;
+  state: StateChange;
   /** Messages were committed, the server says. No proof: that is the receipt. */
-  placed: Placed & { readonly mailbox: number };
-  /** Everything through this epoch has been sent. */
+  placed: Omit<Placed, 'slot'> & { readonly mailbox: number };
+  /** Everything through this epoch has been sent. Once per connection. */
   'end-of-backlog': { readonly mailbox: number; readonly epoch: number };
-  /** Mail of the epochs behind `from` through `to` was acknowledged by another holder of the key. */
+  /** Mail of the epochs behind `from` through `to` does not come: see `Resumed`. */
   gap: { readonly mailbox: number; readonly from: number; readonly to: number };
   /** The key's counters were used by somebody else, or by a state that was lost. */
   'counter-conflict': {
@@ -24,6 +33,6 @@ export interface GatewayEvents {
     readonly counter: number;
     readonly error: CountersignError;
   };
-  /** Of a message sent before the last restart. */
+  /** Of a message that nobody waits for: sent before the last restart, or given up. */
   receipt: { readonly mailbox: number; readonly receipt: Receipt };
 }

@@ -1,35 +1,29 @@
 /**
- * Gateway: many mailboxes over one front socket and one socket per outbox. Everything a client does is
+ * Gateway: many mailboxes over few sockets, those of one kind and outbox together. Everything a client does is
  * done here; a client (client.ts) is a gateway of one key.
  */
-import { importSecretKey, type Signer } from '#crypto';
-import {
-  type Checkpoint,
-  CountersignError,
-  decodeError,
-  errorCode,
-  type Manifest,
-  toHex,
-} from '../protocol/index.js';
-import { addresses, fetchOutboxUrl } from './directory.js';
+import type { Checkpoint, Manifest } from '../protocol/index.js';
+import { CountersignError, ZERO_HASH } from '../protocol/index.js';
+import { abortable, abortedError, onAbort } from './abortable.js';
+import type { Retry } from './connection.js';
+import { fetchOutboxUrl } from './directory.js';
 import { Emitter } from './events.js';
-import { connectError, findServer, timeout, toError } from './find-server.js';
-import { FrontSession } from './front-session.js';
-import type { GatewayEvents, State } from './gateway-events.js';
-import { Mailbox, type Resumed, type Standing } from './mailbox.js';
-import type { Message, Receipt } from './message.js';
-import { abortedError, type GatewayOptions, type Settings } from './options.js';
+import { toError } from './find-server.js';
+import { FrontSession, type SessionHost } from './front-session.js';
+import type { GatewayEvents, State, StateChange } from './gateway-events.js';
+import { type Answer, Outgoing } from './in-flight.js';
+import type { Resumed, Standing } from './mailbox.js';
+import { chunks, finalState, isAboutMailbox, type Member } from './member.js';
+import { makeMember } from './member-making.js';
+import type { Message, Receipt, UnprovenPlace } from './message.js';
+import type { Settings } from './options.js';
 import { OutboxSession } from './outbox-session.js';
-import { Outgoing } from './outgoing.js';
 import { makeBundle, type SendOptions } from './outgoing-bundle.js';
 import { Persister } from './persister.js';
-import { Sender } from './sender.js';
-
 import { verifiedSignatures } from './signature-cache.js';
-import { type Stand, Stands } from './stands.js';
-import { MemoryStore, type Saved, type Store } from './store.js';
+import type { Stand, Waiting } from './stands.js';
+import type { Saved, Store } from './store.js';
 import { afterTurn } from './turn.js';
-import { overFrame, VerificationError } from './verification-error.js';
 import type { World } from './world.js';
 
 /** Messages of one mailbox and epoch. */
@@ -39,267 +33,230 @@ export type OnMessages = (
   taken: (weight: number) => void,
 ) => void;
 
-interface Member {
-  readonly signer: Signer;
-  readonly sender: Sender;
-  readonly mailbox: Mailbox;
-  readonly outbox: number;
-  readonly stands: Stands;
+/** Where a gateway finds its server, and what is known of it. */
+export interface Ground {
+  readonly world: World;
+  readonly http: string;
+  readonly frontUrl: string;
+  readonly store: Store;
+  readonly saved: Saved;
 }
 
+export interface StillOptions {
+  /** Gives up waiting. */
+  readonly signal?: AbortSignal;
+}
+
+const NO_CHECKPOINT: Checkpoint = { size: 0, root: ZERO_HASH, signature: new Uint8Array(64) };
+
 export class Gateway {
+  /** @internal */
   readonly events = new Emitter<GatewayEvents>();
-  state: State = 'connecting';
   private readonly persister: Persister;
-  private readonly members: Member[] = [];
-  private readonly outboxes: OutboxSession[] = [];
-  private readonly slots: number[] = [];
-  private readonly front: FrontSession;
+  private readonly members: readonly Member[];
+  private readonly fronts: readonly FrontSession[];
+  private readonly outboxes: readonly OutboxSession[];
+  private readonly frontOf = new Map<Member, FrontSession>();
+  private readonly outboxOf = new Map<Member, OutboxSession>();
   /** Aborts requests under way. */
   private readonly ending = new AbortController();
   private ended: CountersignError | null = null;
   private opening: { resolve: () => void; reject: (error: unknown) => void } | null = null;
+  private outboxesStarted = false;
   private closing: Promise<void> | null = null;
 
-  private constructor(
-    readonly world: World,
-    private readonly http: string,
-    frontUrl: string,
+  /** Without `onMessages` no mailbox is opened, and nothing is proven. @internal */
+  constructor(
+    private readonly ground: Ground,
     keys: readonly Uint8Array[],
     private readonly settings: Settings,
-    private readonly store: Store,
-    private readonly saved: Saved,
-    private readonly onMessages: OnMessages,
+    private readonly onMessages: OnMessages | null,
   ) {
-    this.persister = new Persister(store, (error) => this.storeFailed(error));
-    keys.forEach((key, index) => {
-      this.members.push(this.makeMember(index, importSecretKey(key)));
+    this.persister = new Persister(ground.store, (error) => this.storeFailed(error));
+    this.members = keys.map((key, index) => this.makeMember(key, index));
+    const most = settings.mailboxesPerSocket;
+    this.fronts = chunks(this.members, most).map((members) => this.makeFront(members));
+    const outboxes = onMessages ? [...new Set(this.members.map(({ outbox }) => outbox))] : [];
+    this.outboxes = outboxes.flatMap((outbox) => {
+      const members = this.members.filter((member) => member.outbox === outbox);
+      return chunks(members, most).map((chunk) => this.makeOutbox(outbox, chunk));
     });
-    this.front = new FrontSession(
-      this.members.map(({ signer }) => signer),
-      this.members.map(({ sender }) => sender),
-      this.connectionOptions(() => frontUrl),
-      (run) => this.persister.afterSaves(run),
-      {
-        checkpoint: () => this.checkpoint,
-        opened: () => this.frontOpened(),
-        lost: () => this.lost(),
-        gone: (error) => this.fail(error),
-        placed: (placed) =>
-          this.events.has('placed') && this.events.emit('placed', { ...placed, mailbox: placed.slot }),
-      },
-    );
-    for (const outbox of new Set(this.members.map((member) => member.outbox))) this.makeOutbox(outbox);
-  }
-
-  /** Resolves when every mailbox is open. `onMessages` is called with what is verified and durable. */
-  static async open(
-    options: GatewayOptions,
-    settings: Settings,
-    onMessages: OnMessages,
-    prepare: (gateway: Gateway) => void = () => {},
-  ): Promise<Gateway> {
-    const { signal } = options;
-    if (signal?.aborted) throw abortedError(signal);
-    if (options.keys.length === 0 || new Set(options.keys.map(toHex)).size < options.keys.length)
-      throw new TypeError('keys: expected one or more, each once');
-    const store = options.store ?? new MemoryStore();
-    const { http, front } = addresses(options.url);
-    const ending = new AbortController();
-    const abort = () => ending.abort(signal!.reason);
-    signal?.addEventListener('abort', abort, { once: true });
-    const timer = setTimeout(() => ending.abort(timeout(settings)), settings.connectTimeoutMs);
-    try {
-      const saved = await store.load();
-      const world = await findServer(options, saved, store, http, ending.signal);
-      const gateway = new Gateway(world, http, front, options.keys, settings, store, saved, onMessages);
-      prepare(gateway);
-      await gateway.connect(ending.signal);
-      gateway.endWith(signal);
-      return gateway;
-    } catch (error) {
-      await store.close();
-      if (signal?.aborted) throw abortedError(signal);
-      throw connectError(error, ending.signal);
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
-    }
   }
 
   // ---- making
 
-  private makeMember(index: number, signer: Signer): Member {
-    const id = signer.publicKey;
-    const hex = toHex(id);
-    const saved = this.saved.mailboxes.get(hex);
-    const { window, windowBytes, maxQueued } = this.settings;
-    const { policy } = this.world.manifest;
-    const sender = new Sender(
-      id,
-      hex,
-      saved,
-      { window: Math.min(window, policy.countersKept), windowBytes, maxQueued, policy },
-      this.world.hasher,
+  private makeMember(key: Uint8Array, index: number): Member {
+    const member = makeMember(
+      key,
+      index,
+      this.ground,
+      this.settings,
+      this.onMessages !== null,
       this.persister,
       {
-        submit: (frames) => this.front.submit(frames),
-        lateReceipt: (receipt) => this.events.emit('receipt', { mailbox: index, receipt }),
+        submit: (frames) => this.frontOf.get(member)!.submit(frames),
+        receipt: (receipt) => this.events.emit('receipt', { mailbox: index, receipt }),
         conflict: (counter, error) =>
           this.events.emit('counter-conflict', { mailbox: index, counter, error }),
+        show: (messages) =>
+          this.onMessages!(index, messages, (weight) => this.outboxOf.get(member)!.taken(weight)),
+        acknowledge: (epoch) => this.outboxOf.get(member)!.acknowledge(member, epoch),
+        stood: (standing) => this.stood(member, standing),
+        gap: (from, to) => this.events.emit('gap', { mailbox: index, from, to }),
       },
     );
-    const outbox = this.world.outboxOf(id);
-    const mailbox = new Mailbox(id, hex, saved, sender.own, this.persister, {
-      show: (messages) => this.onMessages(index, messages, (weight) => this.outboxOf(index).taken(weight)),
-      receipt: (counter, receipt) => sender.receipt(counter, receipt),
-      acknowledge: (epoch) => this.outboxOf(index).acknowledge(this.slots[index]!, epoch),
-      stood: (standing) => this.stood(index, standing),
-      gap: (from, to) => this.events.emit('gap', { mailbox: index, from, to }),
-    });
-    return { signer, sender, mailbox, outbox, stands: new Stands() };
+    return member;
   }
 
-  private makeOutbox(outbox: number): void {
-    const members = this.members.filter((member) => member.outbox === outbox);
-    members.forEach((member, slot) => {
-      this.slots[this.members.indexOf(member)] = slot;
-    });
-    const first = members[0]!.mailbox.id;
-    const session = new OutboxSession(
-      outbox,
-      members.map(({ signer }) => signer),
-      members.map(({ mailbox }) => mailbox),
-      this.connectionOptions(() => fetchOutboxUrl(this.http, first, outbox, this.ending.signal)),
-      this.settings.bufferBytes,
-      verifiedSignatures,
-      this.saved.logs.get(outbox),
-      this.persister,
+  private makeFront(members: readonly Member[]): FrontSession {
+    const front: FrontSession = new FrontSession(
+      members,
+      this.connectionOptions(() => this.ground.frontUrl),
+      (run) => this.persister.afterSaves(run),
       {
-        opened: () => this.opened(),
-        lost: () => this.lost(),
-        gone: (error) => this.fail(error),
-        endOfBacklog: (mailbox, epoch) =>
-          this.events.emit('end-of-backlog', { mailbox: this.indexOf(mailbox), epoch }),
-        refused: (frame) => this.outboxRefused(frame),
+        ...this.sessionHost(members),
+        checkpoint: () => this.checkpoint,
+        placed: ({ index }, { epoch, inbox, messages }) => {
+          if (this.events.has('placed'))
+            this.events.emit('placed', { mailbox: index, epoch, inbox, messages });
+        },
       },
     );
-    this.outboxes[outbox] = session;
+    for (const member of members) this.frontOf.set(member, front);
+    return front;
+  }
+
+  private makeOutbox(outbox: number, members: readonly Member[]): OutboxSession {
+    const { http, saved } = this.ground;
+    const { bufferBytes, unreadMs } = this.settings;
+    const url = () => fetchOutboxUrl(http, members[0]!.mailbox.id, outbox, this.ending.signal);
+    const session: OutboxSession = new OutboxSession(
+      outbox,
+      members,
+      { ...this.connectionOptions(url), bufferBytes, unreadMs },
+      verifiedSignatures,
+      saved.logs.get(outbox),
+      this.persister,
+      {
+        ...this.sessionHost(members),
+        endOfBacklog: ({ index }, epoch) => this.events.emit('end-of-backlog', { mailbox: index, epoch }),
+        knowsMost: (one) =>
+          !this.outboxes.some((other) => other.outbox === one.outbox && knowsMore(other, one)),
+        unread: () => unread(members, bufferBytes),
+      },
+    );
+    for (const member of members) this.outboxOf.set(member, session);
+    return session;
+  }
+
+  private sessionHost(members: readonly Member[]): SessionHost {
+    return {
+      opened: () => this.opened(members),
+      retrying: (retry) => this.retrying(members, retry),
+      ended: (member, error) => this.endMembers([member], error),
+      gone: (error) => (isAboutMailbox(error) ? this.endMembers(members, error) : this.fail(error)),
+    };
   }
 
   private connectionOptions(url: () => string | Promise<string>) {
     const { dial, backoffFirstMs, backoffMostMs } = this.settings;
-    return { world: this.world, dial, url, backoffFirstMs, backoffMostMs };
-  }
-
-  private indexOf(mailbox: Mailbox): number {
-    return this.members.findIndex((member) => member.mailbox === mailbox);
-  }
-
-  private outboxOf(index: number): OutboxSession {
-    return this.outboxes[this.members[index]!.outbox]!;
-  }
-
-  private get sessions(): (FrontSession | OutboxSession)[] {
-    return [this.front, ...this.outboxes.filter((outbox) => outbox !== undefined)];
+    return { world: this.ground.world, dial, url, backoffFirstMs, backoffMostMs };
   }
 
   // ---- coming and going
 
-  private connect(signal: AbortSignal): Promise<void> {
+  /** Resolves when every mailbox is open or over; rejects when all are over. @internal */
+  connect(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const abort = () => this.fail(this.front.connection.problem ?? toError(signal.reason));
-      const settle = (run: () => void) => () => {
-        signal.removeEventListener('abort', abort);
-        this.opening = null;
-        run();
+      const abort = () => this.fail(this.fronts[0]!.connection.problem ?? toError(signal.reason));
+      const settle = <V>(run: (value: V) => void) => {
+        return (value: V) => {
+          leave();
+          this.opening = null;
+          run(value);
+        };
       };
-      this.opening = { resolve: settle(resolve), reject: (error) => settle(() => reject(error))() };
-      signal.addEventListener('abort', abort, { once: true });
+      const leave = onAbort(signal, abort);
+      this.opening = { resolve: settle<void>(resolve), reject: settle(reject) };
       if (signal.aborted) abort();
-      else this.front.connection.start();
+      else for (const { connection } of this.fronts) connection.start();
     });
   }
 
-  /** The first time, mailboxes are opened only now: a sender must know what counters are its own. */
-  private frontOpened(): void {
-    if (this.opening) for (const outbox of this.outboxes) if (outbox) outbox.connection.start();
-    this.opened();
+  private opened(members: readonly Member[]): void {
+    // The first time mailboxes are opened only now: a sender must know what counters are its own.
+    if (!this.outboxesStarted && this.fronts.every(isSettled)) {
+      this.outboxesStarted = true;
+      for (const { connection, members } of this.outboxes) if (!members.every(isOver)) connection.start();
+    }
+    for (const member of members) {
+      const isOpen =
+        this.frontOf.get(member)!.connection.isOpen &&
+        (!this.onMessages || this.outboxOf.get(member)!.connection.isOpen);
+      if (isOpen && !member.problem) this.change(member, { state: 'connected' });
+    }
+    if (this.members.every((member) => member.state !== 'connecting')) this.opening?.resolve();
   }
 
-  private opened(): void {
-    if (!this.sessions.every(({ connection }) => connection.isOpen)) return;
-    this.change('open');
-    this.opening?.resolve();
+  private retrying(members: readonly Member[], { attempt, retryInMs, reason }: Retry): void {
+    if (this.ended) return;
+    for (const member of members)
+      if (!member.problem) this.change(member, { state: 'connecting', attempt, retryInMs, reason });
   }
 
-  private lost(): void {
-    if (!this.ended && this.state === 'open') this.change('reconnecting');
+  private change(member: Member, change: Omit<StateChange, 'mailbox'>): void {
+    member.state = change.state;
+    this.events.emit('state', { mailbox: member.index, ...change });
   }
 
-  private change(state: State): void {
-    if (state === this.state) return;
-    this.state = state;
-    this.events.emit('state', state);
+  /** Ends mailboxes, and their sockets when nobody else is on them. */
+  private endMembers(members: readonly Member[], reason: CountersignError): void {
+    const ending = members.filter(({ problem }) => !problem);
+    for (const member of ending) {
+      member.problem = reason;
+      member.mailbox.stop();
+      member.sender.stop(reason);
+      member.stands.fail(reason);
+    }
+    if (this.members.every(isOver)) this.end(reason);
+    else for (const session of this.sessions) if (session.members.every(isOver)) session.close();
+    for (const member of ending) this.change(member, { state: finalState(reason), reason });
+    if (this.ended) this.opening?.reject(reason);
+    else if (ending.length > 0) this.opened([]);
   }
 
-  private endWith(signal: AbortSignal | undefined): void {
+  private get sessions(): readonly (FrontSession | OutboxSession)[] {
+    return [...this.fronts, ...this.outboxes];
+  }
+
+  /** Closes when the signal says so. @internal */
+  endWith(signal: AbortSignal | undefined): void {
     if (!signal) return;
-    const abort = () => void this.close(abortedError(signal));
-    signal.addEventListener('abort', abort, { once: true });
-    this.events.on('state', () => {
-      if (this.ended) signal.removeEventListener('abort', abort);
-    });
-    if (signal.aborted) abort();
-  }
-
-  private outboxRefused(frame: Uint8Array): void {
-    const { number, text } = overFrame(frame, () => decodeError(frame));
-    const code = errorCode(number);
-    if (code === 'displaced') this.fail(new CountersignError('displaced', text));
-    if (code === 'ack-unknown-epoch')
-      this.fail(
-        new VerificationError('resume', 'the server does not know an epoch that it has proven', frame),
-      );
+    const abort = () => void this.close(abortedError(signal)).catch(() => {});
+    if (this.ended) return;
+    if (signal.aborted) return abort();
+    onAbort(this.ending.signal, onAbort(signal, abort));
   }
 
   private storeFailed(error: unknown): void {
     this.fail(
       error instanceof CountersignError
         ? error
-        : new CountersignError('store-corrupt', `saving failed: ${String(error)}`, { cause: error }),
+        : new CountersignError('store-unusable', `saving failed: ${String(error)}`, { cause: error }),
     );
   }
 
   /** Ends for good: what waits is told why, sockets are closed and stay closed. */
   private fail(error: CountersignError): void {
-    if (this.ended) return;
-    this.end(error);
-    if (error instanceof VerificationError) this.events.emit('verification-failed', error);
-    if (error.code === 'displaced') this.events.emit('displaced', error);
-    this.change(error.code === 'displaced' ? 'displaced' : error.code === 'closed' ? 'closed' : 'failed');
-    this.opening?.reject(error);
+    if (!this.ended) this.endMembers(this.members, error);
   }
 
-  private end(error: CountersignError): void {
-    this.ended = error;
-    this.release(error);
-    this.closing = this.persister.stop().then(() => this.store.close());
+  private end(reason: CountersignError): void {
+    this.ended ??= reason;
+    this.ending.abort(reason);
+    for (const session of this.sessions) session.close();
+    this.closing ??= this.persister.stop().then(() => this.ground.store.close());
     this.closing.catch(() => {});
-  }
-
-  private release(error: CountersignError): void {
-    this.ending.abort(error);
-    for (const { connection } of this.sessions) connection.close();
-    for (const { sender, stands } of this.members) {
-      sender.stop(error);
-      stands.fail(error);
-    }
-  }
-
-  /** Why it is over; null while it is not. */
-  get problem(): CountersignError | null {
-    return this.ended;
   }
 
   /** Saves and sends what has been acknowledged, then closes. Messages under way go on in the store's next life. */
@@ -313,83 +270,116 @@ export class Gateway {
     // A message handed over in this turn is acknowledged before it ends.
     await new Promise<void>(afterTurn);
     await this.persister.finish();
-    this.release(reason);
-    this.change('closed');
-    await this.store.close();
+    this.endMembers(this.members, reason);
+    await this.ground.store.close();
   }
 
   // ---- what it is for
 
   id(mailbox: number): Uint8Array {
-    return this.members[mailbox]!.signer.publicKey;
+    return this.member(mailbox).signer.publicKey;
+  }
+
+  state(mailbox: number): State {
+    return this.member(mailbox).state;
+  }
+
+  /** Why a mailbox is over; null while it is not. */
+  problem(mailbox: number): CountersignError | null {
+    return this.member(mailbox).problem;
+  }
+
+  /** What the newest session of a mailbox could go on from; null before the first. */
+  resumed(mailbox: number): Resumed | null {
+    return this.member(mailbox).mailbox.resumed;
+  }
+
+  private member(mailbox: number): Member {
+    const member = this.members[mailbox];
+    if (!member) throw new TypeError(`mailbox: expected 0 to ${this.members.length - 1}, got ${mailbox}`);
+    return member;
+  }
+
+  /** `mailbox` in what is told is the position of a key. Returns the way to unsubscribe. */
+  on<Name extends keyof GatewayEvents>(
+    name: Name,
+    listener: (value: GatewayEvents[Name]) => void,
+  ): () => void {
+    return this.events.on(name, listener);
   }
 
   get serverId(): Uint8Array {
-    return this.world.serverId;
-  }
-
-  resumed(mailbox: number): Resumed {
-    return this.members[mailbox]!.mailbox.resumed;
+    return this.ground.world.serverId;
   }
 
   get manifest(): Manifest {
-    return this.world.manifest;
+    return this.ground.world.manifest;
   }
 
   /** The newest checkpoint known: size 0 = none. */
   get checkpoint(): Checkpoint {
-    return this.outboxes
-      .filter((outbox) => outbox !== undefined)
-      .map((outbox) => outbox.proven)
-      .reduce((newest, checkpoint) => (checkpoint.size > newest.size ? checkpoint : newest));
+    const known = this.outboxes.map((outbox) => outbox.proven);
+    if (!this.onMessages) known.push(...[...this.ground.saved.logs.values()].map((log) => log.checkpoint));
+    return known.reduce((newest, each) => (each.size > newest.size ? each : newest), NO_CHECKPOINT);
   }
 
   /** Resolves with the receipt; rejects with a coded error. */
   send(mailbox: number, options: SendOptions): Promise<Receipt> {
-    const { signal } = options;
-    return new Promise((resolve, reject) => {
-      if (this.ended) throw this.ended;
-      if (signal) return this.sendWith(signal, mailbox, options, resolve, reject);
-      const bundle = makeBundle(options, this.world.manifest.policy);
-      this.members[mailbox]!.sender.add(new Outgoing(bundle, resolve, reject));
-    });
+    return this.submit(mailbox, options) as Promise<Receipt>;
   }
 
-  private sendWith(
-    signal: AbortSignal,
-    mailbox: number,
-    options: SendOptions,
-    resolve: (receipt: Receipt) => void,
-    reject: (error: unknown) => void,
-  ): void {
-    if (signal.aborted) throw abortedError(signal);
-    const { sender } = this.members[mailbox]!;
-    const settle =
-      <T>(run: (value: T) => void) =>
-      (value: T) => {
-        signal.removeEventListener('abort', abort);
-        run(value);
-      };
-    const bundle = makeBundle(options, this.world.manifest.policy);
-    const item = new Outgoing(bundle, settle(resolve), settle(reject));
-    const abort = () => {
-      sender.withdraw(item);
-      reject(abortedError(signal));
+  /** Where no mailbox is opened. @internal */
+  sendUnproven(options: SendOptions): Promise<UnprovenPlace> {
+    return this.submit(0, options) as Promise<UnprovenPlace>;
+  }
+
+  private submit(mailbox: number, options: SendOptions): Promise<Answer> {
+    const start = (resolve: (answer: Answer) => void, reject: (error: unknown) => void) => {
+      const { sender, problem } = this.member(mailbox);
+      if (problem ?? this.ended) throw problem ?? this.ended;
+      const item = new Outgoing(makeBundle(options, this.manifest.policy), resolve, reject);
+      sender.add(item);
+      return () => sender.withdraw(item);
     };
-    signal.addEventListener('abort', abort, { once: true });
-    sender.add(item);
+    return abortable(options.signal, start);
   }
 
-  /** Asks the outbox to prove where a mailbox stands now. */
-  still(mailbox: number): Promise<Stand> {
-    return new Promise((resolve, reject) => {
-      if (this.ended) throw this.ended;
-      const isFirst = this.members[mailbox]!.stands.add({ resolve, reject });
-      if (isFirst) this.outboxOf(mailbox).askStill(this.slots[mailbox]!);
+  /** Asks the outbox to prove where a mailbox stands: as of an epoch that was not known here at the call. */
+  still(mailbox: number, options: StillOptions = {}): Promise<Stand> {
+    return abortable(options.signal, (resolve, reject) => {
+      const member = this.member(mailbox);
+      if (member.problem ?? this.ended) throw member.problem ?? this.ended;
+      const waiting: Waiting = { resolve, reject };
+      if (member.stands.add(waiting)) this.outboxOf.get(member)!.askStill(member);
+      return () => {
+        if (member.stands.remove(waiting)) this.outboxOf.get(member)!.stood(member);
+      };
     });
   }
 
-  private stood(mailbox: number, standing: Standing): void {
-    if (this.members[mailbox]!.stands.answer(standing)) this.outboxOf(mailbox).stood(this.slots[mailbox]!);
+  private stood(member: Member, standing: Standing): void {
+    if (member.stands.answer(standing)) this.outboxOf.get(member)!.stood(member);
+  }
+}
+
+function isOver({ problem }: Member): boolean {
+  return problem !== null;
+}
+
+function isSettled({ connection, members }: FrontSession): boolean {
+  return connection.isOpen || members.every(isOver);
+}
+
+function knowsMore(one: OutboxSession, other: OutboxSession): boolean {
+  return one.checkpoint().size > other.checkpoint().size;
+}
+
+/** What waits for something that stands behind messages which the application does not take is told so. */
+function unread(members: readonly Member[], bytes: number): void {
+  const text = `it comes behind ${bytes} bytes of messages that the application has not taken`;
+  const error = new CountersignError('receipt-delayed', text);
+  for (const { sender, stands } of members) {
+    sender.delay(error);
+    stands.fail(error);
   }
 }

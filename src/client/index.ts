@@ -5,6 +5,7 @@
 import { Client, type ClientOptions } from './client.js';
 import type { Gateway } from './gateway.js';
 import { type ManyOptions, openMany } from './many.js';
+import { SenderClient, type SenderClientOptions } from './sender-client.js';
 import { dial } from './websocket.js';
 
 /**
@@ -15,20 +16,35 @@ export function connect(options: ClientOptions): Promise<Client> {
   return Client.connect(options, dial);
 }
 
-/** Connects many keys over one front socket and one socket per outbox. */
+/**
+ * Connects one key to send with, without its mailbox: places are the server's word, nothing is proven. See
+ * `SenderClient`.
+ */
+export function connectSender(options: SenderClientOptions): Promise<SenderClient> {
+  return SenderClient.connect(options, dial);
+}
+
+/**
+ * Connects many keys over few sockets: those of one kind and outbox share one, up to `mailboxesPerSocket`. A
+ * mailbox that is refused or displaced is over by itself; rejects only when all are.
+ */
 export function connectMany(options: ManyOptions): Promise<Gateway> {
   return openMany(options, dial);
 }
 
+export { CountersignError, type ErrorCode } from '../protocol/index.js';
+
 export { Client, type ClientOptions } from './client.js';
 export { FileStore } from './file-store.js';
-export type { Gateway } from './gateway.js';
-export type { GatewayEvents, State } from './gateway-events.js';
+export type { Gateway, StillOptions } from './gateway.js';
+export type { GatewayEvents, State, StateChange } from './gateway-events.js';
+export type { Resumed } from './mailbox.js';
 export type { ManyOptions } from './many.js';
-export { Message, Receipt } from './message.js';
+export { Message, Receipt, type UnprovenPlace } from './message.js';
 export type { QueueOptions } from './message-queue.js';
 export type { GatewayOptions } from './options.js';
 export type { SendOptions } from './outgoing-bundle.js';
+export { SenderClient, type SenderClientOptions } from './sender-client.js';
 export type { Stand } from './stands.js';
 export { type Change, MemoryStore, type Saved, type Store } from './store.js';
 export { VerificationError, type VerificationStep } from './verification-error.js';

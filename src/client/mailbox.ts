@@ -19,8 +19,14 @@ import { type Change, NOTHING_ACKNOWLEDGED, type SavedChain, type SavedMailbox }
 import { VerificationError } from './verification-error.js';
 import type { MailboxState, OwnMessages, VerifiedLink, VerifiedStill } from './verifier.js';
 
-/** Where the state of a client comes from: nothing was there, its own store, or the server's word. */
-export type Resumed = 'fresh' | 'continued' | 'from-server';
+/**
+ * What the newest session could go on from. Complete: everything behind epoch `from` comes. Truncated: mail of
+ * the epochs behind `from` through `to` does not, because another holder of the key, or of an older store, has
+ * acknowledged it, or because the server has let it go; what is behind `to` comes.
+ */
+export type Resumed =
+  | { readonly complete: true; readonly from: number }
+  | { readonly complete: false; readonly from: number; readonly to: number };
 
 /** What a mailbox tells the rest of the client. */
 export interface MailboxHost {
@@ -31,7 +37,7 @@ export interface MailboxHost {
   acknowledge(epoch: number): void;
   /** A still, or a link that serves as one, is durable. */
   stood(standing: Standing): void;
-  /** Mail through `to` was acknowledged by somebody else. */
+  /** Mail behind `from` through `to` does not come. */
   gap(from: number, to: number): void;
 }
 
@@ -71,7 +77,9 @@ class LinkRecord {
 export class Mailbox implements Participant {
   /** Null until a socket was opened. */
   state: MailboxState | null = null;
-  resumed: Resumed = 'continued';
+  /** Null until a socket was opened. */
+  resumed: Resumed | null = null;
+  private stopped = false;
   private verified: ChainState;
   private place: SavedChain['place'];
   private acknowledged: Position;
@@ -120,7 +128,11 @@ export class Mailbox implements Participant {
   /** Starts, or starts again, behind what is acknowledged. Throws `VerificationError`. */
   opened(told: OpenedMailbox): void {
     const chain = { lastEpoch: told.lastEpoch, total: told.total, head: Uint8Array.from(told.head) };
+    const from = this.isNew ? 0 : Math.max(this.given, this.offered.chain.lastEpoch);
+    const to = chain.lastEpoch;
     const start = this.startAt(chain);
+    this.resumed = to > from ? { complete: false, from, to } : { complete: true, from };
+    if (to > from) this.host.gap(from, to);
     const { lastEpoch } = this.durable.chain;
     this.state = {
       mailbox: this.id,
@@ -144,7 +156,6 @@ export class Mailbox implements Participant {
   /** Nothing is known here: the server's word is where the chain starts. */
   private begin(chain: ChainState): Position {
     const fresh = chain.lastEpoch === 0 && chain.total === 0;
-    this.resumed = fresh ? 'fresh' : 'from-server';
     this.isNew = false;
     this.acknowledged = { chain, ownCounter: fresh ? 0 : -1 };
     this.durable = this.acknowledged;
@@ -154,7 +165,7 @@ export class Mailbox implements Participant {
     return this.durable;
   }
 
-  /** Another holder of the key has acknowledged mail that was not shown here. */
+  /** Somebody else has acknowledged, or the server has let go, what this store had not acknowledged. */
   private skip(chain: ChainState): Position {
     const positions: Position[] = [...this.records, this.acknowledged, this.durable];
     const known = positions.find((each) => each.chain.lastEpoch === chain.lastEpoch);
@@ -168,7 +179,6 @@ export class Mailbox implements Participant {
     this.given = Math.max(this.given, chain.lastEpoch);
     this.touch();
     if (this.records[0]) this.advance(this.records[0]);
-    this.host.gap(this.offered.chain.lastEpoch, chain.lastEpoch);
     return start;
   }
 
@@ -210,8 +220,13 @@ export class Mailbox implements Participant {
 
   takeLink(link: VerifiedLink, live: boolean): number {
     this.state = link.next;
+    if (this.stopped) return 0;
     const { chain, asOf } = link.next;
-    if (chain.lastEpoch > this.verified.lastEpoch) this.verified = chain;
+    // What was verified before gave its receipts then.
+    if (chain.lastEpoch > this.verified.lastEpoch) {
+      this.verified = chain;
+      this.giveReceipts(link);
+    }
     if (live) this.standing = { asOf, lastEpoch: chain.lastEpoch, total: chain.total, still: null };
     this.touch();
     if (chain.lastEpoch <= this.given) return 0;
@@ -224,12 +239,19 @@ export class Mailbox implements Participant {
     return weight;
   }
 
+  private giveReceipts(link: VerifiedLink): void {
+    const { entries } = link;
+    for (let row = 0; row < entries.length; row++) {
+      const { counter } = entries[row]!;
+      if (isOwn(link, row)) this.host.receipt(counter, new Receipt(link, row, counter));
+    }
+  }
+
   private fill(record: LinkRecord, link: VerifiedLink): number {
     const { entries } = link;
     let weight = 0;
     for (let row = 0; row < entries.length; row++) {
       const entry = entries[row]!;
-      if (isOwn(link, row)) this.host.receipt(entry.counter, new Receipt(link, row, entry.counter));
       if (entry.kind !== ENTRY_KIND.received || this.wasAcknowledged(link, entry.inbox, entry.index))
         continue;
       const message = new Message(entry, link, row, record);
@@ -251,6 +273,11 @@ export class Mailbox implements Participant {
     const { chain, asOf } = still.next;
     this.standing = { asOf, lastEpoch: chain.lastEpoch, total: chain.total, still };
     this.touch();
+  }
+
+  /** Hands on nothing more; what comes is only verified, because others come with it. */
+  stop(): void {
+    this.stopped = true;
   }
 
   // ---- acknowledgment

@@ -1,6 +1,7 @@
 /** Many mailboxes over few sockets, for gateways and load: messages come by a callback. */
-import { Gateway } from './gateway.js';
+import type { Gateway } from './gateway.js';
 import type { Message } from './message.js';
+import { openGateway } from './open-gateway.js';
 import { type GatewayOptions, settingsOf } from './options.js';
 import type { Dial } from './socket.js';
 
@@ -10,10 +11,12 @@ export interface ManyOptions extends GatewayOptions {
    * promise that it returns is fulfilled; after a rejection they come again in the store's next life.
    */
   readonly onMessages: (mailbox: number, messages: readonly Message[]) => void | Promise<void>;
+  /** Called with the gateway's `on` before anything can happen: the place to listen to first events. */
+  readonly onReady?: (on: Gateway['on']) => void;
 }
 
 export function openMany(options: ManyOptions, dial: Dial): Promise<Gateway> {
-  return Gateway.open(options, settingsOf(options, dial), (mailbox, messages, taken) => {
+  const onMessages = (mailbox: number, messages: readonly Message[], taken: (weight: number) => void) => {
     const release = () => taken(messages.reduce((sum, message) => sum + message.weight, 0));
     const done = () => {
       for (const message of messages) message.ack();
@@ -22,5 +25,8 @@ export function openMany(options: ManyOptions, dial: Dial): Promise<Gateway> {
     const finished = options.onMessages(mailbox, messages);
     if (finished) finished.then(done, release);
     else done();
-  });
+  };
+  return openGateway(options, settingsOf(options, dial), onMessages, (opening) =>
+    options.onReady?.((name, listener) => opening.on(name, listener)),
+  );
 }

@@ -1,4 +1,5 @@
 /** What `for await` reads from: messages in order, waited for one at a time, acknowledged on the way. */
+import { onAbort } from './abortable.js';
 import type { Message } from './message.js';
 
 export interface QueueOptions {
@@ -9,14 +10,18 @@ export interface QueueOptions {
 }
 
 interface Reader {
-  readonly resolve: (result: IteratorResult<Message, undefined>) => void;
-  readonly reject: (error: unknown) => void;
+  readonly give: (message: Message) => void;
+  readonly end: (error: unknown) => void;
 }
+
+type Result = IteratorResult<Message, undefined>;
+const DONE: Result = { done: true, value: undefined };
 
 export class MessageQueue {
   private messages: Message[] = [];
   private at = 0;
   private taken: ((weight: number) => void) | null = null;
+  /** Waits for the next message. */
   private reader: Reader | null = null;
   private over: { readonly error: unknown } | null = null;
   private reading = false;
@@ -28,17 +33,15 @@ export class MessageQueue {
     const { reader } = this;
     if (!reader || this.at >= this.messages.length) return;
     this.reader = null;
-    reader.resolve({ done: false, value: this.shift() });
+    reader.give(this.shift());
   }
 
   /** No more messages: loops end, with an error if there is one. What is queued stays unacknowledged. */
   end(error: unknown): void {
-    this.over = { error };
+    this.over ??= { error };
     const { reader } = this;
     this.reader = null;
-    if (!reader) return;
-    if (error) reader.reject(error);
-    else reader.resolve({ done: true, value: undefined });
+    reader?.end(this.over.error);
   }
 
   private shift(): Message {
@@ -55,46 +58,60 @@ export class MessageQueue {
   read({ acknowledge = 'auto', signal }: QueueOptions = {}): AsyncIterableIterator<Message, undefined> {
     if (this.reading) throw new TypeError('this mailbox is being read already');
     this.reading = true;
+    let isOver = false;
     let last: Message | null = null;
-    const abort = () => void stop();
     const settle = () => {
       if (last && acknowledge === 'auto') last.ack();
       last = null;
     };
-    const stop = (): Promise<IteratorResult<Message, undefined>> => {
-      signal?.removeEventListener('abort', abort);
+    const stop = () => {
+      isOver = true;
       this.reading = false;
-      this.reader?.resolve({ done: true, value: undefined });
+      leave?.();
+    };
+    const abort = () => {
+      if (isOver) return;
+      stop();
+      const { reader } = this;
       this.reader = null;
-      return Promise.resolve({ done: true, value: undefined });
+      reader?.end(null);
     };
-    signal?.addEventListener('abort', abort, { once: true });
-    const keep = (result: IteratorResult<Message, undefined>) => {
-      last = result.done ? null : result.value;
-      return result;
-    };
+    const leave = signal && !signal.aborted ? onAbort(signal, abort) : null;
+    if (signal?.aborted) stop();
     const iterator: AsyncIterableIterator<Message, undefined> = {
-      next: () => {
+      next: async () => {
+        if (this.reader && !isOver) throw new TypeError('a message is being waited for already');
         settle();
-        if (signal?.aborted || !this.reading) return stop();
-        if (this.over) return this.ended(stop);
-        if (this.at < this.messages.length)
-          return Promise.resolve(keep({ done: false, value: this.shift() }));
-        return new Promise<IteratorResult<Message, undefined>>((resolve, reject) => {
-          this.reader = { resolve, reject };
-        }).then(keep);
+        if (isOver) return DONE;
+        if (this.over) {
+          stop();
+          if (this.over.error) throw this.over.error;
+          return DONE;
+        }
+        last = this.at < this.messages.length ? this.shift() : await this.nextOne(stop);
+        return last ? { done: false, value: last } : DONE;
       },
-      return: () => {
+      return: async () => {
         settle();
-        return stop();
+        abort();
+        return DONE;
       },
       [Symbol.asyncIterator]: () => iterator,
     };
     return iterator;
   }
 
-  private ended(stop: () => Promise<IteratorResult<Message, undefined>>) {
-    const { error } = this.over!;
-    return error ? stop().then(() => Promise.reject(error)) : stop();
+  /** Waits for a message; null when there will be none. */
+  private nextOne(stop: () => void): Promise<Message | null> {
+    return new Promise((resolve, reject) => {
+      this.reader = {
+        give: resolve,
+        end: (error) => {
+          stop();
+          if (error) reject(error);
+          else resolve(null);
+        },
+      };
+    });
   }
 }

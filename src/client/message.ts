@@ -87,6 +87,15 @@ function weightOf({ body, envelope }: ReceivedEntry): number {
   return 256 + body.length + envelope.length;
 }
 
+/** Where the server says that a message of one's own stands. Nothing proves it: see `connectSender`. */
+export interface UnprovenPlace {
+  readonly proven: false;
+  readonly counter: number;
+  readonly place: Place;
+  /** Of what was sent: a receipt with the same place and hash proves it later. */
+  readonly messageHash: Uint8Array;
+}
+
 /** Proof that a message of one's own was taken into the order. */
 export class Receipt {
   constructor(
@@ -94,6 +103,10 @@ export class Receipt {
     private readonly row: number,
     readonly counter: number,
   ) {}
+
+  get proven(): true {
+    return true;
+  }
 
   get place(): Place {
     const entry = this.link.entries[this.row]!;

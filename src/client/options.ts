@@ -1,6 +1,6 @@
 /** Everything a client can be told, with its defaults. */
-import { CountersignError, FormatError, fromHex, HASH_BYTES } from '../protocol/index.js';
-import type { Dial } from './socket.js';
+import { FormatError, fromHex, HASH_BYTES } from '../protocol/index.js';
+import { type Dial, SILENCE_MS } from './socket.js';
 import type { Store } from './store.js';
 
 export interface GatewayOptions {
@@ -12,7 +12,7 @@ export interface GatewayOptions {
   readonly server?: Uint8Array | string;
   /** Where state is kept; in memory when not given. */
   readonly store?: Store;
-  /** Closes the client. */
+  /** Gives up connecting; closes the client afterwards. */
   readonly signal?: AbortSignal;
   /** Messages without receipt that may be under way, per key. Default 1,024. */
   readonly window?: number;
@@ -22,6 +22,15 @@ export interface GatewayOptions {
   readonly maxQueued?: number;
   /** Received bytes that may wait for the application, per socket; then nothing more is read. Default 8 MiB. */
   readonly bufferBytes?: number;
+  /**
+   * How long the application may take none of a full buffer. What waits for a receipt or a still is then told
+   * (`receipt-delayed`), as it stands behind those messages. Default 5,000.
+   */
+  readonly unreadMs?: number;
+  /** Mailboxes on one socket: no more than the server's `limits.mailboxesPerSocket`. Default 4,096. */
+  readonly mailboxesPerSocket?: number;
+  /** Without a word from the server, until a socket is given up and opened anew, in ms. Default 40,000. */
+  readonly silenceMs?: number;
   /** How long the first connection may take, in ms. Default 10,000. */
   readonly connectTimeoutMs?: number;
   /** Full-jitter back-off: ceiling of the first delay and of the longest, in ms. Defaults 200 and 15,000. */
@@ -34,6 +43,9 @@ export interface Settings {
   readonly windowBytes: number;
   readonly maxQueued: number;
   readonly bufferBytes: number;
+  readonly unreadMs: number;
+  readonly mailboxesPerSocket: number;
+  readonly silenceMs: number;
   readonly connectTimeoutMs: number;
   readonly backoffFirstMs: number;
   readonly backoffMostMs: number;
@@ -45,6 +57,9 @@ const DEFAULTS = {
   windowBytes: 16 << 20,
   maxQueued: 65_536,
   bufferBytes: 8 << 20,
+  unreadMs: 5000,
+  mailboxesPerSocket: 4096,
+  silenceMs: SILENCE_MS,
   connectTimeoutMs: 10_000,
   backoffFirstMs: 200,
   backoffMostMs: 15_000,
@@ -60,7 +75,7 @@ export function settingsOf(options: Omit<GatewayOptions, 'keys'>, dial: Dial): S
       throw new TypeError(`${name}: expected a positive integer, got ${value}`);
     settings[name] = value;
   }
-  return { ...settings, dial };
+  return { ...settings, dial: (url, events) => dial(url, events, settings.silenceMs) };
 }
 
 /** An id as bytes. Throws `TypeError` on anything but 32 bytes or 64 hexadecimal digits. */
@@ -75,8 +90,4 @@ export function idOf(id: Uint8Array | string, name: string): Uint8Array {
     if (error instanceof FormatError) throw new TypeError(`${name}: ${error.message}`);
     throw error;
   }
-}
-
-export function abortedError(signal: AbortSignal): CountersignError {
-  return new CountersignError('aborted', 'aborted by its signal', { cause: signal.reason });
 }

@@ -2,34 +2,47 @@
  * Outbox session: one socket to one outbox with all mailboxes that live there. Owns how far the log is
  * known on this socket; verifies every frame before anything of it is taken over.
  */
-import type { Signer } from '#crypto';
 import {
   type Checkpoint,
-  type CountersignError,
+  CountersignError,
   decodeEndOfBacklog,
+  decodeError,
   encodeAck,
   encodeAskStill,
+  errorCode,
   FRAME,
   Frontier,
   type OpenedMailbox,
   SESSION_KIND,
 } from '../protocol/index.js';
-import { Connection, type ConnectionHost, type ConnectionOptions } from './connection.js';
+import {
+  Connection,
+  type ConnectionHost,
+  type ConnectionOptions,
+  type Request,
+  type Retry,
+} from './connection.js';
+import type { SessionHost } from './front-session.js';
 import { EMPTY_LOG, type LogState } from './log-state.js';
-import { isLink, type Mailbox } from './mailbox.js';
+import { isLink } from './mailbox.js';
+import { type Member, refusal } from './member.js';
 import type { Participant, Persister } from './persister.js';
 import type { SignatureCache } from './signature-cache.js';
 import type { Change, SavedLog } from './store.js';
 import { overFrame, VerificationError } from './verification-error.js';
 import { type Obligation, verifyCheckpoint, verifyDeliver } from './verifier.js';
 
-export interface OutboxHost {
-  opened(): void;
-  lost(): void;
-  gone(error: CountersignError, slot: number): void;
-  endOfBacklog(mailbox: Mailbox, epoch: number): void;
-  /** An error frame about one mailbox. */
-  refused(frame: Uint8Array, session: OutboxSession): void;
+export interface OutboxHost extends SessionHost {
+  endOfBacklog(member: Member, epoch: number): void;
+  /** Whether no other socket to the same outbox knows more of the log. */
+  knowsMost(session: OutboxSession): boolean;
+  /** The application has taken nothing for a while, and nothing more is read until it does. */
+  unread(session: OutboxSession): void;
+}
+
+export interface OutboxOptions extends Omit<ConnectionOptions, 'kind'> {
+  readonly bufferBytes: number;
+  readonly unreadMs: number;
 }
 
 export class OutboxSession implements ConnectionHost, Participant {
@@ -39,20 +52,24 @@ export class OutboxSession implements ConnectionHost, Participant {
   private saving: Checkpoint;
   /** Of the log, once it is saved: until then its signature may be under check. */
   proven: Checkpoint;
+  private slots: readonly Member[] = [];
+  private slotOf = new Map<Member, number>();
   /** Mailboxes that have caught up on this socket. */
-  private live = new Set<number>();
-  private readonly wantStill = new Set<number>();
+  private live = new Set<Member>();
+  private readonly wantStill = new Set<Member>();
   private acks: { slot: number; epoch: number }[] = [];
   /** Bytes of messages that the application has not taken yet. */
   private weight = 0;
   private paused = false;
+  /** Runs while paused. */
+  private unread: ReturnType<typeof setInterval> | undefined;
+  /** The application took something since it last ran. */
+  private tookSome = false;
 
   constructor(
     readonly outbox: number,
-    readonly signers: readonly Signer[],
-    readonly mailboxes: readonly Mailbox[],
-    private readonly options: Omit<ConnectionOptions, 'kind'>,
-    private readonly bufferBytes: number,
+    readonly members: readonly Member[],
+    private readonly options: OutboxOptions,
     private readonly signatures: SignatureCache,
     saved: SavedLog | undefined,
     private readonly persister: Persister,
@@ -79,53 +96,81 @@ export class OutboxSession implements ConnectionHost, Participant {
     return this.log.checkpoint;
   }
 
-  acknowledged(slot: number): number {
-    return this.mailboxes[slot]!.offer();
+  requests(): Request[] {
+    this.slots = this.members.filter(({ problem }) => !problem);
+    this.slotOf = new Map(this.slots.map((member, slot) => [member, slot]));
+    return this.slots.map(({ signer, mailbox }) => ({ signer, acknowledged: mailbox.offer() }));
   }
 
   opened(opened: readonly OpenedMailbox[]): void {
     this.live = new Set();
     this.acks = [];
     opened.forEach((told, slot) => {
-      this.mailboxes[slot]!.opened(told);
+      const member = this.slots[slot]!;
+      if (member.problem) return;
+      if (told.error === 0) member.mailbox.opened(told);
+      else this.refusedAtOnce(member, refusal(told.error));
     });
     this.sendAcks();
     if (this.paused) this.connection.pause();
     this.host.opened();
   }
 
+  private refusedAtOnce(member: Member, error: CountersignError): void {
+    if (error instanceof VerificationError) throw error;
+    this.host.ended(member, error);
+  }
+
   lost(): void {
     this.live = new Set();
-    this.host.lost();
+  }
+
+  retrying(retry: Retry): void {
+    this.host.retrying(retry);
   }
 
   gone(error: CountersignError): void {
-    this.host.gone(error, -1);
+    this.host.gone(error);
   }
 
   frame(type: number, frame: Uint8Array): void {
     if (type === FRAME.deliver) return this.deliver(frame);
     if (type === FRAME.checkpoint) return this.follow(frame);
     if (type === FRAME.endOfBacklog) return this.caughtUp(frame);
-    if (type === FRAME.error) return this.host.refused(frame, this);
+    if (type === FRAME.error) return this.refused(frame);
     throw new VerificationError('format', `frame of type ${type} on an outbox socket`, frame);
+  }
+
+  /** An error frame about one mailbox. */
+  private refused(frame: Uint8Array): void {
+    const { number, slot, text } = overFrame(frame, () => decodeError(frame));
+    const code = errorCode(number);
+    if (code === 'displaced')
+      this.host.ended(this.memberAt(slot, frame), new CountersignError('displaced', text));
+    if (code === 'ack-unknown-epoch')
+      throw new VerificationError('resume', 'the server does not know an epoch that it has proven', frame);
+  }
+
+  private memberAt(slot: number, frame: Uint8Array): Member {
+    const member = this.slots[slot];
+    if (!member) throw new VerificationError('slot', `slot ${slot} is not open`, frame);
+    return member;
   }
 
   // ---- frames
 
   private deliver(frame: Uint8Array): void {
-    const stateOf = (slot: number) => this.mailboxes[slot]?.state ?? undefined;
+    const stateOf = (slot: number) => this.slots[slot]?.mailbox.state ?? undefined;
     const verified = verifyDeliver(this.options.world, this.outbox, this.log, stateOf, frame);
     this.discharge(verified.obligations, frame);
     // Two passes: a frame is taken over whole or not at all.
     for (const mailbox of verified.mailboxes)
-      if (isLink(mailbox)) this.mailboxes[mailbox.slot]!.checkAgain(mailbox, frame);
+      if (isLink(mailbox)) this.slots[mailbox.slot]!.mailbox.checkAgain(mailbox, frame);
     this.advance(verified.log);
-    for (const verifiedMailbox of verified.mailboxes) {
-      const mailbox = this.mailboxes[verifiedMailbox.slot]!;
-      if (isLink(verifiedMailbox))
-        this.weight += mailbox.takeLink(verifiedMailbox, this.live.has(verifiedMailbox.slot));
-      else mailbox.takeStill(verifiedMailbox);
+    for (const leaf of verified.mailboxes) {
+      const member = this.slots[leaf.slot]!;
+      if (isLink(leaf)) this.weight += member.mailbox.takeLink(leaf, this.live.has(member));
+      else member.mailbox.takeStill(leaf);
     }
     this.checkWeight();
   }
@@ -158,30 +203,32 @@ export class OutboxSession implements ConnectionHost, Participant {
 
   private caughtUp(frame: Uint8Array): void {
     const { slot, epoch } = overFrame(frame, () => decodeEndOfBacklog(frame));
-    const mailbox = this.mailboxes[slot];
-    if (!mailbox) throw new VerificationError('slot', `slot ${slot} is not open`, frame);
-    mailbox.caughtUp();
+    const member = this.memberAt(slot, frame);
+    member.mailbox.caughtUp();
     this.connection.alive();
-    this.live.add(slot);
-    if (this.wantStill.has(slot)) this.connection.send([encodeAskStill([slot])]);
-    this.host.endOfBacklog(mailbox, epoch);
+    // A mailbox that has fallen behind on this socket catches up again: a still that was asked for is lost then.
+    const isFirst = !this.live.has(member);
+    this.live.add(member);
+    if (this.wantStill.has(member)) this.connection.send([encodeAskStill([slot])]);
+    if (isFirst) this.host.endOfBacklog(member, epoch);
   }
 
   // ---- what is asked and said
 
   /** Asks for a still as soon as the mailbox has caught up, and again should the socket be lost before. */
-  askStill(slot: number): void {
-    this.wantStill.add(slot);
-    if (this.live.has(slot)) this.connection.send([encodeAskStill([slot])]);
+  askStill(member: Member): void {
+    this.wantStill.add(member);
+    if (this.live.has(member)) this.connection.send([encodeAskStill([this.slotOf.get(member)!])]);
   }
 
-  stood(slot: number): void {
-    this.wantStill.delete(slot);
+  /** Nobody waits for a still any more. */
+  stood(member: Member): void {
+    this.wantStill.delete(member);
   }
 
-  acknowledge(slot: number, epoch: number): void {
-    if (!this.connection.isOpen) return; // the next session says it
-    this.acks.push({ slot, epoch });
+  acknowledge(member: Member, epoch: number): void {
+    if (!this.connection.isOpen || member.problem) return; // the next session says it
+    this.acks.push({ slot: this.slotOf.get(member)!, epoch });
     if (this.acks.length === 1) this.persister.afterSaves(() => this.sendAcks());
   }
 
@@ -193,15 +240,28 @@ export class OutboxSession implements ConnectionHost, Participant {
   /** The application has taken messages of so many bytes. */
   taken(weight: number): void {
     this.weight -= weight;
-    if (!this.paused || this.weight > this.bufferBytes / 2) return;
+    this.tookSome = true;
+    if (!this.paused || this.weight > this.options.bufferBytes / 2) return;
     this.paused = false;
+    clearInterval(this.unread);
     this.connection.resume();
   }
 
+  /** Receipts come on the same socket: whoever waits for one before he reads on must be told. */
   private checkWeight(): void {
-    if (this.paused || this.weight <= this.bufferBytes) return;
+    if (this.paused || this.weight <= this.options.bufferBytes) return;
     this.paused = true;
     this.connection.pause();
+    this.tookSome = false;
+    this.unread = setInterval(() => {
+      if (!this.tookSome) this.host.unread(this);
+      this.tookSome = false;
+    }, this.options.unreadMs);
+  }
+
+  close(): void {
+    clearInterval(this.unread);
+    this.connection.close();
   }
 
   // ---- saving
@@ -210,6 +270,7 @@ export class OutboxSession implements ConnectionHost, Participant {
     this.changed = false;
     const { checkpoint, frontier } = this.log;
     this.saving = checkpoint;
+    if (!this.host.knowsMost(this)) return;
     out.push({ type: 'log', outbox: this.outbox, log: { checkpoint, frontier: frontier.packed() } });
   }
 

@@ -1,6 +1,6 @@
 /** Makes a bundle of what the application wants to send. */
 import { randomBytes } from '#crypto';
-import { CountersignError, encodeBundle, type Policy } from '../protocol/index.js';
+import { BundleError, CountersignError, encodeBundle, type Policy } from '../protocol/index.js';
 import { idOf } from './options.js';
 
 export type Id = Uint8Array | string;
@@ -21,7 +21,7 @@ export interface SendOptions {
 const utf8 = new TextEncoder();
 const NOTHING = new Uint8Array(0);
 
-/** Throws `TypeError` on bad arguments, `BundleError` or `CountersignError` on a bundle that no server of this policy takes. */
+/** Throws `TypeError` on bad arguments, `CountersignError` on a bundle that no server of this policy takes. */
 export function makeBundle(options: SendOptions, policy: Policy): Uint8Array {
   const { to, envelopes } = options;
   const list = Array.isArray(to) ? (to as readonly Id[]) : [to as Id];
@@ -36,7 +36,12 @@ export function makeBundle(options: SendOptions, policy: Policy): Uint8Array {
       throw tooLarge('bytes of envelope', envelope.length, policy.envelopeBytes);
     return { mailbox: idOf(id, 'to'), envelope };
   });
-  return encodeBundle(recipients, body, options.rosterKey ?? freshKey());
+  try {
+    return encodeBundle(recipients, body, options.rosterKey ?? freshKey());
+  } catch (error) {
+    if (error instanceof BundleError) throw new CountersignError(error.code, error.message);
+    throw error;
+  }
 }
 
 function tooLarge(what: string, given: number, most: number): CountersignError {

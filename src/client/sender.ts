@@ -5,58 +5,31 @@
  * 2. What the server has taken in is never numbered again; what it has refused is, consecutively, once
  *    everything in flight is answered.
  * 3. A receipt comes from the verified chain alone, in the order of the counters. `placed` is a hint:
- *    it says that a counter is taken in, nothing else.
+ *    it says that a counter is taken in, nothing else. Only who asked for no more is answered with it.
+ * 4. Where the part of the chain that proved a message does not come any more, `placed` says so: the
+ *    message is rejected with `receipt-lost`.
  */
 import {
   BundleCursor,
   CountersignError,
   ERRORS,
   type ErrorFrame,
-  encodeSubmit,
-  equalBytes,
-  errorCode,
   type MessageHasher,
-  type Policy,
+  type Place,
   sameBytes,
-  toHex,
-  ZERO_HASH,
 } from '../protocol/index.js';
-import type { Receipt } from './message.js';
-import { Outgoing } from './outgoing.js';
+import { InFlight, Outgoing, type Resolved } from './in-flight.js';
+import type { Receipt, UnprovenPlace } from './message.js';
 import type { Participant, Persister } from './persister.js';
+import { MIN_BUSY_MS, reasonOf, type SenderHost, type SenderOptions } from './sender-options.js';
 import type { Change, SavedMailbox } from './store.js';
 import { VerificationError } from './verification-error.js';
 import type { OwnMessages } from './verifier.js';
 
-export interface SenderOptions {
-  /** Messages without receipt that may be under way. */
-  readonly window: number;
-  /** Their bytes. */
-  readonly windowBytes: number;
-  /** Messages that may wait for room in the window. */
-  readonly maxQueued: number;
-  readonly policy: Policy;
-}
-
-/** What a sender tells the rest of the client. */
-export interface SenderHost {
-  submit(frames: readonly Uint8Array[]): void;
-  /** Of a message that was sent in an earlier life of the store: nobody waits for it. */
-  lateReceipt(receipt: Receipt): void;
-  /** This counter was used for another message: the key is in use elsewhere, or was restored. */
-  conflict(counter: number, error: CountersignError): void;
-}
-
-/** A server that is busy is left alone for so long at least. */
-const MIN_BUSY_MS = 20;
-/** A submit frame is closed once it is longer. */
-const FRAME_TARGET = 128 << 10;
-
 export class Sender implements Participant {
-  private items: Outgoing[] = [];
+  private readonly items = new InFlight();
   private waiting: Outgoing[] = [];
-  private bytes = 0;
-  /** Highest counter with a receipt. */
+  /** Highest counter that is done with: it has its receipt, or will have none. */
   private receipted: number;
   /** Counter of the next message. */
   private next: number;
@@ -77,8 +50,14 @@ export class Sender implements Participant {
   private rewrite = Number.MAX_SAFE_INTEGER;
   private storedReceipted: number;
   private changed = false;
-  private resolved: { readonly item: Outgoing; readonly receipt: Receipt }[] = [];
-  private resolving: { readonly item: Outgoing; readonly receipt: Receipt }[] = [];
+  private resolved: Resolved[] = [];
+  private resolving: Resolved[] = [];
+  /** Through this epoch the chain proves nothing any more … */
+  private lostThrough = 0;
+  /** … and of the messages through this counter it is not known whether they lie there. */
+  private unsure = 0;
+  /** The lowest counter that the server knows and is to be asked about again. */
+  private askFrom = Number.MAX_SAFE_INTEGER;
   private readonly cursor: BundleCursor;
 
   constructor(
@@ -90,7 +69,7 @@ export class Sender implements Participant {
     private readonly persister: Persister,
     private readonly host: SenderHost,
   ) {
-    this.isNew = !saved?.chain;
+    this.isNew = !saved;
     this.cursor = new BundleCursor(options.policy);
     this.next = saved?.firstCounter ?? 1;
     this.receipted = this.next - 1;
@@ -115,21 +94,29 @@ export class Sender implements Participant {
     }
   }
 
-  /** Takes a message back that has no counter yet. */
+  /** Nobody waits for a message any more: takes it back if it has no counter yet. */
   withdraw(item: Outgoing): void {
+    item.leave();
     const at = this.waiting.indexOf(item);
     if (at >= 0) this.waiting.splice(at, 1);
   }
 
+  /** Receipts do not come for now: who waits for one is told, and the messages go on. */
+  delay(error: CountersignError): void {
+    for (const item of [...this.items.all(), ...this.waiting]) {
+      item.reject?.(error);
+      item.leave();
+    }
+  }
+
   private hasRoom(): boolean {
     const { window, windowBytes } = this.options;
-    return !this.recovering && this.items.length < window && this.bytes < windowBytes;
+    return !this.recovering && this.items.count < window && this.items.bytes < windowBytes;
   }
 
   private take(item: Outgoing): void {
     this.number(item, this.next++);
     this.items.push(item);
-    this.bytes += item.bundle.length;
   }
 
   private number(item: Outgoing, counter: number): void {
@@ -151,33 +138,10 @@ export class Sender implements Participant {
 
   private transmit(): void {
     if (!this.connected || this.recovering || this.sent >= this.stored) return;
-    const frames: Uint8Array[] = [];
     const { bundlesPerFrame } = this.options.policy;
-    let from = this.indexOf(this.sent + 1);
-    const end = this.indexOf(this.stored + 1);
-    while (from < end) {
-      const bundles: Uint8Array[] = [];
-      const first = this.items[from]!.counter;
-      for (let bytes = 0; from < end && bundles.length < bundlesPerFrame && bytes < FRAME_TARGET; from++) {
-        bundles.push(this.items[from]!.bundle);
-        bytes += this.items[from]!.bundle.length;
-      }
-      frames.push(encodeSubmit(this.slot, first, bundles));
-    }
+    const frames = this.items.frames(this.slot, this.sent + 1, this.stored, bundlesPerFrame);
     this.sent = this.stored;
     this.host.submit(frames);
-  }
-
-  /** Index of the first message with this counter or a higher one. */
-  private indexOf(counter: number): number {
-    const { items } = this;
-    const guess = items.length > 0 ? counter - items[0]!.counter : 0;
-    if (guess <= 0) return 0;
-    if (guess < items.length && items[guess]!.counter === counter) return guess;
-    if (guess >= items.length && (items.length === 0 || items[items.length - 1]!.counter < counter))
-      return items.length;
-    const found = items.findIndex((item) => item.counter >= counter);
-    return found < 0 ? items.length : found;
   }
 
   // ---- the connection
@@ -196,8 +160,27 @@ export class Sender implements Participant {
     if (last >= this.next) this.usedElsewhere(last);
     this.isNew = false;
     this.taken = last;
-    this.sent = last;
+    // What the server knows is sent again only to learn its place.
+    const asks = !this.options.proven || this.receipted < this.unsure;
+    this.askFrom = asks ? this.receipted + 1 : Number.MAX_SAFE_INTEGER;
     this.renumber();
+  }
+
+  /** The chain through this epoch does not come any more: asks the server what of ours lies there. */
+  lose(through: number): void {
+    if (this.items.count === 0) return;
+    this.lostThrough = through;
+    this.unsure = this.next - 1;
+    this.askFrom = this.receipted + 1;
+    if (!this.connected || this.recovering) return;
+    this.rewind();
+    this.touch();
+  }
+
+  /** Goes on sending behind what is taken in, or from what is to be asked about again. */
+  private rewind(): void {
+    this.sent = Math.min(this.taken, this.askFrom - 1);
+    this.askFrom = Number.MAX_SAFE_INTEGER;
   }
 
   /** Counters are gone that this store knows nothing of: it is new, or older than the key. */
@@ -205,10 +188,9 @@ export class Sender implements Participant {
     if (!this.isNew) {
       const error = new CountersignError('counter-conflict', `the server knows counters through ${last}`);
       this.host.conflict(last, error);
-      for (const item of this.items) item.reject?.(error);
+      for (const item of this.items.all()) item.reject?.(error);
     }
-    this.items = [];
-    this.bytes = 0;
+    this.items.clear();
     this.receipted = last;
     this.next = last + 1;
     this.rewrite = this.next;
@@ -227,35 +209,77 @@ export class Sender implements Participant {
   }
 
   /** Nothing more will come: what waits is told why. Durable messages are sent in the store's next life. */
-  stop(error: unknown): void {
+  stop(error: CountersignError): void {
     this.disconnected();
-    for (const item of [...this.items, ...this.waiting]) item.reject?.(error);
-    this.items = [];
+    this.delay(error);
     this.waiting = [];
   }
 
   // ---- answers
 
-  /** A hint that counters through this one are taken in. */
-  placed(counter: number): void {
+  /** A hint that counters through this one are taken in, this one at a place. */
+  placed(counter: number, place: Place): void {
+    this.takenIn(counter);
+    const { proven } = this.options;
+    if (!proven) this.answered(counter, (item) => item.unproven(place));
+    else if (counter <= this.unsure && place.epoch <= this.lostThrough) this.lost(counter);
+    if (this.recovering) this.recover();
+  }
+
+  private takenIn(counter: number): void {
     if (counter > this.taken && counter <= this.sent) this.taken = counter;
+  }
+
+  /** Without proof: messages are done with in order, as their bundles leave the store in order. */
+  private answered(counter: number, answer: (item: Outgoing) => UnprovenPlace | CountersignError): void {
+    const found = this.items.find(counter);
+    if (!found || counter > this.taken) return;
+    found.answer ??= answer(found);
+    for (let item = this.items.first; item?.answer; item = this.items.first) {
+      this.receipted = this.items.shift().counter;
+      if (item.answer instanceof CountersignError) item.reject?.(item.answer);
+      else this.resolved.push({ item, answer: item.answer });
+    }
+    this.admit();
+    this.touch();
+  }
+
+  /** No receipt will come for what is left through this counter. */
+  private lost(counter: number): void {
+    const error = new CountersignError('receipt-lost', 'the proof of this message does not come any more');
+    for (let item = this.items.first; item && item.counter <= counter; item = this.items.first) {
+      this.receipted = this.items.shift().counter;
+      item.reject?.(error);
+    }
+    this.admit();
+    this.touch();
+  }
+
+  /** A counter so old that the server knows neither its hash nor its place any more. */
+  private expired(from: number, through: number, reason: CountersignError): void {
+    this.takenIn(through);
+    if (!this.options.proven)
+      for (const { counter } of this.items.between(from, through)) this.answered(counter, () => reason);
+    else if (this.receipted < this.unsure) this.lost(Math.min(through, this.unsure));
     if (this.recovering) this.recover();
   }
 
   /** The counter that an error expects is not used: only what is placed is known to be taken in. */
   refused(error: ErrorFrame): void {
-    const code = errorCode(error.number) ?? 'closed';
+    const reason = reasonOf(error);
+    const { code } = reason;
     const last = error.firstCounter + error.count - 1;
-    if (code === 'counter-expired') return this.placed(last);
-    const about = equalBytes(error.mailbox, ZERO_HASH) ? {} : { mailbox: toHex(error.mailbox) };
-    const reason = new CountersignError(code, error.text, about);
-    for (const item of this.items.slice(this.indexOf(error.firstCounter), this.indexOf(last + 1))) {
-      const isTaken = item.counter <= this.taken && code !== 'counter-conflict';
-      if (item.counter > this.sent || isTaken) continue;
-      if (code === 'mailbox-full') this.giveUp(item, error.mailbox, reason);
-      else if (ERRORS[code].temporary) item.refused = true;
-      else this.drop(item, reason);
+    if (code === 'counter-expired') return this.expired(error.firstCounter, last, reason);
+    for (const item of this.items.between(error.firstCounter, last)) {
+      if (item.counter <= this.taken && code === 'busy') this.askFrom = Math.min(this.askFrom, item.counter);
+      if (item.counter <= this.taken && code === 'mailbox-full')
+        this.expired(item.counter, item.counter, new CountersignError('receipt-lost', reason.message));
+      if (item.counter > this.sent || (item.counter <= this.taken && code !== 'counter-conflict')) continue;
+      if (code === 'mailbox-full') this.items.giveUp(item, error.mailbox, this.id, this.cursor, reason);
       if (code === 'counter-conflict') this.host.conflict(item.counter, reason);
+      if (ERRORS[code].temporary) item.refused = true;
+      else if (item.counter <= this.taken) this.expired(item.counter, item.counter, reason);
+      else this.drop(item, reason);
     }
     // A counter in conflict is used, by whomever.
     if (code === 'counter-conflict') this.taken = Math.max(this.taken, last);
@@ -264,25 +288,8 @@ export class Sender implements Participant {
     this.recover();
   }
 
-  /**
-   * A mailbox may be full for days: that is for the application to decide. What is behind the refused message
-   * is refused too. Of it, whatever names the mailbox goes as soon as everything in flight is answered.
-   */
-  private giveUp(refused: Outgoing, mailbox: Uint8Array, reason: CountersignError): void {
-    for (const item of this.items.slice(this.indexOf(refused.counter))) {
-      item.hopeless ||= item === refused || equalBytes(mailbox, this.id) || item.names(mailbox, this.cursor);
-      if (item.hopeless) item.reject?.(reason);
-    }
-    refused.refused = true;
-  }
-
-  private isOver({ counter, hopeless }: Outgoing): boolean {
-    return hopeless && counter > this.taken;
-  }
-
   private drop(item: Outgoing, reason: CountersignError): void {
-    this.items.splice(this.items.indexOf(item), 1);
-    this.bytes -= item.bundle.length;
+    this.items.remove(item);
     this.rewrite = Math.min(this.rewrite, item.counter);
     item.reject?.(reason);
   }
@@ -296,7 +303,6 @@ export class Sender implements Participant {
     const again = () => {
       this.stopRetry();
       this.recovering = false;
-      this.sent = this.taken;
       this.renumber();
     };
     if (this.retryMs > 0) this.retry = setTimeout(again, this.retryMs);
@@ -305,22 +311,19 @@ export class Sender implements Participant {
 
   /** Gives what the server has not taken in the counters from `taken` on, without a hole. */
   private renumber(): void {
-    for (const { counter, bundle } of this.items.filter((item) => this.isOver(item))) {
-      this.rewrite = Math.min(this.rewrite, counter);
-      this.bytes -= bundle.length;
-    }
-    this.items = this.items.filter((item) => !this.isOver(item));
+    this.rewrite = Math.min(this.rewrite, this.items.dropHopeless(this.taken));
     let counter = this.taken + 1;
-    for (let i = this.indexOf(counter); i < this.items.length; i++, counter++) {
-      const item = this.items[i]!;
+    for (const item of this.items.from(counter)) {
       item.refused = false;
-      if (item.counter === counter) continue;
-      this.number(item, counter);
-      this.rewrite = Math.min(this.rewrite, counter);
+      if (item.counter !== counter) {
+        this.number(item, counter);
+        this.rewrite = Math.min(this.rewrite, counter);
+      }
+      counter++;
     }
     this.next = counter;
     this.stored = Math.min(this.stored, this.rewrite - 1, this.next - 1);
-    this.sent = this.taken;
+    this.rewind();
     this.admit();
     this.touch();
   }
@@ -331,27 +334,25 @@ export class Sender implements Participant {
   readonly own: OwnMessages = {
     matches: (counter, hash, at) => {
       if (counter <= this.receipted) return true;
-      const item = this.items[this.indexOf(counter)];
-      return item?.counter === counter && sameBytes(item.hash, 0, hash, at, 32);
+      const item = this.items.find(counter);
+      return item !== undefined && sameBytes(item.hash, 0, hash, at, 32);
     },
   };
 
   receipt(counter: number, receipt: Receipt): void {
-    if (counter <= this.receipted) return;
-    this.receipted = counter;
-    // What is before it was not in the chain that the server still has: it was away for too long.
-    while (this.items[0] && this.items[0].counter < counter)
-      this.drop(this.items[0], new CountersignError('counter-expired', 'taken in; its receipt is gone'));
-    const item = this.items[0];
-    if (item?.counter === counter) {
-      this.items.shift();
-      this.bytes -= item.bundle.length;
-      this.resolved.push({ item, receipt });
+    if (counter > this.receipted) {
+      // A chain that goes on behind a gap: what came before has no receipt any more.
+      if (this.items.first && this.items.first.counter < counter) this.lost(counter - 1);
+      const item = this.items.first?.counter === counter ? this.items.shift() : null;
+      this.receipted = counter;
+      if (counter > this.taken) this.taken = counter;
+      if (counter > this.sent) this.sent = counter;
+      if (item) this.resolved.push({ item, answer: receipt });
+      if (this.recovering) this.recover();
+      else this.admit();
+    } else {
+      this.resolved.push({ item: null, answer: receipt });
     }
-    if (counter > this.taken) this.taken = counter;
-    if (counter > this.sent) this.sent = counter;
-    if (this.recovering) this.recover();
-    else this.admit();
     this.touch();
   }
 
@@ -380,7 +381,7 @@ export class Sender implements Participant {
   private changedBundles(out: Change[]): void {
     const first = Math.max(this.receipted + 1, Math.min(this.rewrite, this.stored + 1));
     if (first >= this.next && this.rewrite > this.next) return;
-    const bundles = this.items.slice(this.indexOf(first)).map((item) => item.bundle);
+    const bundles = this.items.from(first).map((item) => item.bundle);
     out.push({ type: 'submitted', mailbox: this.hex, first, bundles });
     this.rewrite = Number.MAX_SAFE_INTEGER;
   }
@@ -388,9 +389,9 @@ export class Sender implements Participant {
   saved(): void {
     // Renumbered meanwhile: then only what lies below is as it was saved.
     this.stored = Math.max(this.stored, Math.min(this.storing, this.rewrite - 1));
-    for (const { item, receipt } of this.resolving) {
-      if (item.resolve) item.resolve(receipt);
-      else this.host.lateReceipt(receipt);
+    for (const { item, answer } of this.resolving) {
+      if (item?.resolve) item.resolve(answer);
+      else if (answer.proven) this.host.lateReceipt(answer);
     }
     this.resolving = [];
     this.transmit();

@@ -16,4 +16,7 @@ export interface Socket {
   close(code: number, reason: string): void;
 }
 
-export type Dial = (url: string, events: SocketEvents) => Socket;
+/** A server that says nothing for `silenceMs` is gone: the socket is given up. */
+export type Dial = (url: string, events: SocketEvents, silenceMs?: number) => Socket;
+
+export const SILENCE_MS = 40_000;

@@ -1,4 +1,5 @@
 /** Who waits to be told where a mailbox stands. */
+import { CountersignError } from '../protocol/index.js';
 import { claimStill } from './evidence.js';
 import type { Standing } from './mailbox.js';
 
@@ -13,17 +14,27 @@ export interface Stand {
   claim(): Uint8Array | null;
 }
 
-interface Waiting {
+export interface Waiting {
   readonly resolve: (stand: Stand) => void;
   readonly reject: (error: unknown) => void;
 }
 
+const MOST_WAITING = 4096;
+
 export class Stands {
   private waiting: Waiting[] = [];
 
-  /** True when nobody has been waiting: then it must be asked for. */
+  /** True when nobody has been waiting: then it must be asked for. Throws `busy` when too many wait. */
   add(waiting: Waiting): boolean {
+    if (this.waiting.length >= MOST_WAITING)
+      throw new CountersignError('busy', `${MOST_WAITING} are waiting for a still already`);
     return this.waiting.push(waiting) === 1;
+  }
+
+  /** True when nobody is left waiting. */
+  remove(waiting: Waiting): boolean {
+    this.waiting = this.waiting.filter((each) => each !== waiting);
+    return this.waiting.length === 0;
   }
 
   /** False when nobody waits. */

@@ -1,15 +1,13 @@
 /** WebSockets on Node, by `ws`: frames corked, silence noticed. */
 import WebSocket from 'ws';
 import { SUBPROTOCOL } from '../protocol/index.js';
-import type { Dial, Socket, SocketEvents } from './socket.js';
+import { type Dial, SILENCE_MS, type Socket, type SocketEvents } from './socket.js';
 
 /** A mailbox's part of one epoch is never split over frames: 32 MiB of bodies, and what belongs to them. */
 const MAX_FRAME_BYTES = 128 << 20;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** A server that says nothing for so long is asked; if it is silent as long again, the socket is given up. */
-const SILENCE_MS = 20_000;
 
-export const dial: Dial = (url, events) => new NodeSocket(url, events);
+export const dial: Dial = (url, events, silenceMs = SILENCE_MS) => new NodeSocket(url, events, silenceMs);
 
 class NodeSocket implements Socket {
   private readonly ws: WebSocket;
@@ -18,7 +16,7 @@ class NodeSocket implements Socket {
   private asked = false;
   private error = '';
 
-  constructor(url: string, events: SocketEvents) {
+  constructor(url: string, events: SocketEvents, silenceMs: number) {
     this.ws = new WebSocket(url, SUBPROTOCOL, {
       perMessageDeflate: false,
       maxPayload: MAX_FRAME_BYTES,
@@ -40,7 +38,8 @@ class NodeSocket implements Socket {
       clearInterval(this.watch);
       events.closed(code, reason.toString() || this.error);
     });
-    this.watch = setInterval(() => this.checkSilence(), SILENCE_MS);
+    // Who says nothing for half the time is asked.
+    this.watch = setInterval(() => this.checkSilence(), silenceMs / 2);
     this.watch.unref();
   }
 

@@ -23,7 +23,7 @@ export const ERRORS = {
   'session-refused': { number: 20, temporary: false },
   'mailbox-not-registered': { number: 21, temporary: false },
   'wrong-outbox': { number: 22, temporary: false },
-  'too-many-mailboxes': { number: 23, temporary: false },
+  'too-many-mailboxes': { number: 23, temporary: false, close: 3500 },
   'ack-unknown-epoch': { number: 24, temporary: false },
   // Bundles: a refused bundle consumes no counter.
   'bundle-malformed': { number: 40, temporary: false },
@@ -46,6 +46,10 @@ export const ERRORS = {
   closed: { number: 103, temporary: false },
   aborted: { number: 104, temporary: false },
   'store-corrupt': { number: 105, temporary: false },
+  'store-locked': { number: 106, temporary: true },
+  'store-unusable': { number: 107, temporary: true },
+  'receipt-delayed': { number: 108, temporary: true },
+  'receipt-lost': { number: 109, temporary: false },
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -170,6 +170,8 @@ function send(response: ServerResponse, status: number, type: string, body: stri
     'content-type': type,
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
+    // A client asks once or twice: a connection kept open would only count against others.
+    connection: 'close',
   });
   response.end(body);
 }

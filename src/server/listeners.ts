@@ -6,6 +6,7 @@
  * become JSON and JSON frames here (protocol/json.ts): nothing behind a listener knows which it was.
  */
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { ClientSocket } from '../actors/client-connection.js';
@@ -30,6 +31,8 @@ export interface ListenerLimits {
   readonly frameBytes: number;
   readonly sockets: number;
   readonly handshakeMs: number;
+  /** After so long without a word from its peer a socket is cut. */
+  readonly silenceMs: number;
   /** Of deliveries to one socket, as binary frames; other frames may take as much again before it is cut off. */
   readonly bytesInFlight: number;
 }
@@ -55,10 +58,11 @@ export interface Listener {
   terminate(): void;
 }
 
-/** A peer that leaves so many pings unanswered is gone. */
-const PING_MS = 30_000;
-const MAX_PINGS = 4;
-const MAX_PINGS_SLOW = 20;
+/** So many pings go out in `silenceMs`, each time to one of so many shares of the sockets. */
+const PINGS = 4;
+const SHARES = 32;
+/** Who is paused, by us or by a slow application, reads no pings: such a peer gets so many times as long. */
+const SLOWER = 5;
 /** The first that the client offers is taken. */
 const PROTOCOLS = [SUBPROTOCOL, JSON_SUBPROTOCOL];
 /** Who is turned away has so long to close its side. */
@@ -81,8 +85,7 @@ export function listenForClients(
   });
   let refusing = false;
   let next = 1;
-  /** Pings since the last answer. */
-  const unanswered = new WeakMap<WebSocket, number>();
+  const peers = new Set<Peer>();
 
   const applyLimits = () => {
     webSockets.options.maxPayload = limits().frameBytes;
@@ -101,23 +104,20 @@ export function listenForClients(
       return refuse('400 Bad Request', 'bad-request', `offer ${PROTOCOLS.join(' or ')}`);
     webSockets.handleUpgrade(request, stream, head, (socket) => {
       socket.on('error', () => {}); // ws closes the socket itself, with the right code
-      socket.on('pong', () => unanswered.set(socket, 0));
       if (webSockets.clients.size > limits().sockets) return turnAway(socket);
+      watch(peers, next, socket, stream);
       serve(next++, socket, stream, target, limits, events);
     });
   });
 
-  const pings = setInterval(() => {
-    for (const socket of webSockets.clients) {
-      const pings = unanswered.get(socket) ?? 0;
-      // Who is paused, by us or by a slow application, reads no pings: such a peer gets longer.
-      const most = socket.isPaused || socket.bufferedAmount > 0 ? MAX_PINGS_SLOW : MAX_PINGS;
-      unanswered.set(socket, pings + 1);
-      if (pings >= most) socket.terminate();
-      else socket.ping();
-    }
-  }, PING_MS);
-  pings.unref();
+  let share = 0;
+  let timer: NodeJS.Timeout;
+  const askSome = () => {
+    share = (share + 1) % SHARES;
+    for (const peer of peers) if (peer.share === share) ask(peer);
+    timer = setTimeout(askSome, limits().silenceMs / (PINGS * SHARES)).unref();
+  };
+  askSome();
 
   return {
     get sockets() {
@@ -128,10 +128,36 @@ export function listenForClients(
       refusing = true;
     },
     terminate() {
-      clearInterval(pings);
+      clearTimeout(timer);
       for (const socket of webSockets.clients) socket.terminate();
     },
   };
+}
+
+/** A socket that is watched for silence. */
+interface Peer {
+  readonly share: number;
+  readonly socket: WebSocket;
+  readonly stream: Socket;
+  /** Bytes read when it was last looked at, and how often nothing has come since. */
+  read: number;
+  missed: number;
+}
+
+function watch(peers: Set<Peer>, number: number, socket: WebSocket, stream: Duplex): void {
+  const peer = { share: number % SHARES, socket, stream: stream as Socket, read: 0, missed: 0 };
+  peers.add(peer);
+  socket.on('close', () => peers.delete(peer));
+}
+
+/** Whether the peer lives: whatever it has sent says so. What is missed is counted, not timed: we may have stood still. */
+function ask(peer: Peer): void {
+  const { socket, stream } = peer;
+  peer.missed = stream.bytesRead === peer.read ? peer.missed + 1 : 0;
+  peer.read = stream.bytesRead;
+  const most = socket.isPaused || socket.bufferedAmount > 0 ? PINGS * SLOWER : PINGS;
+  if (peer.missed > most) socket.terminate();
+  else socket.ping();
 }
 
 interface Target {

@@ -18,6 +18,8 @@ export interface WorkerTask {
   readonly checkInputs: boolean;
   readonly bytesInFlight: number;
   readonly quota: QuotaLimits;
+  /** Of one outbox. */
+  readonly bytesInFlightInAll: number;
   readonly minIntervalMs: number;
   readonly heartbeatMs: number;
   readonly log: { readonly size: number; readonly lastEpoch: number; readonly reserved: number };

@@ -83,6 +83,7 @@ function pipelineOptions(
     bytesInFlight: task.bytesInFlight,
     quota: task.quota,
     later: (step: () => void) => setImmediate(() => stepped(step)),
+    bytesInFlightInAll: task.bytesInFlightInAll,
     flushEpochs: FLUSH_EPOCHS,
     reader: store,
     lastEpoch: task.log.lastEpoch,

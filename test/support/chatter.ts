@@ -95,11 +95,11 @@ export class Chatter {
         connectTimeoutMs: 20_000,
         onReady: (on) => {
           on('receipt', ({ receipt }) => this.receipted(receipt, null));
-          on('verification-failed', (error) => this.failed(`${error.message}`));
           on('counter-conflict', ({ error }) => this.failed(`counter-conflict: ${error.message}`));
           on('gap', ({ from, to }) => this.failed(`gap from ${from} to ${to}`));
-          on('state', (state) => {
-            if (state === 'failed' || state === 'displaced') this.failed(state);
+          on('state', ({ state, reason }) => {
+            if (reason && state !== 'connecting' && state !== 'closed')
+              this.failed(`${state}: ${reason.message}`);
           });
         },
       },

@@ -165,7 +165,13 @@ export class Pipeline {
       case 'outbox': {
         const position = actorPosition(this.cluster.manifest, ROLE.outbox, index);
         const checkpoint = this.checkpoint();
-        const delivering = { bytesInFlight, checkpoint, actorPosition: position, receiverOf };
+        const delivering = {
+          bytesInFlight,
+          bytesInFlightInAll: 1 << 30,
+          checkpoint,
+          actorPosition: position,
+          receiverOf,
+        };
         const common = this.common(index, seeds.outboxes);
         const keeping = { quota, retentionEpochs, later: (step: () => void) => this.later.push(step) };
         const outbox = { ...common, ...delivering, ...keeping, checkInputs, flushEpochs, lastEpoch };

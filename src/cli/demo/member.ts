@@ -35,8 +35,8 @@ export class Member {
       backoffFirstMs: 50,
       backoffMostMs: 250,
       onReady: (on) => {
-        on('state', (state) => {
-          if (state === 'open') this.openAt = performance.now();
+        on('state', ({ state }) => {
+          if (state === 'connected') this.openAt = performance.now();
         });
         on('receipt', ({ receipt }) => record.receiptedLate(number, this.id, receipt));
       },

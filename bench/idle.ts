@@ -1,0 +1,180 @@
+/**
+ * Idle mailboxes: what each costs a running server in memory, and what all of them cost a start.
+ *
+ *   npm run -s bench:idle -- [--mailboxes 1000000] [--messages 200000] [--settle 3] [--json] [-- server flags]
+ *
+ * Registers so many mailboxes over the internal port, then sends one message to every one of them
+ * (500 recipients at a time), then messages to mailboxes picked at random, so that every cache is full.
+ * Nobody reads: all of it stays in the mailboxes. Then the server is stopped and started, and killed
+ * in the middle of the same load and started, until a session of one of the mailboxes is open.
+ *
+ * The first row that counts is that of the same server after as many messages among 1,000 mailboxes: so
+ * what traffic costs (buffers, recent epochs, compiled code) is not taken for what mailboxes cost.
+ * Own memory is RssAnon, measured after the garbage of every thread is collected. Pages of the store's file
+ * that are in memory are shown beside it: they are the system's cache, which it may take back.
+ */
+import { parseArgs } from 'node:util';
+import { progressOn } from '../src/cli/demo/progress.js';
+import { SESSION_KIND, toHex } from '../src/protocol/index.js';
+import { bundleFor, LightSender, open, signerOf } from './light-client.js';
+import { manyKeys } from './many-keys.js';
+import { memoryOf, newDirectory, type RunningServer, startServer } from './server-process.js';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    mailboxes: { type: 'string', default: '1000000' },
+    messages: { type: 'string', default: '200000' },
+    settle: { type: 'string', default: '3' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const [mailboxCount, messageCount] = [Number(values.mailboxes), Number(values.messages)];
+const IDS_PER_REQUEST = 10_000;
+const RECIPIENTS = 500;
+const FEW = 1000;
+/** Before and after garbage is collected. */
+const settleMs = Number(values.settle) * 1000;
+const MIB = 2 ** 20;
+
+const flags = ['--mailboxes', 'registered', '--outboxes', '1', '--inboxes', '1', ...positionals];
+const say = (line: string) => void (values.json || process.stdout.write(`${line}\n`));
+const progress = progressOn(process.stdout, !values.json, say);
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// ---- the load
+
+/** All ids, 32 bytes each: real keys, whose secrets nobody keeps. The first one's is known. */
+const ids = new Uint8Array(mailboxCount * 32);
+const known = signerOf('idle 0');
+const sender = signerOf('sender');
+const nextKeys = manyKeys();
+const idOf = (i: number) => ids.subarray(i * 32, i * 32 + 32);
+const random = (below: number) => idOf(Math.floor(Math.random() * below));
+
+/** The next ids are made while the server takes those before them. */
+async function register(internalUrl: string, first: number, end: number): Promise<void> {
+  progress.start('registering mailboxes', end);
+  const add = async (body: string) => {
+    const answer = await fetch(`${internalUrl}/v1/mailboxes`, { method: 'PUT', body });
+    if (!answer.ok) throw new Error(`registering: ${await answer.text()}`);
+  };
+  await add(toHex(sender.publicKey));
+  let adding = Promise.resolve();
+  for (let from = first; from < end; from += IDS_PER_REQUEST) {
+    const to = Math.min(end, from + IDS_PER_REQUEST);
+    nextKeys(to - from).forEach((key, i) => void ids.set(key, (from + i) * 32));
+    if (from === 0) ids.set(known.publicKey);
+    await adding;
+    const lines = Array.from({ length: to - from }, (_, i) => `${toHex(idOf(from + i))}\n`);
+    adding = add(lines.join(''));
+    progress.at(to);
+  }
+  await adding;
+}
+
+async function send(server: RunningServer, title: string, count: number, one: (i: number) => Uint8Array[]) {
+  progress.start(title, count);
+  const client = await LightSender.open(server.url.replace('http', 'ws'), 'sender');
+  const recipients = one(0).length;
+  await client.run(
+    count,
+    recipients > 1 ? 64 : 2048,
+    recipients > 1 ? 4 : 64,
+    (i) => bundleFor(one(i)),
+    progress.at,
+  );
+  client.close();
+}
+
+// ---- what is measured
+
+interface Row {
+  readonly state: string;
+  readonly ownMiB: number;
+  readonly heapsMiB: number;
+  readonly storePagesMiB: number;
+  /** Beyond the second row. */
+  readonly bytesPerMailbox: number;
+}
+const rows: Row[] = [];
+let fewBytes = 0;
+
+async function measure(server: RunningServer, state: string): Promise<void> {
+  progress.start(`measuring: ${state}`, 1);
+  await pause(settleMs);
+  const heaps = (await server.probe()).reduce((sum, { heapBytes }) => sum + heapBytes, 0);
+  await pause(settleMs);
+  const { own, files } = memoryOf(server.pid);
+  if (rows.length < 2) fewBytes = own;
+  rows.push({
+    state,
+    ownMiB: Math.round(own / MIB),
+    heapsMiB: Math.round(heaps / MIB),
+    storePagesMiB: Math.round(files / MIB),
+    bytesPerMailbox: Math.round((own - fewBytes) / mailboxCount),
+  });
+}
+
+/** Seconds from the start of the process until it serves, and until a mailbox is open. */
+async function start(data: string): Promise<{ server: RunningServer; ready: number; session: number }> {
+  const began = performance.now();
+  const seconds = () => Number(((performance.now() - began) / 1000).toFixed(2));
+  const server = await startServer(flags, { probe: true, data });
+  const ready = seconds();
+  const url = `${server.url.replace('http', 'ws')}/v1/outboxes/0`;
+  (await open(url, SESSION_KIND.outbox, [known], () => {})).terminate();
+  return { server, ready, session: seconds() };
+}
+
+const data = newDirectory();
+let server = await startServer(flags, { probe: true, data });
+try {
+  await measure(server, 'empty');
+  const few = Math.min(FEW, mailboxCount);
+  await register(server.internalUrl, 0, few);
+  await send(server, 'messages among a few', messageCount, () => [random(few)]);
+  await measure(server, `${messageCount} messages among ${few}`);
+  const began = performance.now();
+  await register(server.internalUrl, few, mailboxCount);
+  const registeredPerSecond = Math.round((mailboxCount - few) / ((performance.now() - began) / 1000));
+  await measure(server, 'registered');
+  const groups = Math.ceil(mailboxCount / RECIPIENTS);
+  await send(server, 'a message to each', groups, (group) => {
+    const first = group * RECIPIENTS;
+    return Array.from({ length: Math.min(RECIPIENTS, mailboxCount - first) }, (_, i) => idOf(first + i));
+  });
+  await measure(server, 'a message to each');
+  await send(server, 'messages at random', messageCount, () => [random(mailboxCount)]);
+  await measure(server, 'messages at random');
+  progress.start('restarting', 2);
+  await server.stop();
+  const afterStop = await start(data);
+  server = afterStop.server;
+  progress.at(1);
+  await measure(server, 'started again');
+  await Promise.race([
+    send(server, 'killed while sending', messageCount, () => [random(mailboxCount)]),
+    pause(Math.min(5000, messageCount / 10)),
+  ]);
+  await server.stop('SIGKILL');
+  const afterKill = await start(data);
+  server = afterKill.server;
+  progress.stop();
+  const starts = {
+    stopped: { readySeconds: afterStop.ready, sessionSeconds: afterStop.session },
+    killed: { readySeconds: afterKill.ready, sessionSeconds: afterKill.session },
+  };
+  if (values.json) {
+    const result = { mailboxes: mailboxCount, messages: messageCount, registeredPerSecond, rows, starts };
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+  } else {
+    say(`${mailboxCount} mailboxes, registered ${registeredPerSecond} a second`);
+    console.table(Object.fromEntries(rows.map(({ state, ...row }) => [state, row])));
+    console.table(starts);
+  }
+} finally {
+  await server.stop('SIGKILL');
+  server.remove();
+}
+process.exit();

@@ -1,0 +1,53 @@
+/**
+ * Preloaded into every thread of a server that is measured: how long its event loops were blocked, and
+ * what its heaps hold. Asked over the process's channel, it collects garbage, answers and starts anew.
+ */
+import { BroadcastChannel, isMainThread, threadId } from 'node:worker_threads';
+
+export interface ThreadFigures {
+  readonly thread: number;
+  /** The longest time that a timer was late, in milliseconds, since the last answer. */
+  readonly blockedMs: number;
+  readonly heapBytes: number;
+}
+
+const EVERY_MS = 5;
+const channel = new BroadcastChannel('bench probe');
+channel.unref();
+
+let blockedMs = 0;
+let last = performance.now();
+setInterval(() => {
+  const now = performance.now();
+  blockedMs = Math.max(blockedMs, now - last - EVERY_MS);
+  last = now;
+}, EVERY_MS).unref();
+
+function figures(): ThreadFigures {
+  const answer = { thread: threadId, blockedMs, heapBytes: 0 };
+  (globalThis as { gc?: () => void }).gc?.();
+  answer.heapBytes = process.memoryUsage().heapUsed;
+  blockedMs = 0;
+  last = performance.now();
+  return answer;
+}
+
+type FromWorker = 'here' | ThreadFigures;
+
+if (isMainThread) {
+  let workers = 0;
+  let answers: ThreadFigures[] = [];
+  channel.onmessage = (event) => {
+    const { data } = event as { data: FromWorker };
+    if (data === 'here') workers++;
+    else if (answers.push(data) === 1 + workers) process.send!(answers);
+  };
+  process.on('message', () => {
+    answers = [figures()];
+    channel.postMessage('ask');
+  });
+  process.channel?.unref();
+} else {
+  channel.onmessage = () => channel.postMessage(figures());
+  channel.postMessage('here');
+}

@@ -1,0 +1,57 @@
+/** Member: one key of a gateway, with everything that is its own. */
+import type { Signer } from '#crypto';
+import { CountersignError, ERRORS, type ErrorCode, errorCode } from '../protocol/index.js';
+import type { State } from './gateway-events.js';
+import type { Mailbox } from './mailbox.js';
+import type { Sender } from './sender.js';
+import type { Stands } from './stands.js';
+import { VerificationError } from './verification-error.js';
+
+export interface Member {
+  /** Position of its key. */
+  readonly index: number;
+  readonly signer: Signer;
+  readonly sender: Sender;
+  readonly mailbox: Mailbox;
+  readonly stands: Stands;
+  readonly outbox: number;
+  state: State;
+  /** Why it is over; null while it is not. */
+  problem: CountersignError | null;
+}
+
+/** What the server refuses a mailbox with, in `opened` or before it closes the socket. */
+const REFUSALS: readonly ErrorCode[] = [
+  'session-refused',
+  'mailbox-not-registered',
+  'wrong-outbox',
+  'too-many-mailboxes',
+];
+
+/** Whether an error ends the mailboxes that it is about, and not the whole gateway. */
+export function isAboutMailbox({ code }: CountersignError): boolean {
+  return code === 'displaced' || REFUSALS.includes(code);
+}
+
+/** The state that an error ends in. */
+export function finalState({ code }: CountersignError): State {
+  if (code === 'displaced') return 'displaced';
+  if (code === 'closed' || code === 'aborted') return 'closed';
+  return REFUSALS.includes(code) ? 'refused' : 'failed';
+}
+
+/** Why the server does not open a mailbox. A number that is not known is permanent. */
+export function refusal(number: number): CountersignError {
+  const code = errorCode(number) ?? 'session-refused';
+  if (code === 'ack-unknown-epoch')
+    return new VerificationError('resume', 'the server does not know what was verified and acknowledged');
+  if (ERRORS[code].temporary) return new CountersignError('session-refused', `refused: ${code}`);
+  return new CountersignError(code, 'the server does not open this mailbox');
+}
+
+/** Every `most` of a list. */
+export function chunks<T>(list: readonly T[], most: number): T[][] {
+  const out: T[][] = [];
+  for (let from = 0; from < list.length; from += most) out.push(list.slice(from, from + most));
+  return out;
+}

@@ -1,0 +1,56 @@
+/** Opens a gateway: store, server, sockets, within a time. */
+import { CountersignError, toHex } from '../protocol/index.js';
+import { abortedError, onAbort } from './abortable.js';
+import { addresses } from './directory.js';
+import { connectError, findServer, timeout } from './find-server.js';
+import { Gateway, type OnMessages } from './gateway.js';
+import type { GatewayOptions, Settings } from './options.js';
+import { MemoryStore, type Store } from './store.js';
+
+/** Resolves when every mailbox is open or refused; rejects when all are. `onMessages` as in `Gateway`. */
+export async function openGateway(
+  options: GatewayOptions,
+  settings: Settings,
+  onMessages: OnMessages | null,
+  prepare: (gateway: Gateway) => void,
+): Promise<Gateway> {
+  const { signal, keys } = options;
+  const store = options.store ?? new MemoryStore();
+  checkKeys(keys);
+  const { http, front: frontUrl } = addresses(options.url);
+  if (signal?.aborted) throw abortedError(signal);
+  const ending = new AbortController();
+  const leave = signal && onAbort(signal, () => ending.abort(signal.reason));
+  const timer = setTimeout(() => ending.abort(timeout(settings)), settings.connectTimeoutMs);
+  try {
+    const saved = await load(store);
+    const world = await findServer(options, saved, store, http, ending.signal);
+    const gateway = new Gateway({ world, http, frontUrl, store, saved }, keys, settings, onMessages);
+    prepare(gateway);
+    await gateway.connect(ending.signal);
+    gateway.endWith(signal);
+    return gateway;
+  } catch (error) {
+    await store.close();
+    if (signal?.aborted) throw abortedError(signal);
+    throw connectError(error, ending.signal);
+  } finally {
+    clearTimeout(timer);
+    leave?.();
+  }
+}
+
+function checkKeys(keys: readonly Uint8Array[]): void {
+  if (keys.length === 0 || new Set(keys.map(toHex)).size < keys.length)
+    throw new TypeError('keys: expected one or more, each once');
+  if (keys.some((key) => key.length !== 32)) throw new TypeError('keys: expected 32 bytes each');
+}
+
+async function load(store: Store) {
+  try {
+    return await store.load();
+  } catch (error) {
+    if (error instanceof CountersignError) throw error;
+    throw new CountersignError('store-unusable', `loading failed: ${String(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,46 @@
+/** The browser build as one file: small, and nothing of Node in it. */
+import { builtinModules } from 'node:module';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import * as browser from '../src/client/browser.js';
+import * as node from '../src/client/index.js';
+import { bundle, bundleSize, LIMIT } from './support/bundle.js';
+
+const test = suite('bundle');
+
+/** What of Node the code names: modules it imports, and globals that browsers do not have. */
+function nodeIn(code: string): string[] {
+  const imported = [...code.matchAll(/(?:\bfrom|\bimport|\brequire)\s*\(?\s*["'`]([^"'`]+)["'`]/g)].map(
+    ([, name]) => name!,
+  );
+  const globals = code.match(/\b(?:node:\w+|(?<!\.)(?:process|Buffer|require|__dirname|global)\b(?=[.([]))/g);
+  const isNode = (name: string) => name.startsWith('node:') || builtinModules.includes(name);
+  return [...imported.filter(isNode), ...(globals ?? [])];
+}
+
+test('it is no larger than it may be', () => {
+  const { gzipped } = bundleSize();
+  assert.ok(gzipped <= LIMIT, `${gzipped} bytes, at most ${LIMIT}`);
+});
+
+test('it imports nothing, and names nothing that only Node has', () => {
+  const code = bundle.toString();
+  assert.equal(nodeIn(code), []);
+  assert.not.match(code, /\bimport\s*[({"'*]|\bfrom\s*["']/);
+  for (const bad of [
+    'import{a}from"node:fs";',
+    "require('crypto')",
+    'process.env.X',
+    'Buffer.from(x)',
+    'await import("ws")||import("net")',
+  ])
+    assert.is.not(nodeIn(bad).length, 0, bad);
+});
+
+test('it gives what countersign/client gives on Node, but for the store', () => {
+  const names = (module: object, store: string) => Object.keys(module).filter((name) => name !== store);
+  assert.equal(names(browser, 'IndexedDbStore').sort(), names(node, 'FileStore').sort());
+  assert.ok('IndexedDbStore' in browser && 'FileStore' in node);
+});
+
+test.run();
