@@ -13,7 +13,9 @@ function nodeIn(code: string): string[] {
   const imported = [...code.matchAll(/(?:\bfrom|\bimport|\brequire)\s*\(?\s*["'`]([^"'`]+)["'`]/g)].map(
     ([, name]) => name!,
   );
-  const globals = code.match(/\b(?:node:\w+|(?<!\.)(?:process|Buffer|require|__dirname|global)\b(?=[.([]))/g);
+  const globals = code.match(
+    /\b(?:node:\w+|(?<!\.)(?:process|Buffer|__dirname|global)\b(?=[.[])|(?<!\.)require\b(?=\())/g,
+  );
   const isNode = (name: string) => name.startsWith('node:') || builtinModules.includes(name);
   return [...imported.filter(isNode), ...(globals ?? [])];
 }

@@ -324,6 +324,7 @@ test('what lies in a gap of the chain is asked for, rejected, and does not stop 
   assert.equal(await rig.sent(), ['1: a b c'], '… but to learn where it is');
   rig.sender.placed(1, { epoch: 4, inbox: 0, index: 0 });
   rig.sender.placed(2, { epoch: 6, inbox: 0, index: 0 });
+  await turn();
   assert.equal(rig.results, ['a receipt-lost']);
   rig.sender.disconnected();
   rig.sender.opened(0, 3);

@@ -29,6 +29,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npm run demo': 'test/demo.test.ts',
   'npm run bench': 'test/bench.test.ts',
   'node examples/client.mjs': 'here',
+  'node examples/browser/serve.mjs': 'test/browser.test.ts',
   'npx countersign keygen --out alice.key': 'here',
   'npx countersign keygen --out bob.key': 'here',
   'npx countersign tail --key bob.key': 'here',

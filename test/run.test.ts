@@ -54,6 +54,15 @@ runner('shows the output of a failing file and exits 1', () => {
   assert.match(stdout, 'seen by the reader');
 });
 
+runner('counts what is skipped, and says why', () => {
+  const text = `${UVU}console.log('SKIPPED: nothing to drive');\ntest('a', () => {});\ntest.skip('b');\ntest.run();`;
+  const all = text.replace("test('a',", "test.skip('a',");
+  const { status, stdout, last } = run({ 'a.test.js': text, 'b.test.js': all });
+  assert.is(last, '1 passed, 0 failed, 3 skipped');
+  assert.is(status, 0);
+  assert.match(stdout, /^ +SKIPPED: nothing to drive$/m);
+});
+
 runner('fails a file that forgets .run(), and one that runs no test', () => {
   const { status, last, stdout } = run({
     'a.test.js': `${UVU}test('a', () => {});`,

@@ -56,7 +56,7 @@ function judge(output: string, ending: string): Omit<Result, 'output' | 'seconds
   const { total, passed, skipped } = summary ?? { total: 0, passed: 0, skipped: 0 };
   let reason = ending;
   if (!reason && !summary) reason = 'no uvu summary: did the file call .run()?';
-  else if (!reason && total === 0) reason = 'no test ran';
+  else if (!reason && total === 0 && skipped === 0) reason = 'no test ran';
   // A failed test makes uvu exit 1 by itself: that is no second failure.
   if (ending === 'exit code 1' && total > passed) reason = '';
   return { passed, skipped, reason, failed: total - passed + (reason ? 1 : 0) };
@@ -125,6 +125,8 @@ async function runAll(root: string, paths: string[], timeoutSeconds: number): Pr
       const result = await runFile(path, timeoutSeconds);
       results.push(result);
       console.log(describe(relative(root, path), result));
+      // Why tests were skipped, for everybody to see.
+      for (const line of result.output.match(/^SKIPPED: .*/gm) ?? []) console.log(`     ${line}`);
       if (result.failed > 0) console.log(`${result.output.trimEnd().replace(/^/gm, '  | ')}\n`);
     }
   };

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 
 const FILES = {
   '/': ['index.html', 'text/html; charset=utf-8'],
-  '/chat.js': ['chat.js', 'text/javascript; charset=utf-8'],
+  '/chat.mjs': ['chat.mjs', 'text/javascript; charset=utf-8'],
   '/client.js': ['../../dist/browser/client.js', 'text/javascript; charset=utf-8'],
 };
 

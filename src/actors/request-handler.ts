@@ -53,8 +53,6 @@ export interface RequestHandlerOptions extends SessionsOptions {
   readonly checkpoint: Checkpoint;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
-  /** Runs a function at the end of this turn of the event loop. */
-  readonly defer: (run: () => void) => void;
 }
 
 /** Who sends to a full mailbox may ask again then; its owner may take days. */

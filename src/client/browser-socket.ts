@@ -3,18 +3,14 @@
  * protocol, and what comes while nobody reads is kept, up to a bound.
  */
 import { FRAME, PING, SUBPROTOCOL } from '../protocol/index.js';
-import type { Dial, Socket, SocketEvents } from './socket.js';
+import { type Dial, SILENCE_MS, type Socket, type SocketEvents } from './socket.js';
 import { afterTurn } from './turn.js';
 
-/** A server that says nothing for so long is asked. */
-const SILENCE_MS = 20_000;
-/** Who does not answer by then is gone: a dead connection is noticed within 50 s, a minute or two later when the page is hidden and its timers slow. */
-const ANSWER_MS = 10_000;
 /** Bytes kept while nothing is read: then the socket is closed, and the rest comes again on the next one. */
 const KEPT_BYTES = 16 << 20;
 const LOST = 1006;
 
-export const dial: Dial = (url, events) => new BrowserSocket(url, events);
+export const dial: Dial = (url, events, silenceMs = SILENCE_MS) => new BrowserSocket(url, events, silenceMs);
 
 class BrowserSocket implements Socket {
   private readonly socket: WebSocket;
@@ -32,6 +28,7 @@ class BrowserSocket implements Socket {
   constructor(
     url: string,
     private readonly events: SocketEvents,
+    private readonly silenceMs: number,
   ) {
     this.socket = new WebSocket(url, SUBPROTOCOL);
     this.socket.binaryType = 'arraybuffer';
@@ -40,7 +37,8 @@ class BrowserSocket implements Socket {
     this.socket.onmessage = ({ data }) => this.take(new Uint8Array(data));
     // The network may be another one now: connections of the old one are dead, and do not say so.
     addEventListener('online', this.ask);
-    this.watch = setInterval(() => this.checkSilence(), SILENCE_MS);
+    // A dead connection is noticed within one and a quarter of that, or later when the page is hidden and its timers slow.
+    this.watch = setInterval(() => this.checkSilence(), silenceMs / 2);
   }
 
   private take(frame: Uint8Array): void {
@@ -70,7 +68,7 @@ class BrowserSocket implements Socket {
 
   private readonly ask = () => {
     if (!this.greeted || this.answer !== undefined) return;
-    this.answer = setTimeout(() => this.lost(LOST, 'the server does not answer'), ANSWER_MS);
+    this.answer = setTimeout(() => this.lost(LOST, 'the server does not answer'), this.silenceMs / 4);
     this.send([PING]);
   };
 

@@ -52,7 +52,7 @@ export class Outgoing {
 export interface Resolved {
   /** Null: of a message that this store no longer kept. */
   readonly item: Outgoing | null;
-  readonly answer: Answer;
+  readonly answer: Answer | CountersignError;
 }
 
 /** A submit frame is closed once it is longer. */

@@ -26,27 +26,24 @@ export class IndexedDbStore implements Store {
 
   constructor(readonly name = 'countersign') {}
 
-  /** Takes the database over. Rejects with `store-corrupt` when it cannot be opened, or holds something else. */
+  /** Takes the database over. Rejects with `store-corrupt` when it holds what no saves led to. */
   async load(): Promise<Saved> {
-    try {
-      this.db = await openDatabase(this.name);
-      this.db.onversionchange = () => this.close();
-      let state: Rows = [];
-      let bundles: Rows = [];
-      await this.transact((transaction) => {
-        transaction.objectStore(STATE).put(this.owner, OWNER);
-        readAll(transaction.objectStore(STATE), (rows) => {
-          state = rows;
-        });
-        readAll(transaction.objectStore(BUNDLES), (rows) => {
-          bundles = rows;
-        });
+    this.db = await openDatabase(this.name);
+    // It is being deleted: that is not held up.
+    this.db.onversionchange = () => this.close();
+    let state: Rows = [];
+    let bundles: Rows = [];
+    await this.transact((transaction) => {
+      transaction.objectStore(STATE).put(this.owner, OWNER);
+      readAll(transaction.objectStore(STATE), (rows) => {
+        state = rows;
       });
-      this.saved = fromRows(state, bundles);
-      return fromRows(state, bundles);
-    } catch (error) {
-      throw new CountersignError('store-corrupt', `${this.name}: ${String(error)}`, { cause: error });
-    }
+      readAll(transaction.objectStore(BUNDLES), (rows) => {
+        bundles = rows;
+      });
+    });
+    this.saved = fromRows(state, bundles);
+    return fromRows(state, bundles);
   }
 
   async save(changes: readonly Change[]): Promise<void> {
@@ -118,7 +115,7 @@ function readAll(store: IDBObjectStore, done: (rows: Rows) => void): void {
   values.onsuccess = () => done(keys.result.map((key, i) => [key, values.result[i]]));
 }
 
-/** Throws on rows that no saves led to. */
+/** Throws `store-corrupt` on bundles that skip a counter. */
 function fromRows(state: Rows, bundles: Rows): Saved {
   const saved = nothingSaved();
   for (const [key, value] of state) {
@@ -130,7 +127,8 @@ function fromRows(state: Rows, bundles: Rows): Saved {
   for (const [key, value] of bundles) {
     const [id, counter] = key as [string, number];
     const mailbox = savedMailbox(saved, id);
-    if (counter !== mailbox.firstCounter + mailbox.bundles.length) throw new Error(`bundle ${counter}`);
+    if (counter !== mailbox.firstCounter + mailbox.bundles.length)
+      throw new CountersignError('store-corrupt', `${id}: bundle ${counter} does not follow`);
     mailbox.bundles.push(value as Uint8Array);
   }
   return saved;

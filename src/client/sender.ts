@@ -213,6 +213,8 @@ export class Sender implements Participant {
     this.disconnected();
     this.delay(error);
     this.waiting = [];
+    for (const { item } of [...this.resolving, ...this.resolved]) item?.reject?.(error);
+    this.resolved = [];
   }
 
   // ---- answers
@@ -249,7 +251,7 @@ export class Sender implements Participant {
     const error = new CountersignError('receipt-lost', 'the proof of this message does not come any more');
     for (let item = this.items.first; item && item.counter <= counter; item = this.items.first) {
       this.receipted = this.items.shift().counter;
-      item.reject?.(error);
+      this.resolved.push({ item, answer: error });
     }
     this.admit();
     this.touch();
@@ -366,9 +368,8 @@ export class Sender implements Participant {
 
   changes(out: Change[]): void {
     this.changed = false;
-    const mailbox = this.hex;
     if (this.receipted > this.storedReceipted)
-      out.push({ type: 'receipted', mailbox, through: this.receipted });
+      out.push({ type: 'receipted', mailbox: this.hex, through: this.receipted });
     this.storedReceipted = this.receipted;
     this.resolving = this.resolved;
     this.resolved = [];
@@ -390,7 +391,8 @@ export class Sender implements Participant {
     // Renumbered meanwhile: then only what lies below is as it was saved.
     this.stored = Math.max(this.stored, Math.min(this.storing, this.rewrite - 1));
     for (const { item, answer } of this.resolving) {
-      if (item?.resolve) item.resolve(answer);
+      if (answer instanceof CountersignError) item?.reject?.(answer);
+      else if (item?.resolve) item.resolve(answer);
       else if (answer.proven) this.host.lateReceipt(answer);
     }
     this.resolving = [];

@@ -63,6 +63,8 @@ const PINGS = 4;
 const SHARES = 32;
 /** Who is paused, by us or by a slow application, reads no pings: such a peer gets so many times as long. */
 const SLOWER = 5;
+/** Sockets opened in one turn of the event loop: some milliseconds. */
+const UPGRADES_PER_TURN = 32;
 /** The first that the client offers is taken. */
 const PROTOCOLS = [SUBPROTOCOL, JSON_SUBPROTOCOL];
 /** Who is turned away has so long to close its side. */
@@ -83,6 +85,7 @@ export function listenForClients(
     clientTracking: true,
     handleProtocols: (offered) => PROTOCOLS.find((protocol) => offered.has(protocol)) ?? false,
   });
+  const inTurn = turns(UPGRADES_PER_TURN);
   let refusing = false;
   let next = 1;
   const peers = new Set<Peer>();
@@ -102,12 +105,15 @@ export function listenForClients(
     if (!target) return refuse('404 Not Found', 'not-found', 'no such path or outbox');
     if (!offersProtocol(request))
       return refuse('400 Bad Request', 'bad-request', `offer ${PROTOCOLS.join(' or ')}`);
-    webSockets.handleUpgrade(request, stream, head, (socket) => {
-      socket.on('error', () => {}); // ws closes the socket itself, with the right code
-      if (webSockets.clients.size > limits().sockets) return turnAway(socket);
-      watch(peers, next, socket, stream);
-      serve(next++, socket, stream, target, limits, events);
-    });
+    inTurn(() =>
+      // A socket that has gone meanwhile is found out by ws.
+      webSockets.handleUpgrade(request, stream, head, (socket) => {
+        socket.on('error', () => {}); // ws closes the socket itself, with the right code
+        if (webSockets.clients.size > limits().sockets) return turnAway(socket);
+        watch(peers, next, socket, stream);
+        serve(next++, socket, stream, target, limits, events);
+      }),
+    );
   });
 
   let share = 0;
@@ -131,6 +137,20 @@ export function listenForClients(
       clearTimeout(timer);
       for (const socket of webSockets.clients) socket.terminate();
     },
+  };
+}
+
+/** Runs what comes in order, so much in a turn of the event loop: a crowd waits, not those who are here. */
+function turns(perTurn: number): (run: () => void) => void {
+  let waiting: (() => void)[] = [];
+  const some = () => {
+    const now = waiting.slice(0, perTurn);
+    waiting = waiting.slice(perTurn);
+    if (waiting.length > 0) setImmediate(some);
+    for (const run of now) run();
+  };
+  return (run) => {
+    if (waiting.push(run) === 1) setImmediate(some);
   };
 }
 

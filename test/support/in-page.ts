@@ -52,8 +52,8 @@ export function prepare(): void {
       ...(store === undefined ? {} : { store: new library.IndexedDbStore(store) }),
       onReady: (on) => {
         on('state', ({ state, reason }) => {
-          if (reason instanceof library.VerificationError) events.push(`verification-failed ${reason.step}`);
-          events.push(state);
+          const step = reason && 'step' in reason ? ` ${reason.step}` : '';
+          events.push(`${state}${step}`);
         });
         on('gap', () => events.push('gap'));
         on('counter-conflict', () => events.push('counter-conflict'));

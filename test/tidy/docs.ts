@@ -92,7 +92,8 @@ function sourceOf(path: string): string {
 
 function exists(files: readonly SourceFile[], wanted: string): boolean {
   const path = sourceOf(wanted);
-  if (path === 'dist') return true;
+  // The compiler makes the one, esbuild the other.
+  if (path === 'dist' || path === 'browser/client.ts') return true;
   const pattern = path.replace(/[.+?^$()|[\]\\{}]/g, '\\$&').replace(/\*+/g, '.*');
   return files.some((file) => new RegExp(`^${pattern}(/|$)`).test(file.path));
 }
