@@ -35,9 +35,12 @@ const policy: Policy = {
 };
 
 const bodies = new Map<string, string>();
+const other = importSecretKey(Uint8Array.from(named('another mailbox'))).publicKey;
+
+/** In capitals: to another mailbox. */
 function bundle(text: string): Uint8Array {
   const bytes = encodeBundle(
-    [{ mailbox: id, envelope: new Uint8Array(0) }],
+    [{ mailbox: text === text.toUpperCase() ? other : id, envelope: new Uint8Array(0) }],
     Uint8Array.from(Buffer.from(text)),
     new Uint8Array(32),
   );
@@ -101,9 +104,15 @@ class Rig {
       this.sender.receipt(counter, { counter, proven: true } as Receipt);
   }
 
-  refuse(code: ErrorCode, firstCounter: number, count: number, retryAfterMs = 0): void {
+  refuse(
+    code: ErrorCode,
+    firstCounter: number,
+    count: number,
+    retryAfterMs = 0,
+    mailbox: Uint8Array = ZERO_HASH,
+  ): void {
     const { number } = ERRORS[code];
-    const about = { expected: 0, retryAfterMs, mailbox: ZERO_HASH, text: '' };
+    const about = { expected: 0, retryAfterMs, mailbox, text: '' };
     this.sender.refused({ number, slot: 0, firstCounter, count, ...about });
   }
 
@@ -179,6 +188,36 @@ test('a refusal at the very end frees its counter', async () => {
   rig.send('c');
   await turn();
   assert.equal(rig.frames, ['1: a b', '2: c']);
+});
+
+test('a full mailbox gives back at once all that names it, and the others go on without waiting', async () => {
+  const rig = new Rig();
+  rig.sender.opened(0, 0);
+  rig.send('a', 'B', 'c', 'D', 'e', 'F');
+  assert.equal(await rig.sent(), ['1: a B c D', '5: e F']);
+  rig.refuse('mailbox-full', 2, 1, 60_000, other);
+  assert.equal(rig.results, ['B mailbox-full', 'D mailbox-full', 'F mailbox-full']);
+  rig.refuse('counter-gap', 3, 2);
+  rig.sender.placed(1, PLACE);
+  assert.equal(await rig.sent(), [], 'what is in flight is not answered yet');
+  rig.refuse('counter-gap', 5, 2);
+  assert.equal(await rig.sent(), ['2: c e']);
+  rig.send('g');
+  rig.receipts(1, 4);
+  await turn();
+  assert.equal(rig.results.slice(3), ['a at 1', 'c at 2', 'e at 3', 'g at 4']);
+});
+
+test('when its own mailbox is full everything is given back', async () => {
+  const rig = new Rig();
+  rig.sender.opened(0, 0);
+  rig.send('A', 'b', 'C');
+  await rig.sent();
+  rig.refuse('mailbox-full', 1, 1, 60_000, id);
+  rig.refuse('counter-gap', 2, 2);
+  assert.equal(rig.results, ['A mailbox-full', 'b mailbox-full', 'C mailbox-full']);
+  rig.send('D');
+  assert.equal(await rig.sent(), ['1: D']);
 });
 
 test('busy waits as long as the server says and sends the same again', async () => {

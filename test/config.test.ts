@@ -62,6 +62,8 @@ test('with no source at all the defaults hold', () => {
       frameBytes: 4194304,
       countersKept: 4096,
       retentionEpochs: 100000,
+      unacknowledgedEpochs: 100000,
+      unacknowledgedBytes: 1073741824,
       sockets: 20000,
       mailboxesPerSocket: 4096,
       handshakeMs: 10000,

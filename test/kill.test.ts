@@ -40,8 +40,9 @@ test('at every point of the commit path', async () => {
   assert.ok(kills >= CRASH_POINTS.length);
 });
 
-test('at any moment, on two threads, clients too', async () => {
-  const flags = { inboxes: '2', outboxes: '2', threads: '2' };
+test('at any moment, on two threads, clients too, with full mailboxes and old epochs to sweep', async () => {
+  const little = { 'limits-unacknowledged-epochs': '8', 'limits-retention-epochs': '2000' };
+  const flags = { inboxes: '2', outboxes: '2', threads: '2', ...little };
   await during(flags, SEED + 1, async (chat) => {
     for (const restarted of [['dora'], ['emil', 'dora'], []])
       clean(await chat.kill(restarted), `with ${restarted}`);

@@ -19,6 +19,8 @@ const LIMITS = {
 const known = new Set(['ann', 'bob', 'cid', 'dan'].map((name) => named(name).toString('hex')));
 const directory = {
   has: (bytes: Uint8Array, at: number) => known.has(Buffer.from(bytes.subarray(at, at + 32)).toString('hex')),
+  isFull: () => false,
+  mustNotSend: () => false,
 } as unknown as MailboxDirectory;
 
 function submissions() {

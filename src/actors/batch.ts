@@ -14,6 +14,11 @@ export function counterOf(batch: MessageBatch, x: number): number {
   return getU64(batch.runs, run + RUN.counter) + x - getU32(batch.runs, run + RUN.first);
 }
 
+/** Bytes of the bundle of message `x`: never 0. */
+export function bundleBytes({ where }: MessageBatch, x: number): number {
+  return where[x * WHERE.fields + WHERE.to]! - where[x * WHERE.fields + WHERE.from]!;
+}
+
 /** The chunk that message `x` lies in. Throws `ActorFault` when the batch points outside of its memory. */
 export function chunkOf({ inbox, chunks, where }: MessageBatch, x: number): Uint8Array {
   const at = x * WHERE.fields;

@@ -37,69 +37,101 @@ export interface CommittedEpoch {
 /** Epochs kept in memory for readers that are nearly up to date, and for acknowledgments. */
 const MAX_EPOCHS = 64;
 const MAX_BYTES = 64 << 20;
+/** The same for epochs that were read back. */
+const OLD_EPOCHS = 16;
+const OLD_BYTES = 16 << 20;
+
+/** Epochs in memory, so many and so many bytes; the one that came first is the first to go. */
+class KeptEpochs {
+  private readonly epochs = new Map<number, CommittedEpoch>();
+  private bytes = 0;
+
+  constructor(
+    private readonly maxEpochs: number,
+    private readonly maxBytes: number,
+    private readonly memory: Memory,
+  ) {}
+
+  get(epoch: number): CommittedEpoch | undefined {
+    return this.epochs.get(epoch);
+  }
+
+  keep(epoch: CommittedEpoch): CommittedEpoch {
+    this.epochs.set(epoch.links.epoch, epoch);
+    this.bytes += bytesOf(epoch);
+    for (const [number, oldest] of this.epochs) {
+      if (this.epochs.size <= this.maxEpochs && this.bytes <= this.maxBytes) break;
+      if (oldest === epoch) break;
+      this.epochs.delete(number);
+      this.bytes -= bytesOf(oldest);
+      for (const block of oldest.blocks) this.memory.give(block);
+    }
+    return epoch;
+  }
+}
 const NO_STILLS: ReadonlyMap<string, Still> = new Map();
 
 export class CommittedEpochs {
-  private readonly kept = new Map<number, CommittedEpoch>();
-  private keptBytes = 0;
+  private readonly newest: KeptEpochs;
+  /** Read back last: those who are behind together need the same ones. */
+  private readonly old: KeptEpochs;
 
   constructor(
     private readonly reader: StoreReader,
     private readonly memory: Memory,
     private readonly outbox: number,
     private readonly actorPosition: number,
-  ) {}
+  ) {
+    this.newest = new KeptEpochs(MAX_EPOCHS, MAX_BYTES, memory);
+    this.old = new KeptEpochs(OLD_EPOCHS, OLD_BYTES, memory);
+  }
 
   /** Takes over the memory of an epoch that is now committed. */
   add(message: Committed, signed: SignedEpoch): CommittedEpoch {
     const part = epochPart(message.leaf, message.attestations, this.actorPosition);
     const tree = buildTree(signed.links.leafHashes);
-    return this.keep({ ...signed, logIndex: message.logIndex, part, tree });
+    return this.newest.keep({ ...signed, logIndex: message.logIndex, part, tree });
   }
 
-  private keep(epoch: CommittedEpoch): CommittedEpoch {
-    this.kept.set(epoch.links.epoch, epoch);
-    this.keptBytes += bytesOf(epoch);
-    for (const [number, oldest] of this.kept) {
-      if (this.kept.size <= MAX_EPOCHS && this.keptBytes <= MAX_BYTES) break;
-      if (oldest === epoch) break;
-      this.kept.delete(number);
-      this.keptBytes -= bytesOf(oldest);
-      for (const block of oldest.blocks) this.memory.give(block);
-    }
-    return epoch;
-  }
-
-  /** The links of a committed epoch; null when nothing came in it, or it is deleted. A view for now. */
+  /** The links of a committed epoch; null when nothing came in it, or it is deleted. Holds until the next read. */
   links(epoch: number): Links | null {
-    const kept = this.kept.get(epoch);
+    const kept = this.newest.get(epoch) ?? this.old.get(epoch);
     if (kept) return kept.links;
-    const bytes = this.reader.get(epochKey(TABLE.links, epoch, this.outbox));
+    const bytes = this.reader.view(epochKey(TABLE.links, epoch, this.outbox));
     return bytes ? Links.read(bytes) : null;
   }
 
   /** A committed epoch whole. Throws when the store has lost it. */
   get(epoch: number): CommittedEpoch {
-    return this.kept.get(epoch) ?? this.keep(this.load(epoch));
+    return this.newest.get(epoch) ?? this.old.get(epoch) ?? this.old.keep(this.load(epoch));
   }
 
   private load(epoch: number): CommittedEpoch {
     const record = this.reader.get(numberKey(TABLE.attestations, epoch));
-    const links = this.reader.get(epochKey(TABLE.links, epoch, this.outbox));
+    const links = this.copy(epochKey(TABLE.links, epoch, this.outbox));
     if (!record || !links) throw new Error(`epoch ${epoch} is missing in the store`);
     const { logIndex, attestations } = decodeAttestations(record);
     const log = this.reader.get(numberKey(TABLE.log, logIndex))!;
     const copy = Links.read(links);
-    const bodies = this.reader.get(epochKey(TABLE.bodies, epoch, this.outbox));
+    const bodies = this.copy(epochKey(TABLE.bodies, epoch, this.outbox)) ?? noBodies(copy);
     return {
       logIndex,
       part: epochPart(decodeEpochLeaf(logRecordLeaf(log)), attestations, this.actorPosition),
       links: copy,
-      bodies: bodies ?? noBodies(copy),
+      bodies,
       tree: buildTree(copy.leafHashes),
       stills: NO_STILLS,
-      blocks: [],
+      blocks: [links, bodies].filter(({ buffer }) => buffer instanceof SharedArrayBuffer),
     };
+  }
+
+  /** In recycled memory. */
+  private copy(key: Uint8Array): Uint8Array | undefined {
+    const view = this.reader.view(key);
+    if (!view) return undefined;
+    const block = this.memory.take(view.length).subarray(0, view.length);
+    block.set(view);
+    return block;
   }
 }
 

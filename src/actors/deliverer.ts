@@ -2,34 +2,16 @@
  * Deliverer: the outbox's half that faces clients. Sends each committed epoch to who is up to date, and
  * from the store to who is behind. A socket that does not take its bytes gets no more until it does.
  */
-import {
-  BundleCursor,
-  type BundleLimits,
-  type ChainState,
-  type Checkpoint,
-  encodeCheckpoint,
-  encodeEndOfBacklog,
-  gapHashes,
-  LOG_MODE,
-  type LogProof,
-  linkParts,
-  logPath,
-  MAILBOX_KIND,
-  multiproof,
-  putDeliverHead,
-  putReceivedEntry,
-  putSentEntry,
-  RecipientTree,
-  Writer,
-} from '../protocol/index.js';
-import { BodyPacker } from './body-packer.js';
+import { type BundleLimits, type Checkpoint, encodeEndOfBacklog } from '../protocol/index.js';
 import { type CommittedEpoch, CommittedEpochs } from './committed-epochs.js';
-import { isSent, type Links } from './epoch-file.js';
-import { logNodes } from './log-store.js';
+import { DeliveryFrames } from './delivery-frames.js';
+import type { Links } from './epoch-file.js';
+import { type MailboxState, unacknowledged } from './mailbox-state.js';
 import type { Memory } from './memory.js';
 import { address, type Committed, type Send, type StoreReader } from './messages.js';
 import type { SignedEpoch, Still } from './signed-epoch.js';
 import { type Connection, type Due, positionOf, type Subscription } from './subscription.js';
+import { walkFrom } from './waymarks.js';
 
 export interface DelivererOptions {
   readonly index: number;
@@ -44,31 +26,26 @@ export interface DelivererOptions {
   readonly bytesInFlight: number;
   /** All sockets together; once they have so much, each may have an equal share of it. */
   readonly bytesInFlightInAll: number;
-  /** Where a mailbox's chain ends, uncommitted epoch included. */
-  readonly chainOf: (mailbox: string) => ChainState;
+  /** Where a mailbox's chain stands, uncommitted epoch included. */
+  readonly stateOf: (mailbox: string) => MailboxState;
   /** Takes an acknowledgment that came before its epoch was sent on this socket. */
   readonly acknowledge: (mailbox: string, epoch: number) => void;
   /** Links of the epoch that is not committed yet. */
   readonly pending: () => Links | null;
+  /** Asks for another step, after what waits for this thread has had its turn: `pumpSome`. */
+  readonly goOnLater: () => void;
 }
 
-/** Old epochs read in one step, for all who are behind, and for one of them before the next has a turn. */
+/** What one step may read for all who are behind: old epochs, and their bytes; and one of them before the next has a turn. */
 const EPOCHS_PER_STEP = 64;
+const BYTES_PER_STEP = 2 << 20;
 const EPOCHS_PER_TURN = 8;
-
-/** A deliver frame is closed once it is longer; one mailbox's epoch is never split. */
-const FRAME_TARGET = 256 << 10;
 
 export class Deliverer {
   private readonly connections = new Map<number, Connection>();
   private readonly subscriptions = new Map<string, Subscription>();
   private readonly epochs: CommittedEpochs;
-  private readonly cursor: BundleCursor;
-  /** Recipients' trees of the epoch that is being delivered, by the bundle's offset in the bodies. */
-  private readonly trees = new Map<number, RecipientTree>();
-  private treesOf: CommittedEpoch | null = null;
-  private readonly out = new Writer(FRAME_TARGET * 2);
-  private checkpoint: Checkpoint;
+  private readonly frames: DeliveryFrames;
   /**
    * Those who are behind and have room, whose turn is next first. Who is behind and not among them has
    * bytes outstanding, and comes back when its socket has taken them.
@@ -76,6 +53,8 @@ export class Deliverer {
   private readonly waiting = new Set<Connection>();
   /** Bytes that all sockets together have not taken yet. */
   private inFlight = 0;
+  /** What is left of this step's epochs and bytes. */
+  private budget = { epochs: 0, bytes: 0 };
   committedEpoch: number;
 
   constructor(
@@ -83,9 +62,8 @@ export class Deliverer {
     private readonly send: Send,
   ) {
     this.epochs = new CommittedEpochs(options.reader, options.memory, options.index, options.actorPosition);
-    this.cursor = new BundleCursor(options.limits);
+    this.frames = new DeliveryFrames(options.reader, options.limits, options.checkpoint);
     this.committedEpoch = options.lastEpoch;
-    this.checkpoint = options.checkpoint;
   }
 
   // ---- sessions
@@ -141,6 +119,10 @@ export class Deliverer {
     this.pump(connection);
   }
 
+  isOpen(mailbox: string): boolean {
+    return this.subscriptions.has(mailbox);
+  }
+
   mailboxAt(number: number, slot: number): string | undefined {
     return this.connections.get(number)?.slots.get(slot)?.mailbox;
   }
@@ -167,14 +149,13 @@ export class Deliverer {
 
   committed(message: Committed, signed: SignedEpoch): void {
     this.committedEpoch = message.epoch;
-    this.checkpoint = message.checkpoint;
+    this.frames.checkpoint = message.checkpoint;
     const epoch = this.epochs.add(message, signed);
     for (const connection of this.collectDue(epoch)) {
       this.deliver(connection, epoch, connection.due);
       connection.due = [];
     }
-    this.pumpSome();
-    this.trees.clear();
+    this.frames.forget();
   }
 
   private collectDue(epoch: CommittedEpoch): Set<Connection> {
@@ -209,53 +190,65 @@ export class Deliverer {
     return connection.inFlight < Math.min(bytesInFlight, bytesInFlightInAll / this.connections.size);
   }
 
+  /** However many sockets have room at once, there is one step for all of them. */
   private pump(connection: Connection): void {
-    if (connection.behind.size > 0) this.waiting.add(connection);
-    this.pumpSome();
+    if (connection.behind.size === 0) return;
+    this.waiting.add(connection);
+    this.options.goOnLater();
   }
 
   /**
-   * Goes on with those who are behind, in turns and so many epochs per step: reading an old one costs as
-   * much as making it. What is left goes on with the next message, at the latest with the heartbeat.
+   * Goes on with those who are behind, in turns and so much per step: reading an old epoch costs as much as
+   * making it. What is left goes on in a step of its own.
    */
-  private pumpSome(): void {
-    let budget = EPOCHS_PER_STEP;
+  pumpSome(): void {
+    this.budget = { epochs: EPOCHS_PER_STEP, bytes: BYTES_PER_STEP };
     for (const connection of this.waiting) {
-      if (budget <= 0) return;
+      if (!this.hasBudget) break;
       this.waiting.delete(connection);
-      budget -= this.pumpTurn(connection);
+      this.pumpTurn(connection);
       if (connection.behind.size > 0 && this.hasRoom(connection)) this.waiting.add(connection);
     }
+    if (this.waiting.size > 0) this.options.goOnLater();
+  }
+
+  private get hasBudget(): boolean {
+    return this.budget.epochs > 0 && this.budget.bytes > 0;
   }
 
   /** Serves the connection's longest waiting mailbox for a while; it then waits behind the others. */
-  private pumpTurn(connection: Connection): number {
+  private pumpTurn(connection: Connection): void {
     const [subscription] = connection.behind;
-    let epochs = 0;
-    while (subscription && epochs < EPOCHS_PER_TURN && this.hasRoom(connection)) {
-      epochs++;
+    for (
+      let epochs = 0;
+      subscription && epochs < EPOCHS_PER_TURN && this.hasBudget && this.hasRoom(connection);
+      epochs++
+    ) {
+      this.budget.epochs--;
       const epoch = this.nextEpoch(subscription);
-      if (epoch === undefined) {
-        this.caughtUp(subscription);
-        return epochs;
-      }
-      this.bringCheckpoint(connection);
+      if (epoch === undefined) return this.caughtUp(subscription);
       const committed = this.epochs.get(epoch);
+      this.budget.bytes -= committed.links.bytes.length + committed.bodies.length;
+      // One checkpoint for everything that was there when it was sent.
+      if (committed.logIndex >= connection.logSize) this.bringCheckpoint(connection);
       const link = committed.links.find(subscription.mailbox);
       this.deliver(connection, committed, [{ subscription, link, still: null }]);
     }
     if (subscription && connection.behind.delete(subscription)) connection.behind.add(subscription);
-    return epochs;
   }
 
-  /** The mailbox's next committed epoch after what was sent. Walks the links back when it has no list. */
+  /** The mailbox's next committed epoch after what was sent. Lists some more of them when it has no list. */
   private nextEpoch(subscription: Subscription): number | undefined {
-    const { mailbox, backlog } = subscription;
+    const { mailbox, backlog, sentEpoch } = subscription;
     if (backlog.length === 0) {
-      for (let e = this.options.chainOf(mailbox).lastEpoch; e > subscription.sentEpoch; ) {
+      const state = this.options.stateOf(mailbox);
+      const { links, own } = unacknowledged(state);
+      const from = walkFrom(this.options.reader, mailbox, sentEpoch, state.chain.lastEpoch, links + own);
+      for (let e = from; e > sentEpoch; ) {
         if (e <= this.committedEpoch) backlog.push(e);
         const links = this.linksOf(e);
         if (!links) throw new Error(`epoch ${e} of a mailbox is missing in the store`);
+        this.budget.bytes -= links.bytes.length;
         e = links.previousEpoch(links.find(mailbox));
       }
     }
@@ -267,21 +260,13 @@ export class Deliverer {
     subscription.wanted = 0;
     subscription.connection.behind.delete(subscription);
     this.bringCheckpoint(subscription.connection);
-    this.emit(subscription.connection, [
-      encodeEndOfBacklog({ slot: subscription.slot, epoch: this.committedEpoch }).slice(),
-    ]);
+    const end = encodeEndOfBacklog({ slot: subscription.slot, epoch: this.committedEpoch });
+    this.emit(subscription.connection, end.slice());
   }
 
-  /** Brings the client to the newest checkpoint, under which a backlog is then proven. */
   private bringCheckpoint(connection: Connection): void {
-    const { checkpoint } = this;
-    if (connection.logSize >= checkpoint.size) return;
-    const from = connection.logSize;
-    const gap = gapHashes(logNodes(this.options.reader), from, checkpoint.size);
-    connection.logSize = checkpoint.size;
-    this.emit(connection, [
-      encodeCheckpoint({ from, to: checkpoint.size, signature: checkpoint.signature, gap }).slice(),
-    ]);
+    const frame = this.frames.checkpointFor(connection);
+    if (frame) this.emit(connection, frame);
   }
 
   // ---- frames
@@ -295,24 +280,9 @@ export class Deliverer {
         for (const { subscription } of sorted.slice(next)) this.fallBehind(subscription);
         break;
       }
-      const { out } = this;
-      out.reset();
-      putDeliverHead(out, this.proof(connection, epoch.logIndex), epoch.part);
-      const countAt = out.length;
-      out.u16(0);
-      const positions: number[] = [];
-      let count = 0;
-      for (
-        ;
-        next < sorted.length && (count === 0 || out.length < FRAME_TARGET) && count < 0xffff;
-        next++, count++
-      ) {
-        this.putMailbox(epoch, sorted[next]!, positions);
-      }
-      out.patchU16(countAt, count);
-      const proof = multiproof(epoch.tree, positions);
-      out.u32(proof.length / 32).bytes(proof);
-      this.emit(connection, [out.done().slice()]);
+      const made = this.frames.deliver(connection, epoch, sorted, next);
+      next = made.next;
+      this.emit(connection, made.frame);
     }
     for (const { subscription } of sorted) this.acknowledgeWanted(subscription);
   }
@@ -324,73 +294,10 @@ export class Deliverer {
     this.options.acknowledge(mailbox, wanted);
   }
 
-  private proof(connection: Connection, logIndex: number): LogProof {
-    const nodes = logNodes(this.options.reader);
-    const from = connection.logSize;
-    if (logIndex >= from) {
-      connection.logSize = logIndex + 1;
-      const { signature } = this.checkpoint;
-      return { mode: LOG_MODE.extend, logIndex, from, signature, gap: gapHashes(nodes, from, logIndex) };
-    }
-    return { mode: LOG_MODE.under, logIndex, size: from, path: logPath(nodes, logIndex, from) };
-  }
-
-  private putMailbox(epoch: CommittedEpoch, due: Due, positions: number[]): void {
-    const { out } = this;
-    const { subscription, link, still } = due;
-    const position = positionOf(epoch, due);
-    out.u16(subscription.slot).u32(position);
-    if (still) {
-      positions.push(position);
-      out.u8(MAILBOX_KIND.still).u64(still.trimmedThrough);
-      return;
-    }
-    const { links } = epoch;
-    const rows = links.rowCount(link);
-    out.u8(MAILBOX_KIND.link).u32(rows);
-    for (let part = 0; part < linkParts(rows); part++) positions.push(position + part);
-    for (let x = links.firstRow(link), end = x + rows; x < end; x++) {
-      const row = links.row(x);
-      if (isSent(row)) {
-        putSentEntry(out, row.inbox, row.index, row.detail, links.bytes, row.hashAt);
-      } else {
-        const body = BodyPacker.read(epoch.bodies, row.detail);
-        this.cursor.jump(epoch.bodies, body.from, body.to);
-        putReceivedEntry(
-          out,
-          row.inbox,
-          row.index,
-          epoch.bodies,
-          row.detail,
-          body.counter,
-          this.cursor,
-          this.treeOf(epoch, row.detail),
-          row.position,
-        );
-      }
-    }
-    subscription.sentEpoch = links.epoch;
-  }
-
-  /** Of the bundle under the cursor, which is packed at `offset`. */
-  private treeOf(epoch: CommittedEpoch, offset: number): RecipientTree | null {
-    if (this.treesOf !== epoch) {
-      this.treesOf = epoch;
-      this.trees.clear();
-    }
-    const known = this.trees.get(offset);
-    if (known) return known;
-    const tree = RecipientTree.of(this.cursor);
-    if (tree) this.trees.set(offset, tree);
-    return tree;
-  }
-
   /** Every frame must be a buffer of its own: its memory goes along. */
-  private emit(connection: Connection, frames: readonly Uint8Array[]): void {
-    for (const frame of frames) {
-      connection.inFlight += frame.length;
-      this.inFlight += frame.length;
-    }
-    this.send(address('gateway'), { type: 'frames', connection: connection.number, frames });
+  private emit(connection: Connection, frame: Uint8Array): void {
+    connection.inFlight += frame.length;
+    this.inFlight += frame.length;
+    this.send(address('gateway'), { type: 'frames', connection: connection.number, frames: [frame] });
   }
 }

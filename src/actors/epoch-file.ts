@@ -3,7 +3,8 @@
  *
  *   links   epoch 8 ‖ mailboxes 4 ‖ leaves 4 ‖ rows 4 ‖ mailboxes × header ‖ leaves × 32 ‖ rows × row
  *   header  mailbox 32 ‖ position of its first leaf 4 ‖ previous epoch 8 ‖ total before 8 ‖
- *           previous head 32 ‖ first row 4 ‖ rows 4                                     (92 bytes, sorted)
+ *           previous head 32 ‖ first row 4 ‖ rows 4 ‖ weight through this link 16      (108 bytes, sorted)
+ *   weight  links with something received 4 ‖ links with own messages alone 4 ‖ bytes received 8
  *   row     inbox 2 ‖ index 4 ‖ message hash 32 ‖ position 2 (0xffff = sent) ‖ detail 8    (48 bytes)
  *           detail = offset in the bodies, or the sender's counter for a sent one
  *   bodies  messages × (sender 32 ‖ counter 8 ‖ length 4 ‖ bundle), each message once
@@ -20,10 +21,11 @@ import {
   sameBytes,
 } from '../protocol/index.js';
 import { idAt } from './ids.js';
+import { getWeight, type KeptChain, putWeight, type Weight } from './mailbox-state.js';
 import { SENT_ONLY } from './messages.js';
 
 const START = 20;
-export const HEADER_BYTES = 92;
+export const HEADER_BYTES = 108;
 export const ROW_BYTES = 48;
 export const BODY_HEADER_BYTES = 44;
 
@@ -106,6 +108,11 @@ export class Links {
     putU32(bytes, at + 88, rows);
   }
 
+  /** Of the chain through this link. */
+  putWeight(i: number, weight: Weight): void {
+    putWeight(this.bytes, this.headerAt(i) + 92, weight);
+  }
+
   /** `entry`: inbox ‖ index ‖ message hash, 38 bytes at `entryAt`. */
   putRow(i: number, entry: Uint8Array, entryAt: number, position: number, detail: number): void {
     const at = this.rowAt(i);
@@ -147,14 +154,35 @@ export class Links {
   }
 
   /** The mailbox's chain after this epoch. */
-  chainAfter(i: number): ChainState {
+  chainAfter(i: number): KeptChain {
     const rows = this.rowCount(i);
     const head = this.leafAt(this.position(i) + linkParts(rows) - 1);
     return {
       lastEpoch: this.epoch,
       total: getU64(this.bytes, this.headerAt(i) + 44) + rows,
-      head: this.bytes.slice(head, head + 32),
+      head: Uint8Array.from(this.bytes.subarray(head, head + 32)),
+      ...getWeight(this.bytes, this.headerAt(i) + 92),
     };
+  }
+
+  /** Number of the link in its chain, plus a number that every mailbox has of its own. */
+  spreadNumber(i: number): number {
+    const at = this.headerAt(i);
+    return this.bytes[at]! + getU32(this.bytes, at + 92) + getU32(this.bytes, at + 96);
+  }
+
+  /** Whether the mailbox got nothing in this epoch: its owner has only sent. */
+  isOwn(i: number): boolean {
+    for (let x = this.firstRow(i), end = x + this.rowCount(i); x < end; x++)
+      if (getU16(this.bytes, this.rowAt(x) + 38) !== SENT_ONLY) return false;
+    return true;
+  }
+
+  /** How many mailboxes have only sent. */
+  get ownLinks(): number {
+    let own = 0;
+    for (let i = 0; i < this.mailboxes; i++) if (this.isOwn(i)) own++;
+    return own;
   }
 
   /** Which header is the mailbox's; −1 if it has no link in this epoch. */

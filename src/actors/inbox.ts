@@ -28,7 +28,7 @@ import {
   sameBytes,
 } from '../protocol/index.js';
 import { attest, contextOf, pagesOutput, type SignerOptions } from './attest.js';
-import { idAt } from './ids.js';
+import { idAt, idBytes } from './ids.js';
 import { InboxQueue, type QueuedRun } from './inbox-queue.js';
 import { Memory } from './memory.js';
 import {
@@ -48,7 +48,7 @@ import {
 } from './messages.js';
 import { findPlaced, replaySenders, type SenderState, senderCodec } from './sender-state.js';
 import { FLUSH_CHANGED, StateTable } from './state-table.js';
-import { epochKey, metaKey, numberValue, TABLE } from './store-keys.js';
+import { epochKey, idKey, metaKey, numberValue, TABLE } from './store-keys.js';
 
 export interface InboxOptions extends SignerOptions {
   readonly limits: BundleLimits & { readonly countersKept: number };
@@ -69,7 +69,7 @@ const PREVIOUS_AT = 64;
 
 export class Inbox implements Stage {
   private readonly memory = new Memory();
-  private readonly senders: StateTable<SenderState>;
+  private readonly senders: StateTable<string, SenderState>;
   private readonly hasher: MessageHasher;
   private readonly cursor: BundleCursor;
   private queue: InboxQueue;
@@ -84,7 +84,7 @@ export class Inbox implements Stage {
     private readonly send: Send,
   ) {
     const { reader, index, lastEpoch } = options;
-    this.senders = new StateTable(reader, TABLE.sender, senderCodec);
+    this.senders = new StateTable(reader, (id) => idKey(TABLE.sender, idBytes(id)), senderCodec);
     this.hasher = new MessageHasher(options.serverId);
     this.cursor = new BundleCursor(options.limits);
     this.queue = new InboxQueue(this.memory, index);

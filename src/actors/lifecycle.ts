@@ -45,6 +45,11 @@ export class Lifecycle {
     return this.machine.getSnapshot().value as string;
   }
 
+  /** Stopped or failed. */
+  get hasEnded(): boolean {
+    return this.machine.getSnapshot().status === 'done';
+  }
+
   /** What to do with a message that comes now. */
   admit(type: ActorMessage['type']): Verdict {
     const snapshot = this.machine.getSnapshot();

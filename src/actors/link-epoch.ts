@@ -13,11 +13,11 @@ import {
   stillHash,
 } from '../protocol/index.js';
 import { ActorFault } from './attest.js';
-import { counterOf } from './batch.js';
+import { bundleBytes, counterOf } from './batch.js';
 import { BodyPacker } from './body-packer.js';
 import { Links, linksBytes, sameMailbox } from './epoch-file.js';
 import { idAt, idBytes } from './ids.js';
-import type { MailboxState } from './mailbox-state.js';
+import type { MailboxState, Weight } from './mailbox-state.js';
 import type { Memory } from './memory.js';
 import { type Items, type ReceiverItems, SENT_ONLY } from './messages.js';
 import type { SignedEpoch, Still } from './signed-epoch.js';
@@ -43,6 +43,12 @@ export function groupByMailbox({ pages, count }: Items): MailboxRows[] {
   return groups;
 }
 
+/** Of a chain after a link that brings so many bytes; 0 = the owner's own messages alone. */
+function weightAfter({ links, own, bytes }: Weight, received: number): Weight {
+  if (received === 0) return { links, own: (own + 1) >>> 0, bytes };
+  return { links: (links + 1) >>> 0, own, bytes: bytes + received };
+}
+
 /**
  * Links every group to its mailbox's chain and puts the asked stills (sorted, of mailboxes without
  * items) in between, leaves in mailbox order. Moves the chains in `mailboxes`. Throws `ActorFault` on
@@ -52,7 +58,7 @@ export function linkEpoch(
   { context, items, batches }: ReceiverItems,
   groups: readonly MailboxRows[],
   asked: readonly string[],
-  mailboxes: StateTable<MailboxState>,
+  mailboxes: StateTable<string, MailboxState>,
   memory: Memory,
 ): { signed: SignedEpoch; output: Output } {
   const { epoch } = context;
@@ -79,14 +85,18 @@ export function linkEpoch(
     const entryAt = (k: number) => rowAt(first + k, ITEM_ROW_BYTES) + ITEM_INBOX_AT;
     link(items.pages, row, epoch, state.chain, items.pages, entryAt, count, links.bytes, links.leafAt(leaf));
     links.putHeader(i, items.pages, row, leaf, state.chain, first, count);
+    let received = 0;
     for (let x = first; x < first + count; x++) {
       const at = rowAt(x, ITEM_ROW_BYTES);
       const batch = batches[getU16(items.pages, at + ITEM_INBOX_AT)]!;
       const index = getU32(items.pages, at + ITEM_INDEX_AT);
       const position = items.positions[x]!;
-      const detail = position === SENT_ONLY ? counterOf(batch, index) : bodies.put(batch, index);
+      const own = position === SENT_ONLY;
+      if (!own) received += bundleBytes(batch, index);
+      const detail = own ? counterOf(batch, index) : bodies.put(batch, index);
       links.putRow(x, items.pages, at + ITEM_INBOX_AT, position, detail);
     }
+    links.putWeight(i, weightAfter(state.chain, received));
     leaf += linkParts(count);
     state.chain = links.chainAfter(i);
     mailboxes.put(mailbox, state);

@@ -1,6 +1,9 @@
-/** Which mailboxes exist, as request handlers must know: what the store says, remembered for a while. */
+/**
+ * What request handlers must know of mailboxes: which exist, as the store says, remembered for a while; and
+ * which are full, as the outboxes say.
+ */
 import { idAt } from './ids.js';
-import type { StoreReader } from './messages.js';
+import { FULL, type MailboxesFull, type StoreReader } from './messages.js';
 import { idKey, TABLE } from './store-keys.js';
 
 /** Ids remembered: at most twice this many. */
@@ -9,6 +12,7 @@ const GENERATION = 50_000;
 export class MailboxDirectory {
   private recent = new Set<string>();
   private older = new Set<string>();
+  private readonly full = new Map<string, number>();
 
   constructor(private readonly reader: StoreReader) {}
 
@@ -27,5 +31,22 @@ export class MailboxDirectory {
     }
     this.recent.add(id);
     return true;
+  }
+
+  /** Whether the mailbox takes no more of what others send. */
+  isFull(bytes: Uint8Array, at: number): boolean {
+    return this.full.size > 0 && ((this.full.get(idAt(bytes, at)) ?? 0) & FULL.received) !== 0;
+  }
+
+  /** Whether the owner may send no more before it acknowledges. */
+  mustNotSend(bytes: Uint8Array, at: number): boolean {
+    return this.full.size > 0 && ((this.full.get(idAt(bytes, at)) ?? 0) & FULL.own) !== 0;
+  }
+
+  changed({ changes }: MailboxesFull): void {
+    for (const { mailbox, full } of changes) {
+      if (full === 0) this.full.delete(mailbox);
+      else this.full.set(mailbox, full);
+    }
   }
 }

@@ -1,30 +1,66 @@
 /** What an outbox keeps per mailbox, whatever is deleted: where its chain ends and what is acknowledged. */
-import { type ChainState, getU64, putU64 } from '../protocol/index.js';
+import { type ChainState, getU32, getU64, putU32, putU64 } from '../protocol/index.js';
 import type { StateCodec } from './state-table.js';
 
+/**
+ * What a chain has brought, counted from its start, so that what is unacknowledged is a subtraction. Numbers
+ * of links are counted modulo 2^32.
+ */
+export interface Weight {
+  /** Links with something received. */
+  readonly links: number;
+  /** Links with the owner's own messages alone. */
+  readonly own: number;
+  /** Bytes of the bundles received. */
+  readonly bytes: number;
+}
+
+export interface KeptChain extends ChainState, Weight {}
+
 export interface MailboxState {
-  chain: ChainState;
+  chain: KeptChain;
   /** The chain through what the owner has acknowledged; at first the seed. */
-  acknowledged: ChainState;
+  acknowledged: KeptChain;
 }
 
-const CHAIN_BYTES = 48;
+const CHAIN_BYTES = 64;
 
-function putChain(out: Uint8Array, at: number, chain: ChainState): void {
-  putU64(out, at, chain.lastEpoch);
-  putU64(out, at + 8, chain.total);
-  out.set(chain.head, at + 16);
+export function putWeight(out: Uint8Array, at: number, { links, own, bytes }: Weight): void {
+  putU32(out, at, links);
+  putU32(out, at + 4, own);
+  putU64(out, at + 8, bytes);
 }
 
-function getChain(bytes: Uint8Array, at: number): ChainState {
+export function getWeight(bytes: Uint8Array, at: number): Weight {
+  return { links: getU32(bytes, at), own: getU32(bytes, at + 4), bytes: getU64(bytes, at + 8) };
+}
+
+/** What is unacknowledged. */
+export function unacknowledged({ chain, acknowledged }: MailboxState): Weight {
   return {
-    lastEpoch: getU64(bytes, at),
-    total: getU64(bytes, at + 8),
-    head: bytes.slice(at + 16, at + CHAIN_BYTES),
+    links: (chain.links - acknowledged.links) >>> 0,
+    own: (chain.own - acknowledged.own) >>> 0,
+    bytes: chain.bytes - acknowledged.bytes,
   };
 }
 
-/** last epoch 8 ‖ total 8 ‖ head 32, for the chain and for what is acknowledged. */
+function putChain(out: Uint8Array, at: number, chain: KeptChain): void {
+  putU64(out, at, chain.lastEpoch);
+  putU64(out, at + 8, chain.total);
+  out.set(chain.head, at + 16);
+  putWeight(out, at + 48, chain);
+}
+
+function getChain(bytes: Uint8Array, at: number): KeptChain {
+  return {
+    lastEpoch: getU64(bytes, at),
+    total: getU64(bytes, at + 8),
+    head: Uint8Array.from(bytes.subarray(at + 16, at + 48)),
+    ...getWeight(bytes, at + 48),
+  };
+}
+
+/** last epoch 8 ‖ total 8 ‖ head 32 ‖ links 4 ‖ own links 4 ‖ bytes 8, for the chain and for what is acknowledged. */
 export const mailboxCodec: StateCodec<MailboxState> = {
   encode({ chain, acknowledged }) {
     const bytes = new Uint8Array(2 * CHAIN_BYTES);
@@ -37,6 +73,6 @@ export const mailboxCodec: StateCodec<MailboxState> = {
 
 /** A new mailbox: its chain starts with the seed (32 random bytes). */
 export function newMailbox(seed: Uint8Array): MailboxState {
-  const chain = { lastEpoch: 0, total: 0, head: Uint8Array.from(seed) };
+  const chain = { lastEpoch: 0, total: 0, head: Uint8Array.from(seed), links: 0, own: 0, bytes: 0 };
   return { chain, acknowledged: chain };
 }

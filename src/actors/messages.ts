@@ -85,6 +85,9 @@ export interface Items {
 
 export const SENT_ONLY = 0xffff;
 
+/** What a full mailbox takes no more of: others' messages, its owner's own, or both. */
+export const FULL = { received: 1, own: 2 } as const;
+
 /** What must become durable with an epoch, or by itself. `value` null deletes. Keys as in store-keys.ts. */
 export interface StoreRecord {
   readonly key: Uint8Array;
@@ -167,6 +170,11 @@ export type MailboxesRegistered = { type: 'mailboxes-registered'; id: number };
 export type Frames = { type: 'frames'; connection: number; frames: readonly Uint8Array[] };
 export type Displaced = { type: 'displaced'; connection: number; slot: number };
 export type AckRefused = { type: 'ack-refused'; connection: number; slot: number; epoch: number };
+/** Mailboxes that have become full, or have room again: `FULL`, 0 = neither. */
+export type MailboxesFull = {
+  type: 'mailboxes-full';
+  changes: readonly { readonly mailbox: string; readonly full: number }[];
+};
 export type Refused = { type: 'refused'; refusals: readonly Refusal[] };
 export type PlacedHints = { type: 'placed'; runs: readonly PlacedRun[] };
 /** An inbox closed its queue: so much of what was submitted is out of it. */
@@ -250,6 +258,7 @@ export type ActorMessage =
   | Frames
   | Displaced
   | AckRefused
+  | MailboxesFull
   | Refused
   | PlacedHints
   | QueueTaken
@@ -278,11 +287,15 @@ export interface Stage {
   handle(message: ActorMessage): void;
 }
 
-/** Reads what is durable. Values are views that hold until the next step. */
+/** Reads what is durable. */
 export interface StoreReader {
   get(key: Uint8Array): Uint8Array | undefined;
+  /** As `get`, at a fraction of its cost for what is large; holds only until the next read. */
+  view(key: Uint8Array): Uint8Array | undefined;
   /** Keys in rising order, from `from` on, below `to`. */
   range(from: Uint8Array, to: Uint8Array): Iterable<{ readonly key: Uint8Array; readonly value: Uint8Array }>;
+  /** The keys of such a range: no value is read. */
+  keys(from: Uint8Array, to: Uint8Array): Iterable<Uint8Array>;
 }
 
 export type { Base };

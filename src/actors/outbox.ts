@@ -3,8 +3,8 @@
  *
  * In:  receiver-items (its receiver); committed, persisted (sequencer); open-mailbox,
  *      register-mailboxes, ack, ask-still, drained, disconnected (request handlers)
- * Out: attested, persist, work (sequencer); mailbox-opened, mailboxes-registered, displaced, frames
- *      (request handlers)
+ * Out: attested, persist, work (sequencer); mailbox-opened, mailboxes-registered, mailboxes-full,
+ *      displaced, frames (request handlers)
  * Owns: per mailbox its chain and what is acknowledged; per epoch who has not acknowledged it yet.
  *
  * 1. A link is kept state: deleting acknowledged mail never changes what is signed.
@@ -13,19 +13,18 @@
  * 4. Bodies are deleted in the same transaction that makes their acknowledgment durable.
  * Never: decides about order, drops a message that its owner has not acknowledged.
  */
+
 import {
   type BundleLimits,
   type Checkpoint,
   decodeAck,
-  getU16,
-  getU64,
   type PublicKeyBook,
   ROLE,
   SESSION_KIND,
 } from '../protocol/index.js';
+import { Acknowledgments } from './acknowledgments.js';
 import { attest, checking, type SignerOptions } from './attest.js';
 import { Deliverer } from './deliverer.js';
-import { Links } from './epoch-file.js';
 import { idAt, idBytes } from './ids.js';
 import { groupByMailbox, linkEpoch, type MailboxRows } from './link-epoch.js';
 import { type MailboxState, mailboxCodec, newMailbox } from './mailbox-state.js';
@@ -44,10 +43,13 @@ import {
   type StoreRecord,
 } from './messages.js';
 import { checkBodies, checkReceiver } from './outbox-check.js';
+import { recoverMailboxes } from './outbox-recovery.js';
+import { type QuotaLimits, Quotas } from './quotas.js';
 import type { SignedEpoch } from './signed-epoch.js';
 import { FLUSH_CHANGED, StateTable } from './state-table.js';
 import { epochKey, idKey, metaKey, numberValue, TABLE } from './store-keys.js';
 import { Unacknowledged } from './unacknowledged.js';
+import { waymarks } from './waymarks.js';
 
 export interface OutboxOptions extends SignerOptions {
   readonly limits: BundleLimits;
@@ -65,6 +67,10 @@ export interface OutboxOptions extends SignerOptions {
   /** Which outbox keeps a mailbox: 32 bytes. */
   readonly receiverOf: (mailbox: Uint8Array) => number;
   readonly checkInputs: boolean;
+  readonly quota: QuotaLimits;
+  readonly retentionEpochs: number;
+  /** Runs a step after what waits for this thread has had its turn. */
+  readonly later: (step: () => void) => void;
 }
 
 /** Acknowledged bodies are deleted, with a flush, as soon as they are this much. */
@@ -74,16 +80,20 @@ const STILL_EPOCHS = 4;
 
 export class Outbox implements Stage {
   private readonly memory = new Memory();
-  private readonly mailboxes: StateTable<MailboxState>;
+  private readonly mailboxes: StateTable<string, MailboxState>;
   private readonly unacknowledged: Unacknowledged;
+  private readonly quotas: Quotas;
+  private readonly acknowledgments: Acknowledgments;
   private readonly deliverer: Deliverer;
   private readonly asked = new Set<string>();
-  /** Mailboxes that are being made, and what is to be done once they are durable. */
+  /** Mailboxes that are being made or have a long acknowledgment under way, and what is to be done then. */
   private readonly opening = new Map<string, (() => void)[]>();
   private readonly persisting = new Map<number, readonly string[]>();
   private nextPersist = 1;
   private signed: SignedEpoch | null = null;
   private lastFlush: number;
+  /** Another step has been asked for. */
+  private goingOn = false;
   /** Committed epoch at which a still last asked for an epoch of its own. */
   private lastStillWork = Number.NEGATIVE_INFINITY;
 
@@ -91,22 +101,47 @@ export class Outbox implements Stage {
     private readonly options: OutboxOptions,
     private readonly send: Send,
   ) {
-    this.mailboxes = new StateTable(options.reader, TABLE.mailbox, mailboxCodec);
-    this.unacknowledged = new Unacknowledged(options.reader, options.index);
-    this.lastFlush = this.replay();
+    const { reader, index } = options;
+    this.mailboxes = new StateTable(reader, (id) => idKey(TABLE.mailbox, idBytes(id)), mailboxCodec);
+    this.unacknowledged = new Unacknowledged(reader, index);
+    this.quotas = new Quotas(options.quota, options.retentionEpochs, index);
+    this.lastFlush = recoverMailboxes(
+      options,
+      this.mailboxes,
+      this.unacknowledged,
+      this.quotas,
+      this.flushMark(),
+    );
     this.deliverer = new Deliverer(
       {
         ...options,
         memory: this.memory,
-        chainOf: (id) => this.mailboxes.get(id)!.chain,
+        stateOf: (id) => this.mailboxes.get(id)!,
         acknowledge: (id, epoch) => this.acknowledgeThrough(id, epoch),
         pending: () => this.signed?.links ?? null,
+        goOnLater: () => this.goOnLater(),
       },
       send,
     );
+    this.acknowledgments = new Acknowledgments({
+      ...options,
+      mailboxes: this.mailboxes,
+      unacknowledged: this.unacknowledged,
+      quotas: this.quotas,
+      linksOf: (epoch) => this.deliverer.linksOf(epoch),
+      committedEpoch: () => this.deliverer.committedEpoch,
+      isRead: (id) => this.deliverer.isOpen(id),
+      reached: (id) => this.runWaiting(id),
+    });
+    this.tellFull();
   }
 
   handle(message: ActorMessage): void {
+    this.take(message);
+    this.tellFull();
+  }
+
+  private take(message: ActorMessage): void {
     switch (message.type) {
       case 'receiver-items':
         return this.append(message);
@@ -133,35 +168,8 @@ export class Outbox implements Stage {
     }
   }
 
-  // ---- recovery
-
   private flushMark(): Uint8Array {
     return metaKey(`flush outbox ${this.options.index}`);
-  }
-
-  /** Applies the links of epochs above the last flush. */
-  private replay(): number {
-    const { reader, lastEpoch, index } = this.options;
-    const mark = reader.get(this.flushMark());
-    const flushed = mark ? getU64(mark, 0) : 0;
-    const range = reader.range(
-      epochKey(TABLE.links, flushed + 1, 0),
-      epochKey(TABLE.links, lastEpoch + 1, 0),
-    );
-    for (const { key, value } of range) {
-      if (getU16(key, 9) !== index) continue;
-      const links = Links.read(value);
-      for (let i = 0; i < links.mailboxes; i++) {
-        const id = links.mailbox(i);
-        const state = this.mailboxes.get(id);
-        if (!state)
-          throw new Error(`mailbox ${Buffer.from(idBytes(id)).toString('hex')} has a link and no state`);
-        state.chain = links.chainAfter(i);
-        this.mailboxes.put(id, state);
-      }
-      this.unacknowledged.add(links.epoch, links.mailboxes, 0);
-    }
-    return flushed;
   }
 
   // ---- epochs
@@ -180,7 +188,8 @@ export class Outbox implements Stage {
     if (options.checkInputs) checkBodies(signed, message.batches, options);
     const attestation = attest(options, ROLE.outbox, message.context, [message.attestation], [output]);
     this.signed = signed;
-    this.unacknowledged.add(epoch, signed.links.mailboxes, signed.bodies.length);
+    this.unacknowledged.add(epoch, signed.links.mailboxes, signed.links.ownLinks, signed.bodies.length);
+    for (const { mailbox } of groups) this.quotas.look(mailbox, this.mailboxes.get(mailbox)!);
     const from = address('outbox', options.index);
     this.send(address('sequencer'), {
       type: 'attested',
@@ -207,6 +216,7 @@ export class Outbox implements Stage {
     if (links.mailboxes > 0) {
       records.push({ key: epochKey(TABLE.links, epoch, index), value: links.bytes });
       if (bodies.length > 0) records.push({ key: epochKey(TABLE.bodies, epoch, index), value: bodies });
+      records.push(...waymarks(links));
     }
     const due =
       epoch - this.lastFlush >= flushEpochs ||
@@ -215,7 +225,8 @@ export class Outbox implements Stage {
     if (due && this.mailboxes.changed > 0) {
       this.lastFlush = epoch;
       const mark = { key: this.flushMark(), value: numberValue(epoch) };
-      return records.concat(this.mailboxes.flush(), this.unacknowledged.flush(), mark);
+      const states = [this.mailboxes, this.unacknowledged, this.acknowledgments, this.quotas];
+      return records.concat(...states.map((each) => each.flush()), mark);
     }
     return records;
   }
@@ -226,19 +237,38 @@ export class Outbox implements Stage {
       throw new Error(`outbox: epoch ${message.epoch} committed, not signed`);
     this.signed = null;
     this.mailboxes.flushed();
+    this.unacknowledged.flushed();
     this.deliverer.committed(message, signed);
+    this.acknowledgments.letGo(message.epoch);
+  }
+
+  private tellFull(): void {
+    const message = this.quotas.tell();
+    if (message) this.send(address('gateway'), message);
+  }
+
+  /** Those who are behind, and long acknowledgments, get on in steps between which others have their turn. */
+  private goOnLater(): void {
+    if (this.goingOn) return;
+    this.goingOn = true;
+    this.options.later(() => {
+      this.goingOn = false;
+      this.acknowledgments.goOn();
+      if (this.acknowledgments.pending) this.goOnLater();
+      this.tellFull();
+      this.deliverer.pumpSome();
+    });
   }
 
   // ---- sessions
 
   private open(message: OpenMailbox): void {
     const id = idAt(message.mailbox, 0);
-    const waiting = this.opening.get(id);
     const answer = () => this.answerOpen(id, message);
-    if (waiting) waiting.push(answer);
+    if (this.opening.has(id) || this.acknowledgments.isGoing(id)) this.waitFor(id, answer);
     else if (this.mailboxes.get(id)) answer();
     else if (message.seed) {
-      this.opening.set(id, [answer]);
+      this.waitFor(id, answer);
       this.persist([id], [mailboxRecord(message.mailbox, message.seed)]);
     } else this.refuseOpen(message, 'mailbox-not-registered');
   }
@@ -275,12 +305,20 @@ export class Outbox implements Stage {
   }
 
   private persisted(persist: number): void {
-    for (const id of this.persisting.get(persist)!) {
-      const waiting = this.opening.get(id)!;
-      this.opening.delete(id);
-      for (const go of waiting) go();
-    }
+    for (const id of this.persisting.get(persist)!) this.runWaiting(id);
     this.persisting.delete(persist);
+  }
+
+  private waitFor(id: string, run: () => void): void {
+    const waiting = this.opening.get(id);
+    if (waiting) waiting.push(run);
+    else this.opening.set(id, [run]);
+  }
+
+  private runWaiting(id: string): void {
+    const waiting = this.opening.get(id) ?? [];
+    this.opening.delete(id);
+    for (const run of waiting) run();
   }
 
   private refuseOpen(
@@ -294,13 +332,12 @@ export class Outbox implements Stage {
   private answerOpen(id: string, message: OpenMailbox): void {
     const { connection, slot, kind, acknowledged, logSize } = message;
     const state = this.mailboxes.get(id)!;
-    if (
-      kind === SESSION_KIND.outbox &&
-      acknowledged > state.acknowledged.lastEpoch &&
-      !this.acknowledgeThrough(id, acknowledged)
-    ) {
-      return this.refuseOpen(message, 'ack-unknown-epoch');
+    if (kind === SESSION_KIND.outbox && acknowledged > state.acknowledged.lastEpoch) {
+      const done = this.acknowledgeThrough(id, acknowledged);
+      if (done === 'unknown') return this.refuseOpen(message, 'ack-unknown-epoch');
+      if (done === 'later') return this.waitFor(id, () => this.answerOpen(id, message));
     }
+    const { lastEpoch, total, head } = state.acknowledged;
     this.send(address('gateway'), {
       type: 'mailbox-opened',
       connection,
@@ -308,10 +345,11 @@ export class Outbox implements Stage {
       kind,
       outbox: this.options.index,
       error: null,
-      ...state.acknowledged,
+      lastEpoch,
+      total,
+      head,
     });
-    if (kind === SESSION_KIND.outbox)
-      this.deliverer.subscribe(id, connection, slot, state.acknowledged.lastEpoch, logSize);
+    if (kind === SESSION_KIND.outbox) this.deliverer.subscribe(id, connection, slot, lastEpoch, logSize);
   }
 
   /** Asking makes an epoch at once, unless that was so a moment ago: then the next one that comes answers. */
@@ -330,29 +368,16 @@ export class Outbox implements Stage {
     for (const { slot, epoch } of decodeAck(frame)) {
       const id = this.deliverer.mailboxAt(connection, slot);
       if (id === undefined || !this.deliverer.mayAcknowledge(connection, slot, epoch)) continue;
-      if (!this.acknowledgeThrough(id, epoch)) refused ??= { slot, epoch };
+      if (this.acknowledgeThrough(id, epoch) === 'unknown') refused ??= { slot, epoch };
     }
     // One answer a frame, however many acknowledgments in it make no sense.
     if (refused) this.send(address('gateway'), { type: 'ack-refused', connection, ...refused });
   }
 
-  /** False when the mailbox has no committed link of that epoch. Repeating an older one is harmless. */
-  private acknowledgeThrough(id: string, epoch: number): boolean {
-    const state = this.mailboxes.get(id)!;
-    if (epoch <= state.acknowledged.lastEpoch) return true;
-    if (epoch > state.chain.lastEpoch || epoch > this.deliverer.committedEpoch) return false;
-    const links = this.deliverer.linksOf(epoch);
-    const header = links ? links.find(id) : -1;
-    if (!links || header < 0) return false;
-    const through = links.chainAfter(header);
-    for (let e = epoch; e > state.acknowledged.lastEpoch; ) {
-      const file = this.deliverer.linksOf(e)!;
-      this.unacknowledged.release(e);
-      e = file.previousEpoch(file.find(id));
-    }
-    state.acknowledged = through;
-    this.mailboxes.put(id, state);
-    return true;
+  private acknowledgeThrough(id: string, epoch: number): 'done' | 'later' | 'unknown' {
+    const done = this.acknowledgments.through(id, epoch);
+    if (done === 'later') this.goOnLater();
+    return done;
   }
 }
 

@@ -31,6 +31,7 @@ import {
   type StoreReader,
 } from './messages.js';
 import { Outbox } from './outbox.js';
+import type { QuotaLimits } from './quotas.js';
 import { Receiver } from './receiver.js';
 import { Router } from './router.js';
 import { Sequencer, type SequencerOptions } from './sequencer.js';
@@ -73,6 +74,9 @@ export interface PipelineOptions {
   readonly seedOf: (actor: Address) => Uint8Array;
   readonly checkInputs: boolean;
   readonly bytesInFlight: number;
+  readonly quota: QuotaLimits;
+  /** Runs a step after what waits for this thread has had its turn. */
+  readonly later: (step: () => void) => void;
   readonly bytesInFlightInAll: number;
   /** Epochs between two writes of changed sender and mailbox states. */
   readonly flushEpochs: number;
@@ -127,7 +131,8 @@ class HostedActor {
 
   /** Reads back what is durable, then tells the sequencer; what came meanwhile is taken now. */
   recover(): void {
-    this.stage = makeStage(this.address, this.options, this.send);
+    const later = (step: () => void) => this.options.later(() => this.guarded(step));
+    this.stage = makeStage(this.address, { ...this.options, later }, this.send);
     this.lifecycle.send('ready');
     if (this.address.kind !== 'sequencer')
       this.send(address('sequencer'), { type: 'ready', from: this.address });
@@ -140,9 +145,14 @@ class HostedActor {
     if (message.type === 'drain') this.lifecycle.send('drain');
     const verdict = this.lifecycle.admit(message.type);
     if (verdict === 'hold') this.held.push(message);
-    if (verdict !== 'take') return;
+    if (verdict === 'take') this.guarded(() => this.stage!.handle(message));
+  }
+
+  /** Runs a step unless the actor has stopped. */
+  private guarded(step: () => void): void {
+    if (this.lifecycle.hasEnded) return;
     try {
-      this.stage!.handle(message);
+      step();
     } catch (error) {
       this.lifecycle.send('fault');
       throw error;
@@ -172,6 +182,7 @@ function makeStage(actor: Address, options: PipelineOptions, send: Send): Stage 
     reader,
     lastEpoch,
     flushEpochs,
+    retentionEpochs: limits.retentionEpochs,
   };
   switch (kind) {
     case 'inbox':
@@ -182,9 +193,9 @@ function makeStage(actor: Address, options: PipelineOptions, send: Send): Stage 
       return new Receiver({ ...common, routers: plan.inboxes, receiverOf }, send);
     case 'outbox': {
       const position = actorPosition(manifest, ROLE.outbox, index);
-      const { bytesInFlight, bytesInFlightInAll, checkpoint } = options;
+      const { bytesInFlight, bytesInFlightInAll, checkpoint, quota, later } = options;
       const delivering = { bytesInFlight, bytesInFlightInAll, checkpoint, actorPosition: position };
-      return new Outbox({ ...common, ...delivering, receiverOf }, send);
+      return new Outbox({ ...common, ...delivering, quota, later, receiverOf }, send);
     }
     case 'sequencer': {
       const { inboxes, outboxes } = plan;
@@ -193,11 +204,7 @@ function makeStage(actor: Address, options: PipelineOptions, send: Send): Stage 
         placementRoot: placementRoot([]),
         frontier: options.frontier(),
       };
-      const { retentionEpochs } = manifest.policy;
-      return new Sequencer(
-        { ...common, ...log, ...options.sequencer, inboxes, outboxes, retentionEpochs },
-        send,
-      );
+      return new Sequencer({ ...common, ...log, ...options.sequencer, inboxes, outboxes }, send);
     }
     case 'gateway':
       throw new Error('request handlers are made with their listener');

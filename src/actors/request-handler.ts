@@ -3,8 +3,8 @@
  * (submissions.ts), acknowledgments; frames on their way out. One for all sockets of a thread.
  *
  * In:  sockets (connected, frame, drained, closed); refused, placed, sender-opened, queue-taken,
- *      released (inboxes); mailbox-opened, mailboxes-registered, frames, displaced, ack-refused
- *      (outboxes); committed; finished
+ *      released (inboxes); mailbox-opened, mailboxes-registered, mailboxes-full, frames, displaced,
+ *      ack-refused (outboxes); committed; finished
  * Out: submit, open-sender, drain (inboxes); open-mailbox, register-mailboxes, ack, ask-still, drained,
  *      disconnected (outboxes)
  * Owns: per socket its handshake, its slots and the frames that wait for room.
@@ -25,7 +25,6 @@ import {
   decodeSubmitHeader,
   ERRORS,
   encodeError,
-  encodePlacedRuns,
   FormatError,
   FRAME,
   frameType,
@@ -39,11 +38,11 @@ import {
   type ActorMessage,
   address,
   type MailboxOpened,
-  type PlacedRun,
   type Refusal,
   type Send,
   type Stage,
 } from './messages.js';
+import { placedFrames } from './placed-frames.js';
 import { end, errorFrame, Sessions, type SessionsOptions } from './sessions.js';
 import { type SubmissionLimits, Submissions } from './submissions.js';
 
@@ -56,13 +55,14 @@ export interface RequestHandlerOptions extends SessionsOptions {
   readonly now: () => number;
 }
 
-/** Messages in one placed frame: its count has 16 bits. */
-const MAX_PLACED = 0xffff;
+/** Who sends to a full mailbox may ask again then; its owner may take days. */
+const FULL_RETRY_MS = 60_000;
 
 export class RequestHandler implements Stage {
   private readonly connections = new Map<number, ClientConnection>();
   /** Those with held frames, longest first. */
   private readonly waiting = new Set<ClientConnection>();
+  private readonly directory: MailboxDirectory;
   private readonly sessions: Sessions;
   private readonly submissions: Submissions;
   private flushing = false;
@@ -78,6 +78,7 @@ export class RequestHandler implements Stage {
     private readonly send: Send,
   ) {
     const directory = new MailboxDirectory(options.reader);
+    this.directory = directory;
     this.sessions = new Sessions(options, directory, send);
     this.submissions = new Submissions(options.inboxes, options.limits, directory, send);
     this.checkpoint = options.checkpoint;
@@ -308,9 +309,13 @@ export class RequestHandler implements Stage {
       case 'frames':
         return this.deliver(message.connection, message.frames);
       case 'placed':
-        return this.placed(message.runs);
+        for (const { connection, frame } of placedFrames(message.runs))
+          this.connections.get(connection)?.socket.send(frame, false);
+        return;
       case 'refused':
         return this.refuse(message.refusals);
+      case 'mailboxes-full':
+        return this.directory.changed(message);
       case 'queue-taken':
         this.submissions.taken(message.inbox, message.load);
         return this.retryHeld();
@@ -366,32 +371,9 @@ export class RequestHandler implements Stage {
 
   private refuse(refusals: readonly Refusal[]): void {
     for (const { connection, code, ...rest } of refusals) {
-      const error = { number: ERRORS[code].number, ...rest };
+      const retryAfterMs = code === 'mailbox-full' ? FULL_RETRY_MS : 0;
+      const error = { number: ERRORS[code].number, retryAfterMs, ...rest };
       this.connections.get(connection)?.socket.send(encodeError(error), false);
-    }
-  }
-
-  /** One frame per sender, epoch and 65,535 messages. */
-  private placed(runs: readonly PlacedRun[]): void {
-    const groups = new Map<string, PlacedRun[]>();
-    for (const run of runs) {
-      const key = `${run.connection} ${run.slot} ${run.epoch}`;
-      const group = groups.get(key);
-      if (group) group.push(run);
-      else groups.set(key, [run]);
-    }
-    for (const group of groups.values()) {
-      const { connection, slot, epoch, inbox } = group[0]!;
-      const socket = this.connections.get(connection)?.socket;
-      let from = 0;
-      for (let i = 0, count = 0; socket && i < group.length; i++) {
-        count += group[i]!.count;
-        const next = group[i + 1]?.count ?? MAX_PLACED;
-        if (count + next <= MAX_PLACED) continue;
-        socket.send(encodePlacedRuns(slot, epoch, inbox, group.slice(from, i + 1)), false);
-        from = i + 1;
-        count = 0;
-      }
     }
   }
 }

@@ -3,40 +3,64 @@ import { getU64 } from '../protocol/index.js';
 import type { StoreReader, StoreRecord } from './messages.js';
 import { epochKey, numberKey, TABLE, type Table } from './store-keys.js';
 
-/** Epochs looked at per commit: twice what one commit adds, so that a backlog of old ones shrinks. */
-const EPOCHS_PER_COMMIT = 4;
+/** Keys looked at per commit and cursor: more than one commit adds, so that a backlog of old ones shrinks. */
+const KEYS_PER_COMMIT = 4;
 
 /**
- * Deletions for epochs above `swept` and up to `through`, a few at a time, oldest first. An epoch with
- * unacknowledged mail is passed over; a restart looks at it again. Log leaves are kept for ever.
+ * Goes over the keys of a table by epoch, a few at a time: one cursor keeps up with the epochs that get old, the
+ * other goes round and round over what the first has left behind. Nothing of it needs to last.
  */
-export function expiredRecords(
-  reader: StoreReader,
-  swept: number,
-  through: number,
-): { records: StoreRecord[]; swept: number } {
-  const records: StoreRecord[] = [];
-  if (through <= swept) return { records, swept };
-  let looked = 0;
-  let last = swept;
-  for (const { key } of reader.range(
-    numberKey(TABLE.attestations, swept + 1),
-    numberKey(TABLE.attestations, through + 1),
-  )) {
-    if (looked++ === EPOCHS_PER_COMMIT) return { records, swept: last };
-    last = getU64(key, 1);
-    if (hasAny(reader, TABLE.bodies, last) || hasAny(reader, TABLE.references, last)) continue;
-    records.push({ key: Uint8Array.from(key), value: null });
-    for (const table of [TABLE.inboxRows, TABLE.senderRuns, TABLE.links]) {
-      for (const { key } of keysOf(reader, table, last))
-        records.push({ key: Uint8Array.from(key), value: null });
-    }
+export class Sweep {
+  private again = 0;
+  private passed: number;
+
+  /** Epochs above `passed` are for the first cursor. */
+  constructor(
+    private readonly reader: StoreReader,
+    private readonly table: Table,
+    passed: number,
+  ) {
+    this.passed = Math.max(0, passed);
   }
-  return { records, swept: through };
+
+  /** Epochs through `through` whose turn it is; those with a key that `takes` does not want are left out. */
+  next(through: number, takes: (key: Uint8Array) => boolean = () => true): number[] {
+    const last = this.passed;
+    const epochs: number[] = [];
+    const go = (after: number, to: number) => {
+      if (to <= after) return null;
+      let looked = 0;
+      for (const key of this.reader.keys(numberKey(this.table, after + 1), numberKey(this.table, to + 1))) {
+        if (!takes(key)) continue;
+        epochs.push(getU64(key, 1));
+        if (++looked === KEYS_PER_COMMIT) return getU64(key, 1);
+      }
+      return null;
+    };
+    this.again = go(this.again, last) ?? 0;
+    this.passed = go(last, through) ?? Math.max(last, through);
+    return epochs;
+  }
 }
 
-function keysOf(reader: StoreReader, table: Table, epoch: number) {
-  return reader.range(epochKey(table, epoch, 0), epochKey(table, epoch + 1, 0));
+/**
+ * Deletions for epochs that are older than the retention, as the sweep comes to them. An epoch with
+ * unacknowledged mail is left for another round. Log leaves are kept for ever.
+ */
+export function expiredRecords(reader: StoreReader, epochs: readonly number[]): StoreRecord[] {
+  const records: StoreRecord[] = [];
+  for (const epoch of epochs) {
+    if (hasAny(reader, TABLE.bodies, epoch) || hasAny(reader, TABLE.references, epoch)) continue;
+    records.push({ key: numberKey(TABLE.attestations, epoch), value: null });
+    for (const table of [TABLE.inboxRows, TABLE.senderRuns, TABLE.links])
+      for (const key of keysOf(reader, table, epoch))
+        records.push({ key: Uint8Array.from(key), value: null });
+  }
+  return records;
+}
+
+function keysOf(reader: StoreReader, table: Table, epoch: number): Iterable<Uint8Array> {
+  return reader.keys(epochKey(table, epoch, 0), epochKey(table, epoch + 1, 0));
 }
 
 function hasAny(reader: StoreReader, table: Table, epoch: number): boolean {

@@ -40,7 +40,7 @@ export function replaySenders(
   reader: StoreReader,
   inbox: number,
   lastEpoch: number,
-  senders: StateTable<SenderState>,
+  senders: StateTable<string, SenderState>,
   flushMark: Uint8Array,
 ): number {
   const mark = reader.get(flushMark);

@@ -43,7 +43,7 @@ import {
   type StoreReader,
   type StoreRecord,
 } from './messages.js';
-import { expiredRecords } from './retention.js';
+import { expiredRecords, Sweep } from './retention.js';
 import { metaKey, numberKey, numberValue, TABLE } from './store-keys.js';
 
 /** Makes records durable, all or none, and calls back when they are on disk. Calls keep their order. */
@@ -93,7 +93,7 @@ export class Sequencer implements Stage {
   private attested: (Attested | undefined)[] = [];
   private committed: Omit<Committed, 'type' | 'checkpoint'> | null = null;
   private base: Base;
-  private swept = 0;
+  private readonly sweep: Sweep;
   private failure: unknown;
 
   constructor(
@@ -107,6 +107,7 @@ export class Sequencer implements Stage {
     this.lastEpoch = options.lastEpoch;
     this.nextEpoch = options.reserved + 1;
     this.base = { size: options.frontier.size, root: options.frontier.root() };
+    this.sweep = new Sweep(options.reader, TABLE.attestations, options.lastEpoch - options.retentionEpochs);
     this.phases = createActor(this.machine(), { clock: options.clock });
     // XState hands errors of actions to observers; here they must end the step that caused them.
     this.phases.subscribe({
@@ -225,11 +226,12 @@ export class Sequencer implements Stage {
       key: numberKey(TABLE.attestations, context.epoch),
       value: attestationsRecord(logIndex, signed),
     });
-    const expired = expiredRecords(options.reader, this.swept, context.epoch - options.retentionEpochs);
-    this.swept = expired.swept;
+    const old = this.sweep.next(context.epoch - options.retentionEpochs);
     this.committed = { epoch: context.epoch, logIndex, leaf, attestations: signed };
     options.observe('committing', context.epoch);
-    options.write([...records, ...expired.records], () => this.phase({ type: 'durable' }));
+    options.write([...records, ...expiredRecords(options.reader, old)], () =>
+      this.phase({ type: 'durable' }),
+    );
   }
 
   private leafOf(context: EpochContext, signed: readonly SignedAttestation[]): EpochLeaf {

@@ -1,16 +1,15 @@
 /**
- * A table of per-id state that is larger than memory. Changes are kept in memory and written in bulk
+ * A table of state, by id or number, that is larger than memory. Changes are kept in memory and written in bulk
  * (`flush`) with some later epoch; until then a restart rebuilds them from the epochs' own records.
  * So an epoch's commit costs the same however many ids there are.
  *
  * Lookup order: changed since the last flush, being flushed, recently used, the store.
  */
-import { idBytes } from './ids.js';
 import type { StoreReader, StoreRecord } from './messages.js';
-import { idKey, type Table } from './store-keys.js';
 
 export interface StateCodec<V> {
-  encode(value: V): Uint8Array;
+  /** Null deletes: a state that is as good as none. */
+  encode(value: V): Uint8Array | null;
   decode(bytes: Uint8Array): V;
 }
 
@@ -22,33 +21,33 @@ export const FLUSH_CHANGED = 8192;
 /** Clean entries kept in memory: at most twice this many, of some 800 bytes for a mailbox. */
 const GENERATION = 20_000;
 
-export class StateTable<V> {
-  private dirty = new Map<string, V>();
-  private flushing = new Map<string, V>();
-  private recent = new Map<string, V>();
-  private older = new Map<string, V>();
+export class StateTable<K, V> {
+  private dirty = new Map<K, V>();
+  private flushing = new Map<K, V>();
+  private recent = new Map<K, V>();
+  private older = new Map<K, V>();
 
   constructor(
     private readonly reader: StoreReader,
-    private readonly table: Table,
+    private readonly keyOf: (id: K) => Uint8Array,
     private readonly codec: StateCodec<V>,
     private readonly generation = GENERATION,
   ) {}
 
-  get(id: string): V | undefined {
+  get(id: K): V | undefined {
     return this.dirty.get(id) ?? this.flushing.get(id) ?? this.recent.get(id) ?? this.load(id);
   }
 
   /** Whether the id has a state; one that is not in memory is not brought there. */
-  has(id: string): boolean {
+  has(id: K): boolean {
     const inMemory = this.dirty.has(id) || this.flushing.has(id) || this.recent.has(id) || this.older.has(id);
-    return inMemory || this.reader.get(idKey(this.table, idBytes(id))) !== undefined;
+    return inMemory || this.reader.get(this.keyOf(id)) !== undefined;
   }
 
-  private load(id: string): V | undefined {
+  private load(id: K): V | undefined {
     let value = this.older.get(id);
     if (value === undefined) {
-      const bytes = this.reader.get(idKey(this.table, idBytes(id)));
+      const bytes = this.reader.get(this.keyOf(id));
       if (bytes === undefined) return undefined;
       value = this.codec.decode(bytes);
     }
@@ -56,7 +55,7 @@ export class StateTable<V> {
     return value;
   }
 
-  private remember(id: string, value: V): void {
+  private remember(id: K, value: V): void {
     if (this.recent.size >= this.generation) {
       this.older = this.recent;
       this.recent = new Map();
@@ -65,7 +64,7 @@ export class StateTable<V> {
   }
 
   /** Says that `value` is, or has become, the state of `id`. */
-  put(id: string, value: V): void {
+  put(id: K, value: V): void {
     this.dirty.set(id, value);
   }
 
@@ -77,7 +76,7 @@ export class StateTable<V> {
   flush(): StoreRecord[] {
     const records: StoreRecord[] = [];
     for (const [id, value] of this.dirty) {
-      records.push({ key: idKey(this.table, idBytes(id)), value: this.codec.encode(value) });
+      records.push({ key: this.keyOf(id), value: this.codec.encode(value) });
       this.flushing.set(id, value);
     }
     this.dirty = new Map();

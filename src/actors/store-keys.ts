@@ -8,12 +8,15 @@
  *   S epoch 8 ‖ inbox 2        → runs of senders (messages.ts, RUN)
  *   K epoch 8 ‖ outbox 2       → links of the epoch (epoch-file.ts)
  *   B epoch 8 ‖ outbox 2       → bodies of the epoch, once for all mailboxes
- *   R epoch 8 ‖ outbox 2       → mailboxes that have not acknowledged the epoch yet 4
+ *   R epoch 8 ‖ outbox 2       → who has not acknowledged the epoch yet (unacknowledged.ts)
  *   M mailbox 32               → mailbox state (mailbox-state.ts)
+ *   W mailbox 32 ‖ epoch 8     → 1 byte: every so many links a waymark, so that a walk back need not begin at the end
+ *   F outbox 2 ‖ mailbox 32    → 1 byte: the mailbox is full (quotas.ts)
  *   C sender 32                → last counter 8 ‖ its place 14
  *   m name                     → single values: reserved epoch, flush marks, manifest
  */
 import { concat, putU16, putU64 } from '../protocol/index.js';
+import { idBytes } from './ids.js';
 
 const letter = (text: string) => text.charCodeAt(0);
 export const TABLE = {
@@ -25,6 +28,8 @@ export const TABLE = {
   bodies: letter('B'),
   references: letter('R'),
   mailbox: letter('M'),
+  waymark: letter('W'),
+  full: letter('F'),
   sender: letter('C'),
   meta: letter('m'),
 } as const;
@@ -49,6 +54,23 @@ export function epochKey(table: Table, epoch: number, actor: number): Uint8Array
 
 export function idKey(table: Table, id: Uint8Array): Uint8Array {
   return concat(Uint8Array.of(table), id);
+}
+
+export function waymarkKey(mailbox: string, epoch: number): Uint8Array {
+  const key = new Uint8Array(41);
+  key[0] = TABLE.waymark;
+  key.set(idBytes(mailbox), 1);
+  putU64(key, 33, epoch);
+  return key;
+}
+
+/** Without a mailbox the first key of the outbox. */
+export function fullKey(outbox: number, mailbox = ''): Uint8Array {
+  const key = new Uint8Array(3 + mailbox.length);
+  key[0] = TABLE.full;
+  putU16(key, 1, outbox);
+  key.set(idBytes(mailbox), 3);
+  return key;
 }
 
 export function metaKey(name: string): Uint8Array {

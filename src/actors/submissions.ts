@@ -47,7 +47,7 @@ interface Chunk extends SharedChunk {
   frames: number;
 }
 
-/** Why a bundle is refused, and on account of which recipient. */
+/** Why a bundle is refused, and on account of which mailbox. */
 interface Bad {
   readonly code: ErrorCode;
   readonly text: string;
@@ -94,7 +94,7 @@ export class Submissions {
       const text = `${header.count} bundles, at most ${this.limits.bundlesPerFrame} allowed in a frame`;
       return [refusal(origin, 'too-many-bundles', header.firstCounter, header.count, text)];
     }
-    const { good, items, end, bad } = this.check(header.count, frame);
+    const { good, items, end, bad } = this.check(origin.sender, header.count, frame);
     if (!bad && end !== frame.length) throw new FormatError(`submit: ${frame.length - end} trailing bytes`);
     if (good > 0)
       this.enqueue(origin, header.firstCounter, good, items, frame.subarray(SUBMIT_HEADER_BYTES, end));
@@ -110,10 +110,16 @@ export class Submissions {
     return refusals;
   }
 
-  private check(count: number, frame: Uint8Array): { good: number; items: number; end: number; bad?: Bad } {
+  private check(
+    sender: Uint8Array,
+    count: number,
+    frame: Uint8Array,
+  ): { good: number; items: number; end: number; bad?: Bad } {
     const { cursor } = this;
     let end = SUBMIT_HEADER_BYTES;
     let items = 0;
+    if (count > 0 && this.directory.mustNotSend(sender, 0))
+      return { good: 0, items, end, bad: full(sender, 0) };
     for (let good = 0; good < count; good++) {
       let next: number;
       try {
@@ -124,6 +130,7 @@ export class Submissions {
       }
       for (let i = 0; i < cursor.recipients; i++) {
         const at = cursor.mailboxAt(i);
+        if (this.directory.isFull(frame, at)) return { good, items, end, bad: full(frame, at) };
         if (this.directory.has(frame, at)) continue;
         const mailbox = frame.subarray(at, at + 32);
         const text = `no mailbox ${toHex(mailbox)}`;
@@ -209,6 +216,11 @@ export class Submissions {
       else this.recycle(chunk);
     }
   }
+}
+
+function full(bytes: Uint8Array, at: number): Bad {
+  const mailbox = bytes.subarray(at, at + 32);
+  return { code: 'mailbox-full', text: `mailbox ${toHex(mailbox)} is full`, mailbox };
 }
 
 function refusal(

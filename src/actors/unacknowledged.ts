@@ -3,14 +3,34 @@
  * needs an epoch's bodies any more they are deleted, together with the flush that makes the
  * acknowledgments durable, so that a restart never looks for bodies that are gone.
  */
-import { getU16, getU32, getU64, putU32 } from '../protocol/index.js';
+import { getU32, getU64, putU32, putU64 } from '../protocol/index.js';
 import type { StoreReader, StoreRecord } from './messages.js';
-import { epochKey, numberKey, TABLE } from './store-keys.js';
+import { type StateCodec, StateTable } from './state-table.js';
+import { epochKey, TABLE } from './store-keys.js';
+
+interface References {
+  /** Mailboxes that have not acknowledged the epoch. */
+  mailboxes: number;
+  /** Of these, who has only sent in it. */
+  own: number;
+  readonly bodyBytes: number;
+}
+
+/** mailboxes 4 ‖ own 4 ‖ bytes of bodies 8. */
+const referencesCodec: StateCodec<References> = {
+  encode({ mailboxes, own, bodyBytes }) {
+    if (mailboxes === 0) return null;
+    const bytes = new Uint8Array(16);
+    putU32(bytes, 0, mailboxes);
+    putU32(bytes, 4, own);
+    putU64(bytes, 8, bodyBytes);
+    return bytes;
+  },
+  decode: (bytes) => ({ mailboxes: getU32(bytes, 0), own: getU32(bytes, 4), bodyBytes: getU64(bytes, 8) }),
+};
 
 export class Unacknowledged {
-  private readonly counts = new Map<number, number>();
-  private readonly bytes = new Map<number, number>();
-  private changed = new Set<number>();
+  private readonly epochs: StateTable<number, References>;
   private freeable: number[] = [];
   freeableBytes = 0;
 
@@ -18,54 +38,44 @@ export class Unacknowledged {
     reader: StoreReader,
     private readonly outbox: number,
   ) {
-    for (const { key, value } of reader.range(
-      numberKey(TABLE.references, 0),
-      numberKey(TABLE.references, Number.MAX_SAFE_INTEGER),
-    )) {
-      if (getU16(key, 9) === outbox) this.counts.set(getU64(key, 1), getU32(value, 0));
-    }
+    const keyOf = (epoch: number) => epochKey(TABLE.references, epoch, outbox);
+    this.epochs = new StateTable(reader, keyOf, referencesCodec);
   }
 
-  /** An epoch with links for so many mailboxes. */
-  add(epoch: number, mailboxes: number, bodyBytes: number): void {
-    if (mailboxes === 0) return;
-    this.counts.set(epoch, mailboxes);
-    this.bytes.set(epoch, bodyBytes);
-    this.changed.add(epoch);
+  /** An epoch with links for so many mailboxes, some with their owners' own messages alone. */
+  add(epoch: number, mailboxes: number, own: number, bodyBytes: number): void {
+    if (mailboxes > 0) this.epochs.put(epoch, { mailboxes, own, bodyBytes });
   }
 
-  /** One mailbox has acknowledged the epoch. */
-  release(epoch: number): void {
-    const left = (this.counts.get(epoch) ?? 0) - 1;
-    if (left < 0) throw new Error(`epoch ${epoch} was acknowledged more often than it has mailboxes`);
-    this.changed.add(epoch);
-    if (left > 0) {
-      this.counts.set(epoch, left);
-      return;
-    }
-    this.counts.delete(epoch);
-    this.freeableBytes += this.bytes.get(epoch) ?? 0;
-    this.bytes.delete(epoch);
+  /** One mailbox, which has only sent in the epoch or not, has acknowledged it. */
+  release(epoch: number, isOwn: boolean): void {
+    const references = this.epochs.get(epoch);
+    if (!references || references.mailboxes === 0 || (isOwn && references.own === 0))
+      throw new Error(`epoch ${epoch} was acknowledged more often than it has mailboxes`);
+    references.mailboxes--;
+    if (isOwn) references.own--;
+    this.epochs.put(epoch, references);
+    if (references.mailboxes > 0) return;
+    this.freeableBytes += references.bodyBytes;
     this.freeable.push(epoch);
   }
 
-  /** Records that bring the store up to these counts. */
+  /** Whether somebody who has only sent in the epoch has not acknowledged it. */
+  hasOwn(epoch: number): boolean {
+    return (this.epochs.get(epoch)?.own ?? 0) > 0;
+  }
+
+  /** Records that bring the store up to these counts. Call `flushed` when they are durable. */
   flush(): StoreRecord[] {
-    const records: StoreRecord[] = [];
-    for (const epoch of this.changed) {
-      const count = this.counts.get(epoch);
-      if (count === undefined) continue;
-      const value = new Uint8Array(4);
-      putU32(value, 0, count);
-      records.push({ key: epochKey(TABLE.references, epoch, this.outbox), value });
-    }
-    for (const epoch of this.freeable) {
+    const records = this.epochs.flush();
+    for (const epoch of this.freeable)
       records.push({ key: epochKey(TABLE.bodies, epoch, this.outbox), value: null });
-      records.push({ key: epochKey(TABLE.references, epoch, this.outbox), value: null });
-    }
-    this.changed = new Set();
     this.freeable = [];
     this.freeableBytes = 0;
     return records;
+  }
+
+  flushed(): void {
+    this.epochs.flushed();
   }
 }

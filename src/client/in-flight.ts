@@ -1,5 +1,12 @@
 /** Messages under way: numbered, kept until they are done with, in the order of their counters. */
-import { type CountersignError, encodeSubmit, type Place } from '../protocol/index.js';
+import {
+  type BundleCursor,
+  type CountersignError,
+  encodeSubmit,
+  equalBytes,
+  type Place,
+  sameBytes,
+} from '../protocol/index.js';
 import type { Receipt, UnprovenPlace } from './message.js';
 
 export type Answer = Receipt | UnprovenPlace;
@@ -10,6 +17,8 @@ const NO_HASH = new Uint8Array(0);
 export class Outgoing {
   counter = 0;
   refused = false;
+  /** It names a full mailbox: it goes when everything in flight is answered. */
+  hopeless = false;
   hash: Uint8Array = NO_HASH;
   /** Where no proof is waited for: what came for it, while one before it has no answer. */
   answer: UnprovenPlace | CountersignError | null = null;
@@ -20,6 +29,14 @@ export class Outgoing {
     public resolve: ((answer: Answer) => void) | null,
     public reject: ((error: unknown) => void) | null,
   ) {}
+
+  /** Whether the mailbox is among its recipients. Moves the cursor. */
+  names(mailbox: Uint8Array, cursor: BundleCursor): boolean {
+    cursor.parse(this.bundle, 0, this.bundle.length);
+    for (let i = 0; i < cursor.recipients; i++)
+      if (sameBytes(this.bundle, cursor.mailboxAt(i), mailbox, 0, 32)) return true;
+    return false;
+  }
 
   /** Nobody waits any more: its receipt is told by an event. */
   leave(): void {
@@ -67,6 +84,31 @@ export class InFlight {
   remove(item: Outgoing): void {
     this.items.splice(this.items.indexOf(item), 1);
     this.bytes -= item.bundle.length;
+  }
+
+  /** A mailbox may be full for days, so all that names it is given back, what is behind the refused one too. */
+  giveUp(
+    refused: Outgoing,
+    mailbox: Uint8Array,
+    own: Uint8Array,
+    cursor: BundleCursor,
+    reason: CountersignError,
+  ): void {
+    for (const item of this.from(refused.counter)) {
+      item.hopeless ||= item === refused || equalBytes(mailbox, own) || item.names(mailbox, cursor);
+      if (item.hopeless) item.reject?.(reason);
+    }
+    refused.refused = true;
+  }
+
+  /** Removes what is hopeless above this counter; returns the lowest counter removed. */
+  dropHopeless(above: number): number {
+    let lowest = Number.MAX_SAFE_INTEGER;
+    for (const item of this.from(above + 1).filter(({ hopeless }) => hopeless)) {
+      lowest = Math.min(lowest, item.counter);
+      this.remove(item);
+    }
+    return lowest;
   }
 
   clear(): Outgoing[] {

@@ -30,6 +30,9 @@ export interface SenderHost {
   conflict(counter: number, error: CountersignError): void;
 }
 
+/** A server that is busy is left alone for so long at least. */
+export const MIN_BUSY_MS = 20;
+
 /** Why bundles are refused. A number that is not known is permanent. */
 export function reasonOf({ number, text, mailbox }: ErrorFrame): CountersignError {
   const about = equalBytes(mailbox, ZERO_HASH) ? {} : { mailbox: toHex(mailbox) };

@@ -21,13 +21,10 @@ import {
 import { InFlight, Outgoing, type Resolved } from './in-flight.js';
 import type { Receipt, UnprovenPlace } from './message.js';
 import type { Participant, Persister } from './persister.js';
-import { reasonOf, type SenderHost, type SenderOptions } from './sender-options.js';
+import { MIN_BUSY_MS, reasonOf, type SenderHost, type SenderOptions } from './sender-options.js';
 import type { Change, SavedMailbox } from './store.js';
 import { VerificationError } from './verification-error.js';
 import type { OwnMessages } from './verifier.js';
-
-/** A server that is busy is left alone for so long at least. */
-const MIN_BUSY_MS = 20;
 
 export class Sender implements Participant {
   private readonly items = new InFlight();
@@ -277,7 +274,10 @@ export class Sender implements Participant {
     if (code === 'counter-expired') return this.expired(error.firstCounter, last, reason);
     for (const item of this.items.between(error.firstCounter, last)) {
       if (item.counter <= this.taken && code === 'busy') this.askFrom = Math.min(this.askFrom, item.counter);
+      if (item.counter <= this.taken && code === 'mailbox-full')
+        this.expired(item.counter, item.counter, new CountersignError('receipt-lost', reason.message));
       if (item.counter > this.sent || (item.counter <= this.taken && code !== 'counter-conflict')) continue;
+      if (code === 'mailbox-full') this.items.giveUp(item, error.mailbox, this.id, this.cursor, reason);
       if (code === 'counter-conflict') this.host.conflict(item.counter, reason);
       if (ERRORS[code].temporary) item.refused = true;
       else if (item.counter <= this.taken) this.expired(item.counter, item.counter, reason);
@@ -286,7 +286,7 @@ export class Sender implements Participant {
     // A counter in conflict is used, by whomever.
     if (code === 'counter-conflict') this.taken = Math.max(this.taken, last);
     this.recovering = true;
-    this.retryMs = Math.max(this.retryMs, error.retryAfterMs, code === 'busy' ? MIN_BUSY_MS : 0);
+    if (code === 'busy') this.retryMs = Math.max(this.retryMs, error.retryAfterMs, MIN_BUSY_MS);
     this.recover();
   }
 
@@ -313,6 +313,7 @@ export class Sender implements Participant {
 
   /** Gives what the server has not taken in the counters from `taken` on, without a hole. */
   private renumber(): void {
+    this.rewrite = Math.min(this.rewrite, this.items.dropHopeless(this.taken));
     let counter = this.taken + 1;
     for (const item of this.items.from(counter)) {
       item.refused = false;

@@ -34,6 +34,7 @@ export const ERRORS = {
   'counter-expired': { number: 45, temporary: false },
   'counter-gap': { number: 46, temporary: true },
   busy: { number: 47, temporary: true },
+  'mailbox-full': { number: 48, temporary: true },
   // HTTP.
   'not-found': { number: 60, temporary: false },
   'bad-request': { number: 61, temporary: false },

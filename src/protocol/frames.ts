@@ -238,7 +238,7 @@ export const NO_SLOT = 0xffff;
 
 /**
  * `number` as in errors.ts. Bundle errors speak of `count` counters from the first. Expected: the counter
- * the inbox wants next, with `counter-gap`. Mailbox: the recipient that a refusal is about. Else zeros.
+ * the inbox wants next, with `counter-gap`. Mailbox: the one that a refusal is about. Else zeros.
  */
 const error = struct({
   number: u16,

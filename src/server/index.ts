@@ -286,6 +286,7 @@ function taskMaker(
       seeds: new Map(mine.map(({ kind, index }) => [`${kind} ${index}`, seeds.get(`${kind} ${index}`)!])),
       checkInputs: config.checks === 'everywhere',
       bytesInFlight: config.limits.bytesInFlight,
+      quota: config.limits,
       bytesInFlightInAll: Math.ceil(config.limits.bytesInFlightInAll / plan.outboxes),
       ...config.epoch,
       log,

@@ -44,7 +44,16 @@ export class Store implements StoreReader {
 
   /** A copy of the value. */
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.database.getBinary(key as Buffer);
+    return plain(this.database.getBinary(key as Buffer));
+  }
+
+  /** A buffer that the next read writes over. */
+  view(key: Uint8Array): Uint8Array | undefined {
+    return plain(this.database.getBinaryFast(key as Buffer));
+  }
+
+  keys(from: Uint8Array, to: Uint8Array): Iterable<Uint8Array> {
+    return this.database.getKeys({ start: from as Buffer, end: to as Buffer });
   }
 
   *range(
@@ -109,6 +118,11 @@ export class Store implements StoreReader {
   async close(): Promise<void> {
     await this.database.close();
   }
+}
+
+/** Of a buffer's real length, and with the `slice` that copies. */
+function plain(buffer: Buffer | undefined): Uint8Array | undefined {
+  return buffer && new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
 }
 
 /** The database gives the reason of a failed commit as a promise that is rejected with it a little later. */

@@ -1,6 +1,7 @@
 /** What the main thread and a worker say to each other, beside the actors' own messages. */
 import type { MessagePort } from 'node:worker_threads';
 import type { Plan } from '../actors/pipeline.js';
+import type { QuotaLimits } from '../actors/quotas.js';
 import type { Phase } from '../actors/sequencer.js';
 import type { Envelope } from '../actors/switchboard.js';
 import type { Checkpoint } from '../protocol/index.js';
@@ -16,6 +17,7 @@ export interface WorkerTask {
   readonly seeds: ReadonlyMap<string, Uint8Array>;
   readonly checkInputs: boolean;
   readonly bytesInFlight: number;
+  readonly quota: QuotaLimits;
   /** Of one outbox. */
   readonly bytesInFlightInAll: number;
   readonly minIntervalMs: number;

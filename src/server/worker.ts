@@ -81,6 +81,8 @@ function pipelineOptions(
     seedOf: ({ kind, index }: { kind: string; index: number }) => task.seeds.get(`${kind} ${index}`)!,
     checkInputs: task.checkInputs,
     bytesInFlight: task.bytesInFlight,
+    quota: task.quota,
+    later: (step: () => void) => setImmediate(() => stepped(step)),
     bytesInFlightInAll: task.bytesInFlightInAll,
     flushEpochs: FLUSH_EPOCHS,
     reader: store,

@@ -190,6 +190,10 @@ export class Chatter {
       const code = error instanceof CountersignError ? error.code : String(error);
       // Closing says nothing about what was under way.
       if (code !== 'closed') emit({ type: 'aborted', message, code });
+      if (code === 'mailbox-full' && mark) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        await this.say(to, mark);
+      }
     }
     this.outstanding--;
   }

@@ -16,6 +16,7 @@ import {
   type SubmittedFrame,
 } from '../../src/actors/messages.js';
 import { Outbox } from '../../src/actors/outbox.js';
+import type { QuotaLimits } from '../../src/actors/quotas.js';
 import { Receiver } from '../../src/actors/receiver.js';
 import { Router } from '../../src/actors/router.js';
 import { RESERVED_KEY, Sequencer, signCheckpoint } from '../../src/actors/sequencer.js';
@@ -51,6 +52,8 @@ export interface PipelineOptions {
   readonly checkInputs: boolean;
   readonly flushEpochs?: number;
   readonly bytesInFlight?: number;
+  readonly quota?: QuotaLimits;
+  readonly retentionEpochs?: number;
   readonly store?: MemoryStore;
   /** Called instead of every stage's step, which it has to run: to measure it, or to spoil its message. */
   readonly around?: (to: Address, message: ActorMessage, step: () => void) => void;
@@ -59,6 +62,7 @@ export interface PipelineOptions {
 type Durable = { records: readonly StoreRecord[]; durable: () => void };
 
 const CHUNK_BYTES = 1 << 16;
+const NO_QUOTA: QuotaLimits = { unacknowledgedEpochs: 2 ** 31, unacknowledgedBytes: Number.MAX_SAFE_INTEGER };
 
 export class Pipeline {
   readonly store: MemoryStore;
@@ -76,6 +80,9 @@ export class Pipeline {
   /** Somebody has work for an epoch; the sequencer is told when the test closes one. */
   work = false;
   private writes: Durable[] = [];
+  /** Steps that stages have put off, and how many of them may still run. */
+  private later: (() => void)[] = [];
+  steps = Number.POSITIVE_INFINITY;
   private holding = false;
   private nextTimer = 1;
   private chunk: SharedChunk = newChunk(0, CHUNK_BYTES);
@@ -99,6 +106,7 @@ export class Pipeline {
     this.queue = [];
     this.work = false;
     this.writes = [];
+    this.later = [];
     this.timers.clear();
     this.holding = false;
     this.stages = new Map();
@@ -139,7 +147,8 @@ export class Pipeline {
   /** A new stage with what is durable; `send` in place of the queue. */
   make(kind: Address['kind'], index: number, send: Send = this.send): Stage {
     const { seeds, placement } = this.cluster;
-    const { checkInputs, flushEpochs = 16, bytesInFlight = 1 << 30 } = this.options;
+    const { checkInputs, flushEpochs = 16, bytesInFlight = 1 << 30, quota = NO_QUOTA } = this.options;
+    const { retentionEpochs = this.cluster.manifest.policy.retentionEpochs } = this.options;
     const receiverOf = (mailbox: Uint8Array) => placement(mailbox).outbox;
     const { lastEpoch } = this.log();
     switch (kind) {
@@ -164,7 +173,9 @@ export class Pipeline {
           receiverOf,
         };
         const common = this.common(index, seeds.outboxes);
-        return new Outbox({ ...common, ...delivering, checkInputs, flushEpochs, lastEpoch }, send);
+        const keeping = { quota, retentionEpochs, later: (step: () => void) => this.later.push(step) };
+        const outbox = { ...common, ...delivering, ...keeping, checkInputs, flushEpochs, lastEpoch };
+        return new Outbox(outbox, send);
       }
       default:
         return this.sequencer(send);
@@ -202,7 +213,7 @@ export class Pipeline {
         manifestHash: serverId,
         placementRoot,
         reserved: reserved ? getU64(reserved, 0) : 0,
-        retentionEpochs: manifest.policy.retentionEpochs,
+        retentionEpochs: this.options.retentionEpochs ?? manifest.policy.retentionEpochs,
         write: (records, durable) => this.writes.push({ records, durable }),
         minIntervalMs: 0,
         heartbeatMs: 1000,
@@ -232,8 +243,13 @@ export class Pipeline {
   private run(): void {
     for (let more = true; more; ) {
       for (let next = this.queue.shift(); next; next = this.queue.shift()) this.step(next.to, next.message);
-      more = !this.holding && this.writes.length > 0;
-      if (more) this.writeFirst();
+      const step = this.steps > 0 ? this.later.shift() : undefined;
+      if (step) this.steps--;
+      step?.();
+      more = step !== undefined;
+      if (more || this.holding || this.writes.length === 0) continue;
+      more = true;
+      this.writeFirst();
     }
   }
 

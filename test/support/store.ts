@@ -4,9 +4,23 @@ import type { StoreReader, StoreRecord } from '../../src/actors/messages.js';
 export class MemoryStore implements StoreReader {
   private readonly records = new Map<string, Uint8Array>();
   private sorted: string[] | null = null;
+  private viewed = new Uint8Array(0);
 
   get(key: Uint8Array): Uint8Array | undefined {
+    this.viewed.fill(0xdd);
     return this.records.get(textOf(key));
+  }
+
+  /** A buffer that the next read spoils. */
+  view(key: Uint8Array): Uint8Array | undefined {
+    const value = this.records.get(textOf(key));
+    this.viewed.fill(0xdd);
+    this.viewed = value ? Uint8Array.from(value) : this.viewed;
+    return value && this.viewed;
+  }
+
+  *keys(from: Uint8Array, to: Uint8Array): Generator<Uint8Array> {
+    for (const { key } of this.range(from, to)) yield key;
   }
 
   *range(from: Uint8Array, to: Uint8Array): Generator<{ key: Uint8Array; value: Uint8Array }> {

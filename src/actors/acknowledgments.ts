@@ -1,0 +1,142 @@
+/**
+ * Acknowledgments of an outbox's mailboxes. A mailbox's state and the reference counts of its epochs change
+ * together, in one step, so that whatever a flush writes agrees; a long way is gone in several such steps.
+ */
+
+import { getU16 } from '../protocol/index.js';
+import type { Links } from './epoch-file.js';
+import { type MailboxState, unacknowledged } from './mailbox-state.js';
+import type { StoreReader, StoreRecord } from './messages.js';
+import type { Quotas } from './quotas.js';
+import { Sweep } from './retention.js';
+import type { StateTable } from './state-table.js';
+import { TABLE, waymarkKey } from './store-keys.js';
+import type { Unacknowledged } from './unacknowledged.js';
+import { isWaymark, linksBetween, WAYMARK_LINKS, walkFrom } from './waymarks.js';
+
+export interface AcknowledgmentsHost {
+  readonly index: number;
+  readonly reader: StoreReader;
+  readonly lastEpoch: number;
+  readonly retentionEpochs: number;
+  readonly mailboxes: StateTable<string, MailboxState>;
+  readonly unacknowledged: Unacknowledged;
+  readonly quotas: Quotas;
+  readonly linksOf: (epoch: number) => Links | null;
+  readonly committedEpoch: () => number;
+  /** Whether somebody reads the mailbox just now. */
+  readonly isRead: (mailbox: string) => boolean;
+  /** What was to be acknowledged later is. */
+  readonly reached: (mailbox: string) => void;
+}
+
+export class Acknowledgments {
+  /** Mailboxes whose acknowledgment has a long way to go, and through which epoch. */
+  private readonly going = new Map<string, number>();
+  private passed: StoreRecord[] = [];
+  private readonly sweep: Sweep;
+
+  constructor(private readonly host: AcknowledgmentsHost) {
+    this.sweep = new Sweep(host.reader, TABLE.references, host.lastEpoch - host.retentionEpochs);
+  }
+
+  /**
+   * `unknown`: the mailbox has no committed link of that epoch. `later`: a long way; `reached` is told. Repeating
+   * an older one is harmless.
+   */
+  through(mailbox: string, epoch: number): 'done' | 'later' | 'unknown' {
+    const { host, going } = this;
+    const { chain, acknowledged } = host.mailboxes.get(mailbox)!;
+    if (epoch <= acknowledged.lastEpoch) return 'done';
+    const target = going.get(mailbox);
+    if (target !== undefined && epoch <= target) return 'later';
+    if (epoch > chain.lastEpoch || epoch > host.committedEpoch()) return 'unknown';
+    const links = host.linksOf(epoch);
+    const i = links?.find(mailbox) ?? -1;
+    if (!links || i < 0) return 'unknown';
+    if (target === undefined && linksBetween(acknowledged, links.chainAfter(i)) <= WAYMARK_LINKS) {
+      this.release(mailbox, epoch);
+      return 'done';
+    }
+    going.set(mailbox, epoch);
+    return 'later';
+  }
+
+  isGoing(mailbox: string): boolean {
+    return this.going.has(mailbox);
+  }
+
+  /** Whether `goOn` has anything to do. */
+  get pending(): boolean {
+    return this.going.size > 0;
+  }
+
+  /** One piece of one mailbox's way; the others have their turn after it. */
+  goOn(): void {
+    for (const [mailbox, target] of this.going) {
+      const { mailboxes, reader, reached } = this.host;
+      const state = mailboxes.get(mailbox)!;
+      const after = state.acknowledged.lastEpoch;
+      const { links, own } = unacknowledged(state);
+      const end = walkFrom(reader, mailbox, after, target, links + own);
+      this.release(mailbox, end);
+      this.going.delete(mailbox);
+      if (end < target) this.going.set(mailbox, target);
+      else reached(mailbox);
+      return;
+    }
+  }
+
+  /** Acknowledges the links through `epoch`, no more than lie between two waymarks. */
+  private release(mailbox: string, epoch: number): void {
+    const { mailboxes, quotas, linksOf } = this.host;
+    const state = mailboxes.get(mailbox)!;
+    let through = state.acknowledged;
+    for (let e = epoch; e > state.acknowledged.lastEpoch; ) {
+      const links = linksOf(e);
+      const i = links?.find(mailbox) ?? -1;
+      if (!links || i < 0) throw new Error(`epoch ${e} of a mailbox is missing in the store`);
+      if (e === epoch) through = links.chainAfter(i);
+      if (isWaymark(links, i)) this.passed.push({ key: waymarkKey(mailbox, e), value: null });
+      const previous = links.previousEpoch(i);
+      this.host.unacknowledged.release(e, links.isOwn(i));
+      e = previous;
+    }
+    state.acknowledged = through;
+    mailboxes.put(mailbox, state);
+    quotas.look(mailbox, state);
+  }
+
+  /**
+   * Lets go what is older than the retention and holds its owner's own messages alone, if nothing that was
+   * received stands before it: who sends and never reads must not keep epochs for ever. Not while it is read.
+   */
+  letGo(newest: number): void {
+    const { host } = this;
+    const mine = (key: Uint8Array) => getU16(key, 9) === host.index;
+    for (const epoch of this.sweep.next(newest - host.retentionEpochs, mine)) {
+      if (!host.unacknowledged.hasOwn(epoch)) continue;
+      for (const { mailbox, previousEpoch } of ownLinks(host.linksOf(epoch))) {
+        const { acknowledged } = host.mailboxes.get(mailbox)!;
+        if (acknowledged.lastEpoch !== previousEpoch || this.going.has(mailbox) || host.isRead(mailbox))
+          continue;
+        this.release(mailbox, epoch);
+      }
+    }
+  }
+
+  /** To be written with the mailboxes' states. */
+  flush(): StoreRecord[] {
+    const { passed } = this;
+    this.passed = [];
+    return passed;
+  }
+}
+
+/** Copied out: the links are a view. */
+function ownLinks(links: Links | null): { mailbox: string; previousEpoch: number }[] {
+  const own: { mailbox: string; previousEpoch: number }[] = [];
+  for (let i = 0; links && i < links.mailboxes; i++)
+    if (links.isOwn(i)) own.push({ mailbox: links.mailbox(i), previousEpoch: links.previousEpoch(i) });
+  return own;
+}

@@ -1,0 +1,144 @@
+/** The frames that an outbox makes: an epoch's links and stills for one socket, with their proof. */
+import {
+  BundleCursor,
+  type BundleLimits,
+  type Checkpoint,
+  encodeCheckpoint,
+  gapHashes,
+  LOG_MODE,
+  type LogProof,
+  linkParts,
+  logPath,
+  MAILBOX_KIND,
+  multiproof,
+  putDeliverHead,
+  putReceivedEntry,
+  putSentEntry,
+  RecipientTree,
+  Writer,
+} from '../protocol/index.js';
+import { BodyPacker } from './body-packer.js';
+import type { CommittedEpoch } from './committed-epochs.js';
+import { isSent } from './epoch-file.js';
+import { logNodes } from './log-store.js';
+import type { StoreReader } from './messages.js';
+import { type Connection, type Due, positionOf } from './subscription.js';
+
+/** A deliver frame is closed once it is longer; one mailbox's epoch is never split. */
+const FRAME_TARGET = 256 << 10;
+
+export class DeliveryFrames {
+  private readonly cursor: BundleCursor;
+  /** Recipients' trees of the epoch that is being delivered, by the bundle's offset in the bodies. */
+  private readonly trees = new Map<number, RecipientTree>();
+  private treesOf: CommittedEpoch | null = null;
+  private readonly out = new Writer(FRAME_TARGET * 2);
+
+  constructor(
+    private readonly reader: StoreReader,
+    limits: BundleLimits,
+    /** The newest. */
+    public checkpoint: Checkpoint,
+  ) {
+    this.cursor = new BundleCursor(limits);
+  }
+
+  /** Brings the client to the newest checkpoint, under which a backlog is then proven. Null when it has it. */
+  checkpointFor(connection: Connection): Uint8Array | null {
+    const { checkpoint } = this;
+    if (connection.logSize >= checkpoint.size) return null;
+    const from = connection.logSize;
+    const gap = gapHashes(logNodes(this.reader), from, checkpoint.size);
+    connection.logSize = checkpoint.size;
+    return encodeCheckpoint({ from, to: checkpoint.size, signature: checkpoint.signature, gap }).slice();
+  }
+
+  /** What an epoch has for a socket, from `due[first]` on, as far as one frame goes. `next`: what is behind it. */
+  deliver(
+    connection: Connection,
+    epoch: CommittedEpoch,
+    due: readonly Due[],
+    first: number,
+  ): { frame: Uint8Array; next: number } {
+    const { out } = this;
+    out.reset();
+    putDeliverHead(out, this.proof(connection, epoch.logIndex), epoch.part);
+    const countAt = out.length;
+    out.u16(0);
+    const positions: number[] = [];
+    let next = first;
+    while (next < due.length && (next === first || out.length < FRAME_TARGET) && next - first < 0xffff) {
+      this.putMailbox(epoch, due[next++]!, positions);
+    }
+    out.patchU16(countAt, next - first);
+    const proof = multiproof(epoch.tree, positions);
+    out.u32(proof.length / 32).bytes(proof);
+    return { frame: out.done().slice(), next };
+  }
+
+  /** An epoch is through: its trees are not needed any more. */
+  forget(): void {
+    this.trees.clear();
+  }
+
+  private proof(connection: Connection, logIndex: number): LogProof {
+    const nodes = logNodes(this.reader);
+    const from = connection.logSize;
+    if (logIndex >= from) {
+      connection.logSize = logIndex + 1;
+      const { signature } = this.checkpoint;
+      return { mode: LOG_MODE.extend, logIndex, from, signature, gap: gapHashes(nodes, from, logIndex) };
+    }
+    return { mode: LOG_MODE.under, logIndex, size: from, path: logPath(nodes, logIndex, from) };
+  }
+
+  private putMailbox(epoch: CommittedEpoch, due: Due, positions: number[]): void {
+    const { out } = this;
+    const { subscription, link, still } = due;
+    const position = positionOf(epoch, due);
+    out.u16(subscription.slot).u32(position);
+    if (still) {
+      positions.push(position);
+      out.u8(MAILBOX_KIND.still).u64(still.trimmedThrough);
+      return;
+    }
+    const { links } = epoch;
+    const rows = links.rowCount(link);
+    out.u8(MAILBOX_KIND.link).u32(rows);
+    for (let part = 0; part < linkParts(rows); part++) positions.push(position + part);
+    for (let x = links.firstRow(link), end = x + rows; x < end; x++) {
+      const row = links.row(x);
+      if (isSent(row)) {
+        putSentEntry(out, row.inbox, row.index, row.detail, links.bytes, row.hashAt);
+      } else {
+        const body = BodyPacker.read(epoch.bodies, row.detail);
+        this.cursor.jump(epoch.bodies, body.from, body.to);
+        putReceivedEntry(
+          out,
+          row.inbox,
+          row.index,
+          epoch.bodies,
+          row.detail,
+          body.counter,
+          this.cursor,
+          this.treeOf(epoch, row.detail),
+          row.position,
+        );
+      }
+    }
+    subscription.sentEpoch = links.epoch;
+  }
+
+  /** Of the bundle under the cursor, which is packed at `offset`. */
+  private treeOf(epoch: CommittedEpoch, offset: number): RecipientTree | null {
+    if (this.treesOf !== epoch) {
+      this.treesOf = epoch;
+      this.trees.clear();
+    }
+    const known = this.trees.get(offset);
+    if (known) return known;
+    const tree = RecipientTree.of(this.cursor);
+    if (tree) this.trees.set(offset, tree);
+    return tree;
+  }
+}

@@ -1,0 +1,39 @@
+/** What an outbox knows again after a restart: states as of the last flush, and the links since then. */
+import { getU16, getU64 } from '../protocol/index.js';
+import { Links } from './epoch-file.js';
+import { idBytes } from './ids.js';
+import type { MailboxState } from './mailbox-state.js';
+import type { StoreReader } from './messages.js';
+import { Quotas } from './quotas.js';
+import type { StateTable } from './state-table.js';
+import { epochKey, TABLE } from './store-keys.js';
+import type { Unacknowledged } from './unacknowledged.js';
+
+/** Applies the links of epochs above the last flush, whose epoch it returns; and finds who is full. */
+export function recoverMailboxes(
+  { reader, lastEpoch, index }: { reader: StoreReader; lastEpoch: number; index: number },
+  mailboxes: StateTable<string, MailboxState>,
+  unacknowledged: Unacknowledged,
+  quotas: Quotas,
+  flushMark: Uint8Array,
+): number {
+  const mark = reader.get(flushMark);
+  const flushed = mark ? getU64(mark, 0) : 0;
+  const range = reader.range(epochKey(TABLE.links, flushed + 1, 0), epochKey(TABLE.links, lastEpoch + 1, 0));
+  for (const { key, value } of range) {
+    if (getU16(key, 9) !== index) continue;
+    const links = Links.read(value);
+    for (let i = 0; i < links.mailboxes; i++) {
+      const id = links.mailbox(i);
+      const state = mailboxes.get(id);
+      if (!state)
+        throw new Error(`mailbox ${Buffer.from(idBytes(id)).toString('hex')} has a link and no state`);
+      state.chain = links.chainAfter(i);
+      mailboxes.put(id, state);
+      quotas.look(id, state);
+    }
+    unacknowledged.add(links.epoch, links.mailboxes, links.ownLinks, 0);
+  }
+  for (const id of Quotas.written(reader, index)) quotas.look(id, mailboxes.get(id)!);
+  return flushed;
+}
