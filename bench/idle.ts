@@ -9,7 +9,7 @@
  * and started, and killed in the middle of the same load and started, until a session of one of the mailboxes is open.
  *
  * Beyond the empty server counts everything, also what traffic costs among any number of mailboxes (buffers,
- * recent epochs, compiled code). Beyond the same row of the quarter counts what grows with the number.
+ * recent epochs, compiled code). Beyond the quarter, which had all that traffic before, counts what grows with the number.
  * Own memory is RssAnon, measured after the garbage of every thread is collected. Pages of the store's file
  * that are in memory are shown beside it: they are the system's cache, which it may take back.
  */
@@ -96,11 +96,12 @@ interface Row {
   readonly storePagesMiB: number;
   /** For each mailbox, beyond the empty server. */
   readonly bytesBeyondEmpty?: number;
-  /** For each further mailbox, beyond the same state of fewer. */
+  /** For each further mailbox, beyond the quarter's last row. */
   readonly bytesBeyondQuarter?: number;
 }
 const rows: Row[] = [];
-const ownBytes = new Map<string, number>();
+let emptyBytes = 0;
+let quarterBytes = 0;
 
 async function measure(server: RunningServer, count: number, what: string): Promise<void> {
   const state = `${count} ${what}`;
@@ -109,16 +110,15 @@ async function measure(server: RunningServer, count: number, what: string): Prom
   const heaps = (await server.probe()).reduce((sum, { heapBytes }) => sum + heapBytes, 0);
   await pause(settleMs);
   const { own, files } = memoryOf(server.pid);
-  const empty = ownBytes.get('0 mailboxes');
-  const fewer = count > quarter ? ownBytes.get(`${quarter} ${what}`) : undefined;
-  ownBytes.set(state, own);
+  if (count === 0) emptyBytes = own;
+  if (count === quarter) quarterBytes = own;
   rows.push({
     state,
     ownMiB: Math.round(own / MIB),
     heapsMiB: Math.round(heaps / MIB),
     storePagesMiB: Math.round(files / MIB),
-    ...(empty !== undefined && { bytesBeyondEmpty: Math.round((own - empty) / count) }),
-    ...(fewer !== undefined && { bytesBeyondQuarter: Math.round((own - fewer) / (count - quarter)) }),
+    ...(count > 0 && { bytesBeyondEmpty: Math.round((own - emptyBytes) / count) }),
+    ...(count > quarter && { bytesBeyondQuarter: Math.round((own - quarterBytes) / (count - quarter)) }),
   });
 }
 
