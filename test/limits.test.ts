@@ -225,6 +225,8 @@ const CASES: Readonly<Record<string, Case>> = {
       proxy.close();
     },
   },
+  unacknowledgedEpochs: { tiny: 2, run: (server) => full(server, 1) },
+  unacknowledgedBytes: { tiny: 1024, run: (server) => full(server, 600) },
   busyAfterMs: {
     flags: { 'limits-messages-per-epoch': '1', 'epoch-min-interval-ms': '50' },
     tiny: 0,
@@ -245,6 +247,19 @@ const CASES: Readonly<Record<string, Case>> = {
     },
   },
 };
+
+/** A mailbox whose owner is away takes two messages, and only it is full. */
+async function full({ url }: Server, body: number): Promise<void> {
+  await Raw.session(url, FRONT, 'other').then((other) => other.close());
+  const raw = await Raw.session(url, FRONT, 'mallory');
+  for (const counter of [1, 2]) {
+    raw.send(submit(counter, bundle(['other'], body)));
+    await raw.next(FRAME.placed);
+  }
+  const { mailbox } = await refused(raw, submit(3, bundle(['mallory', 'other'])), 'mailbox-full');
+  assert.equal(Buffer.from(mailbox), Buffer.from(idOf('other')));
+  raw.close();
+}
 
 /** Sends again what is refused as busy until all of it is placed, in order. Returns what the answer says about when. */
 async function busy({ url }: Server): Promise<number> {

@@ -54,7 +54,7 @@ export class Acknowledgments {
     const links = host.linksOf(epoch);
     const i = links?.find(mailbox) ?? -1;
     if (!links || i < 0) return 'unknown';
-    if (target === undefined && linksBetween(acknowledged, links.chainAfter(i)) <= WAYMARK_LINKS) {
+    if (target === undefined && linksBetween(acknowledged, links.weight(i)) <= WAYMARK_LINKS) {
       this.release(mailbox, epoch);
       return 'done';
     }

@@ -157,12 +157,20 @@ export class Links {
   chainAfter(i: number): KeptChain {
     const rows = this.rowCount(i);
     const head = this.leafAt(this.position(i) + linkParts(rows) - 1);
+    const { links, own, bytes } = this.weight(i);
     return {
       lastEpoch: this.epoch,
       total: getU64(this.bytes, this.headerAt(i) + 44) + rows,
-      head: Uint8Array.from(this.bytes.subarray(head, head + 32)),
-      ...getWeight(this.bytes, this.headerAt(i) + 92),
+      head: new Uint8Array(this.bytes.subarray(head, head + 32)),
+      links,
+      own,
+      bytes,
     };
+  }
+
+  /** Of the mailbox's chain after this epoch. */
+  weight(i: number): Weight {
+    return getWeight(this.bytes, this.headerAt(i) + 92);
   }
 
   /** Number of the link in its chain, plus a number that every mailbox has of its own. */

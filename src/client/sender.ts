@@ -6,8 +6,7 @@
  *    everything in flight is answered.
  * 3. A receipt comes from the verified chain alone, in the order of the counters. `placed` is a hint:
  *    it says that a counter is taken in, nothing else. Only who asked for no more is answered with it.
- * 4. Where the part of the chain that proved a message does not come any more, `placed` says so: the
- *    message is rejected with `receipt-lost`.
+ * 4. A message whose proof does not come any more, as `placed` says, is rejected with `receipt-lost`.
  */
 import {
   BundleCursor,
