@@ -1,10 +1,10 @@
-/** The browser build as one file: small, and nothing of Node in it. */
+/** The browser build: one small file, and a second one for browsers without Ed25519; nothing of Node in either. */
 import { builtinModules } from 'node:module';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as browser from '../src/client/browser.js';
 import * as node from '../src/client/index.js';
-import { bundle, bundleSize, LIMIT } from './support/bundle.js';
+import { bundle, fallback, LIMIT, sizeOf } from './support/bundle.js';
 
 const test = suite('bundle');
 
@@ -21,14 +21,25 @@ function nodeIn(code: string): string[] {
 }
 
 test('it is no larger than it may be', () => {
-  const { gzipped } = bundleSize();
+  const { gzipped } = sizeOf(bundle);
   assert.ok(gzipped <= LIMIT, `${gzipped} bytes, at most ${LIMIT}`);
 });
 
-test('it imports nothing, and names nothing that only Node has', () => {
+test('it imports nothing but its fallback, and that only when it is needed', () => {
   const code = bundle.toString();
-  assert.equal(nodeIn(code), []);
-  assert.not.match(code, /\bimport\s*[({"'*]|\bfrom\s*["']/);
+  const dynamic = 'import("./noble.js")';
+  assert.is(code.split(dynamic).length, 2);
+  for (const text of [code.replace(dynamic, ''), fallback.toString()])
+    assert.not.match(text, /\bimport\s*[({"'*]|\bfrom\s*["']/);
+  for (const name of ['noble-ed25519', '0x428a2f98d728ae22']) {
+    assert.not.ok(code.includes(name), name);
+    assert.ok(fallback.includes(name), name);
+  }
+});
+
+test('it names nothing that only Node has', () => {
+  assert.equal(nodeIn(bundle.toString()), []);
+  assert.equal(nodeIn(fallback.toString()), []);
   for (const bad of [
     'import{a}from"node:fs";',
     "require('crypto')",

@@ -148,10 +148,7 @@ export class Sender implements Participant {
   /** The front knows all counters through `last`. Throws `VerificationError` when it has forgotten one. */
   opened(slot: number, last: number): void {
     if (last < this.receipted)
-      throw new VerificationError(
-        'resume',
-        `counter ${this.receipted} has a receipt, the server knows ${last}`,
-      );
+      throw new VerificationError('resume', `the server has forgotten counter ${this.receipted}`);
     this.stopRetry();
     this.slot = slot;
     this.connected = true;
