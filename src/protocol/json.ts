@@ -4,7 +4,8 @@
  */
 import { FormatError, Writer } from './bytes.js';
 import { deliver } from './delivery.js';
-import { decode, type Field, type Json, objectFromJson } from './fields.js';
+import { decode, type Field } from './fields.js';
+import { fromJson, type Json, objectFromJson, toJson } from './fields-json.js';
 import { CONTROL_FRAMES, FRAME, frameType } from './frames.js';
 
 export const JSON_SUBPROTOCOL = 'countersign.v1.json';
@@ -20,7 +21,7 @@ const MAX_DEPTH = 8;
 export function frameToJson(frame: Uint8Array): string {
   const type = NAMES.get(frameType(frame));
   if (!type) throw new FormatError(`unknown frame type ${frame[0]}`);
-  const json = FIELDS[type].toJson(decode(FIELDS[type], frame, 1)) as { readonly [name: string]: Json };
+  const json = toJson(FIELDS[type], decode(FIELDS[type], frame, 1)) as { readonly [name: string]: Json };
   return JSON.stringify({ type, ...json });
 }
 
@@ -30,7 +31,7 @@ export function frameFromJson(text: string): Uint8Array {
   if (typeof type !== 'string' || !Object.hasOwn(FRAME, type)) throw new FormatError('type: not a frame');
   const field = FIELDS[type as FrameName];
   const out = new Writer(text.length).u8(FRAME[type as FrameName]);
-  field.write(out, field.fromJson(members, ''));
+  field.write(out, fromJson(field, members, ''));
   // A buffer of its own: frames are handed to other threads with all of theirs.
   return out.done().slice();
 }
