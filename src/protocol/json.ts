@@ -2,6 +2,7 @@
  * Frames as JSON, for clients without a codec: an object with the frame's `type` and the fields of its
  * definition (frames.ts, delivery.ts). A text stands for one binary frame, and the other way round.
  */
+import { submit } from './bundle-field.js';
 import { FormatError, Writer } from './bytes.js';
 import { deliver } from './delivery.js';
 import { decode, type Field } from './fields.js';
@@ -12,7 +13,7 @@ export const JSON_SUBPROTOCOL = 'countersign.v1.json';
 
 type FrameName = keyof typeof FRAME;
 
-const FIELDS = { ...CONTROL_FRAMES, deliver } as Readonly<Record<FrameName, Field<unknown>>>;
+const FIELDS = { ...CONTROL_FRAMES, submit, deliver } as Readonly<Record<FrameName, Field<unknown>>>;
 const NAMES = new Map(Object.entries(FRAME).map(([name, type]) => [type as number, name as FrameName]));
 /** One more than any frame has. */
 const MAX_DEPTH = 8;
