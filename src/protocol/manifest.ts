@@ -8,19 +8,8 @@
 import { checkKey, isGoodKey, type PublicKey, sha256, trustedPublicKey, verifierOf } from '#crypto';
 import { ROLE, type Role } from './attestation.js';
 import { ascii, concat, equalBytes, FormatError, toHex, Writer, ZERO_HASH } from './bytes.js';
-import {
-  decode,
-  type Field,
-  hash,
-  type Json,
-  list,
-  struct,
-  u8,
-  u16,
-  u32,
-  u64,
-  type ValueOf,
-} from './fields.js';
+import { decode, type Field, hash, list, struct, u8, u16, u32, u64, type ValueOf } from './fields.js';
+import { type Json, toJson } from './fields-json.js';
 import { BUCKETS } from './limits.js';
 
 const HASH_TAG = ascii('csign1mf');
@@ -75,7 +64,7 @@ export function encodeManifest(value: Manifest): Uint8Array {
 }
 
 /** As frames are in JSON. */
-export const manifestToJson = (value: Manifest): Json => manifest.toJson(value);
+export const manifestToJson = (value: Manifest): Json => toJson(manifest, value);
 
 /** Throws `FormatError` on bytes that are no manifest, on unsorted actors or runs, on a bad key. */
 export function decodeManifest(bytes: Uint8Array): Manifest {
