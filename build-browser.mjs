@@ -30,7 +30,7 @@ const sources = {
 };
 
 const namesIn = (text) => text.match(/[A-Za-z_$][\w$]*/g) ?? [];
-const withoutComments = (text) => text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
+const withoutTexts = (text) => text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*|'[^'\n]*'|"[^"\n]*"/g, '');
 
 /** Every member in the types of the platform: they say what objects of browsers and of JavaScript itself have. */
 function platformNames() {
@@ -50,7 +50,7 @@ function publicNames() {
     const text = readFileSync(join('dist/src', name), 'utf8')
       .replaceAll(/\/\*\*(?:(?!\*\/)[\s\S])*@internal(?:(?!\*\/)[\s\S])*\*\/[^;]*;/g, '')
       .replaceAll(/^ +private .*$/gm, '');
-    for (const part of withoutComments(text).split(/^(?=export|declare|interface|type|class|const)/m)) {
+    for (const part of withoutTexts(text).split(/^(?=export|declare|interface|type|class|const)/m)) {
       const declared = /^(?:export )?(?:declare )?(?:abstract )?(?:class|interface|type|const|function) (\w+)/.exec(part);
       if (declared) declarations.set(declared[1], (declarations.get(declared[1]) ?? '') + part);
     }
@@ -59,7 +59,9 @@ function publicNames() {
   const entries = ['client/browser', 'crypto/noble', 'crypto/types'].map((name) =>
     readFileSync(`dist/src/${name}.d.ts`, 'utf8'),
   );
-  const found = new Set(namesIn(withoutComments(entries.join(''))));
+  const found = new Set(namesIn(withoutTexts(entries.join(''))));
+  // What values consist of is public, and not how they are read and written.
+  declarations.delete('Field');
   for (const name of found) for (const each of namesIn(declarations.get(name) ?? '')) found.add(each);
   return found;
 }
