@@ -2,16 +2,18 @@
  * Frames as JSON, for clients without a codec: an object with the frame's `type` and the fields of its
  * definition (frames.ts, delivery.ts). A text stands for one binary frame, and the other way round.
  */
+import { submit } from './bundle-field.js';
 import { FormatError, Writer } from './bytes.js';
 import { deliver } from './delivery.js';
-import { decode, type Field, type Json, objectFromJson } from './fields.js';
+import { decode, type Field } from './fields.js';
+import { fromJson, type Json, objectFromJson, toJson } from './fields-json.js';
 import { CONTROL_FRAMES, FRAME, frameType } from './frames.js';
 
 export const JSON_SUBPROTOCOL = 'countersign.v1.json';
 
 type FrameName = keyof typeof FRAME;
 
-const FIELDS = { ...CONTROL_FRAMES, deliver } as Readonly<Record<FrameName, Field<unknown>>>;
+const FIELDS = { ...CONTROL_FRAMES, submit, deliver } as Readonly<Record<FrameName, Field<unknown>>>;
 const NAMES = new Map(Object.entries(FRAME).map(([name, type]) => [type as number, name as FrameName]));
 /** One more than any frame has. */
 const MAX_DEPTH = 8;
@@ -22,7 +24,7 @@ const MAX_MEMBERS = 16;
 export function frameToJson(frame: Uint8Array): string {
   const type = NAMES.get(frameType(frame));
   if (!type) throw new FormatError(`unknown frame type ${frame[0]}`);
-  const json = FIELDS[type].toJson(decode(FIELDS[type], frame, 1)) as { readonly [name: string]: Json };
+  const json = toJson(FIELDS[type], decode(FIELDS[type], frame, 1)) as { readonly [name: string]: Json };
   return JSON.stringify({ type, ...json });
 }
 
@@ -32,7 +34,7 @@ export function frameFromJson(text: string): Uint8Array {
   if (typeof type !== 'string' || !Object.hasOwn(FRAME, type)) throw new FormatError('type: not a frame');
   const field = FIELDS[type as FrameName];
   const out = new Writer(text.length).u8(FRAME[type as FrameName]);
-  field.write(out, field.fromJson(members, ''));
+  field.write(out, fromJson(field, members, ''));
   // A buffer of its own: frames are handed to other threads with all of theirs.
   return out.done().slice();
 }
