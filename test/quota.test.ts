@@ -464,6 +464,31 @@ test('a long acknowledgment goes in steps, and a session waits for it; a crash i
   );
 });
 
+test('an older session that still reads is over before a newer one acknowledges a long way', () => {
+  const { server, epochs } = behind(400, { flushEpochs: 1, bytesInFlight: 500 });
+  server.open(1);
+  server.pipeline.steps = 2;
+  const acknowledged = epochs.at(-1)!;
+  const seed = named('seed 1');
+  const newer = {
+    connection: 9,
+    slot: 0,
+    mailbox: server.id(1),
+    kind: SESSION_KIND.outbox,
+    logSize: 0,
+    seed,
+  };
+  server.pipeline.tell(address('outbox'), { type: 'open-mailbox', ...newer, acknowledged });
+  assert.is(server.pipeline.takeGateway('displaced').at(-1)?.connection, 1);
+  // Bodies of what is acknowledged by now are deleted; the older socket has room again.
+  server.epoch(0, [0]);
+  server.epoch(0, [0]);
+  server.pipeline.steps = MANY;
+  server.take(1);
+  assert.is(server.state(1).acknowledged.lastEpoch, acknowledged);
+  assert.is(server.pipeline.takeGateway('mailbox-opened').at(-1)?.lastEpoch, acknowledged);
+});
+
 test('an acknowledgment beyond what is known is refused, a long one under way or not', () => {
   const { server, epochs } = behind(200);
   server.open(1);

@@ -335,7 +335,11 @@ export class Outbox implements Stage {
     if (kind === SESSION_KIND.outbox && acknowledged > state.acknowledged.lastEpoch) {
       const done = this.acknowledgeThrough(id, acknowledged);
       if (done === 'unknown') return this.refuseOpen(message, 'ack-unknown-epoch');
-      if (done === 'later') return this.waitFor(id, () => this.answerOpen(id, message));
+      if (done === 'later') {
+        // An older session may be behind what goes now, and must not read it any more.
+        this.deliverer.displace(id);
+        return this.waitFor(id, () => this.answerOpen(id, message));
+      }
     }
     const { lastEpoch, total, head } = state.acknowledged;
     this.send(address('gateway'), {
