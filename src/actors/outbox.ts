@@ -255,8 +255,8 @@ export class Outbox implements Stage {
       this.goingOn = false;
       this.acknowledgments.goOn();
       if (this.acknowledgments.pending) this.goOnLater();
-      this.tellFull();
       this.deliverer.pumpSome();
+      this.tellFull();
     });
   }
 
@@ -364,14 +364,17 @@ export class Outbox implements Stage {
   }
 
   private acknowledge({ connection, frame }: Acknowledge): void {
-    let refused: { slot: number; epoch: number } | null = null;
+    const refused = new Map<number, number>();
     for (const { slot, epoch } of decodeAck(frame)) {
       const id = this.deliverer.mailboxAt(connection, slot);
       if (id === undefined || !this.deliverer.mayAcknowledge(connection, slot, epoch)) continue;
-      if (this.acknowledgeThrough(id, epoch) === 'unknown') refused ??= { slot, epoch };
+      // To find no link costs a look at a whole epoch: once per slot and frame.
+      if (refused.has(slot)) continue;
+      if (this.acknowledgeThrough(id, epoch) === 'unknown') refused.set(slot, epoch);
     }
     // One answer a frame, however many acknowledgments in it make no sense.
-    if (refused) this.send(address('gateway'), { type: 'ack-refused', connection, ...refused });
+    for (const [slot, epoch] of refused)
+      return this.send(address('gateway'), { type: 'ack-refused', connection, slot, epoch });
   }
 
   private acknowledgeThrough(id: string, epoch: number): 'done' | 'later' | 'unknown' {

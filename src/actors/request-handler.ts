@@ -217,6 +217,7 @@ export class RequestHandler implements Stage {
       slot: header.slot,
       sender: entry.key,
       inbox: entry.inbox,
+      lastCounter: entry.answer!.lastCounter,
     };
     this.refuse(this.submissions.take(origin, header, frame));
     if (this.flushing) return;
