@@ -34,12 +34,16 @@ const withoutTexts = (text) => text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*|'[^'\n]*
 
 /** Every member in the types of the platform: they say what objects of browsers and of JavaScript itself have. */
 function platformNames() {
-  const typescript = createRequire(realpathSync(fileURLToPath(import.meta.resolve('typescript/package.json'))));
+  const typescript = createRequire(
+    realpathSync(fileURLToPath(import.meta.resolve('typescript/package.json'))),
+  );
   const package_ = `@typescript/typescript-${process.platform}-${process.arch}/package.json`;
   const folder = join(dirname(typescript.resolve(package_)), 'lib');
   const files = readdirSync(folder).filter((name) => /^lib\.(es|dom).*\.d\.ts$/.test(name));
   const member = /^ +(?:(?:readonly|static|get|set) )*["']?([A-Za-z_$][\w$]*)["']?\??(?=[(:<])/gm;
-  return files.flatMap((name) => [...readFileSync(join(folder, name), 'utf8').matchAll(member)].map(([, name]) => name));
+  return files.flatMap((name) =>
+    [...readFileSync(join(folder, name), 'utf8').matchAll(member)].map(([, name]) => name),
+  );
 }
 
 /** Every name in the declarations that an application can get at from countersign/client. */
@@ -51,7 +55,8 @@ function publicNames() {
       .replaceAll(/\/\*\*(?:(?!\*\/)[\s\S])*@internal(?:(?!\*\/)[\s\S])*\*\/[^;]*;/g, '')
       .replaceAll(/^ +private .*$/gm, '');
     for (const part of withoutTexts(text).split(/^(?=export|declare|interface|type|class|const)/m)) {
-      const declared = /^(?:export )?(?:declare )?(?:abstract )?(?:class|interface|type|const|function) (\w+)/.exec(part);
+      const declared =
+        /^(?:export )?(?:declare )?(?:abstract )?(?:class|interface|type|const|function) (\w+)/.exec(part);
       if (declared) declarations.set(declared[1], (declarations.get(declared[1]) ?? '') + part);
     }
   }

@@ -75,6 +75,8 @@ export interface OutboxOptions extends SignerOptions {
 
 /** Acknowledged bodies are deleted, with a flush, as soon as they are this much. */
 const FLUSH_BODY_BYTES = 32 << 20;
+/** Mailboxes made in one write: each may touch a page of the store of its own (`FLUSH_CHANGED`). */
+const NEW_PER_WRITE = 2048;
 /** Of so many epochs one at the most is made for stills alone. */
 const STILL_EPOCHS = 4;
 
@@ -88,7 +90,7 @@ export class Outbox implements Stage {
   private readonly asked = new Set<string>();
   /** Mailboxes that are being made or have a long acknowledgment under way, and what is to be done then. */
   private readonly opening = new Map<string, (() => void)[]>();
-  private readonly persisting = new Map<number, readonly string[]>();
+  private readonly persisting = new Map<number, () => void>();
   private nextPersist = 1;
   private signed: SignedEpoch | null = null;
   private lastFlush: number;
@@ -273,7 +275,7 @@ export class Outbox implements Stage {
     } else this.refuseOpen(message, 'mailbox-not-registered');
   }
 
-  /** Makes the mailboxes that are not there yet, in one write; answers when all are durable. */
+  /** Makes the mailboxes that are not there yet; answers when all are durable. */
   private register({ id, mailboxes, seeds }: RegisterMailboxes): void {
     let left = 1;
     const done = () => {
@@ -297,16 +299,22 @@ export class Outbox implements Stage {
     done();
   }
 
+  /** So many in a write; the next ones when these are durable. */
   private persist(ids: readonly string[], records: readonly StoreRecord[]): void {
     const id = this.nextPersist++;
-    this.persisting.set(id, ids);
+    this.persisting.set(id, () => {
+      for (const each of ids.slice(0, NEW_PER_WRITE)) this.runWaiting(each);
+      if (ids.length > NEW_PER_WRITE) this.persist(ids.slice(NEW_PER_WRITE), records.slice(NEW_PER_WRITE));
+    });
     const from = address('outbox', this.options.index);
-    this.send(address('sequencer'), { type: 'persist', from, id, records });
+    const first = records.slice(0, NEW_PER_WRITE);
+    this.send(address('sequencer'), { type: 'persist', from, id, records: first });
   }
 
-  private persisted(persist: number): void {
-    for (const id of this.persisting.get(persist)!) this.runWaiting(id);
-    this.persisting.delete(persist);
+  private persisted(id: number): void {
+    const done = this.persisting.get(id)!;
+    this.persisting.delete(id);
+    done();
   }
 
   private waitFor(id: string, run: () => void): void {

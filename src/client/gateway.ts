@@ -350,7 +350,8 @@ export class Gateway {
     return abortable(options.signal, (resolve, reject) => {
       const member = this.member(mailbox);
       if (member.problem ?? this.ended) throw member.problem ?? this.ended;
-      const waiting: Waiting = { resolve, reject };
+      const known = member.mailbox.state?.asOf ?? 0;
+      const waiting: Waiting = { known, resolve, reject };
       if (member.stands.add(waiting)) this.outboxOf.get(member)!.askStill(member);
       return () => {
         if (member.stands.remove(waiting)) this.outboxOf.get(member)!.stood(member);
@@ -359,7 +360,10 @@ export class Gateway {
   }
 
   private stood(member: Member, standing: Standing): void {
-    if (member.stands.answer(standing)) this.outboxOf.get(member)!.stood(member);
+    if (!member.stands.answer(standing)) return;
+    const outbox = this.outboxOf.get(member)!;
+    if (member.stands.someWait) outbox.askStill(member);
+    else outbox.stood(member);
   }
 }
 
