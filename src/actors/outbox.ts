@@ -193,13 +193,8 @@ export class Outbox implements Stage {
     this.unacknowledged.add(epoch, signed.links.mailboxes, signed.links.ownLinks, signed.bodies.length);
     for (const { mailbox } of groups) this.quotas.look(mailbox, this.mailboxes.get(mailbox)!);
     const from = address('outbox', options.index);
-    this.send(address('sequencer'), {
-      type: 'attested',
-      from,
-      epoch,
-      attestation,
-      records: this.records(epoch),
-    });
+    const records = this.records(epoch);
+    this.send(address('sequencer'), { type: 'attested', from, epoch, attestation, records });
   }
 
   /** Stills that were asked for, of mailboxes without a link in this epoch; sorted. */
@@ -379,9 +374,9 @@ export class Outbox implements Stage {
     const refused = new Map<number, number>();
     for (const { slot, epoch } of decodeAck(frame)) {
       const id = this.deliverer.mailboxAt(connection, slot);
-      if (id === undefined || !this.deliverer.mayAcknowledge(connection, slot, epoch)) continue;
       // To find no link costs a look at a whole epoch: once per slot and frame.
-      if (refused.has(slot)) continue;
+      if (id === undefined || refused.has(slot)) continue;
+      if (!this.deliverer.mayAcknowledge(connection, slot, epoch)) continue;
       if (this.acknowledgeThrough(id, epoch) === 'unknown') refused.set(slot, epoch);
     }
     // One answer a frame, however many acknowledgments in it make no sense.
