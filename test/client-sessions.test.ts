@@ -360,6 +360,24 @@ test('stills: callers share one, signals leave, reconnects ask again', async () 
   await Promise.all([alice.close(), bob.close(), other.close()]);
 });
 
+test('a proxy that finds nothing while the server is away does not end a client', async () => {
+  const sockets = new Sockets();
+  const client = await Client.connect(
+    { url: server.url, key: keyOf('proxied'), backoffFirstMs: 5 },
+    sockets.dial,
+  );
+  const { fetch } = globalThis;
+  let asked = 0;
+  globalThis.fetch = async () => {
+    if (++asked === 3) globalThis.fetch = fetch;
+    return new Response('', { status: 404 });
+  };
+  sockets.cut();
+  await until(() => asked === 3 && client.state !== 'connecting');
+  assert.is(client.state, 'connected');
+  await client.close();
+});
+
 test('with a slow store: the backlog ends when it is shown, and a still is newer than what was asked at', async () => {
   const alice = await clientOf(server, 'slow alice');
   const bob = await clientOf(server, 'slow bob');

@@ -136,7 +136,9 @@ export class Connection {
 
   private attemptFailed(attempt: number, error: unknown): void {
     if (attempt !== this.attempt) return;
-    if (error instanceof CountersignError && !error.temporary) return this.giveUp(error, 3500);
+    // The server was met before: nothing at its path is a proxy's word, for as long as the server is away.
+    const lasts = error instanceof CountersignError && !error.temporary && error.code !== 'not-found';
+    if (lasts) return this.giveUp(error, 3500);
     this.retry(error instanceof Error ? error.message : String(error));
   }
 
