@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { importSecretKey } from '#crypto';
 import { Client } from '../src/client/client.js';
 import {
+  type Change,
   CountersignError,
   connectMany,
   connectSender,
@@ -357,6 +358,60 @@ test('stills: callers share one, signals leave, reconnects ask again', async () 
   assert.ok(['displaced', 'none'].includes(await late));
   assert.is(await codeOf(bob.still()), 'displaced');
   await Promise.all([alice.close(), bob.close(), other.close()]);
+});
+
+test('a proxy that finds nothing while the server is away does not end a client', async () => {
+  const sockets = new Sockets();
+  const client = await Client.connect(
+    { url: server.url, key: keyOf('proxied'), backoffFirstMs: 5 },
+    sockets.dial,
+  );
+  const { fetch } = globalThis;
+  let asked = 0;
+  globalThis.fetch = async () => {
+    if (++asked === 3) globalThis.fetch = fetch;
+    return new Response('', { status: 404 });
+  };
+  sockets.cut();
+  await until(() => asked === 3 && client.state !== 'connecting');
+  assert.is(client.state, 'connected');
+  await client.close();
+});
+
+test('with a slow store: the backlog ends when it is shown, and a still is newer than what was asked at', async () => {
+  const alice = await clientOf(server, 'slow alice');
+  const bob = await clientOf(server, 'slow bob');
+  await bob.close();
+  for (const body of ['a', 'b', 'c']) await alice.send({ to: bob.id, body });
+  const told: string[] = [];
+  const asked: Promise<void>[] = [];
+  class SlowStore extends MemoryStore {
+    override async save(changes: readonly Change[]): Promise<void> {
+      for (const change of changes) if (change.type === 'chain') ask(change.chain.verified.lastEpoch);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      super.save(changes);
+    }
+  }
+  const gateway = await connectMany({
+    url: server.url,
+    keys: [keyOf('slow bob')],
+    store: new SlowStore(),
+    onMessages: (_, messages) => void told.push(...messages.map(({ body }) => Buffer.from(body).toString())),
+    onReady: (on) => {
+      on('end-of-backlog', () => told.push('end'));
+    },
+  });
+  // A link that is known and not saved yet is no answer.
+  const ask = (known: number) => {
+    if (told.includes('end') && asked.length < 3)
+      asked.push(gateway.still(0).then(({ asOf }) => assert.ok(asOf > known, `${asOf}, ${known} was known`)));
+  };
+  await until(() => told.includes('end'));
+  assert.equal(told, ['a', 'b', 'c', 'end']);
+  for (let i = 0; asked.length < 3 && i < 100; i++) await alice.send({ to: bob.id, body: 'live' });
+  await Promise.all(asked);
+  assert.is(asked.length, 3);
+  await Promise.all([alice.close(), gateway.close()]);
 });
 
 test('signals: connecting, sending, reading and the client end by them, and keep no listener', async () => {

@@ -1,5 +1,6 @@
 /** The file store: what was saved is there after any crash, whole or not at all. */
 import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -88,6 +89,21 @@ test('a file cut short at any byte gives the last whole batch, and can be writte
     await store.close();
     assert.equal((await reopened(torn)).serverId, bytes('another'));
   }
+});
+
+test('a disk that takes a part at a time gets all of it', async () => {
+  const path = join(directory, 'by parts');
+  const store = new FileStore(path);
+  await store.load();
+  const { handle } = store as unknown as { handle: FileHandle };
+  const write = handle.write.bind(handle) as (...args: [Uint8Array, number, number, number]) => unknown;
+  Object.assign(handle, {
+    write: (from: Uint8Array, offset: number, length: number, at: number) =>
+      write(from, offset, Math.min(length, 7), at),
+  });
+  for (const step of steps) await store.save(step);
+  await store.close();
+  assert.equal(await reopened(path), expected(steps.length));
 });
 
 test('a torn last batch is dropped, a bad one before others is store-corrupt', async () => {

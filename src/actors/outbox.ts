@@ -193,13 +193,8 @@ export class Outbox implements Stage {
     this.unacknowledged.add(epoch, signed.links.mailboxes, signed.links.ownLinks, signed.bodies.length);
     for (const { mailbox } of groups) this.quotas.look(mailbox, this.mailboxes.get(mailbox)!);
     const from = address('outbox', options.index);
-    this.send(address('sequencer'), {
-      type: 'attested',
-      from,
-      epoch,
-      attestation,
-      records: this.records(epoch),
-    });
+    const records = this.records(epoch);
+    this.send(address('sequencer'), { type: 'attested', from, epoch, attestation, records });
   }
 
   /** Stills that were asked for, of mailboxes without a link in this epoch; sorted. */
@@ -257,8 +252,8 @@ export class Outbox implements Stage {
       this.goingOn = false;
       this.acknowledgments.goOn();
       if (this.acknowledgments.pending) this.goOnLater();
-      this.tellFull();
       this.deliverer.pumpSome();
+      this.tellFull();
     });
   }
 
@@ -343,7 +338,11 @@ export class Outbox implements Stage {
     if (kind === SESSION_KIND.outbox && acknowledged > state.acknowledged.lastEpoch) {
       const done = this.acknowledgeThrough(id, acknowledged);
       if (done === 'unknown') return this.refuseOpen(message, 'ack-unknown-epoch');
-      if (done === 'later') return this.waitFor(id, () => this.answerOpen(id, message));
+      if (done === 'later') {
+        // An older session may be behind what goes now, and must not read it any more.
+        this.deliverer.displace(id);
+        return this.waitFor(id, () => this.answerOpen(id, message));
+      }
     }
     const { lastEpoch, total, head } = state.acknowledged;
     this.send(address('gateway'), {
@@ -372,14 +371,17 @@ export class Outbox implements Stage {
   }
 
   private acknowledge({ connection, frame }: Acknowledge): void {
-    let refused: { slot: number; epoch: number } | null = null;
+    const refused = new Map<number, number>();
     for (const { slot, epoch } of decodeAck(frame)) {
       const id = this.deliverer.mailboxAt(connection, slot);
-      if (id === undefined || !this.deliverer.mayAcknowledge(connection, slot, epoch)) continue;
-      if (this.acknowledgeThrough(id, epoch) === 'unknown') refused ??= { slot, epoch };
+      // To find no link costs a look at a whole epoch: once per slot and frame.
+      if (id === undefined || refused.has(slot)) continue;
+      if (!this.deliverer.mayAcknowledge(connection, slot, epoch)) continue;
+      if (this.acknowledgeThrough(id, epoch) === 'unknown') refused.set(slot, epoch);
     }
     // One answer a frame, however many acknowledgments in it make no sense.
-    if (refused) this.send(address('gateway'), { type: 'ack-refused', connection, ...refused });
+    for (const [slot, epoch] of refused)
+      return this.send(address('gateway'), { type: 'ack-refused', connection, slot, epoch });
   }
 
   private acknowledgeThrough(id: string, epoch: number): 'done' | 'later' | 'unknown' {

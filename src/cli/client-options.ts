@@ -38,7 +38,7 @@ export function idFrom(option: string, text: string): Uint8Array {
   }
 }
 
-/** Connects as the options say. `onReady` as in `ClientOptions`. */
+/** Connects as the options say, and tells on stderr when the connection is lost. `onReady` as in `ClientOptions`. */
 export async function clientFrom(
   values: OptionValues,
   onReady: NonNullable<ClientOptions['onReady']>,
@@ -46,9 +46,17 @@ export async function clientFrom(
   const text = (name: string) => values[name] as string | undefined;
   const [key, server, store] = [text('key'), text('server'), text('store')];
   if (key === undefined) throw new UsageError('--key: expected the file of your key');
+  let isTold = false;
   return connect({
     url: urlFrom(values),
-    onReady,
+    onReady: (on) => {
+      on('state', ({ state, attempt, reason }) => {
+        const isLost = state === 'connecting' && attempt === 1;
+        if (isLost && !isTold) process.stderr.write(`${reason!.code}: ${reason!.message}; trying again\n`);
+        isTold = state === 'connecting';
+      });
+      onReady(on);
+    },
     ...(server === undefined ? {} : { server: idFrom('server', server) }),
     ...(store === undefined ? {} : { store: new FileStore(store) }),
     key: await readKeyFile(key),

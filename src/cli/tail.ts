@@ -16,15 +16,16 @@ export const command: Command = {
   },
   async run(call) {
     const most = countFrom(call.values);
-    const ending = new AbortController();
-    const end = () => ending.abort();
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end);
     const client = await clientFrom(call.values, (on) =>
       on('gap', ({ from, to }) => {
         // Who remembers nothing misses nothing.
         if (from > 0) process.stderr.write(`mail of epochs ${from + 1} to ${to} does not come any more\n`);
       }),
     );
+    // Only now: while it connects they end the process.
+    const ending = new AbortController();
+    const end = () => ending.abort();
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end);
     call.say(`mailbox ${toHex(client.id)} at server ${toHex(client.serverId)}`);
     try {
       const messages = await printAll(client, most, ending.signal, call);

@@ -100,7 +100,7 @@ export class FileStore implements Store {
   async save(changes: readonly Change[]): Promise<void> {
     const batch = encodeBatch(changes);
     for (const change of changes) applyChange(this.saved, change);
-    await this.handle!.write(batch, 0, batch.length, this.length);
+    await writeAll(this.handle!, batch, this.length);
     await this.handle!.datasync();
     this.length += batch.length;
     if (this.length >= this.compactAt) await this.rewrite();
@@ -111,8 +111,8 @@ export class FileStore implements Store {
     const batch = encodeBatch(changesOf(this.saved));
     const next = `${this.path}.new`;
     const handle = await open(next, 'w');
-    await handle.write(MAGIC, 0, MAGIC.length, 0);
-    await handle.write(batch, 0, batch.length, MAGIC.length);
+    await writeAll(handle, MAGIC, 0);
+    await writeAll(handle, batch, MAGIC.length);
     await handle.sync();
     await rename(next, this.path);
     await syncDirectory(dirname(this.path));
@@ -139,6 +139,12 @@ function encodeBatch(changes: Iterable<Change>): Uint8Array {
   out.patchU32(0, payload.length);
   batch.set(sha256(payload).subarray(0, 8), 4);
   return batch;
+}
+
+/** A disk that becomes full takes a part first, and says so only by its length. */
+async function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
+  for (let done = 0; done < bytes.length; )
+    done += (await handle.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
 }
 
 async function readIfThere(path: string): Promise<Uint8Array | null> {

@@ -1,6 +1,6 @@
 /** Messages under way: numbered, kept until they are done with, in the order of their counters. */
 import {
-  type BundleCursor,
+  type BundleView,
   type CountersignError,
   encodeSubmit,
   equalBytes,
@@ -17,8 +17,8 @@ const NO_HASH = new Uint8Array(0);
 export class Outgoing {
   counter = 0;
   refused = false;
-  /** It names a full mailbox: it goes when everything in flight is answered. */
-  hopeless = false;
+  /** Why it goes when everything in flight is answered: it was refused for good, or names a full mailbox. */
+  hopeless: CountersignError | null = null;
   hash: Uint8Array = NO_HASH;
   /** Where no proof is waited for: what came for it, while one before it has no answer. */
   answer: UnprovenPlace | CountersignError | null = null;
@@ -31,8 +31,8 @@ export class Outgoing {
   ) {}
 
   /** Whether the mailbox is among its recipients. Moves the cursor. */
-  names(mailbox: Uint8Array, cursor: BundleCursor): boolean {
-    cursor.parse(this.bundle, 0, this.bundle.length);
+  names(mailbox: Uint8Array, cursor: BundleView): boolean {
+    cursor.jump(this.bundle, 0, this.bundle.length);
     for (let i = 0; i < cursor.recipients; i++)
       if (sameBytes(this.bundle, cursor.mailboxAt(i), mailbox, 0, 32)) return true;
     return false;
@@ -91,24 +91,19 @@ export class InFlight {
     refused: Outgoing,
     mailbox: Uint8Array,
     own: Uint8Array,
-    cursor: BundleCursor,
+    cursor: BundleView,
     reason: CountersignError,
   ): void {
-    for (const item of this.from(refused.counter)) {
-      item.hopeless ||= item === refused || equalBytes(mailbox, own) || item.names(mailbox, cursor);
-      if (item.hopeless) item.reject?.(reason);
-    }
-    refused.refused = true;
+    for (const item of this.from(refused.counter))
+      if (item === refused || equalBytes(mailbox, own) || item.names(mailbox, cursor))
+        item.hopeless ??= reason;
   }
 
-  /** Removes what is hopeless above this counter; returns the lowest counter removed. */
-  dropHopeless(above: number): number {
-    let lowest = Number.MAX_SAFE_INTEGER;
-    for (const item of this.from(above + 1).filter(({ hopeless }) => hopeless)) {
-      lowest = Math.min(lowest, item.counter);
-      this.remove(item);
-    }
-    return lowest;
+  /** Removes what is hopeless above this counter. */
+  dropHopeless(above: number): Outgoing[] {
+    const dropped = this.from(above + 1).filter(({ hopeless }) => hopeless);
+    for (const item of dropped) this.remove(item);
+    return dropped;
   }
 
   clear(): Outgoing[] {
@@ -116,10 +111,6 @@ export class InFlight {
     this.items = [];
     this.bytes = 0;
     return items;
-  }
-
-  some(test: (item: Outgoing) => boolean): boolean {
-    return this.items.some(test);
   }
 
   all(): readonly Outgoing[] {

@@ -1,4 +1,5 @@
 /** Opens a gateway: store, server, sockets, within a time. */
+import { identityOf } from '#crypto';
 import { CountersignError, toHex } from '../protocol/index.js';
 import { abortedError, onAbort } from './abortable.js';
 import { addresses } from './directory.js';
@@ -22,16 +23,19 @@ export async function openGateway(
   const ending = new AbortController();
   const leave = signal && onAbort(signal, () => ending.abort(signal.reason));
   const timer = setTimeout(() => ending.abort(timeout(settings)), settings.connectTimeoutMs);
+  let gateway: Gateway | null = null;
   try {
     const saved = await load(store);
     const world = await findServer(options, saved, store, http, ending.signal);
-    const gateway = new Gateway({ world, http, frontUrl, store, saved }, keys, settings, onMessages);
+    const identities = await Promise.all(keys.map(identityOf));
+    gateway = new Gateway({ world, http, frontUrl, store, saved }, identities, settings, onMessages);
     prepare(gateway);
     await gateway.connect(ending.signal);
     gateway.endWith(signal);
     return gateway;
   } catch (error) {
-    await store.close();
+    // A gateway closes its store when a save under way is done.
+    await (gateway ?? store).close();
     if (signal?.aborted) throw abortedError(signal);
     throw connectError(error, ending.signal);
   } finally {

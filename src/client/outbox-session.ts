@@ -57,6 +57,9 @@ export class OutboxSession implements ConnectionHost, Participant {
   /** Mailboxes that have caught up on this socket. */
   private live = new Set<Member>();
   private readonly wantStill = new Set<Member>();
+  /** Backlogs that have come, and are told of once they are saved and shown. */
+  private ended: (() => void)[] = [];
+  private ending: (() => void)[] = [];
   private acks: { slot: number; epoch: number }[] = [];
   /** Bytes of messages that the application has not taken yet. */
   private weight = 0;
@@ -99,7 +102,7 @@ export class OutboxSession implements ConnectionHost, Participant {
   requests(): Request[] {
     this.slots = this.members.filter(({ problem }) => !problem);
     this.slotOf = new Map(this.slots.map((member, slot) => [member, slot]));
-    return this.slots.map(({ signer, mailbox }) => ({ signer, acknowledged: mailbox.offer() }));
+    return this.slots.map(({ identity, mailbox }) => ({ identity, acknowledged: mailbox.offer() }));
   }
 
   opened(opened: readonly OpenedMailbox[]): void {
@@ -210,7 +213,9 @@ export class OutboxSession implements ConnectionHost, Participant {
     const isFirst = !this.live.has(member);
     this.live.add(member);
     if (this.wantStill.has(member)) this.connection.send([encodeAskStill([slot])]);
-    if (isFirst) this.host.endOfBacklog(member, epoch);
+    if (!isFirst) return;
+    this.ended.push(() => this.host.endOfBacklog(member, epoch));
+    this.persister.mark(this);
   }
 
   // ---- what is asked and said
@@ -267,6 +272,9 @@ export class OutboxSession implements ConnectionHost, Participant {
   // ---- saving
 
   changes(out: Change[]): void {
+    this.ending = this.ended;
+    this.ended = [];
+    if (!this.changed) return;
     this.changed = false;
     const { checkpoint, frontier } = this.log;
     this.saving = checkpoint;
@@ -276,5 +284,6 @@ export class OutboxSession implements ConnectionHost, Participant {
 
   saved(): void {
     this.proven = this.saving;
+    for (const tell of this.ending) this.persister.afterSaves(tell);
   }
 }

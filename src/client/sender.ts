@@ -3,15 +3,15 @@
  *
  * 1. A message gets its counter when there is room in the window; it is durable before it is sent.
  * 2. What the server has taken in is never numbered again; what it has refused is, consecutively, once
- *    everything in flight is answered.
+ *    everything in flight is answered. What it has refused for good is told when the store has forgotten it,
+ *    or the store's next life would send it.
  * 3. A receipt comes from the verified chain alone, in the order of the counters. `placed` is a hint:
  *    it says that a counter is taken in, nothing else. Only who asked for no more is answered with it.
  * 4. A message whose proof does not come any more, as `placed` says, is rejected with `receipt-lost`.
  */
 import {
-  BundleCursor,
+  BundleView,
   CountersignError,
-  ERRORS,
   type ErrorFrame,
   type MessageHasher,
   type Place,
@@ -57,7 +57,7 @@ export class Sender implements Participant {
   private unsure = 0;
   /** The lowest counter that the server knows and is to be asked about again. */
   private askFrom = Number.MAX_SAFE_INTEGER;
-  private readonly cursor: BundleCursor;
+  private readonly cursor = new BundleView();
 
   constructor(
     readonly id: Uint8Array,
@@ -69,7 +69,6 @@ export class Sender implements Participant {
     private readonly host: SenderHost,
   ) {
     this.isNew = !saved;
-    this.cursor = new BundleCursor(options.policy);
     this.next = saved?.firstCounter ?? 1;
     this.receipted = this.next - 1;
     for (const bundle of saved?.bundles ?? []) this.take(new Outgoing(bundle, null, null));
@@ -122,7 +121,7 @@ export class Sender implements Participant {
     item.counter = counter;
     item.refused = false;
     item.hash = new Uint8Array(32);
-    this.cursor.parse(item.bundle, 0, item.bundle.length);
+    this.cursor.jump(item.bundle, 0, item.bundle.length);
     this.hasher.sender(this.id, 0);
     this.hasher.bundle(counter, this.cursor, item.hash, 0);
   }
@@ -148,10 +147,7 @@ export class Sender implements Participant {
   /** The front knows all counters through `last`. Throws `VerificationError` when it has forgotten one. */
   opened(slot: number, last: number): void {
     if (last < this.receipted)
-      throw new VerificationError(
-        'resume',
-        `counter ${this.receipted} has a receipt, the server knows ${last}`,
-      );
+      throw new VerificationError('resume', `the server has forgotten counter ${this.receipted}`);
     this.stopRetry();
     this.slot = slot;
     this.connected = true;
@@ -238,8 +234,7 @@ export class Sender implements Participant {
     found.answer ??= answer(found);
     for (let item = this.items.first; item?.answer; item = this.items.first) {
       this.receipted = this.items.shift().counter;
-      if (item.answer instanceof CountersignError) item.reject?.(item.answer);
-      else this.resolved.push({ item, answer: item.answer });
+      this.resolved.push({ item, answer: item.answer });
     }
     this.admit();
     this.touch();
@@ -272,35 +267,36 @@ export class Sender implements Participant {
     const last = error.firstCounter + error.count - 1;
     if (code === 'counter-expired') return this.expired(error.firstCounter, last, reason);
     for (const item of this.items.between(error.firstCounter, last)) {
-      if (item.counter <= this.taken && code === 'busy') this.askFrom = Math.min(this.askFrom, item.counter);
-      if (item.counter <= this.taken && code === 'mailbox-full')
-        this.expired(item.counter, item.counter, new CountersignError('receipt-lost', reason.message));
-      if (item.counter > this.sent || (item.counter <= this.taken && code !== 'counter-conflict')) continue;
-      if (code === 'mailbox-full') this.items.giveUp(item, error.mailbox, this.id, this.cursor, reason);
-      if (code === 'counter-conflict') this.host.conflict(item.counter, reason);
-      if (ERRORS[code].temporary) item.refused = true;
-      else if (item.counter <= this.taken) this.expired(item.counter, item.counter, reason);
-      else this.drop(item, reason);
+      if (item.counter > this.sent) break;
+      if (code === 'counter-conflict') this.inConflict(item, reason);
+      else if (item.counter <= this.taken) this.refusedAgain(item, reason);
+      else if (code === 'mailbox-full') this.items.giveUp(item, error.mailbox, this.id, this.cursor, reason);
+      else if (!reason.temporary) item.hopeless = reason;
+      item.refused = true;
     }
-    // A counter in conflict is used, by whomever.
-    if (code === 'counter-conflict') this.taken = Math.max(this.taken, last);
     this.recovering = true;
     if (code === 'busy') this.retryMs = Math.max(this.retryMs, error.retryAfterMs, MIN_BUSY_MS);
     this.recover();
   }
 
-  private drop(item: Outgoing, reason: CountersignError): void {
-    this.items.remove(item);
-    this.rewrite = Math.min(this.rewrite, item.counter);
+  /** The counter is used, by whomever. */
+  private inConflict(item: Outgoing, reason: CountersignError): void {
+    this.host.conflict(item.counter, reason);
     item.reject?.(reason);
+    item.leave();
+    this.expired(item.counter, item.counter, reason);
+  }
+
+  /** Asked about, what was taken in is refused like anything new: what says nothing of it is asked again. */
+  private refusedAgain({ counter }: Outgoing, { code, message, temporary }: CountersignError): void {
+    if (temporary && code !== 'mailbox-full') this.askFrom = Math.min(this.askFrom, counter);
+    else this.expired(counter, counter, new CountersignError('receipt-lost', message));
   }
 
   /** Once everything in flight is answered, what was refused is numbered and sent again. */
   private recover(): void {
     if (this.retry !== undefined) return;
-    const unanswered = (item: Outgoing) =>
-      item.counter > this.taken && item.counter <= this.sent && !item.refused;
-    if (this.items.some(unanswered)) return;
+    if (this.items.between(this.taken + 1, this.sent).some(({ refused }) => !refused)) return;
     const again = () => {
       this.stopRetry();
       this.recovering = false;
@@ -312,7 +308,10 @@ export class Sender implements Participant {
 
   /** Gives what the server has not taken in the counters from `taken` on, without a hole. */
   private renumber(): void {
-    this.rewrite = Math.min(this.rewrite, this.items.dropHopeless(this.taken));
+    for (const item of this.items.dropHopeless(this.taken)) {
+      this.rewrite = Math.min(this.rewrite, item.counter);
+      this.resolved.push({ item, answer: item.hopeless! });
+    }
     let counter = this.taken + 1;
     for (const item of this.items.from(counter)) {
       item.refused = false;
@@ -373,12 +372,6 @@ export class Sender implements Participant {
     this.resolving = this.resolved;
     this.resolved = [];
     this.storing = this.next - 1;
-    // With holes between the counters nothing is rewritten: that comes when they are closed.
-    if (this.recovering) this.storing = this.stored;
-    else this.changedBundles(out);
-  }
-
-  private changedBundles(out: Change[]): void {
     const first = Math.max(this.receipted + 1, Math.min(this.rewrite, this.stored + 1));
     if (first >= this.next && this.rewrite > this.next) return;
     const bundles = this.items.from(first).map((item) => item.bundle);

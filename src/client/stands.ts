@@ -15,6 +15,8 @@ export interface Stand {
 }
 
 export interface Waiting {
+  /** What was known when it was asked: only what is newer answers. */
+  readonly known: number;
   readonly resolve: (stand: Stand) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -37,11 +39,16 @@ export class Stands {
     return this.waiting.length === 0;
   }
 
-  /** False when nobody waits. */
+  get someWait(): boolean {
+    return this.waiting.length > 0;
+  }
+
+  /** False when it is news to nobody who waits. */
   answer({ asOf, lastEpoch, total, still }: Standing): boolean {
     const claim = () =>
       still && claimStill(still.evidence, still.leaf, still.mailbox, still.next.chain, still.trimmedThrough);
-    const answered = this.waiting.splice(0);
+    const answered = this.waiting.filter(({ known }) => known < asOf);
+    this.waiting = this.waiting.filter(({ known }) => known >= asOf);
     for (const { resolve } of answered) resolve({ asOf, lastEpoch, total, claim });
     return answered.length > 0;
   }
