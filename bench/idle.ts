@@ -3,13 +3,13 @@
  *
  *   npm run -s bench:idle -- [--mailboxes 1000000] [--messages 200000] [--settle 3] [--json] [-- server flags]
  *
- * Registers so many mailboxes over the internal port, then sends messages to mailboxes picked at random, so
- * that every cache is full, then one message to every mailbox, 500 recipients at a time.
- * Nobody reads: all of it stays in the mailboxes. Then the server is stopped and started, and killed
- * in the middle of the same load and started, until a session of one of the mailboxes is open.
+ * Registers a quarter of so many mailboxes over the internal port, sends messages to mailboxes picked at
+ * random, so that every cache is full, then one message to every mailbox, 500 recipients at a time; and all that
+ * again with the whole number. Nobody reads: all of it stays in the mailboxes. Then the server is stopped
+ * and started, and killed in the middle of the same load and started, until a session of one of the mailboxes is open.
  *
- * The first row that counts is that of the same server after as many messages among 1,000 mailboxes: so
- * what traffic costs (buffers, recent epochs, compiled code) is not taken for what mailboxes cost.
+ * Beyond the empty server counts everything, also what traffic costs among any number of mailboxes (buffers,
+ * recent epochs, compiled code). Beyond the same row of the quarter counts what grows with the number.
  * Own memory is RssAnon, measured after the garbage of every thread is collected. Pages of the store's file
  * that are in memory are shown beside it: they are the system's cache, which it may take back.
  */
@@ -30,9 +30,9 @@ const { values, positionals } = parseArgs({
   },
 });
 const [mailboxCount, messageCount] = [Number(values.mailboxes), Number(values.messages)];
+const quarter = Math.ceil(mailboxCount / 4);
 const IDS_PER_REQUEST = 10_000;
 const RECIPIENTS = 500;
-const FEW = 1000;
 /** Before and after garbage is collected. */
 const settleMs = Number(values.settle) * 1000;
 const MIB = 2 ** 20;
@@ -94,26 +94,48 @@ interface Row {
   readonly ownMiB: number;
   readonly heapsMiB: number;
   readonly storePagesMiB: number;
-  /** Beyond the second row. */
-  readonly bytesPerMailbox: number;
+  /** For each mailbox, beyond the empty server. */
+  readonly bytesBeyondEmpty?: number;
+  /** For each further mailbox, beyond the same state of fewer. */
+  readonly bytesBeyondQuarter?: number;
 }
 const rows: Row[] = [];
-let fewBytes = 0;
+const ownBytes = new Map<string, number>();
 
-async function measure(server: RunningServer, state: string): Promise<void> {
+async function measure(server: RunningServer, count: number, what: string): Promise<void> {
+  const state = `${count} ${what}`;
   progress.start(`measuring: ${state}`, 1);
   await pause(settleMs);
   const heaps = (await server.probe()).reduce((sum, { heapBytes }) => sum + heapBytes, 0);
   await pause(settleMs);
   const { own, files } = memoryOf(server.pid);
-  if (rows.length < 2) fewBytes = own;
+  const empty = ownBytes.get('0 mailboxes');
+  const fewer = count > quarter ? ownBytes.get(`${quarter} ${what}`) : undefined;
+  ownBytes.set(state, own);
   rows.push({
     state,
     ownMiB: Math.round(own / MIB),
     heapsMiB: Math.round(heaps / MIB),
     storePagesMiB: Math.round(files / MIB),
-    bytesPerMailbox: Math.round((own - fewBytes) / mailboxCount),
+    ...(empty !== undefined && { bytesBeyondEmpty: Math.round((own - empty) / count) }),
+    ...(fewer !== undefined && { bytesBeyondQuarter: Math.round((own - fewer) / (count - quarter)) }),
   });
+}
+
+/** Registers the mailboxes from `first` on, and writes to them all. Returns how many it registered a second. */
+async function fill(server: RunningServer, first: number, count: number): Promise<number> {
+  const began = performance.now();
+  await register(server.internalUrl, first, count);
+  const perSecond = Math.round((count - first) / ((performance.now() - began) / 1000));
+  await measure(server, count, 'registered');
+  await send(server, 'messages at random', messageCount, () => [random(count)]);
+  await measure(server, count, 'messages at random');
+  await send(server, 'a message to each', Math.ceil(count / RECIPIENTS), (group) => {
+    const from = group * RECIPIENTS;
+    return Array.from({ length: Math.min(RECIPIENTS, count - from) }, (_, i) => idOf(from + i));
+  });
+  await measure(server, count, 'a message to each');
+  return perSecond;
 }
 
 /** Seconds from the start of the process until it serves, and until a mailbox is open. */
@@ -130,29 +152,15 @@ async function start(data: string): Promise<{ server: RunningServer; ready: numb
 const data = newDirectory();
 let server = await startServer(flags, { probe: true, data });
 try {
-  await measure(server, 'empty');
-  const few = Math.min(FEW, mailboxCount);
-  await register(server.internalUrl, 0, few);
-  await send(server, 'messages among a few', messageCount, () => [random(few)]);
-  await measure(server, `${messageCount} messages among ${few}`);
-  const began = performance.now();
-  await register(server.internalUrl, few, mailboxCount);
-  const registeredPerSecond = Math.round((mailboxCount - few) / ((performance.now() - began) / 1000));
-  await measure(server, 'registered');
-  await send(server, 'messages at random', messageCount, () => [random(mailboxCount)]);
-  await measure(server, 'messages at random');
-  const groups = Math.ceil(mailboxCount / RECIPIENTS);
-  await send(server, 'a message to each', groups, (group) => {
-    const first = group * RECIPIENTS;
-    return Array.from({ length: Math.min(RECIPIENTS, mailboxCount - first) }, (_, i) => idOf(first + i));
-  });
-  await measure(server, 'a message to each');
+  await measure(server, 0, 'mailboxes');
+  await fill(server, 0, quarter);
+  const registeredPerSecond = await fill(server, quarter, mailboxCount);
   progress.start('restarting', 2);
   await server.stop();
   const afterStop = await start(data);
   server = afterStop.server;
   progress.at(1);
-  await measure(server, 'started again');
+  await measure(server, mailboxCount, 'started again');
   await Promise.race([
     send(server, 'killed while sending', messageCount, () => [random(mailboxCount)]),
     pause(Math.min(5000, messageCount / 10)),

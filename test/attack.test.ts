@@ -256,6 +256,27 @@ test('sessions that were not signed for this challenge, by this key, or by no ho
   });
 });
 
+test('who asks for thousands of sessions is not in the way of who asks for one', async () => {
+  await attacked({}, async (_, url) => {
+    const raws = await Promise.all(Array.from({ length: 5 }, () => Raw.connect(url, FRONT)));
+    await Promise.all(raws.map((raw) => raw.greet()));
+    const [honest, ...greedy] = raws;
+    const many = Array.from({ length: 256 }, () => ({
+      key: idOf('mallory'),
+      acknowledged: 0,
+      signature: randomBytes(64),
+    }));
+    for (const raw of greedy) for (let i = 0; i < 3; i++) raw.send(encodeSession(many));
+    const through = greedy.map(async (raw) => {
+      for (let i = 0; i < 3; i++) await raw.next(FRAME.opened);
+      return 'greedy';
+    });
+    assert.is(await Promise.race([honest!.open('mallory').then(() => 'honest'), ...through]), 'honest');
+    await Promise.all(through);
+    for (const raw of raws) raw.close();
+  });
+});
+
 test('who opens no mailbox in time is sent away, whatever else it said', async () => {
   await attacked({ 'limits-handshake-ms': '300' }, async (_, url) => {
     const raws = await Promise.all([FRONT, OUTBOX, FRONT].map((path) => Raw.connect(url, path)));

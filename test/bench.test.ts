@@ -54,7 +54,7 @@ test('idle mailboxes: registered, written to, there again after a stop and a kil
     '--settle',
     '0',
   );
-  assert.is(rows.length, 6);
+  assert.is(rows.length, 8);
   for (const { ownMiB } of rows) assert.ok(ownMiB > 0);
   assert.ok(starts.stopped.sessionSeconds > 0 && starts.killed.sessionSeconds > 0);
 });

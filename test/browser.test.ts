@@ -259,6 +259,10 @@ for (const without of ['', 'verify', 'importKey']) {
       } as typeof verify;
       if (without) delete (SubtleCrypto.prototype as unknown as Record<string, unknown>)[without];
     }, without);
+    let fallbacks = 0;
+    context.on('request', (request) => {
+      if (request.url().endsWith('/noble.js')) fallbacks++;
+    });
     const page = await newPage(context);
     const name = `forged ${without}`;
     const node = await clientOf(server, `${name} node`);
@@ -267,6 +271,7 @@ for (const without of ['', 'verify', 'importKey']) {
     assert.equal(await seenSoFar(page, 1), ['true']);
     const verified = await page.evaluate(() => (globalThis as unknown as { verified: number }).verified);
     assert.is(verified > 0, !without);
+    assert.is(fallbacks, without ? 1 : 0);
     network.forging = true;
     await node.send({ to: id, body: 'false' });
     await happened(page, 'ended verification-failed');

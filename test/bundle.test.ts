@@ -1,10 +1,10 @@
-/** The browser build as one file: small, and nothing of Node in it. */
+/** The browser build: one small file, and a second one for browsers without Ed25519; nothing of Node in either. */
 import { builtinModules } from 'node:module';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as browser from '../src/client/browser.js';
 import * as node from '../src/client/index.js';
-import { bundle, bundleSize, LIMIT } from './support/bundle.js';
+import { bundle, fallback, LIMIT, sizeOf } from './support/bundle.js';
 
 const test = suite('bundle');
 
@@ -21,14 +21,25 @@ function nodeIn(code: string): string[] {
 }
 
 test('it is no larger than it may be', () => {
-  const { gzipped } = bundleSize();
+  const { gzipped } = sizeOf(bundle);
   assert.ok(gzipped <= LIMIT, `${gzipped} bytes, at most ${LIMIT}`);
 });
 
-test('it imports nothing, and names nothing that only Node has', () => {
+test('it imports nothing but its fallback, and that only when it is needed', () => {
   const code = bundle.toString();
-  assert.equal(nodeIn(code), []);
-  assert.not.match(code, /\bimport\s*[({"'*]|\bfrom\s*["']/);
+  const dynamic = 'import("./noble.js")';
+  assert.is(code.split(dynamic).length, 2);
+  for (const text of [code.replace(dynamic, ''), fallback.toString()])
+    assert.not.match(text, /\bimport\s*[({"'*]|\bfrom\s*["']/);
+  for (const name of ['noble-ed25519', '0x428a2f98d728ae22']) {
+    assert.not.ok(code.includes(name), name);
+    assert.ok(fallback.includes(name), name);
+  }
+});
+
+test('it names nothing that only Node has', () => {
+  assert.equal(nodeIn(bundle.toString()), []);
+  assert.equal(nodeIn(fallback.toString()), []);
   for (const bad of [
     'import{a}from"node:fs";',
     "require('crypto')",
@@ -43,6 +54,47 @@ test('it gives what countersign/client gives on Node, but for the store', () => 
   const names = (module: object, store: string) => Object.keys(module).filter((name) => name !== store);
   assert.equal(names(browser, 'IndexedDbStore').sort(), names(node, 'FileStore').sort());
   assert.ok('IndexedDbStore' in browser && 'FileStore' in node);
+});
+
+/** By the compiler whole: what it leaves out does not compile. */
+const MEMBERS: {
+  readonly Client: Record<keyof browser.Client, 1>;
+  readonly SenderClient: Record<keyof browser.SenderClient, 1>;
+  readonly Message: Record<keyof browser.Message, 1>;
+  readonly Receipt: Record<Exclude<keyof browser.Receipt, 'counter'>, 1>;
+  readonly MemoryStore: Record<keyof browser.MemoryStore, 1>;
+  readonly IndexedDbStore: Record<Exclude<keyof browser.IndexedDbStore, 'name'>, 1>;
+} = {
+  Client: {
+    ...{ id: 1, serverId: 1, manifest: 1, checkpoint: 1, state: 1, problem: 1, resumed: 1 },
+    ...{ on: 1, send: 1, mailbox: 1, still: 1, claimOf: 1, close: 1 },
+  },
+  SenderClient: { id: 1, serverId: 1, manifest: 1, state: 1, problem: 1, on: 1, send: 1, close: 1 },
+  Message: {
+    ...{ place: 1, sender: 1, senderHex: 1, counter: 1, body: 1, envelope: 1, recipients: 1 },
+    ...{ messageHash: 1, weight: 1, isAcknowledged: 1, ack: 1, claim: 1 },
+  },
+  Receipt: { proven: 1, place: 1, messageHash: 1, checkpointSize: 1, claim: 1 },
+  MemoryStore: { load: 1, save: 1, close: 1 },
+  IndexedDbStore: { load: 1, save: 1, close: 1 },
+};
+const FIELDS = ['isAcknowledged', 'on'];
+
+test('what is public has its name there too, and so have errors', async () => {
+  const built = (await import(new URL('../browser/client.js', import.meta.url).href)) as typeof browser;
+  assert.equal(Object.keys(built).sort(), Object.keys(browser).sort());
+  for (const [name, members] of Object.entries(MEMBERS)) {
+    const { prototype } = built[name as keyof typeof MEMBERS];
+    for (const member of Object.keys(members))
+      assert.ok(member in prototype || FIELDS.includes(member), `${name}.${member}`);
+  }
+  const error = new built.VerificationError('chain', 'x', Uint8Array.of(1));
+  const { code, step, frame, temporary, message } = error;
+  assert.equal(
+    [code, step, frame[0], temporary, message],
+    ['verification-failed', 'chain', 1, false, 'chain: x'],
+  );
+  assert.is(new built.CountersignError('restarting', 'x', { mailbox: 'ab' }).mailbox, 'ab');
 });
 
 test.run();

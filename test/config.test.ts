@@ -10,6 +10,7 @@ import {
   describeConfig,
   flagOptions,
   loadConfig,
+  reloadConfig,
 } from '../src/server/config.js';
 
 const test = suite('config');
@@ -191,6 +192,22 @@ test('every setting has its own flag, which parseArgs takes and the config knows
     rows.map(({ key, value }) => [key, value]),
   );
   assert.ok(given.every((row) => row.source === 'flag' && row.unit !== '' && row.about !== ''));
+});
+
+test('what is read again must fit what only a restart changes', () => {
+  const started = load({});
+  const limits = { bodyBytes: 1000, frameBytes: 2000 };
+  const asked = load({ file: jsonFile({ limits }) });
+  assert.throws(() => reloadConfig(started, started, asked), {
+    code: 'config-invalid',
+    message: 'limits.bodyBytes: expected less than limits.frameBytes',
+  });
+  const { changed, fixed } = reloadConfig(
+    started,
+    started,
+    load({ file: jsonFile({ limits: { sockets: 7 } }) }),
+  );
+  assert.deepEqual([changed, fixed], [['limits.sockets'], []]);
 });
 
 test('a configuration cannot be changed afterwards', () => {

@@ -1,6 +1,7 @@
 /**
  * One rule, three verifiers that ship, one answer: on every published edge case, on forgeries made
- * to sit on the rule's edges, and against an oracle that shares no code with any of them.
+ * to sit on the rule's edges, and against an oracle that shares no code with any of them. Node's WebCrypto
+ * stands for that of browsers: with it, and where it has nothing.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -9,10 +10,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as noble from '../src/crypto/noble.js';
 import * as node from '../src/crypto/node.js';
-import { isGoodKey } from '../src/crypto/node-rule.js';
-import { isGoodPoint } from '../src/crypto/rule.js';
-import * as webKeys from '../src/crypto/web.js';
-import { importWebCryptoKey, verifyWebCrypto } from '../src/crypto/webcrypto.js';
+import * as web from '../src/crypto/web.js';
 import * as oracle from './rfc8032.js';
 
 interface Case {
@@ -75,24 +73,28 @@ function verifySync(verifier: typeof node | typeof noble, { key, message, signat
 }
 
 async function verifyWeb({ key, message, signature }: Case): Promise<boolean> {
-  let cryptoKey: CryptoKey;
-  try {
-    cryptoKey = await importWebCryptoKey(key);
-  } catch (error) {
-    assert.instance(error, TypeError);
-    return false;
-  }
-  return verifyWebCrypto(cryptoKey, message, signature);
+  return (await web.isGoodKey(key)) && web.verifierOf(key).verify(message, signature);
 }
 
-async function verifyLater({ key, message, signature }: Case): Promise<boolean> {
+const SUBTLE = ['importKey', 'verify', 'deriveBits', 'sign', 'exportKey'] as const;
+
+/** Runs with WebCrypto as `change` makes each of its functions. */
+async function withSubtle<T>(
+  change: (own: () => Promise<never>) => () => Promise<never>,
+  run: () => Promise<T>,
+) {
+  const { subtle } = globalThis.crypto as unknown as { subtle: Record<string, () => Promise<never>> };
+  for (const name of SUBTLE) subtle[name] = change(subtle[name]!.bind(subtle));
   try {
-    return await webKeys.importPublicKey(key).verifyLater!(message, signature);
-  } catch (error) {
-    assert.instance(error, TypeError);
-    return false;
+    return await run();
+  } finally {
+    for (const name of SUBTLE) delete subtle[name];
   }
 }
+
+/** As in a browser that knows none of these algorithms. */
+const withoutSubtle = <T>(run: () => Promise<T>) =>
+  withSubtle(() => () => Promise.reject(new Error('no')), run);
 
 /** The one answer of all of them, or an assertion that names who said what. */
 async function agreedAnswer(test: Case): Promise<boolean> {
@@ -101,9 +103,8 @@ async function agreedAnswer(test: Case): Promise<boolean> {
     node: verifySync(node, test),
     noble: verifySync(noble, test),
     web: await verifyWeb(test),
-    later: await verifyLater(test),
   };
-  const agreed = { node: expected, noble: expected, web: expected, later: expected };
+  const agreed = { node: expected, noble: expected, web: expected };
   assert.equal(answers, agreed, test.name);
   return expected;
 }
@@ -119,6 +120,15 @@ rule('Wycheproof: all 151 have one answer, and it is the published result', asyn
   assert.equal(differing, []);
 });
 
+rule('where WebCrypto has nothing the answers are the same', async () => {
+  for (const test of wycheproof)
+    assert.is(await withoutSubtle(() => verifyWeb(test)), test.result === 'valid', test.name);
+  const seed = new Uint8Array(32).fill(5);
+  const identity = await withoutSubtle(() => Promise.resolve(web.identityOf(seed)));
+  assert.equal(identity.publicKey, node.importSecretKey(seed).publicKey);
+  assert.equal(await identity.sign(seed), Uint8Array.from(node.importSecretKey(seed).sign(seed)));
+});
+
 rule('CCTV: all 914 have one answer, and it is no but for the one that has nothing odd in it', async () => {
   const accepted: string[] = [];
   for (const test of cctv) {
@@ -128,28 +138,54 @@ rule('CCTV: all 914 have one answer, and it is no but for the one that has nothi
   assert.equal(accepted, ['CCTV 305: nothing odd']);
 });
 
-rule('every key of the vectors is judged as RFC 8032 arithmetic judges it', () => {
+rule('every key of the vectors is judged as RFC 8032 arithmetic judges it', async () => {
   for (const { key, name } of [...wycheproof, ...cctv]) {
     const good = oracle.isGoodKey(key);
-    assert.equal([isGoodPoint(key), isGoodKey(key)], [good, good], name);
+    const judged = [noble.isGoodPoint(key), node.isGoodKey(key), await web.isGoodKey(key)];
+    assert.equal(judged, [good, good, good], name);
   }
 });
 
-rule('both ways of judging a key agree on points with every torsion, and on bytes at random', () => {
+rule('WebCrypto alone judges good keys, verifies and signs: noble is not asked', async () => {
+  let failed = 0;
+  const counting =
+    (own: (...args: unknown[]) => Promise<never>) =>
+    (...args: unknown[]) =>
+      own(...args).catch((error) => {
+        failed++;
+        throw error;
+      });
+  await withSubtle(counting, async () => {
+    const identity = await web.identityOf(new Uint8Array(32).fill(4));
+    const signature = await identity.sign(Uint8Array.of(1));
+    assert.ok(await web.isGoodKey(identity.publicKey));
+    assert.ok(await web.verifierOf(identity.publicKey).verify(Uint8Array.of(1), signature));
+  });
+  assert.is(failed, 0);
+});
+
+rule('all ways of judging a key agree on points with every torsion, and on bytes at random', async () => {
   const { key } = knownScalar(new Uint8Array(32).fill(9));
   const torsion = SMALL_ORDER.map(oracle.decode).filter((point) => point !== undefined);
   for (const point of torsion) {
     const sum = oracle.encode(oracle.add(oracle.decode(key)!, point));
     const identity = point.X === 0n && point.Y === 1n;
-    assert.equal([isGoodPoint(sum), isGoodKey(sum)], [identity, identity]);
+    assert.equal(
+      [noble.isGoodPoint(sum), node.isGoodKey(sum), await web.isGoodKey(sum)],
+      [identity, identity, identity],
+    );
   }
-  for (const small of SMALL_ORDER) assert.equal([isGoodPoint(small), isGoodKey(small)], [false, false]);
+  for (const small of SMALL_ORDER)
+    assert.equal(
+      [noble.isGoodPoint(small), node.isGoodKey(small), await web.isGoodKey(small)],
+      [false, false, false],
+    );
   const judged = { good: 0, bad: 0 };
-  fc.assert(
-    fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (bytes) => {
-      const good = isGoodKey(bytes);
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ minLength: 32, maxLength: 32 }), async (bytes) => {
+      const good = node.isGoodKey(bytes);
       judged[good ? 'good' : 'bad']++;
-      assert.is(good, isGoodPoint(bytes));
+      assert.equal([noble.isGoodPoint(bytes), await web.isGoodKey(bytes)], [good, good]);
     }),
     { numRuns: 500 },
   );
@@ -274,20 +310,23 @@ const signing = suite('signing');
 const seeds = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const messages = fc.uint8Array({ maxLength: 300 });
 
-signing('node and noble sign the same bytes alike, and all verify', async () => {
+signing('all sign the same bytes alike, and all verify', async () => {
   await fc.assert(
     fc.asyncProperty(seeds, messages, async (seed, message) => {
       const [one, other] = [node.importSecretKey(seed), noble.importSecretKey(seed)];
       assert.equal(Buffer.from(one.publicKey), Buffer.from(other.publicKey));
       const signature = one.sign(message);
       assert.equal(Buffer.from(signature), Buffer.from(other.sign(message)));
+      const later = await web.identityOf(seed);
+      assert.equal(Buffer.from(later.publicKey), Buffer.from(one.publicKey));
+      assert.equal(Buffer.from(await later.sign(message)), Buffer.from(signature));
       assert.is(await agreedAnswer({ name: 'own', key: one.publicKey, message, signature }), true);
     }),
     { numRuns: 50 },
   );
 });
 
-signing('a secret key of the wrong length throws', () => {
+signing('a secret key of the wrong length throws', async () => {
   for (const length of [0, 31, 33, 64]) {
     for (const { importSecretKey } of [node, noble]) {
       assert.throws(
@@ -295,6 +334,10 @@ signing('a secret key of the wrong length throws', () => {
         (error: unknown) => error instanceof TypeError && error.message.includes(`got ${length}`),
       );
     }
+    assert.match(
+      String(await Promise.resolve(web.identityOf(new Uint8Array(length))).catch(String)),
+      `got ${length}`,
+    );
   }
 });
 
@@ -326,7 +369,7 @@ hashing('sha256 and sha256Into of both agree with createHash, and write 32 bytes
     fc.property(room, ({ data, skip, offset, after }) => {
       const part = data.subarray(skip);
       const expected = createHash('sha256').update(part).digest();
-      for (const { sha256, sha256Into } of [node, noble]) {
+      for (const { sha256, sha256Into } of [node, web]) {
         assert.equal(Buffer.from(sha256(part)), expected);
         const out = new Uint8Array(offset + 32 + after).fill(0x5a);
         sha256Into(part, out, offset);
@@ -340,7 +383,7 @@ hashing('sha256 and sha256Into of both agree with createHash, and write 32 bytes
 });
 
 hashing('randomBytes gives as many bytes as asked, others each time', () => {
-  for (const { randomBytes } of [node, noble]) {
+  for (const { randomBytes } of [node, web]) {
     assert.is(randomBytes(32).length, 32);
     assert.not.equal(Buffer.from(randomBytes(32)), Buffer.from(randomBytes(32)));
   }

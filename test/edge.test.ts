@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { request as requestTls } from 'node:https';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +20,14 @@ const PAGE = 'https://chat.example';
 const OTHER = 'https://evil.example';
 const pem = (name: string) => fileURLToPath(new URL(`../../test/certificates/${name}`, import.meta.url));
 const CA = ['localhost.crt', 'renewed.crt'].map((name) => readFileSync(pem(name)));
+const UPGRADE = `${[
+  'GET /v1/back HTTP/1.1',
+  'Host: x',
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+].join('\r\n')}\r\n\r\n`;
 const TLS = { 'tls-certificate': pem('localhost.crt'), 'tls-key': pem('localhost.key') };
 
 async function get(url: string, origin?: string) {
@@ -87,12 +96,37 @@ async function refusalOf(flags: Record<string, string>): Promise<string> {
   return 'code' in refused ? `${refused.code} ${refused.message}` : 'started';
 }
 
+for (const [what, flags, text] of [
+  ['is refused an upgrade', {}, UPGRADE],
+  ['begins no TLS handshake', TLS, ''],
+] as const) {
+  test(`who ${what} and never closes holds up nothing`, async () => {
+    const server = await serverAt(directory('half-open'), flags);
+    const { hostname: host, port } = new URL(server.url);
+    const socket = connect({ host, port: Number(port), allowHalfOpen: true }).resume();
+    socket.on('error', () => {});
+    const gone = once(socket, 'close');
+    await once(socket, 'connect');
+    socket.write(text);
+    if (text) await once(socket, 'end');
+    const began = performance.now();
+    await server.stop();
+    assert.ok(performance.now() - began < 5000, `${performance.now() - began} ms`);
+    socket.end();
+    await gone;
+  });
+}
+
 test('TLS files that cannot be used are refused, each with its code', async () => {
   const crt = 'tls-certificate';
   assert.match(await refusalOf({ [crt]: pem('localhost.crt') }), /both or neither/);
   assert.match(await refusalOf({ ...TLS, [crt]: '/nowhere/at.all' }), /^tls-unreadable tls\.certificate/);
   assert.match(await refusalOf({ ...TLS, 'tls-key': '/nowhere/at.all' }), /^tls-unreadable tls\.key/);
   assert.match(await refusalOf({ ...TLS, [crt]: pem('README.md') }), /^tls-malformed tls\.certificate/);
+  const chain = join(directory('chain'), 'chain.crt');
+  const garbage = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
+  writeFileSync(chain, readFileSync(pem('localhost.crt'), 'utf8') + garbage);
+  assert.match(await refusalOf({ ...TLS, [crt]: chain }), /^tls-malformed tls\.certificate/);
   assert.match(await refusalOf({ ...TLS, 'tls-key': pem('localhost.crt') }), /^tls-malformed tls\.key/);
   assert.match(await refusalOf({ ...TLS, 'tls-key': pem('renewed.key') }), /^tls-key-differs /);
 });

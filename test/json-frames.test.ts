@@ -161,6 +161,16 @@ test('strings with quotes, backslashes and colons are told from names', () => {
   refused(() => frameFromJson(JSON.stringify({ ...error, text: 'x'.repeat(513) })), 'too long');
 });
 
+test('a text that no frame can be is refused early, however long it is', () => {
+  const most = 300_000;
+  const names = Array.from({ length: most }, (_, i) => `"n${i}":1`).join();
+  const texts = [`{${names}}`, `{"type":"ping"${' '.repeat(10 * most)}:1}`, '['.repeat(10 * most)];
+  const began = performance.now();
+  for (const text of texts) refused(() => frameFromJson(text), text.slice(0, 20));
+  // With a set of names it took seconds.
+  assert.ok(performance.now() - began < 1000, `${performance.now() - began} ms`);
+});
+
 test('frames that are none have no JSON', () => {
   refused(() => frameToJson(new Uint8Array(0)), 'empty');
   refused(() => frameToJson(Uint8Array.of(0x7f)), 'unknown type');

@@ -1,8 +1,9 @@
 /** What an outbox does for readers that are behind: never more than they take, never less than they need. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Memory } from '../src/actors/memory.js';
 import { address } from '../src/actors/messages.js';
-import { epochKey, TABLE } from '../src/actors/store-keys.js';
+import { epochKey, idKey, TABLE } from '../src/actors/store-keys.js';
 import {
   type Deliver,
   decodeDeliver,
@@ -133,6 +134,40 @@ outbox('mailboxes of one socket take turns when they are behind', () => {
     slots.push(...taken.deliveries.flatMap(({ mailboxes }) => mailboxes.map(({ slot }) => slot)));
   assert.is(slots.length, 200);
   assert.ok(slots.indexOf(1) < slots.lastIndexOf(0), 'the second has a turn before the first is through');
+});
+
+outbox('many mailboxes are made in several writes, and told when the last one is durable', () => {
+  const { pipeline } = new OneOutbox(1 << 30);
+  pipeline.gateway.length = 0;
+  pipeline.sent = [];
+  const count = 5000;
+  const ids = Array.from({ length: count }, (_, i) => named(`many ${i}`));
+  const mailboxes = Buffer.concat(ids);
+  const registering = {
+    type: 'register-mailboxes',
+    id: 1,
+    mailboxes,
+    seeds: Buffer.alloc(count * 32),
+  } as const;
+  pipeline.tell(address('outbox'), registering);
+  const order = pipeline.sent.flatMap<number | string>(({ message }) => {
+    if (message.type === 'persist') return [message.records.length];
+    return message.type === 'persisted' ? ['durable'] : [];
+  });
+  assert.equal(order, [2048, 'durable', 2048, 'durable', 904, 'durable']);
+  assert.is(pipeline.takeGateway('mailboxes-registered').length, 1);
+  for (const id of ids) assert.ok(pipeline.store.get(idKey(TABLE.mailbox, id)));
+});
+
+outbox('blocks that a burst needed and nobody needs any more are let go', () => {
+  const memory = new Memory();
+  const burst = Array.from({ length: 10 }, () => memory.take(5000));
+  for (const block of burst) memory.give(block);
+  for (let i = 0; i < 1000; i++)
+    for (const block of [memory.take(5000), memory.take(5000)]) memory.give(block);
+  const kept = new Set(burst.map(({ buffer }) => buffer));
+  const again = Array.from({ length: 10 }, () => memory.take(5000));
+  assert.is(again.filter(({ buffer }) => kept.has(buffer)).length, 2);
 });
 
 outbox.run();

@@ -571,15 +571,22 @@ manifests('random manifests, with keys that were replaced', () => {
   );
 });
 
-manifests('a manifest opens with its root signature only', () => {
+manifests('a manifest opens with its root signature and good keys only', async () => {
   const world = worldOf({ inboxes: 1, outboxes: 1, mailboxes: 1, bundles: [], asked: [], moved: [] });
   const encoded = twin.manifestBytes(world.manifest);
   const signature = twin.sign(world.rootSecret, twin.manifestSigned(encoded));
   same(manifest.encodeManifest(manifest.openManifest(encoded, signature)), encoded);
-  refused(
-    () => manifest.openManifest(encoded, twin.sign(world.rootSecret, encoded)),
-    'signed without domain',
-  );
+  same(manifest.encodeManifest(await manifest.openManifestLater(encoded, signature)), encoded);
+  const isRefused = async (bytes: Uint8Array, signed: Uint8Array, why: RegExp) => {
+    const signature = twin.sign(world.rootSecret, signed);
+    assert.throws(() => manifest.openManifest(bytes, signature), why);
+    assert.match(await manifest.openManifestLater(bytes, signature).then(String, String), why);
+  };
+  await isRefused(encoded, encoded, /manifest: root signature/);
+  const { actors, ...rest } = fastManifest(world.manifest);
+  const small = actors.with(0, { ...actors[0]!, key: new Uint8Array(32) });
+  const torsion = manifest.encodeManifest({ ...rest, actors: small });
+  await isRefused(torsion, twin.manifestSigned(torsion), /manifest: a key breaks the key rule/);
 });
 
 manifests('unsorted actors and runs, and what names nobody, are refused', () => {

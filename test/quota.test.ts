@@ -9,6 +9,7 @@ import { Links } from '../src/actors/epoch-file.js';
 import { MailboxDirectory } from '../src/actors/mailbox-directory.js';
 import { address } from '../src/actors/messages.js';
 import type { Outbox } from '../src/actors/outbox.js';
+import { Sweep } from '../src/actors/retention.js';
 import { epochKey, TABLE, type Table } from '../src/actors/store-keys.js';
 import { WAYMARK_LINKS } from '../src/actors/waymarks.js';
 import {
@@ -100,6 +101,11 @@ class Server {
 
   /** One epoch with a message from one to some. */
   epoch(from: number, to: readonly number[], bytes = 10): number {
+    return this.together([from], to, bytes);
+  }
+
+  /** One epoch with a message from each of some to the same. */
+  together(senders: readonly number[], to: readonly number[], bytes = 10): number {
     const recipients = to
       .map((i) => ({
         mailbox: this.id(i),
@@ -107,11 +113,12 @@ class Server {
         envelope: Buffer.alloc(0),
       }))
       .sort((a, b) => Buffer.compare(a.mailbox, b.mailbox));
-    const message = { sender: this.id(from), counter: 0n, recipients, body: Buffer.alloc(bytes) };
-    const counter = this.counters[from]! + 1;
-    this.counters[from] = counter;
-    const frame = this.pipeline.frame(this.id(from), counter, [twin.bundleBytes(message)]);
-    this.pipeline.tell(address('inbox'), { type: 'submit', frames: [frame] });
+    const frames = senders.map((from) => {
+      const message = { sender: this.id(from), counter: 0n, recipients, body: Buffer.alloc(bytes) };
+      this.counters[from]!++;
+      return this.pipeline.frame(this.id(from), this.counters[from]!, [twin.bundleBytes(message)]);
+    });
+    this.pipeline.tell(address('inbox'), { type: 'submit', frames });
     this.pipeline.close();
     this.pipeline.commit();
     return this.lastEpoch;
@@ -322,6 +329,68 @@ test('a sweep reads no values', () => {
   for (const table of 'KBEA') assert.is(server.store.reads[table], undefined, table);
 });
 
+test('an epoch in which many have only sent is read once to let all of them go', () => {
+  const server = new Server(40, { retentionEpochs: 70 });
+  server.open(0);
+  server.acknowledge(
+    0,
+    server.together(
+      Array.from({ length: 39 }, (_, i) => i + 1),
+      [0],
+    ),
+  );
+  server.pass(69);
+  server.store.reads = {};
+  server.pass(6);
+  assert.is(server.store.reads['K'], 1);
+  assert.is(server.state(39).acknowledged.own, 1);
+  server.audit();
+});
+
+test('acknowledgments of links that are not there: one look at the store per slot and frame, one answer', () => {
+  const server = new Server(3, {});
+  const first = server.epoch(0, [1]);
+  const between = server.epoch(0, [2]);
+  server.pass(70);
+  server.epoch(0, [1]);
+  server.open(1);
+  server.take(1);
+  server.store.reads = {};
+  const never = Array.from({ length: 1000 }, () => ({ slot: 0, epoch: between }));
+  const frame = encodeAck([...never, { slot: 0, epoch: first }]);
+  server.pipeline.tell(address('outbox'), { type: 'ack', connection: 1, frame });
+  assert.ok(server.store.reads['K']! <= 2, `${server.store.reads['K']} looks`);
+  assert.is(server.pipeline.takeGateway('ack-refused').length, 1);
+});
+
+test('a sweep passes over epochs of others no faster than over its own, and leaves none out', () => {
+  const store = new MemoryStore();
+  const others = Array.from({ length: 200 }, (_, i) => ({ epoch: i + 1, outbox: 0 }));
+  const mine = [150, 3, 152, 2].map((epoch) => ({ epoch, outbox: 1 }));
+  store.write(
+    [...others, ...mine].map(({ epoch, outbox }) => ({
+      key: epochKey(TABLE.references, epoch, outbox),
+      value: Uint8Array.of(1),
+    })),
+  );
+  const sweep = new Sweep(store, TABLE.references, 0);
+  let looked = 0;
+  const takes = (key: Uint8Array) => {
+    looked++;
+    return key[10] === 1;
+  };
+  const found: number[] = [];
+  for (let commit = 0; commit < 50; commit++) {
+    found.push(...sweep.next(200, takes));
+    assert.ok(looked <= 20, `${looked} keys in one commit`);
+    looked = 0;
+  }
+  assert.equal(
+    [...new Set(found)].sort((a, b) => a - b),
+    [2, 3, 150, 152],
+  );
+});
+
 /** A backlog of so many epochs for mailbox 1. */
 function behind(links: number, options: Partial<PipelineOptions> = {}): { server: Server; epochs: number[] } {
   const server = new Server(2, options);
@@ -393,6 +462,31 @@ test('a long acknowledgment goes in steps, and a session waits for it; a crash i
     [...server.store.keys(Uint8Array.of(TABLE.waymark), Uint8Array.of(TABLE.waymark + 1))].length <= 8,
     true,
   );
+});
+
+test('an older session that still reads is over before a newer one acknowledges a long way', () => {
+  const { server, epochs } = behind(400, { flushEpochs: 1, bytesInFlight: 500 });
+  server.open(1);
+  server.pipeline.steps = 2;
+  const acknowledged = epochs.at(-1)!;
+  const seed = named('seed 1');
+  const newer = {
+    connection: 9,
+    slot: 0,
+    mailbox: server.id(1),
+    kind: SESSION_KIND.outbox,
+    logSize: 0,
+    seed,
+  };
+  server.pipeline.tell(address('outbox'), { type: 'open-mailbox', ...newer, acknowledged });
+  assert.is(server.pipeline.takeGateway('displaced').at(-1)?.connection, 1);
+  // Bodies of what is acknowledged by now are deleted; the older socket has room again.
+  server.epoch(0, [0]);
+  server.epoch(0, [0]);
+  server.pipeline.steps = MANY;
+  server.take(1);
+  assert.is(server.state(1).acknowledged.lastEpoch, acknowledged);
+  assert.is(server.pipeline.takeGateway('mailbox-opened').at(-1)?.lastEpoch, acknowledged);
 });
 
 test('an acknowledgment beyond what is known is refused, a long one under way or not', () => {

@@ -22,10 +22,9 @@ import { ServerProcess } from './support/server-process.js';
 const test = suite('shutdown');
 const FRONT = '/v1/front';
 
-const submitOf = (to: string) =>
-  encodeSubmit(0, 1, [
-    encodeBundle([{ mailbox: idOf(to), envelope: new Uint8Array(0) }], Buffer.from('x'), Buffer.alloc(32, 1)),
-  ]);
+const bundleTo = (to: string) =>
+  encodeBundle([{ mailbox: idOf(to), envelope: new Uint8Array(0) }], Buffer.from('x'), Buffer.alloc(32, 1));
+const submitOf = (to: string) => encodeSubmit(0, 1, [bundleTo(to)]);
 
 test('what was taken in is placed and told before anybody is sent away; the going is spread, and the return', async () => {
   const many = 60;
@@ -164,6 +163,29 @@ test('told once more, it hurries', async () => {
   program.child.kill('SIGINT');
   for (const raw of raws) assert.is((await raw.closed).code, 1012);
   assert.is((await program.ended).status, 0);
+});
+
+test('told once more, it waits for no epoch', async () => {
+  const cwd = directory('hurry');
+  const flags = ['--epoch-min-interval-ms', '600000', '--epoch-heartbeat-ms', '600000'];
+  const program = start(['serve', '--port', '0', '--internal-port', '0', ...flags], { cwd });
+  await program.said(/^Try it/m);
+  const url = /listens on (\S+)/.exec(program.output())![1]!;
+  const raw = await Raw.session(url, FRONT, 'anna');
+  // The first is placed at once, and the next epoch is not due for long.
+  raw.send(submitOf('anna'));
+  await raw.next(FRAME.placed);
+  raw.send(encodeSubmit(0, 2, [bundleTo('anna')]));
+  raw.send(encodeSubmit(0, 3, [bundleTo('nobody')]));
+  await raw.error();
+  program.child.kill('SIGTERM');
+  await pass(200);
+  assert.is(raw.socket.readyState, 1, 'it drains');
+  const began = performance.now();
+  program.child.kill('SIGTERM');
+  assert.is((await raw.closed).code, 1012);
+  assert.is((await program.ended).status, 0);
+  assert.ok(performance.now() - began < 15_000, `${performance.now() - began} ms`);
 });
 
 test.run();

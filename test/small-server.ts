@@ -5,11 +5,13 @@ import { hostActors } from '../src/actors/pipeline.js';
 import { Switchboard } from '../src/actors/switchboard.js';
 import { World } from '../src/client/world.js';
 import {
+  decodeManifest,
   EMPTY_ROOT,
   encodeBundle,
   encodeManifest,
   evenBuckets,
   Frontier,
+  manifestHash,
   manifestSigned,
   type Recipient,
   ROLE,
@@ -74,7 +76,9 @@ export class SmallServer {
   constructor(inboxes = 1, outboxes = 1) {
     this.manifest = manifestFor(inboxes, outboxes);
     this.signature = importSecretKey(seed('root')).sign(manifestSigned(this.manifest));
-    this.world = World.open(this.manifest, this.signature);
+    const opened = decodeManifest(this.manifest);
+    const hash = manifestHash(this.manifest);
+    this.world = new World(hash, opened, hash);
     this.board = new Switchboard(
       1,
       ({ kind }) => (kind === 'gateway' ? 0 : 1),

@@ -17,9 +17,11 @@ const LIMITS = {
   entriesPerEpoch: 80,
 };
 const known = new Set(['ann', 'bob', 'cid', 'dan'].map((name) => named(name).toString('hex')));
+const full = new Set<string>();
 const directory = {
   has: (bytes: Uint8Array, at: number) => known.has(Buffer.from(bytes.subarray(at, at + 32)).toString('hex')),
-  isFull: () => false,
+  isFull: (bytes: Uint8Array, at: number) =>
+    full.has(Buffer.from(bytes.subarray(at, at + 32)).toString('hex')),
   mustNotSend: () => false,
 } as unknown as MailboxDirectory;
 
@@ -29,7 +31,7 @@ function submissions() {
   return { sent, all: new Submissions(1, LIMITS, directory, take) };
 }
 
-const origin = { connection: 1, slot: 0, sender: named('ann'), inbox: 0 };
+const origin = { connection: 1, slot: 0, sender: named('ann'), inbox: 0, lastCounter: 0 };
 const bundle = (to: string[], bytes = 10) => {
   const recipients = to.map((name) => ({ mailbox: named(name), envelope: new Uint8Array(0) }));
   return encodeBundle(recipients, new Uint8Array(bytes), named('roster'));
@@ -66,6 +68,20 @@ test('an unknown mailbox refuses its bundle; what is behind it in the frame is a
   assert.equal(
     sent[0]!.frames.map(({ firstCounter, count }) => [firstCounter, count]),
     [[5, 1]],
+  );
+});
+
+test('a full mailbox refuses what is new; what was taken in before is let through, to be told its place', () => {
+  const { all, sent } = submissions();
+  full.add(named('bob').toString('hex'));
+  const frame = encodeSubmit(0, 5, [bundle(['bob']), bundle(['bob']), bundle(['bob'])]);
+  const refusals = all.take({ ...origin, lastCounter: 6 }, decodeSubmitHeader(frame), frame);
+  full.clear();
+  assert.equal(codes(refusals), ['mailbox-full 7+1']);
+  all.flush();
+  assert.equal(
+    sent[0]!.frames.map(({ firstCounter, count }) => [firstCounter, count]),
+    [[5, 2]],
   );
 });
 

@@ -4,7 +4,7 @@
  */
 
 import { getU16 } from '../protocol/index.js';
-import type { Links } from './epoch-file.js';
+import { Links } from './epoch-file.js';
 import { type MailboxState, unacknowledged } from './mailbox-state.js';
 import type { StoreReader, StoreRecord } from './messages.js';
 import type { Quotas } from './quotas.js';
@@ -34,6 +34,8 @@ export class Acknowledgments {
   /** Mailboxes whose acknowledgment has a long way to go, and through which epoch. */
   private readonly going = new Map<string, number>();
   private passed: StoreRecord[] = [];
+  /** A copy, while many mailboxes are let go in one epoch. */
+  private held: Links | null = null;
   private readonly sweep: Sweep;
 
   constructor(private readonly host: AcknowledgmentsHost) {
@@ -89,11 +91,11 @@ export class Acknowledgments {
 
   /** Acknowledges the links through `epoch`, no more than lie between two waymarks. */
   private release(mailbox: string, epoch: number): void {
-    const { mailboxes, quotas, linksOf } = this.host;
+    const { mailboxes, quotas } = this.host;
     const state = mailboxes.get(mailbox)!;
     let through = state.acknowledged;
     for (let e = epoch; e > state.acknowledged.lastEpoch; ) {
-      const links = linksOf(e);
+      const links = this.held?.epoch === e ? this.held : this.host.linksOf(e);
       const i = links?.find(mailbox) ?? -1;
       if (!links || i < 0) throw new Error(`epoch ${e} of a mailbox is missing in the store`);
       if (e === epoch) through = links.chainAfter(i);
@@ -115,13 +117,21 @@ export class Acknowledgments {
     const { host } = this;
     const mine = (key: Uint8Array) => getU16(key, 9) === host.index;
     for (const epoch of this.sweep.next(newest - host.retentionEpochs, mine)) {
-      if (!host.unacknowledged.hasOwn(epoch)) continue;
-      for (const { mailbox, previousEpoch } of ownLinks(host.linksOf(epoch))) {
-        const { acknowledged } = host.mailboxes.get(mailbox)!;
-        if (acknowledged.lastEpoch !== previousEpoch || this.going.has(mailbox) || host.isRead(mailbox))
-          continue;
-        this.release(mailbox, epoch);
-      }
+      const links = host.unacknowledged.hasOwn(epoch) ? host.linksOf(epoch) : null;
+      if (!links) continue;
+      this.held = Links.read(Uint8Array.from(links.bytes));
+      this.letGoIn(this.held);
+      this.held = null;
+    }
+  }
+
+  private letGoIn(links: Links): void {
+    const { mailboxes, isRead } = this.host;
+    for (let i = 0; i < links.mailboxes; i++) {
+      const mailbox = links.mailbox(i);
+      if (!links.isOwn(i) || this.going.has(mailbox) || isRead(mailbox)) continue;
+      if (mailboxes.get(mailbox)!.acknowledged.lastEpoch === links.previousEpoch(i))
+        this.release(mailbox, links.epoch);
     }
   }
 
@@ -131,12 +141,4 @@ export class Acknowledgments {
     this.passed = [];
     return passed;
   }
-}
-
-/** Copied out: the links are a view. */
-function ownLinks(links: Links | null): { mailbox: string; previousEpoch: number }[] {
-  const own: { mailbox: string; previousEpoch: number }[] = [];
-  for (let i = 0; links && i < links.mailboxes; i++)
-    if (links.isOwn(i)) own.push({ mailbox: links.mailbox(i), previousEpoch: links.previousEpoch(i) });
-  return own;
 }

@@ -36,7 +36,7 @@ export interface CommittedEpoch {
 
 /** Epochs kept in memory for readers that are nearly up to date, and for acknowledgments. */
 const MAX_EPOCHS = 64;
-const MAX_BYTES = 64 << 20;
+const MAX_BYTES = 32 << 20;
 /** The same for epochs that were read back. */
 const OLD_EPOCHS = 16;
 const OLD_BYTES = 16 << 20;
@@ -143,8 +143,9 @@ function noBodies(links: Links): Uint8Array {
   return new Uint8Array(0);
 }
 
-function bytesOf(epoch: CommittedEpoch): number {
-  return epoch.links.bytes.length + epoch.bodies.length;
+/** What an epoch occupies: its blocks, whole, and its tree above the leaves. */
+function bytesOf({ blocks, tree }: CommittedEpoch): number {
+  return blocks.reduce((sum, { buffer }) => sum + buffer.byteLength, tree.size * 32);
 }
 
 /** log index 8 ‖ count 2 ‖ count × (length 4 ‖ signed bytes ‖ signature 64), as the sequencer writes it. */

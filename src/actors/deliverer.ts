@@ -84,7 +84,7 @@ export class Deliverer {
     this.pump(connection);
   }
 
-  private displace(mailbox: string): void {
+  displace(mailbox: string): void {
     const older = this.subscriptions.get(mailbox);
     if (!older) return;
     this.forget(older);

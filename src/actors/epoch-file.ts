@@ -20,7 +20,7 @@ import {
   putU64,
   sameBytes,
 } from '../protocol/index.js';
-import { idAt } from './ids.js';
+import { compareId, idAt } from './ids.js';
 import { getWeight, type KeptChain, putWeight, type Weight } from './mailbox-state.js';
 import { SENT_ONLY } from './messages.js';
 
@@ -199,9 +199,9 @@ export class Links {
     let high = this.mailboxes - 1;
     while (low <= high) {
       const middle = (low + high) >> 1;
-      const id = this.mailbox(middle);
-      if (id === mailbox) return middle;
-      if (id < mailbox) low = middle + 1;
+      const order = compareId(this.bytes, this.headerAt(middle), mailbox);
+      if (order === 0) return middle;
+      if (order < 0) low = middle + 1;
       else high = middle - 1;
     }
     return -1;

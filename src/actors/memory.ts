@@ -7,16 +7,28 @@
 const SMALLEST = 1 << 12;
 /** Free bytes kept for reuse; what comes back beyond is left to the garbage collector. */
 const MAX_FREE_BYTES = 64 << 20;
+/** What was free all the time while so many blocks were taken is left to the garbage collector too. */
+const TAKEN_PER_TRIM = 256;
+
+/** Free blocks of one size, and the fewest there have been since the last trim. */
+interface Free {
+  readonly blocks: Uint8Array[];
+  fewest: number;
+}
 
 export class Memory {
-  private readonly free = new Map<number, Uint8Array[]>();
+  private readonly free = new Map<number, Free>();
   private freeBytes = 0;
+  private taken = 0;
 
   /** A block of at least `bytes` bytes, not cleared. Sizes are powers of two from 4 KiB. */
   take(bytes: number): Uint8Array {
+    if (++this.taken % TAKEN_PER_TRIM === 0) this.trim();
     const size = sizeClass(bytes);
-    const block = this.free.get(size)?.pop();
-    if (!block) return new Uint8Array(new SharedArrayBuffer(size));
+    const free = this.free.get(size);
+    const block = free?.blocks.pop();
+    if (!free || !block) return new Uint8Array(new SharedArrayBuffer(size));
+    free.fewest = Math.min(free.fewest, free.blocks.length);
     this.freeBytes -= size;
     return block;
   }
@@ -26,9 +38,17 @@ export class Memory {
     if (this.freeBytes + size > MAX_FREE_BYTES) return;
     this.freeBytes += size;
     const whole = new Uint8Array(block.buffer);
-    const list = this.free.get(size);
-    if (list) list.push(whole);
-    else this.free.set(size, [whole]);
+    const free = this.free.get(size);
+    if (free) free.blocks.push(whole);
+    else this.free.set(size, { blocks: [whole], fewest: 0 });
+  }
+
+  private trim(): void {
+    for (const [size, free] of this.free) {
+      free.blocks.splice(0, free.fewest);
+      this.freeBytes -= free.fewest * size;
+      free.fewest = free.blocks.length;
+    }
   }
 
   /** A larger block with the first `used` bytes of `block`, which is given back. */

@@ -75,6 +75,8 @@ export interface OutboxOptions extends SignerOptions {
 
 /** Acknowledged bodies are deleted, with a flush, as soon as they are this much. */
 const FLUSH_BODY_BYTES = 32 << 20;
+/** Mailboxes made in one write: each may touch a page of the store of its own (`FLUSH_CHANGED`). */
+const NEW_PER_WRITE = 2048;
 /** Of so many epochs one at the most is made for stills alone. */
 const STILL_EPOCHS = 4;
 
@@ -88,7 +90,7 @@ export class Outbox implements Stage {
   private readonly asked = new Set<string>();
   /** Mailboxes that are being made or have a long acknowledgment under way, and what is to be done then. */
   private readonly opening = new Map<string, (() => void)[]>();
-  private readonly persisting = new Map<number, readonly string[]>();
+  private readonly persisting = new Map<number, () => void>();
   private nextPersist = 1;
   private signed: SignedEpoch | null = null;
   private lastFlush: number;
@@ -191,13 +193,8 @@ export class Outbox implements Stage {
     this.unacknowledged.add(epoch, signed.links.mailboxes, signed.links.ownLinks, signed.bodies.length);
     for (const { mailbox } of groups) this.quotas.look(mailbox, this.mailboxes.get(mailbox)!);
     const from = address('outbox', options.index);
-    this.send(address('sequencer'), {
-      type: 'attested',
-      from,
-      epoch,
-      attestation,
-      records: this.records(epoch),
-    });
+    const records = this.records(epoch);
+    this.send(address('sequencer'), { type: 'attested', from, epoch, attestation, records });
   }
 
   /** Stills that were asked for, of mailboxes without a link in this epoch; sorted. */
@@ -255,8 +252,8 @@ export class Outbox implements Stage {
       this.goingOn = false;
       this.acknowledgments.goOn();
       if (this.acknowledgments.pending) this.goOnLater();
-      this.tellFull();
       this.deliverer.pumpSome();
+      this.tellFull();
     });
   }
 
@@ -273,7 +270,7 @@ export class Outbox implements Stage {
     } else this.refuseOpen(message, 'mailbox-not-registered');
   }
 
-  /** Makes the mailboxes that are not there yet, in one write; answers when all are durable. */
+  /** Makes the mailboxes that are not there yet; answers when all are durable. */
   private register({ id, mailboxes, seeds }: RegisterMailboxes): void {
     let left = 1;
     const done = () => {
@@ -297,16 +294,22 @@ export class Outbox implements Stage {
     done();
   }
 
+  /** So many in a write; the next ones when these are durable. */
   private persist(ids: readonly string[], records: readonly StoreRecord[]): void {
     const id = this.nextPersist++;
-    this.persisting.set(id, ids);
+    this.persisting.set(id, () => {
+      for (const each of ids.slice(0, NEW_PER_WRITE)) this.runWaiting(each);
+      if (ids.length > NEW_PER_WRITE) this.persist(ids.slice(NEW_PER_WRITE), records.slice(NEW_PER_WRITE));
+    });
     const from = address('outbox', this.options.index);
-    this.send(address('sequencer'), { type: 'persist', from, id, records });
+    const first = records.slice(0, NEW_PER_WRITE);
+    this.send(address('sequencer'), { type: 'persist', from, id, records: first });
   }
 
-  private persisted(persist: number): void {
-    for (const id of this.persisting.get(persist)!) this.runWaiting(id);
-    this.persisting.delete(persist);
+  private persisted(id: number): void {
+    const done = this.persisting.get(id)!;
+    this.persisting.delete(id);
+    done();
   }
 
   private waitFor(id: string, run: () => void): void {
@@ -335,7 +338,11 @@ export class Outbox implements Stage {
     if (kind === SESSION_KIND.outbox && acknowledged > state.acknowledged.lastEpoch) {
       const done = this.acknowledgeThrough(id, acknowledged);
       if (done === 'unknown') return this.refuseOpen(message, 'ack-unknown-epoch');
-      if (done === 'later') return this.waitFor(id, () => this.answerOpen(id, message));
+      if (done === 'later') {
+        // An older session may be behind what goes now, and must not read it any more.
+        this.deliverer.displace(id);
+        return this.waitFor(id, () => this.answerOpen(id, message));
+      }
     }
     const { lastEpoch, total, head } = state.acknowledged;
     this.send(address('gateway'), {
@@ -364,14 +371,17 @@ export class Outbox implements Stage {
   }
 
   private acknowledge({ connection, frame }: Acknowledge): void {
-    let refused: { slot: number; epoch: number } | null = null;
+    const refused = new Map<number, number>();
     for (const { slot, epoch } of decodeAck(frame)) {
       const id = this.deliverer.mailboxAt(connection, slot);
-      if (id === undefined || !this.deliverer.mayAcknowledge(connection, slot, epoch)) continue;
-      if (this.acknowledgeThrough(id, epoch) === 'unknown') refused ??= { slot, epoch };
+      // To find no link costs a look at a whole epoch: once per slot and frame.
+      if (id === undefined || refused.has(slot)) continue;
+      if (!this.deliverer.mayAcknowledge(connection, slot, epoch)) continue;
+      if (this.acknowledgeThrough(id, epoch) === 'unknown') refused.set(slot, epoch);
     }
     // One answer a frame, however many acknowledgments in it make no sense.
-    if (refused) this.send(address('gateway'), { type: 'ack-refused', connection, ...refused });
+    for (const [slot, epoch] of refused)
+      return this.send(address('gateway'), { type: 'ack-refused', connection, slot, epoch });
   }
 
   private acknowledgeThrough(id: string, epoch: number): 'done' | 'later' | 'unknown' {

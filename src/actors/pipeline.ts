@@ -12,9 +12,9 @@ import {
   actorPosition,
   type Checkpoint,
   type Frontier,
+  keysOf,
   type Manifest,
   type PlacedAt,
-  PublicKeyBook,
   placementOf,
   placementRoot,
   ROLE,
@@ -167,7 +167,7 @@ class HostedActor {
 function makeStage(actor: Address, options: PipelineOptions, send: Send): Stage {
   const { kind, index } = actor;
   const { plan, manifest, serverId, reader, lastEpoch, flushEpochs, checkInputs } = options;
-  const keys = new PublicKeyBook(manifest);
+  const keys = keysOf(manifest);
   const signer = importSecretKey(options.seedOf(actor));
   const limits = manifest.policy;
   const place = placementFor(manifest, serverId);

@@ -217,6 +217,7 @@ export class RequestHandler implements Stage {
       slot: header.slot,
       sender: entry.key,
       inbox: entry.inbox,
+      lastCounter: entry.answer!.lastCounter,
     };
     this.refuse(this.submissions.take(origin, header, frame));
     if (this.flushing) return;
@@ -240,11 +241,16 @@ export class RequestHandler implements Stage {
       const frames = connection.held;
       connection.held = [];
       this.waiting.delete(connection);
-      while (frames.length > 0 && connection.held.length === 0 && !connection.ended)
-        this.take(connection, frames.shift()!);
-      connection.held.push(...frames);
-      if (connection.held.length === 0) connection.socket.resume();
+      this.takeHeld(connection, frames);
     }
+  }
+
+  private takeHeld(connection: ClientConnection, frames: Uint8Array[]): void {
+    while (frames.length > 0 && connection.held.length === 0 && !connection.ended)
+      this.take(connection, frames.shift()!);
+    // Who is sent away reads no more; its socket must, to hear it close.
+    if (!connection.ended) connection.held.push(...frames);
+    if (connection.held.length === 0) connection.socket.resume();
   }
 
   private refuseLongHeld(): void {
@@ -257,10 +263,7 @@ export class RequestHandler implements Stage {
       // The first waits for room; what came behind it is taken as usual, and may have to wait itself.
       this.refuseBusy(connection, frames.shift()!);
       connection.heldSince = null;
-      while (frames.length > 0 && connection.held.length === 0 && !connection.ended)
-        this.take(connection, frames.shift()!);
-      connection.held.push(...frames);
-      if (connection.held.length === 0) connection.socket.resume();
+      this.takeHeld(connection, frames);
     }
   }
 

@@ -3,8 +3,8 @@ import { getU64 } from '../protocol/index.js';
 import type { StoreReader, StoreRecord } from './messages.js';
 import { epochKey, numberKey, TABLE, type Table } from './store-keys.js';
 
-/** Keys looked at per commit and cursor: more than one commit adds, so that a backlog of old ones shrinks. */
-const KEYS_PER_COMMIT = 4;
+/** Epochs looked at per commit and cursor: more than one commit adds, so that a backlog of old ones shrinks. */
+const EPOCHS_PER_COMMIT = 4;
 
 /**
  * Goes over the keys of a table by epoch, a few at a time: one cursor keeps up with the epochs that get old, the
@@ -23,17 +23,20 @@ export class Sweep {
     this.passed = Math.max(0, passed);
   }
 
-  /** Epochs through `through` whose turn it is; those with a key that `takes` does not want are left out. */
+  /** Epochs through `through` whose turn it is and of whose keys `takes` wants one. */
   next(through: number, takes: (key: Uint8Array) => boolean = () => true): number[] {
     const last = this.passed;
     const epochs: number[] = [];
     const go = (after: number, to: number) => {
       if (to <= after) return null;
+      let at = after;
       let looked = 0;
       for (const key of this.reader.keys(numberKey(this.table, after + 1), numberKey(this.table, to + 1))) {
-        if (!takes(key)) continue;
-        epochs.push(getU64(key, 1));
-        if (++looked === KEYS_PER_COMMIT) return getU64(key, 1);
+        const epoch = getU64(key, 1);
+        // Also those that are not wanted, or somebody would look at everybody else's each time.
+        if (epoch !== at && ++looked > EPOCHS_PER_COMMIT) return at;
+        at = epoch;
+        if (takes(key)) epochs.push(epoch);
       }
       return null;
     };

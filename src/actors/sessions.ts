@@ -75,7 +75,7 @@ const NO_CHAIN = { lastEpoch: 0, total: 0, head: new Uint8Array(32) };
 
 export class Sessions {
   /** Sessions whose signatures are not checked yet; each has a slot, so sockets and slots bound them. */
-  private unchecked: { connection: ClientConnection; slot: number; request: SessionRequest }[] = [];
+  private readonly unchecked = new Map<ClientConnection, { slot: number; request: SessionRequest }[]>();
   private readonly fronts = new Map<string, { connection: ClientConnection; slot: number }>();
 
   constructor(
@@ -118,6 +118,10 @@ export class Sessions {
     }
     if (requests.length === 0) throw new FormatError('session: no mailbox');
     connection.opening.push({ first, count: requests.length, left: requests.length });
+    // Whoever finds others waiting is checked with them.
+    if (this.unchecked.size === 0) this.options.defer(() => this.checkSome());
+    const waiting = this.unchecked.get(connection) ?? [];
+    this.unchecked.set(connection, waiting);
     requests.forEach((request, i) => {
       const key = Uint8Array.from(request.key);
       connection.slots.push({
@@ -129,25 +133,28 @@ export class Sessions {
         chain: null,
         answer: null,
       });
-      this.unchecked.push({ connection, slot: first + i, request });
+      waiting.push({ slot: first + i, request });
     });
-    // Whoever finds others waiting is checked with them.
-    if (this.unchecked.length === requests.length) this.options.defer(() => this.checkSome());
   }
 
-  /** A crowd that comes at once is checked over many turns, so that those who are here are served between. */
+  /**
+   * A crowd that comes at once is checked over many turns, so that those who are here are served between; and
+   * one of each socket after the other, so that nobody waits for all that another has.
+   */
   private checkSome(): void {
-    let next = 0;
-    for (let left = CHECKS_PER_TURN; left > 0 && next < this.unchecked.length; next++) {
-      const { connection, slot, request } = this.unchecked[next]!;
+    let left = CHECKS_PER_TURN;
+    for (const [connection, waiting] of this.unchecked) {
+      if (left === 0) break;
+      this.unchecked.delete(connection);
       if (connection.ended) continue;
       left--;
+      const { slot, request } = waiting.shift()!;
+      if (waiting.length > 0) this.unchecked.set(connection, waiting);
       const error = this.check(connection, request);
       if (error) this.answer(connection, slot, ERRORS[error].number, 0);
       else this.openMailbox(connection, slot, request.acknowledged);
     }
-    this.unchecked.splice(0, next);
-    if (this.unchecked.length > 0) this.options.defer(() => this.checkSome());
+    if (this.unchecked.size > 0) this.options.defer(() => this.checkSome());
   }
 
   private check(connection: ClientConnection, { key, signature }: SessionRequest): ErrorCode | null {

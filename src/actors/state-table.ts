@@ -17,7 +17,7 @@ export interface StateCodec<V> {
  * So many changes are written with the next epoch, however recent the last flush is. Each may touch a
  * page of the store of its own, and the database keeps the memory of the most pages it ever wrote at once.
  */
-export const FLUSH_CHANGED = 8192;
+export const FLUSH_CHANGED = 4096;
 /** Clean entries kept in memory: at most twice this many, of some 800 bytes for a mailbox. */
 const GENERATION = 20_000;
 

@@ -39,6 +39,8 @@ export interface Origin {
   /** 32 bytes. */
   readonly sender: Uint8Array;
   readonly inbox: number;
+  /** The highest counter taken in when the session was opened. */
+  readonly lastCounter: number;
 }
 
 interface Chunk extends SharedChunk {
@@ -94,7 +96,7 @@ export class Submissions {
       const text = `${header.count} bundles, at most ${this.limits.bundlesPerFrame} allowed in a frame`;
       return [refusal(origin, 'too-many-bundles', header.firstCounter, header.count, text)];
     }
-    const { good, items, end, bad } = this.check(origin.sender, header.count, frame);
+    const { good, items, end, bad } = this.check(origin, header, frame);
     if (!bad && end !== frame.length) throw new FormatError(`submit: ${frame.length - end} trailing bytes`);
     if (good > 0)
       this.enqueue(origin, header.firstCounter, good, items, frame.subarray(SUBMIT_HEADER_BYTES, end));
@@ -111,16 +113,17 @@ export class Submissions {
   }
 
   private check(
-    sender: Uint8Array,
-    count: number,
+    { sender, lastCounter }: Origin,
+    { firstCounter, count }: SubmitHeader,
     frame: Uint8Array,
   ): { good: number; items: number; end: number; bad?: Bad } {
-    const { cursor } = this;
+    const { cursor, directory } = this;
     let end = SUBMIT_HEADER_BYTES;
     let items = 0;
-    if (count > 0 && this.directory.mustNotSend(sender, 0))
-      return { good: 0, items, end, bad: full(sender, 0) };
     for (let good = 0; good < count; good++) {
+      // One that was taken in before adds nothing: the inbox says where it is.
+      const isNew = firstCounter + good > lastCounter;
+      if (isNew && directory.mustNotSend(sender, 0)) return { good, items, end, bad: full(sender, 0) };
       let next: number;
       try {
         next = cursor.parse(frame, end, frame.length);
@@ -130,8 +133,8 @@ export class Submissions {
       }
       for (let i = 0; i < cursor.recipients; i++) {
         const at = cursor.mailboxAt(i);
-        if (this.directory.isFull(frame, at)) return { good, items, end, bad: full(frame, at) };
-        if (this.directory.has(frame, at)) continue;
+        if (isNew && directory.isFull(frame, at)) return { good, items, end, bad: full(frame, at) };
+        if (directory.has(frame, at)) continue;
         const mailbox = frame.subarray(at, at + 32);
         const text = `no mailbox ${toHex(mailbox)}`;
         return { good, items, end, bad: { code: 'no-such-mailbox', text, mailbox } };

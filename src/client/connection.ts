@@ -3,7 +3,7 @@
  * hello → challenge → session … → opened. States: idle → dialing → greeting → opening → open; then
  * waiting (for the next attempt) or gone (for good).
  */
-import { randomBytes, type Signer } from '#crypto';
+import { type Identity, randomBytes } from '#crypto';
 import {
   type Checkpoint,
   CountersignError,
@@ -20,6 +20,7 @@ import {
   NO_SLOT,
   type OpenedMailbox,
   type SessionKind,
+  type SessionRequest,
   SIGNATURE_BYTES,
   sessionBytes,
   ZERO_HASH,
@@ -31,7 +32,7 @@ import type { World } from './world.js';
 
 /** A mailbox to open: whose it is, and the epoch through which its mail is acknowledged. */
 export interface Request {
-  readonly signer: Signer;
+  readonly identity: Identity;
   readonly acknowledged: number;
 }
 
@@ -189,13 +190,20 @@ export class Connection {
       throw new CountersignError('wrong-server', 'another server answers at this address');
     if (!equalBytes(manifestHash, world.manifestHash))
       throw new VerificationError('manifest', 'the server has another manifest', frame);
-    const requests = this.host.requests().map(({ signer, acknowledged }) => ({
-      key: signer.publicKey,
-      acknowledged,
-      signature: signer.sign(sessionBytes(serverId, kind, challenge, this.nonce, signer.publicKey)),
-    }));
     this.state = 'opening';
+    const { attempt } = this;
+    const requests = this.host.requests().map(async ({ identity, acknowledged }) => {
+      const key = identity.publicKey;
+      const signature = await identity.sign(sessionBytes(serverId, kind, challenge, this.nonce, key));
+      return { key, acknowledged, signature };
+    });
     this.asked = requests.length;
+    Promise.all(requests)
+      .then((signed) => attempt === this.attempt && this.ask(signed))
+      .catch((error: unknown) => this.attemptFailed(attempt, error));
+  }
+
+  private ask(requests: readonly SessionRequest[]): void {
     const frames: Uint8Array[] = [];
     for (let from = 0; from < requests.length; from += SESSIONS_PER_FRAME)
       frames.push(encodeSession(requests.slice(from, from + SESSIONS_PER_FRAME)));

@@ -57,7 +57,7 @@ export class FrontSession implements ConnectionHost {
 
   requests(): Request[] {
     this.slots = this.members.filter(({ problem }) => !problem);
-    return this.slots.map(({ signer }) => ({ signer, acknowledged: 0 }));
+    return this.slots.map(({ identity }) => ({ identity, acknowledged: 0 }));
   }
 
   opened(opened: readonly OpenedMailbox[]): void {

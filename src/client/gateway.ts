@@ -2,6 +2,7 @@
  * Gateway: many mailboxes over few sockets, those of one kind and outbox together. Everything a client does is
  * done here; a client (client.ts) is a gateway of one key.
  */
+import type { Identity } from '#crypto';
 import type { Checkpoint, Manifest } from '../protocol/index.js';
 import { CountersignError, ZERO_HASH } from '../protocol/index.js';
 import { abortable, abortedError, onAbort } from './abortable.js';
@@ -68,12 +69,12 @@ export class Gateway {
   /** Without `onMessages` no mailbox is opened, and nothing is proven. @internal */
   constructor(
     private readonly ground: Ground,
-    keys: readonly Uint8Array[],
+    identities: readonly Identity[],
     private readonly settings: Settings,
     private readonly onMessages: OnMessages | null,
   ) {
     this.persister = new Persister(ground.store, (error) => this.storeFailed(error));
-    this.members = keys.map((key, index) => this.makeMember(key, index));
+    this.members = identities.map((identity, index) => this.makeMember(identity, index));
     const most = settings.mailboxesPerSocket;
     this.fronts = chunks(this.members, most).map((members) => this.makeFront(members));
     const outboxes = onMessages ? [...new Set(this.members.map(({ outbox }) => outbox))] : [];
@@ -85,9 +86,9 @@ export class Gateway {
 
   // ---- making
 
-  private makeMember(key: Uint8Array, index: number): Member {
+  private makeMember(identity: Identity, index: number): Member {
     const member = makeMember(
-      key,
+      identity,
       index,
       this.ground,
       this.settings,
@@ -277,7 +278,7 @@ export class Gateway {
   // ---- what it is for
 
   id(mailbox: number): Uint8Array {
-    return this.member(mailbox).signer.publicKey;
+    return this.member(mailbox).identity.publicKey;
   }
 
   state(mailbox: number): State {

@@ -1,6 +1,6 @@
 /** Messages under way: numbered, kept until they are done with, in the order of their counters. */
 import {
-  type BundleCursor,
+  type BundleView,
   type CountersignError,
   encodeSubmit,
   equalBytes,
@@ -31,8 +31,8 @@ export class Outgoing {
   ) {}
 
   /** Whether the mailbox is among its recipients. Moves the cursor. */
-  names(mailbox: Uint8Array, cursor: BundleCursor): boolean {
-    cursor.parse(this.bundle, 0, this.bundle.length);
+  names(mailbox: Uint8Array, cursor: BundleView): boolean {
+    cursor.jump(this.bundle, 0, this.bundle.length);
     for (let i = 0; i < cursor.recipients; i++)
       if (sameBytes(this.bundle, cursor.mailboxAt(i), mailbox, 0, 32)) return true;
     return false;
@@ -91,7 +91,7 @@ export class InFlight {
     refused: Outgoing,
     mailbox: Uint8Array,
     own: Uint8Array,
-    cursor: BundleCursor,
+    cursor: BundleView,
     reason: CountersignError,
   ): void {
     for (const item of this.from(refused.counter))

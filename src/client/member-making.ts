@@ -1,5 +1,5 @@
 /** Makes a member: its sender and its mailbox, told of each other and of what was saved. */
-import { importSecretKey } from '#crypto';
+import type { Identity } from '#crypto';
 import { type CountersignError, toHex } from '../protocol/index.js';
 import type { Ground } from './gateway.js';
 import { Mailbox, type MailboxHost } from './mailbox.js';
@@ -18,7 +18,7 @@ export interface MemberHost extends Omit<MailboxHost, 'receipt'> {
 }
 
 export function makeMember(
-  key: Uint8Array,
+  identity: Identity,
   index: number,
   { world, saved }: Pick<Ground, 'world' | 'saved'>,
   settings: Settings,
@@ -26,8 +26,7 @@ export function makeMember(
   persister: Persister,
   host: MemberHost,
 ): Member {
-  const signer = importSecretKey(key);
-  const id = signer.publicKey;
+  const id = identity.publicKey;
   const hex = toHex(id);
   const known = saved.mailboxes.get(hex);
   const { policy } = world.manifest;
@@ -53,7 +52,7 @@ export function makeMember(
   const outbox = world.outboxOf(id);
   return {
     index,
-    signer,
+    identity,
     sender,
     mailbox,
     stands: new Stands(),

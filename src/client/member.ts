@@ -1,5 +1,5 @@
 /** Member: one key of a gateway, with everything that is its own. */
-import type { Signer } from '#crypto';
+import type { Identity } from '#crypto';
 import { CountersignError, ERRORS, type ErrorCode, errorCode } from '../protocol/index.js';
 import type { State } from './gateway-events.js';
 import type { Mailbox } from './mailbox.js';
@@ -10,7 +10,7 @@ import { VerificationError } from './verification-error.js';
 export interface Member {
   /** Position of its key. */
   readonly index: number;
-  readonly signer: Signer;
+  readonly identity: Identity;
   readonly sender: Sender;
   readonly mailbox: Mailbox;
   readonly stands: Stands;

@@ -20,6 +20,7 @@ export interface Batch {
 export class Message {
   isAcknowledged = false;
 
+  /** @internal */
   constructor(
     private readonly entry: ReceivedEntry,
     private readonly link: VerifiedLink,
@@ -98,6 +99,7 @@ export interface UnprovenPlace {
 
 /** Proof that a message of one's own was taken into the order. */
 export class Receipt {
+  /** @internal */
   constructor(
     private readonly link: VerifiedLink,
     private readonly row: number,

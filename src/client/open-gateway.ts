@@ -1,4 +1,5 @@
 /** Opens a gateway: store, server, sockets, within a time. */
+import { identityOf } from '#crypto';
 import { CountersignError, toHex } from '../protocol/index.js';
 import { abortedError, onAbort } from './abortable.js';
 import { addresses } from './directory.js';
@@ -26,7 +27,8 @@ export async function openGateway(
   try {
     const saved = await load(store);
     const world = await findServer(options, saved, store, http, ending.signal);
-    gateway = new Gateway({ world, http, frontUrl, store, saved }, keys, settings, onMessages);
+    const identities = await Promise.all(keys.map(identityOf));
+    gateway = new Gateway({ world, http, frontUrl, store, saved }, identities, settings, onMessages);
     prepare(gateway);
     await gateway.connect(ending.signal);
     gateway.endWith(signal);

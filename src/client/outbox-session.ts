@@ -102,7 +102,7 @@ export class OutboxSession implements ConnectionHost, Participant {
   requests(): Request[] {
     this.slots = this.members.filter(({ problem }) => !problem);
     this.slotOf = new Map(this.slots.map((member, slot) => [member, slot]));
-    return this.slots.map(({ signer, mailbox }) => ({ signer, acknowledged: mailbox.offer() }));
+    return this.slots.map(({ identity, mailbox }) => ({ identity, acknowledged: mailbox.offer() }));
   }
 
   opened(opened: readonly OpenedMailbox[]): void {

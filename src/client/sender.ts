@@ -10,7 +10,7 @@
  * 4. A message whose proof does not come any more, as `placed` says, is rejected with `receipt-lost`.
  */
 import {
-  BundleCursor,
+  BundleView,
   CountersignError,
   type ErrorFrame,
   type MessageHasher,
@@ -57,7 +57,7 @@ export class Sender implements Participant {
   private unsure = 0;
   /** The lowest counter that the server knows and is to be asked about again. */
   private askFrom = Number.MAX_SAFE_INTEGER;
-  private readonly cursor: BundleCursor;
+  private readonly cursor = new BundleView();
 
   constructor(
     readonly id: Uint8Array,
@@ -69,7 +69,6 @@ export class Sender implements Participant {
     private readonly host: SenderHost,
   ) {
     this.isNew = !saved;
-    this.cursor = new BundleCursor(options.policy);
     this.next = saved?.firstCounter ?? 1;
     this.receipted = this.next - 1;
     for (const bundle of saved?.bundles ?? []) this.take(new Outgoing(bundle, null, null));
@@ -122,7 +121,7 @@ export class Sender implements Participant {
     item.counter = counter;
     item.refused = false;
     item.hash = new Uint8Array(32);
-    this.cursor.parse(item.bundle, 0, item.bundle.length);
+    this.cursor.jump(item.bundle, 0, item.bundle.length);
     this.hasher.sender(this.id, 0);
     this.hasher.bundle(counter, this.cursor, item.hash, 0);
   }
@@ -148,10 +147,7 @@ export class Sender implements Participant {
   /** The front knows all counters through `last`. Throws `VerificationError` when it has forgotten one. */
   opened(slot: number, last: number): void {
     if (last < this.receipted)
-      throw new VerificationError(
-        'resume',
-        `counter ${this.receipted} has a receipt, the server knows ${last}`,
-      );
+      throw new VerificationError('resume', `the server has forgotten counter ${this.receipted}`);
     this.stopRetry();
     this.slot = slot;
     this.connected = true;

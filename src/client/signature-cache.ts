@@ -2,7 +2,7 @@
  * Signatures that have been verified, memoised on exactly (key, bytes, signature). Shared by all
  * clients of the process: sockets to one server bring the same attestations and checkpoints.
  */
-import type { PublicKey } from '#crypto';
+import type { Verifier } from '#crypto';
 import { equalBytes } from '../protocol/index.js';
 
 /** Entries kept: at most twice this many, a few hundred bytes each. */
@@ -18,13 +18,13 @@ export class SignatureCache {
    * Only what has verified is remembered: while an answer is still to come, the same question is
    * another question.
    */
-  verify(key: PublicKey, bytes: Uint8Array, signature: Uint8Array): boolean | Promise<boolean> {
+  verify(key: Verifier, bytes: Uint8Array, signature: Uint8Array): boolean | Promise<boolean> {
     const name = String.fromCharCode(...key.bytes, ...signature);
     const known = this.recent.get(name) ?? this.older.get(name);
     if (known && equalBytes(known, bytes)) return true;
-    if (key.verifyLater)
-      return key.verifyLater(bytes, signature).then((verified) => verified && this.remember(name, bytes));
-    return key.verify(bytes, signature) && this.remember(name, bytes);
+    const verified = key.verify(bytes, signature);
+    if (typeof verified === 'boolean') return verified && this.remember(name, bytes);
+    return verified.then((good) => good && this.remember(name, bytes));
   }
 
   private remember(name: string, bytes: Uint8Array): true {

@@ -6,7 +6,7 @@
  *   entries → message hashes → link parts → the outbox's output → its attestation → the epoch leaf →
  *   the log → the checkpoint
  */
-import type { PublicKey } from '#crypto';
+import type { Verifier } from '#crypto';
 import {
   actorLeafHash,
   actorPosition,
@@ -43,7 +43,7 @@ import type { World } from './world.js';
 
 /** A signature that must verify before anything a frame says is taken over. */
 export interface Obligation {
-  readonly key: PublicKey;
+  readonly key: Verifier;
   readonly bytes: Uint8Array;
   readonly signature: Uint8Array;
   readonly step: VerificationStep;

@@ -1,13 +1,14 @@
 /** What a client knows of its server and holds everything against: id, manifest, keys, placement. */
+import { type Verifier, verifierOf } from '#crypto';
 import {
   countActors,
   epochActors,
   equalBytes,
+  KeyBook,
   type Manifest,
   MessageHasher,
   manifestHash,
-  openManifest,
-  PublicKeyBook,
+  openManifestLater,
   placementOf,
   placementRoot,
   ROLE,
@@ -19,7 +20,7 @@ import { VerificationError } from './verification-error.js';
 const PLACEMENTS_CACHED = 100_000;
 
 export class World {
-  readonly keys: PublicKeyBook;
+  readonly keys: KeyBook<Verifier>;
   readonly hasher: MessageHasher;
   /** Attestations in an epoch. */
   readonly actors: number;
@@ -32,7 +33,7 @@ export class World {
     readonly manifest: Manifest,
     readonly manifestHash: Uint8Array,
   ) {
-    this.keys = new PublicKeyBook(manifest);
+    this.keys = new KeyBook(manifest, verifierOf);
     this.hasher = new MessageHasher(serverId);
     this.actors = epochActors(manifest);
     this.inboxes = countActors(manifest, ROLE.inbox);
@@ -40,12 +41,12 @@ export class World {
 
   /**
    * Opens what a server handed over. A server id is the hash of manifest version 1, so the bytes prove
-   * themselves. Throws `VerificationError`.
+   * themselves. Rejects with `VerificationError`.
    */
-  static open(manifest: Uint8Array, signature: Uint8Array): World {
+  static async open(manifest: Uint8Array, signature: Uint8Array): Promise<World> {
     const hash = manifestHash(manifest);
     try {
-      const opened = openManifest(manifest, signature);
+      const opened = await openManifestLater(manifest, signature);
       if (opened.version === 1) return new World(hash, opened, hash);
     } catch (error) {
       throw new VerificationError('manifest', String(error), manifest, { cause: error });

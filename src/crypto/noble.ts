@@ -1,26 +1,25 @@
-/** Hashing and Ed25519 with no platform: @noble only. Same exports and answers as node.ts. */
+/** Ed25519 with no platform: @noble only. Same answers as node.ts. */
 import * as ed from '@noble/ed25519';
-import { sha256 as nobleSha256, sha512 } from '@noble/hashes/sha2.js';
-import { checkKey, checkSeed, isGoodPoint } from './rule.js';
+import { sha512 } from '@noble/hashes/sha2.js';
+import * as rule from './rule.js';
 import type { PublicKey, Signer } from './types.js';
-
-export type { PublicKey, Signer };
-export { checkKey };
 
 ed.hashes.sha512 = sha512;
 
-export function randomBytes(length: number): Uint8Array {
-  return crypto.getRandomValues(new Uint8Array(length));
+/** Whether 32 bytes are canonical, on the curve, not the identity, and torsion-free. */
+export function isGoodPoint(encoded: Uint8Array): boolean {
+  if (encoded.length !== 32) return false;
+  try {
+    const point = ed.Point.fromBytes(encoded, false);
+    return !point.is0() && point.isTorsionFree();
+  } catch {
+    return false;
+  }
 }
 
-/** SHA-256 of `data`, written into `out` at `offset` (32 bytes). */
-export function sha256Into(data: Uint8Array, out: Uint8Array, offset: number): void {
-  out.set(nobleSha256(data), offset);
-}
-
-/** SHA-256 of `data`: 32 bytes. */
-export function sha256(data: Uint8Array): Uint8Array {
-  return nobleSha256(data);
+/** Returns its argument; throws `TypeError` when the key breaks the rule. */
+export function checkKey(key: Uint8Array): Uint8Array {
+  return rule.checkKey(key, isGoodPoint);
 }
 
 /** Checks a 32-byte key by the rule. Throws `TypeError` on a bad key. */
@@ -51,6 +50,6 @@ export function trustedPublicKey(key: Uint8Array): PublicKey {
 
 /** A signer from a 32-byte RFC 8032 secret seed. Throws `TypeError` on any other length. */
 export function importSecretKey(seed: Uint8Array): Signer {
-  const secret = Uint8Array.from(checkSeed(seed));
+  const secret = Uint8Array.from(rule.checkSeed(seed));
   return { publicKey: ed.getPublicKey(secret), sign: (message) => ed.sign(message, secret) };
 }

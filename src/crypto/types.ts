@@ -4,11 +4,12 @@ export interface PublicKey {
   readonly bytes: Uint8Array;
   /** The one rule of docs/PROTOCOL.md: cofactorless, s < L, R not the identity. Never throws. */
   verify(message: Uint8Array, signature: Uint8Array): boolean;
-  /**
-   * The same answer, later: where it is there, asking for it costs the caller next to nothing, and
-   * `verify` milliseconds. Never rejects. Neither argument may change meanwhile.
-   */
-  readonly verifyLater?: (message: Uint8Array, signature: Uint8Array) => Promise<boolean>;
+}
+
+/** The same, on platforms that answer later too. Neither argument may change meanwhile. */
+export interface Verifier {
+  readonly bytes: Uint8Array;
+  verify(message: Uint8Array, signature: Uint8Array): boolean | Promise<boolean>;
 }
 
 /** A secret key. Ed25519 is deterministic: signing the same bytes twice gives the same signature. */
@@ -17,4 +18,10 @@ export interface Signer {
   readonly publicKey: Uint8Array;
   /** 64 bytes R ‖ s. */
   sign(message: Uint8Array): Uint8Array;
+}
+
+/** The same, on platforms that answer later too, and may give another signature of the same bytes each time. */
+export interface Identity {
+  readonly publicKey: Uint8Array;
+  sign(message: Uint8Array): Uint8Array | Promise<Uint8Array>;
 }

@@ -13,8 +13,7 @@ import {
   MAILBOX_AT,
   TAG_BYTES,
 } from './bundle-layout.js';
-import { compareBytes, FormatError, HASH_BYTES, putU16, putU32, type Reader } from './bytes.js';
-import { bytes, type Field, fixed, hash, list, struct, u16, type ValueOf } from './fields.js';
+import { compareBytes, HASH_BYTES, putU16, putU32 } from './bytes.js';
 
 export interface Recipient {
   /** 32 bytes. */
@@ -69,7 +68,7 @@ export function encodeBundle(
 }
 
 /** The bundle's bytes, with recipients in the order given; `putBlinder` writes the blinder of one. */
-function layOut(
+export function layOut(
   recipients: readonly Recipient[],
   body: Uint8Array,
   putBlinder: (recipient: number, out: Uint8Array, at: number) => void,
@@ -105,41 +104,4 @@ function putPart(
   out.set(tag, at + 4);
   out.set(content, at + 4 + TAG_BYTES);
   return at + 4 + TAG_BYTES + content.length;
-}
-
-const shown = struct({
-  recipients: list(u16, struct({ mailbox: hash, blinder: fixed(BLINDER_BYTES), envelope: bytes })),
-  body: bytes,
-});
-
-/** A bundle as JSON shows it: without tags, lengths and envelope hashes, which follow from the rest. */
-export const bundle: Field<ValueOf<typeof shown>> = {
-  ...shown,
-  read: readBundle,
-  write(to, { recipients, body }) {
-    to.bytes(layOut(recipients, body, (i, out, at) => out.set(recipients[i]!.blinder, at)));
-  },
-};
-
-/** Leaves order, sizes and envelope hashes to bundle.ts. */
-function readBundle(from: Reader): ValueOf<typeof shown> {
-  const leaves = Array.from({ length: from.u16() }, () => {
-    from.expect(LEAF_PREFIX, 'leaf tag');
-    const leaf = { blinder: from.bytes(BLINDER_BYTES), mailbox: from.hash() };
-    from.hash();
-    return leaf;
-  });
-  const content = (tag: Uint8Array) => {
-    const length = from.u32();
-    if (length === 0 && tag === ENVELOPE_TAG) return new Uint8Array(0);
-    if (length < TAG_BYTES) throw new FormatError('part without a tag');
-    from.expect(tag, 'tag of a part');
-    return from.bytes(length - TAG_BYTES);
-  };
-  const recipients = leaves.map(({ mailbox, blinder }) => ({
-    mailbox,
-    blinder,
-    envelope: content(ENVELOPE_TAG),
-  }));
-  return { recipients, body: content(BODY_TAG) };
 }

@@ -42,11 +42,8 @@ export class BundleError extends FormatError {
   }
 }
 
-/**
- * A cursor over bundles: one object, moved from bundle to bundle, so that a frame of 512 costs no
- * allocation. `parse` checks layout, order and sizes; envelope hashes are checked by `checkEnvelopes`.
- */
-export class BundleCursor {
+/** A cursor over bundles that were parsed before: one object, moved from bundle to bundle. */
+export class BundleView {
   bytes: Uint8Array = new Uint8Array(0);
   start = 0;
   /** One past the last byte. */
@@ -54,9 +51,47 @@ export class BundleCursor {
   recipients = 0;
   /** Of the body part's tag; the part ends at `end`. */
   bodyAt = 0;
-  private envelopesAt = 0;
+  protected envelopesAt = 0;
 
-  constructor(private readonly limits: BundleLimits) {}
+  /** Moves to a bundle in [at, end) that `parse` has read before, wherever its bytes lay then: no checks. */
+  jump(bytes: Uint8Array, at: number, end: number): void {
+    this.bytes = bytes;
+    this.start = at;
+    this.end = end;
+    this.recipients = getU16(bytes, at);
+    this.envelopesAt = leafPartAt(at, this.recipients);
+    this.bodyAt = this.envelopeAt(this.recipients) + 4;
+  }
+
+  /** Offset of recipient `i`'s leaf part. */
+  leafAt(i: number): number {
+    return leafPartAt(this.start, i);
+  }
+
+  blinderAt(i: number): number {
+    return this.leafAt(i) + BLINDER_AT;
+  }
+
+  mailboxAt(i: number): number {
+    return mailboxAt(this.start, i);
+  }
+
+  /** Offset of recipient `i`'s envelope part (its length field). Walks the parts before it. */
+  envelopeAt(i: number): number {
+    let at = this.envelopesAt;
+    for (let k = 0; k < i; k++) at += 4 + getU32(this.bytes, at);
+    return at;
+  }
+}
+
+/**
+ * A cursor over what may be bundles, so that a frame of 512 costs no allocation. `parse` checks layout, order
+ * and sizes; envelope hashes are checked by `checkEnvelopes`.
+ */
+export class BundleCursor extends BundleView {
+  constructor(private readonly limits: BundleLimits) {
+    super();
+  }
 
   /** Reads the bundle at `at`; it must end at or before `limit`. Throws `BundleError`. Returns `end`. */
   parse(bytes: Uint8Array, at: number, limit: number): number {
@@ -79,16 +114,6 @@ export class BundleCursor {
     this.end = checkPart(bytes, next, limit, BODY_TAG, this.limits.bodyBytes, 'body');
     this.bodyAt = next + 4;
     return this.end;
-  }
-
-  /** Moves to a bundle in [at, end) that `parse` has read before, wherever its bytes lay then: no checks. */
-  jump(bytes: Uint8Array, at: number, end: number): void {
-    this.bytes = bytes;
-    this.start = at;
-    this.end = end;
-    this.recipients = getU16(bytes, at);
-    this.envelopesAt = leafPartAt(at, this.recipients);
-    this.bodyAt = this.envelopeAt(this.recipients) + 4;
   }
 
   private checkLeaves(): void {
@@ -117,26 +142,6 @@ export class BundleCursor {
         throw new BundleError('bundle-malformed', `recipient ${i}: envelope missing`);
     }
     return at + 4;
-  }
-
-  /** Offset of recipient `i`'s leaf part. */
-  leafAt(i: number): number {
-    return leafPartAt(this.start, i);
-  }
-
-  blinderAt(i: number): number {
-    return this.leafAt(i) + BLINDER_AT;
-  }
-
-  mailboxAt(i: number): number {
-    return mailboxAt(this.start, i);
-  }
-
-  /** Offset of recipient `i`'s envelope part (its length field). Walks the parts before it. */
-  envelopeAt(i: number): number {
-    let at = this.envelopesAt;
-    for (let k = 0; k < i; k++) at += 4 + getU32(this.bytes, at);
-    return at;
   }
 
   /** Throws `BundleError` when a leaf names another hash than its envelope has. One hash per envelope. */

@@ -6,7 +6,7 @@
  * Its fields are those of the definitions below, in that order. Entries are written and read by hand too:
  * there is one for every message and recipient.
  */
-import type { BundleCursor } from './bundle.js';
+import type { BundleView } from './bundle.js';
 import { BLINDER_BYTES, BODY_TAG, ENVELOPE_TAG } from './bundle-layout.js';
 import { FormatError, getU32, HASH_BYTES, type Reader, type Writer } from './bytes.js';
 import {
@@ -159,7 +159,7 @@ export function putReceivedEntry(
   sender: Uint8Array,
   senderAt: number,
   counter: number,
-  bundle: BundleCursor,
+  bundle: BundleView,
   tree: RecipientTree | null,
   position: number,
 ): void {

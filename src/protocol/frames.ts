@@ -5,7 +5,6 @@
  *
  * Decoders are strict: one value, one encoding; trailing bytes are a `FormatError`.
  */
-import { bundle } from './bundle-encode.js';
 import { FormatError, Writer, ZERO_HASH } from './bytes.js';
 import {
   checked,
@@ -130,15 +129,14 @@ export const decodeOpened = (frame: Uint8Array) => decodeAs(FRAME.opened, opened
 const flags = checked(u8, (value) => {
   if (value !== 0) throw new FormatError('submit flags: signed submissions are not accepted');
 });
-const submitTo = { slot: u16, flags, firstCounter: u64 };
-const submitHeader = checked(struct({ ...submitTo, count: u16 }), ({ firstCounter, count }) => {
+/** Bundles follow: bundle-field.ts. */
+export const SUBMIT_TO = { slot: u16, flags, firstCounter: u64 };
+const submitHeader = checked(struct({ ...SUBMIT_TO, count: u16 }), ({ firstCounter, count }) => {
   if (firstCounter > Number.MAX_SAFE_INTEGER - count)
     throw new FormatError('submit: counters above 2^53 - 1');
   if (firstCounter === 0 || count === 0)
     throw new FormatError('submit: counters start at 1 and a frame has a bundle');
 });
-/** Bundles (bundle.ts) have consecutive counters from the first. */
-const submit = struct({ ...submitTo, bundles: list(u16, bundle) });
 export type SubmitHeader = ValueOf<typeof submitHeader>;
 
 export const SUBMIT_HEADER_BYTES = 14;
@@ -268,11 +266,10 @@ export function encodeError(given: Pick<ErrorFrame, 'number' | 'text'> & Partial
 }
 export const decodeError = (frame: Uint8Array) => decodeAs(FRAME.error, error, frame);
 
-/** The fields of every control frame, behind its type. */
+/** The fields of every control frame but submit, behind its type. */
 export const CONTROL_FRAMES = {
   hello,
   session,
-  submit,
   ack: acks,
   askStill,
   ping: nothing,

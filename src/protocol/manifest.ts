@@ -5,22 +5,11 @@
  *   hash      H(csign1mf ‖ manifest);  server id = hash of version 1
  *   signed    countersign/v1 manifest ‖ manifest
  */
-import { importPublicKey, type PublicKey, sha256, trustedPublicKey } from '#crypto';
+import { checkKey, isGoodKey, type PublicKey, sha256, trustedPublicKey, verifierOf } from '#crypto';
 import { ROLE, type Role } from './attestation.js';
 import { ascii, concat, equalBytes, FormatError, toHex, Writer, ZERO_HASH } from './bytes.js';
-import {
-  decode,
-  type Field,
-  hash,
-  type Json,
-  list,
-  struct,
-  u8,
-  u16,
-  u32,
-  u64,
-  type ValueOf,
-} from './fields.js';
+import { decode, type Field, hash, list, struct, u8, u16, u32, u64, type ValueOf } from './fields.js';
+import { type Json, toJson } from './fields-json.js';
 import { BUCKETS } from './limits.js';
 
 const HASH_TAG = ascii('csign1mf');
@@ -75,14 +64,29 @@ export function encodeManifest(value: Manifest): Uint8Array {
 }
 
 /** As frames are in JSON. */
-export const manifestToJson = (value: Manifest): Json => manifest.toJson(value);
+export const manifestToJson = (value: Manifest): Json => toJson(manifest, value);
 
 /** Throws `FormatError` on bytes that are no manifest, on unsorted actors or runs, on a bad key. */
 export function decodeManifest(bytes: Uint8Array): Manifest {
+  const value = parseManifest(bytes);
+  try {
+    keysIn(value).forEach(checkKey);
+  } catch {
+    throw badKey();
+  }
+  return value;
+}
+
+/** Leaves the key rule to the caller. */
+function parseManifest(bytes: Uint8Array): Manifest {
   const value = decode(manifest, bytes);
   checkManifest(value);
   return value;
 }
+
+const keysIn = ({ rootKey, actors }: Manifest) => [rootKey, ...actors.map(({ key }) => key)];
+const badKey = () => new FormatError('manifest: a key breaks the key rule');
+const badSignature = () => new FormatError('manifest: root signature does not verify');
 
 function checkManifest(manifest: Manifest): void {
   const bad = (what: string) => new FormatError(`manifest: ${what}`);
@@ -103,13 +107,6 @@ function checkManifest(manifest: Manifest): void {
     if (run.outbox >= countActors(manifest, ROLE.outbox)) throw bad(`bucket run names outbox ${run.outbox}`);
   });
   if (manifest.buckets.length === 0) throw bad('no buckets');
-  for (const key of [manifest.rootKey, ...manifest.actors.map((actor) => actor.key)]) {
-    try {
-      importPublicKey(key);
-    } catch {
-      throw bad('a key breaks the key rule');
-    }
-  }
 }
 
 /**
@@ -183,30 +180,42 @@ export function manifestSigned(bytes: Uint8Array): Uint8Array {
  */
 export function openManifest(bytes: Uint8Array, signature: Uint8Array): Manifest {
   const manifest = decodeManifest(bytes);
-  if (!importPublicKey(manifest.rootKey).verify(manifestSigned(bytes), signature)) {
-    throw new FormatError('manifest: root signature does not verify');
-  }
+  if (!trustedPublicKey(manifest.rootKey).verify(manifestSigned(bytes), signature)) throw badSignature();
+  return manifest;
+}
+
+/** The same, where a platform judges keys and signatures later. */
+export async function openManifestLater(bytes: Uint8Array, signature: Uint8Array): Promise<Manifest> {
+  const manifest = parseManifest(bytes);
+  const good = await Promise.all(keysIn(manifest).map(isGoodKey));
+  if (!good.every(Boolean)) throw badKey();
+  if (!(await verifierOf(manifest.rootKey).verify(manifestSigned(bytes), signature))) throw badSignature();
   return manifest;
 }
 
 /** The manifest's actor keys, parsed once each. */
-export class PublicKeyBook {
-  private readonly keys = new Map<number, PublicKey>();
+export class KeyBook<Key> {
+  private readonly keys = new Map<number, Key>();
 
-  constructor(private readonly manifest: Manifest) {}
+  /** `manifest` is decoded or opened: its keys have been held against the rule. */
+  constructor(
+    private readonly manifest: Manifest,
+    private readonly parse: (key: Uint8Array) => Key,
+  ) {}
 
   /** Throws `FormatError` when the manifest has no such actor. */
-  get(role: Role, index: number): PublicKey {
+  get(role: Role, index: number): Key {
     const slot = role * 0x1_0000 + index;
     let key = this.keys.get(slot);
-    if (!key) {
-      // The manifest's decoder has held every key against the rule.
-      key = trustedPublicKey(actorKey(this.manifest, role, index));
+    if (key === undefined) {
+      key = this.parse(actorKey(this.manifest, role, index));
       this.keys.set(slot, key);
     }
     return key;
   }
 }
+
+export type PublicKeyBook = KeyBook<PublicKey>;
 
 const books = new WeakMap<Manifest, PublicKeyBook>();
 
@@ -214,7 +223,7 @@ const books = new WeakMap<Manifest, PublicKeyBook>();
 export function keysOf(manifest: Manifest): PublicKeyBook {
   let book = books.get(manifest);
   if (!book) {
-    book = new PublicKeyBook(manifest);
+    book = new KeyBook(manifest, trustedPublicKey);
     books.set(manifest, book);
   }
   return book;

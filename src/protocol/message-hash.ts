@@ -6,7 +6,7 @@
  *                   over pages of up to 16 leaf hashes, page 0x00 ‖ csign1rp ‖ n × 32
  */
 import { sha256Into } from '#crypto';
-import type { BundleCursor } from './bundle.js';
+import type { BundleView } from './bundle.js';
 import { LEAF_PART_BYTES } from './bundle-layout.js';
 import { ascii, HASH_BYTES, putU16, putU64 } from './bytes.js';
 import { RECIPIENT_PAGE } from './limits.js';
@@ -43,7 +43,7 @@ export class MessageHasher {
   }
 
   /** Hashes the bundle under the cursor; writes 32 bytes to `out` at `at`. */
-  bundle(counter: number, bundle: BundleCursor, out: Uint8Array, at: number): void {
+  bundle(counter: number, bundle: BundleView, out: Uint8Array, at: number): void {
     const { bytes, recipients } = bundle;
     if (recipients === 1) {
       const leaf = bundle.blinderAt(0);

@@ -5,7 +5,7 @@
  *   page  0x00 ‖ csign1rp ‖ n × leaf hash 32, n ≤ 16
  */
 import { sha256Into } from '#crypto';
-import type { BundleCursor } from './bundle.js';
+import type { BundleView } from './bundle.js';
 import { LEAF_PART_BYTES } from './bundle-layout.js';
 import { ascii, HASH_BYTES, type Writer } from './bytes.js';
 import { RECIPIENT_PAGE } from './limits.js';
@@ -49,11 +49,11 @@ export class RecipientTree {
   private readonly pages: Tree | null;
 
   /** Of the bundle under the cursor; null when it has one recipient, which needs no tree. One hash per recipient. */
-  static of(bundle: BundleCursor): RecipientTree | null {
+  static of(bundle: BundleView): RecipientTree | null {
     return bundle.recipients === 1 ? null : new RecipientTree(bundle);
   }
 
-  private constructor({ recipients, bytes, start }: BundleCursor) {
+  private constructor({ recipients, bytes, start }: BundleView) {
     this.leaves = new Uint8Array(recipients * HASH_BYTES);
     for (let i = 0, at = leafPartAt(start, 0); i < recipients; i++, at += LEAF_PART_BYTES) {
       sha256Into(bytes.subarray(at, at + LEAF_PART_BYTES), this.leaves, i * HASH_BYTES);

@@ -104,7 +104,12 @@ export function reloadConfig(running: Config, started: Config, asked: Config): R
   const fixed = rows.filter((row) => stays(row) && row.value !== before.get(row.key));
   for (const { key, value } of changed) now.set(key, value);
   const keysOf = (some: readonly Described[]) => some.map(({ key }) => key);
-  return { config: nest(table, now) as Config, changed: keysOf(changed), fixed: keysOf(fixed) };
+  const config = nest(table, now) as Config;
+  // What was asked for fits together; half of it may not fit what stays.
+  const problems: string[] = [];
+  checkTogether(config, problems);
+  if (problems.length > 0) throw invalid(problems);
+  return { config, changed: keysOf(changed), fixed: keysOf(fixed) };
 }
 
 function valuesOf(values: object, table: object, prefix = ''): Map<string, unknown> {

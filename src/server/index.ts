@@ -9,7 +9,7 @@ import { allActors, type Plan, placementFor, threadOf } from '../actors/pipeline
 import { RequestHandler } from '../actors/request-handler.js';
 import { signCheckpoint } from '../actors/sequencer.js';
 import { Switchboard } from '../actors/switchboard.js';
-import { type Checkpoint, type PlacedAt, PublicKeyBook, toHex } from '../protocol/index.js';
+import { type Checkpoint, keysOf, type PlacedAt, toHex } from '../protocol/index.js';
 import { type Config, type Reloaded, reloadConfig } from './config.js';
 import { lockDataDirectory } from './data-lock.js';
 import { deferred } from './deferred.js';
@@ -221,7 +221,7 @@ function runActors(
     {
       serverId: identity.serverId,
       manifestHash: identity.serverId,
-      keys: new PublicKeyBook(identity.manifest),
+      keys: keysOf(identity.manifest),
       inboxes: config.inboxes,
       reader: store,
       placementOf,

@@ -98,22 +98,24 @@ export function listenForClients(
   server.on('upgrade', (request, stream, head) => {
     stream.on('error', () => stream.destroy());
     const target = parseTarget(request, outboxes);
-    const refuse = (...why: Parameters<typeof refusedUpgrade>) => stream.end(refusedUpgrade(...why));
-    if (refusing) return refuse('503 Service Unavailable', 'restarting', 'the server is stopping');
+    // Nobody else closes it, should its peer not.
+    const refuse = (...why: Parameters<typeof refusedUpgrade>) =>
+      stream.end(refusedUpgrade(...why), () => stream.destroy());
     if (!allowsOrigin(origins(), request.headers.origin))
       return refuse('403 Forbidden', 'origin-refused', REFUSED_ORIGIN);
     if (!target) return refuse('404 Not Found', 'not-found', 'no such path or outbox');
     if (!offersProtocol(request))
       return refuse('400 Bad Request', 'bad-request', `offer ${PROTOCOLS.join(' or ')}`);
-    inTurn(() =>
+    inTurn(() => {
+      if (refusing) return refuse('503 Service Unavailable', 'restarting', 'the server is stopping');
       // A socket that has gone meanwhile is found out by ws.
       webSockets.handleUpgrade(request, stream, head, (socket) => {
         socket.on('error', () => {}); // ws closes the socket itself, with the right code
         if (webSockets.clients.size > limits().sockets) return turnAway(socket);
         watch(peers, next, socket, stream);
         serve(next++, socket, stream, target, limits, events);
-      }),
-    );
+      });
+    });
   });
 
   let share = 0;

@@ -1,7 +1,7 @@
 /** The two ports: HTTP or HTTPS servers that listen, with their addresses and their end. */
 import { createServer, type Server as HttpServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer, type Server as HttpsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { OperatorError, systemCode } from './operator-error.js';
 import type { Certificate } from './tls.js';
 
@@ -35,6 +35,12 @@ export async function listen(
   const server = certificate
     ? createTlsServer({ ...times, handshakeTimeout: patienceMs, ...certificate.context }, requests)
     : createServer(times, requests);
+  // All of them: the HTTP server forgets those that were upgraded or refused it, or are in a TLS handshake.
+  const connections = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(listenError(error, host, port)));
     server.listen({ port, host, backlog: BACKLOG }, resolve);
@@ -45,8 +51,9 @@ export async function listen(
     server,
     url: `${scheme}://${shown}:${(server.address() as AddressInfo).port}`,
     async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      const closed = new Promise((resolve) => server.close(resolve));
+      for (const socket of connections) socket.destroy();
+      await closed;
     },
   };
 }

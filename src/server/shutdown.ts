@@ -31,7 +31,7 @@ export async function shutDown(stopping: Stopping): Promise<void> {
   const hasFailed = await Promise.race([failed.catch(() => true), pass(0, false)]);
   if (!hasFailed) {
     const late = pass(settings.drainMs, undefined, { ref: false });
-    await Promise.race([drain(), late, failed.catch(() => {})]);
+    await Promise.race([drain(), late, stopping.hurry, failed.catch(() => {})]);
   }
   await sendAllAway(stopping, hasFailed);
   listener.terminate();

@@ -1,7 +1,7 @@
 /** The front port's certificate and its key, from PEM files. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { SecureContextOptions } from 'node:tls';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { Config } from './config.js';
 import { OperatorError } from './operator-error.js';
 
@@ -27,7 +27,10 @@ export function readCertificate({ certificate, key }: Config['tls']): Certificat
       'Name the two files that belong together; the certificate of the server itself comes first in its file.',
     );
   }
-  return { context: { cert, key: secret }, fingerprint: leaf.fingerprint256, warnings: outOfTime(leaf) };
+  const context = { cert, key: secret };
+  // The rest of the chain, and what is too weak to be used.
+  parsed('tls.certificate', certificate, 'chain that can be used', () => createSecureContext(context));
+  return { context, fingerprint: leaf.fingerprint256, warnings: outOfTime(leaf) };
 }
 
 function outOfTime({ validFrom, validTo }: X509Certificate): string[] {

@@ -26,8 +26,9 @@ import {
   type Checkpoint,
   Frontier,
   getU64,
+  keysOf,
   type Manifest,
-  PublicKeyBook,
+  type PublicKeyBook,
   ROLE,
 } from '../../src/protocol/index.js';
 import { MemoryStore } from './store.js';
@@ -93,7 +94,7 @@ export class Pipeline {
     readonly options: PipelineOptions,
   ) {
     this.store = options.store ?? new MemoryStore();
-    this.keys = new PublicKeyBook(cluster.manifest);
+    this.keys = keysOf(cluster.manifest);
     this.restart();
   }
 

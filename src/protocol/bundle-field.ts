@@ -1,0 +1,46 @@
+/** The submit frame with its bundles, as JSON shows it: in binary they are laid out and read where they lie. */
+import { layOut } from './bundle-encode.js';
+import { BLINDER_BYTES, BODY_TAG, ENVELOPE_TAG, LEAF_PREFIX, TAG_BYTES } from './bundle-layout.js';
+import { FormatError, type Reader } from './bytes.js';
+import { bytes, type Field, fixed, hash, list, struct, u16, type ValueOf } from './fields.js';
+import { SUBMIT_TO } from './frames.js';
+
+const shown = struct({
+  recipients: list(u16, struct({ mailbox: hash, blinder: fixed(BLINDER_BYTES), envelope: bytes })),
+  body: bytes,
+});
+
+/** A bundle as JSON shows it: without tags, lengths and envelope hashes, which follow from the rest. */
+const bundle: Field<ValueOf<typeof shown>> = {
+  ...shown,
+  read: readBundle,
+  write(to, { recipients, body }) {
+    to.bytes(layOut(recipients, body, (i, out, at) => out.set(recipients[i]!.blinder, at)));
+  },
+};
+
+/** Leaves order, sizes and envelope hashes to bundle.ts. */
+function readBundle(from: Reader): ValueOf<typeof shown> {
+  const leaves = Array.from({ length: from.u16() }, () => {
+    from.expect(LEAF_PREFIX, 'leaf tag');
+    const leaf = { blinder: from.bytes(BLINDER_BYTES), mailbox: from.hash() };
+    from.hash();
+    return leaf;
+  });
+  const content = (tag: Uint8Array) => {
+    const length = from.u32();
+    if (length === 0 && tag === ENVELOPE_TAG) return new Uint8Array(0);
+    if (length < TAG_BYTES) throw new FormatError('part without a tag');
+    from.expect(tag, 'tag of a part');
+    return from.bytes(length - TAG_BYTES);
+  };
+  const recipients = leaves.map(({ mailbox, blinder }) => ({
+    mailbox,
+    blinder,
+    envelope: content(ENVELOPE_TAG),
+  }));
+  return { recipients, body: content(BODY_TAG) };
+}
+
+/** Bundles (bundle.ts) have consecutive counters from the first. */
+export const submit = struct({ ...SUBMIT_TO, bundles: list(u16, bundle) });
