@@ -155,6 +155,7 @@ export class Sender implements Participant {
     if (last >= this.next) this.usedElsewhere(last);
     this.isNew = false;
     this.taken = last;
+    this.sent = last;
     // What the server knows is sent again only to learn its place.
     const asks = !this.options.proven || this.receipted < this.unsure;
     this.askFrom = asks ? this.receipted + 1 : Number.MAX_SAFE_INTEGER;
@@ -174,7 +175,7 @@ export class Sender implements Participant {
 
   /** Goes on sending behind what is taken in, or from what is to be asked about again. */
   private rewind(): void {
-    this.sent = Math.min(this.taken, this.askFrom - 1);
+    this.sent = Math.min(this.sent, this.taken, this.askFrom - 1);
     this.askFrom = Number.MAX_SAFE_INTEGER;
   }
 
