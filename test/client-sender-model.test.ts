@@ -20,28 +20,18 @@ import {
   type ErrorCode,
   encodeBundle,
   MessageHasher,
-  type Policy,
   SUBMIT_HEADER_BYTES,
   toHex,
   ZERO_HASH,
 } from '../src/protocol/index.js';
 import { randomFrom } from './support/names.js';
+import { smallPolicy } from './support/policy.js';
 import { named } from './worlds.js';
 
 const test = suite('sender model');
 const id = importSecretKey(Uint8Array.from(named('sender model'))).publicKey;
 const boxes = ['x', 'y', 'z'].map((name) => importSecretKey(Uint8Array.from(named(name))).publicKey);
-const policy: Policy = {
-  submissions: 0,
-  retentionEpochs: 10,
-  messagesPerEpoch: 100,
-  bytesPerEpoch: 1 << 20,
-  recipients: 10,
-  bodyBytes: 1000,
-  envelopeBytes: 100,
-  bundlesPerFrame: 3,
-  countersKept: 4096,
-};
+const policy = { ...smallPolicy, bundlesPerFrame: 3 };
 const hasher = new MessageHasher(new Uint8Array(32));
 const cursor = new BundleCursor(policy);
 

@@ -14,25 +14,14 @@ import {
   type ErrorCode,
   encodeBundle,
   MessageHasher,
-  type Policy,
   toHex,
   ZERO_HASH,
 } from '../src/protocol/index.js';
+import { smallPolicy as policy } from './support/policy.js';
 import { named } from './worlds.js';
 
 const test = suite('sender');
 const id = importSecretKey(Uint8Array.from(named('sender test'))).publicKey;
-const policy: Policy = {
-  submissions: 0,
-  retentionEpochs: 10,
-  messagesPerEpoch: 100,
-  bytesPerEpoch: 1 << 20,
-  recipients: 10,
-  bodyBytes: 1000,
-  envelopeBytes: 100,
-  bundlesPerFrame: 4,
-  countersKept: 4096,
-};
 
 const bodies = new Map<string, string>();
 const other = importSecretKey(Uint8Array.from(named('another mailbox'))).publicKey;
