@@ -1,6 +1,12 @@
 /** Makes a bundle of what the application wants to send. */
 import { randomBytes } from '#crypto';
-import { BundleError, CountersignError, encodeBundle, type Policy } from '../protocol/index.js';
+import {
+  BLINDER_BYTES,
+  BundleError,
+  CountersignError,
+  encodeBundle,
+  type Policy,
+} from '../protocol/index.js';
 import { idOf } from './options.js';
 
 export type Id = Uint8Array | string;
@@ -37,7 +43,7 @@ export function makeBundle(options: SendOptions, policy: Policy): Uint8Array {
     return { mailbox: idOf(id, 'to'), envelope };
   });
   try {
-    return encodeBundle(recipients, body, options.rosterKey ?? freshKey());
+    return encodeBundle(recipients, body, options.rosterKey ?? randomBlinder, room);
   } catch (error) {
     if (error instanceof BundleError) throw new CountersignError(error.code, error.message);
     throw error;
@@ -48,16 +54,32 @@ function tooLarge(what: string, given: number, most: number): CountersignError {
   return new CountersignError('bundle-too-large', `${given} ${what}, at most ${most} allowed`);
 }
 
-const POOL_BYTES = 8192;
-let pool = new Uint8Array(0);
+/** Memory is taken in pieces of so many bytes: small ones cost more than what is put in. */
+const PIECE_BYTES = 8192;
+
+let random = new Uint8Array(0);
 let used = 0;
 
-/** 32 random bytes; the platform is asked for many at once. Each is used once. */
-function freshKey(): Uint8Array {
-  if (used + 32 > pool.length) {
-    pool = randomBytes(POOL_BYTES) as Uint8Array<ArrayBuffer>;
+/** Of a message whose blinders nobody shall rebuild: 16 random bytes, each used once. */
+function randomBlinder(_: number, out: Uint8Array, at: number): void {
+  if (used === random.length) {
+    // Not as a Buffer of Node.
+    random = Uint8Array.from(randomBytes(PIECE_BYTES));
     used = 0;
   }
-  used += 32;
-  return pool.subarray(used - 32, used);
+  for (const end = used + BLINDER_BYTES; used < end; ) out[at++] = random[used++]!;
+}
+
+let piece = new Uint8Array(0);
+let filled = 0;
+
+/** Memory of a bundle, which small ones share. */
+function room(length: number): Uint8Array {
+  if (length > PIECE_BYTES / 8) return new Uint8Array(length);
+  if (filled + length > piece.length) {
+    piece = new Uint8Array(PIECE_BYTES);
+    filled = 0;
+  }
+  filled += length;
+  return piece.subarray(filled - length, filled);
 }

@@ -13,7 +13,7 @@ import {
   MAILBOX_AT,
   TAG_BYTES,
 } from './bundle-layout.js';
-import { compareBytes, HASH_BYTES, putU16, putU32 } from './bytes.js';
+import { compareBytes, equalBytes, HASH_BYTES, putU16, putU32 } from './bytes.js';
 
 export interface Recipient {
   /** 32 bytes. */
@@ -43,43 +43,58 @@ function blinderInto(rosterKey: Uint8Array, mailbox: Uint8Array, out: Uint8Array
   for (let i = 0; i < BLINDER_BYTES; i++) out[at + i] = scratch[i]!;
 }
 
+/** Writes the blinder of recipient `i` to `out` at `at`. */
+export type PutBlinder = (i: number, out: Uint8Array, at: number) => void;
+/** Gives memory that holds zeros. */
+export type Allocate = (length: number) => Uint8Array;
+
+const fresh: Allocate = (length) => new Uint8Array(length);
+
 /**
- * Lays out a bundle. `recipients` in any order, each mailbox once; `rosterKey` (32 bytes) makes the
- * blinders. Throws `BundleError` on no recipient, one named twice, or more than 65,535.
+ * Lays out a bundle. `recipients` in any order, each mailbox once; `blinders` are made of a roster key (32 bytes),
+ * or put there. Throws `BundleError` on no recipient, one named twice, or more than 65,535.
  */
 export function encodeBundle(
   recipients: readonly Recipient[],
   body: Uint8Array,
-  rosterKey: Uint8Array,
+  blinders: Uint8Array | PutBlinder,
+  allocate = fresh,
 ): Uint8Array {
-  if (recipients.length === 0 || recipients.length > 0xffff) {
-    throw new BundleError('bundle-malformed', `recipients: expected 1 to 65535, got ${recipients.length}`);
+  const { length } = recipients;
+  if (length === 0 || length > 0xffff) {
+    throw new BundleError('bundle-malformed', `recipients: expected 1 to 65535, got ${length}`);
   }
   const sorted =
-    recipients.length === 1
+    length === 1
       ? recipients
       : [...recipients].sort((a, b) => compareBytes(a.mailbox, 0, b.mailbox, 0, HASH_BYTES));
-  sorted.forEach(({ mailbox }, i) => {
-    if (i > 0 && compareBytes(sorted[i - 1]!.mailbox, 0, mailbox, 0, HASH_BYTES) === 0) {
+  for (let i = 1; i < length; i++) {
+    if (equalBytes(sorted[i - 1]!.mailbox, sorted[i]!.mailbox)) {
       throw new BundleError('bundle-malformed', 'recipients: one mailbox is named twice');
     }
-  });
-  return layOut(sorted, body, (i, out, at) => blinderInto(rosterKey, sorted[i]!.mailbox, out, at));
+  }
+  const put: PutBlinder =
+    typeof blinders === 'function'
+      ? blinders
+      : (i, out, at) => blinderInto(blinders, sorted[i]!.mailbox, out, at);
+  return layOut(sorted, body, put, allocate);
 }
 
-/** The bundle's bytes, with recipients in the order given; `putBlinder` writes the blinder of one. */
+/** The bundle's bytes, with recipients in the order given. */
 export function layOut(
   recipients: readonly Recipient[],
   body: Uint8Array,
-  putBlinder: (recipient: number, out: Uint8Array, at: number) => void,
+  putBlinder: PutBlinder,
+  allocate = fresh,
 ): Uint8Array {
   const { length } = recipients;
   let envelopes = 0;
   for (const { envelope } of recipients) envelopes += 4 + (envelope.length && envelope.length + TAG_BYTES);
-  const out = new Uint8Array(2 + length * LEAF_PART_BYTES + envelopes + 4 + TAG_BYTES + body.length);
+  const out = allocate(2 + length * LEAF_PART_BYTES + envelopes + 4 + TAG_BYTES + body.length);
   putU16(out, 0, length);
   let at = 2 + length * LEAF_PART_BYTES;
-  recipients.forEach(({ mailbox, envelope }, i) => {
+  for (let i = 0; i < length; i++) {
+    const { mailbox, envelope } = recipients[i]!;
     const leafAt = 2 + i * LEAF_PART_BYTES;
     out.set(LEAF_PREFIX, leafAt);
     putBlinder(i, out, leafAt + BLINDER_AT);
@@ -87,7 +102,7 @@ export function layOut(
     const partAt = at + 4;
     at = putPart(out, at, ENVELOPE_TAG, envelope, envelope.length > 0);
     if (envelope.length > 0) sha256Into(out.subarray(partAt, at), out, leafAt + ENVELOPE_HASH_AT);
-  });
+  }
   putPart(out, at, BODY_TAG, body, true);
   return out;
 }
