@@ -104,6 +104,23 @@ trees('multiproofs open any choice of leaves, and nothing else', () => {
   );
 });
 
+trees('a node is the same whatever was hashed before it, zeros too', () => {
+  same(merkle.nodeHash(new Uint8Array(32), new Uint8Array(32)), twin.H(twin.u8(1), Buffer.alloc(64)));
+  // Few bytes, so that pairs come again and many differ in one byte only.
+  const hash = fc.record({ at: fc.nat(31), byte: fc.nat(2) }).map(({ at, byte }) => {
+    const bytes = Buffer.alloc(32);
+    bytes[at] = byte;
+    return bytes;
+  });
+  fc.assert(
+    fc.property(fc.array(fc.tuple(hash, hash), { minLength: 1, maxLength: 100 }), (pairs) => {
+      for (const [left, right] of pairs)
+        same(merkle.nodeHash(left, right), twin.H(twin.u8(1), left, right), twin.hex(left));
+    }),
+    runOptions(200),
+  );
+});
+
 trees('a path opens one index of one size', () => {
   for (let size = 1; size <= 18; size++) {
     const { hashes } = leavesOf(size);

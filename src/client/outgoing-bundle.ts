@@ -18,7 +18,7 @@ export interface SendOptions {
   readonly body: Uint8Array | string;
   /** For one recipient each, in the order of `to`; may be missing or empty. */
   readonly envelopes?: readonly (Uint8Array | undefined)[];
-  /** 32 bytes that the blinders are made of, to be shown to the members inside the body. Default: random. */
+  /** 32 bytes that the blinders are made of, to be shown to the members inside the body. Without: random blinders. */
   readonly rosterKey?: Uint8Array;
   /** Gives up waiting; takes the message back if it is not under way yet. */
   readonly signal?: AbortSignal;
