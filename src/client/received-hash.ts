@@ -11,7 +11,7 @@ import {
   leafPart,
   type MessageHasher,
   RECIPIENT_PAGE,
-  type ReceivedEntry,
+  type ReceivedInFrame,
   recipientPageInto,
   rootFromPath,
 } from '../protocol/index.js';
@@ -21,7 +21,7 @@ import { Mismatch } from './verification-error.js';
 export function receivedHashInto(
   hasher: MessageHasher,
   mailbox: Uint8Array,
-  entry: ReceivedEntry,
+  entry: ReceivedInFrame,
   out: Uint8Array,
   at: number,
 ): void {
@@ -29,9 +29,9 @@ export function receivedHashInto(
   if (position >= recipients) throw new Mismatch('entry', 'recipient position out of range');
   if (!isBodyPart(body) || !isEnvelopePart(envelope)) throw new Mismatch('entry', 'part tag expected');
   putLeaf(entry, mailbox);
-  hasher.sender(entry.sender, 0);
+  hasher.sender(entry.bytes, entry.senderAt);
   const R = recipients === 1 ? onlyRecipient(entry) : severalRecipients(entry, sha256(leaf));
-  hasher.withR(entry.counter, recipients, R, body, 0, body.length, out, at);
+  hasher.withR(entry.counter, recipients, R, body, out, at);
 }
 
 /** The leaf part being hashed: one for all, because a small array of its own costs more than its hash. */
@@ -39,20 +39,20 @@ const leaf = leafPart(new Uint8Array(BLINDER_BYTES), new Uint8Array(HASH_BYTES),
 const leafContent = leafBytes(leaf);
 const ENVELOPE_HASH_AT = BLINDER_BYTES + HASH_BYTES;
 
-function putLeaf({ blinder, envelope }: ReceivedEntry, mailbox: Uint8Array): void {
-  for (let i = 0; i < BLINDER_BYTES; i++) leafContent[i] = blinder[i]!;
+function putLeaf({ bytes, blinderAt, envelope }: ReceivedInFrame, mailbox: Uint8Array): void {
+  for (let i = 0; i < BLINDER_BYTES; i++) leafContent[i] = bytes[blinderAt + i]!;
   for (let i = 0; i < HASH_BYTES; i++) leafContent[BLINDER_BYTES + i] = mailbox[i]!;
   if (envelope.length > 0) sha256Into(envelope, leafContent, ENVELOPE_HASH_AT);
   else leafContent.fill(0, ENVELOPE_HASH_AT);
 }
 
-function onlyRecipient(entry: ReceivedEntry): Uint8Array {
+function onlyRecipient(entry: ReceivedInFrame): Uint8Array {
   if (entry.siblings.length !== 0) throw new Mismatch('entry', 'a single recipient has no siblings');
   return leafContent;
 }
 
 /** The leaf hashes for 2 to 16 recipients; beyond, the root over their pages. */
-function severalRecipients(entry: ReceivedEntry, own: Uint8Array): Uint8Array {
+function severalRecipients(entry: ReceivedInFrame, own: Uint8Array): Uint8Array {
   const { recipients, position, siblings } = entry;
   const page = recipients <= RECIPIENT_PAGE ? 0 : Math.floor(position / RECIPIENT_PAGE);
   const from = page * RECIPIENT_PAGE;

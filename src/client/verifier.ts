@@ -30,9 +30,12 @@ import {
   MAILBOX_KIND,
   putU16,
   putU32,
+  type ReceivedInFrame,
   ROLE,
   rootFromMultiproof,
   rootFromPath,
+  type SentInFrame,
+  sameBytes,
   stillHash,
 } from '../protocol/index.js';
 import type { Evidence, LinkEvidence } from './evidence.js';
@@ -113,6 +116,8 @@ export function verifyCheckpoint(
 ): { readonly log: LogState; readonly obligation: Obligation } {
   return overFrame(frame, () => followCheckpoint(world, log, decodeCheckpoint(frame)));
 }
+
+type EntryInFrame = SentInFrame | ReceivedInFrame;
 
 /** One delivery on its way up. */
 class Verification {
@@ -250,7 +255,7 @@ class Verification {
 
   private openLink(
     slot: number,
-    entries: readonly DeliveredEntry[],
+    entries: readonly EntryInFrame[],
     state: MailboxState,
     leaf: number,
   ): (evidence: Evidence) => VerifiedLink {
@@ -281,8 +286,9 @@ class Verification {
   }
 
   /** Fills in inbox, index and message hash of every entry. Returns the owner's last counter. */
-  private rows(entries: readonly DeliveredEntry[], state: MailboxState, rows: Uint8Array): number {
+  private rows(entries: readonly EntryInFrame[], state: MailboxState, rows: Uint8Array): number {
     const { world } = this;
+    const { mailbox } = state;
     let ownCounter = state.ownCounter;
     let inbox = 0;
     let index = -1;
@@ -295,11 +301,11 @@ class Verification {
       putU16(rows, at, inbox);
       putU32(rows, at + 2, index);
       const sent = entry.kind === ENTRY_KIND.sent;
-      const sender = sent ? state.mailbox : entry.sender;
-      if (inbox !== world.inboxOf(sender)) throw new Mismatch('entry', 'not the inbox of its sender');
-      if (sent) rows.set(entry.messageHash, at + 6);
-      else receivedHashInto(world.hasher, state.mailbox, entry, rows, at + 6);
-      if (sent || equalBytes(sender, state.mailbox)) {
+      if (inbox !== (world.inboxes === 1 ? 0 : world.inboxOf(sent ? mailbox : entry.sender)))
+        throw new Mismatch('entry', 'not the inbox of its sender');
+      if (sent) for (let k = 0; k < HASH_BYTES; k++) rows[at + 6 + k] = entry.bytes[entry.hashAt + k]!;
+      else receivedHashInto(world.hasher, mailbox, entry, rows, at + 6);
+      if (sent || sameBytes(entry.bytes, entry.senderAt, mailbox, 0, HASH_BYTES)) {
         checkOwn(state.own, ownCounter, entry.counter, rows, at + 6);
         ownCounter = entry.counter;
       }

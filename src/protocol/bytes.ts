@@ -84,10 +84,12 @@ export function concat(...parts: Uint8Array[]): Uint8Array {
   return out;
 }
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 /** Lower-case hexadecimal. */
 export function toHex(bytes: Uint8Array): string {
   let text = '';
-  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
+  for (const byte of bytes) text += HEX[byte];
   return text;
 }
 
@@ -109,7 +111,8 @@ export class Reader {
     readonly limit = data.length,
   ) {}
 
-  private take(length: number): number {
+  /** Goes on behind `length` bytes; returns where they start. */
+  take(length: number): number {
     const from = this.at;
     if (length > this.limit - from)
       throw new FormatError(`${length} bytes expected at ${from}, ${this.limit - from} left`);

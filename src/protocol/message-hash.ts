@@ -48,7 +48,7 @@ export class MessageHasher {
     if (recipients === 1) {
       const leaf = bundle.blinderAt(0);
       for (let i = 0; i < LEAF_BYTES; i++) this.preimage[R_AT + i] = bytes[leaf + i]!;
-      this.finish(counter, 1, LEAF_BYTES, bytes, bundle.bodyAt, bundle.end, out, at);
+      this.finish(counter, 1, LEAF_BYTES, bytes.subarray(bundle.bodyAt, bundle.end), out, at);
       return;
     }
     const leaves = recipients <= RECIPIENT_PAGE ? this.preimage : new Uint8Array(recipients * HASH_BYTES);
@@ -59,37 +59,26 @@ export class MessageHasher {
     }
     if (leaves !== this.preimage) this.preimage.set(merkleRoot(recipientPages(leaves, recipients)), R_AT);
     const rLength = leaves === this.preimage ? recipients * HASH_BYTES : HASH_BYTES;
-    this.finish(counter, recipients, rLength, bytes, bundle.bodyAt, bundle.end, out, at);
+    this.finish(counter, recipients, rLength, bytes.subarray(bundle.bodyAt, bundle.end), out, at);
   }
 
-  /** Hashes a message of which `R` is known; the body part (with tag) is `bytes[bodyAt, bodyEnd)`. */
-  withR(
-    counter: number,
-    count: number,
-    R: Uint8Array,
-    bytes: Uint8Array,
-    bodyAt: number,
-    bodyEnd: number,
-    out: Uint8Array,
-    at: number,
-  ): void {
+  /** Hashes a message of which `R` is known; `body` is its part, with tag. */
+  withR(counter: number, count: number, R: Uint8Array, body: Uint8Array, out: Uint8Array, at: number): void {
     this.preimage.set(R, R_AT);
-    this.finish(counter, count, R.length, bytes, bodyAt, bodyEnd, out, at);
+    this.finish(counter, count, R.length, body, out, at);
   }
 
   private finish(
     counter: number,
     count: number,
     rLength: number,
-    bytes: Uint8Array,
-    bodyAt: number,
-    bodyEnd: number,
+    body: Uint8Array,
     out: Uint8Array,
     at: number,
   ): void {
     putU64(this.preimage, COUNTER_AT, counter);
     putU16(this.preimage, COUNT_AT, count);
-    sha256Into(bytes.subarray(bodyAt, bodyEnd), this.preimage, R_AT + rLength);
+    sha256Into(body, this.preimage, R_AT + rLength);
     const length = R_AT + rLength + HASH_BYTES;
     if (this.whole.length !== length) this.whole = this.preimage.subarray(0, length);
     sha256Into(this.whole, out, at);
