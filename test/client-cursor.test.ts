@@ -50,6 +50,7 @@ class History {
       slot: 0,
       next,
       entries,
+      own: 0,
       mailbox: id,
       before: this.chainAt(epoch - 1),
       evidence: { epochLeaf: { epoch } },

@@ -87,6 +87,7 @@ export class Gateway {
   // ---- making
 
   private makeMember(identity: Identity, index: number): Member {
+    const taken = (weight: number) => this.outboxOf.get(member)!.taken(weight);
     const member = makeMember(
       identity,
       index,
@@ -99,8 +100,7 @@ export class Gateway {
         receipt: (receipt) => this.events.emit('receipt', { mailbox: index, receipt }),
         conflict: (counter, error) =>
           this.events.emit('counter-conflict', { mailbox: index, counter, error }),
-        show: (messages) =>
-          this.onMessages!(index, messages, (weight) => this.outboxOf.get(member)!.taken(weight)),
+        show: (messages) => this.onMessages!(index, messages, taken),
         acknowledge: (epoch) => this.outboxOf.get(member)!.acknowledge(member, epoch),
         stood: (standing) => this.stood(member, standing),
         gap: (from, to) => this.events.emit('gap', { mailbox: index, from, to }),

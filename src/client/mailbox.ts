@@ -13,11 +13,17 @@ import {
   MAILBOX_KIND,
   type OpenedMailbox,
 } from '../protocol/index.js';
-import { isOwn, Message, Receipt } from './message.js';
+import { Message, Receipt } from './message.js';
 import type { Participant, Persister } from './persister.js';
 import { type Change, NOTHING_ACKNOWLEDGED, type SavedChain, type SavedMailbox } from './store.js';
 import { VerificationError } from './verification-error.js';
-import type { MailboxState, OwnMessages, VerifiedLink, VerifiedStill } from './verifier.js';
+import {
+  isOwn,
+  type MailboxState,
+  type OwnMessages,
+  type VerifiedLink,
+  type VerifiedStill,
+} from './verifier.js';
 
 /**
  * What the newest session could go on from. Complete: everything behind epoch `from` comes. Truncated: mail of
@@ -63,8 +69,7 @@ class LinkRecord {
   next = 0;
 
   constructor(
-    readonly chain: ChainState,
-    readonly ownCounter: number,
+    readonly position: Position,
     private readonly mailbox: Mailbox,
   ) {}
 
@@ -73,6 +78,8 @@ class LinkRecord {
     this.mailbox.advance(this);
   }
 }
+
+const NOTHING_SAVED: readonly LinkRecord[] = [];
 
 export class Mailbox implements Participant {
   /** Null until a socket was opened. */
@@ -91,7 +98,7 @@ export class Mailbox implements Participant {
   /** Epoch through which links have been handed on in this process. */
   private given: number;
   private unsaved: LinkRecord[] = [];
-  private saving: LinkRecord[] = [];
+  private saving: readonly LinkRecord[] = NOTHING_SAVED;
   private standing: Standing | null = null;
   private savingStanding: Standing | null = null;
   private savingAcknowledged: Position;
@@ -167,12 +174,12 @@ export class Mailbox implements Participant {
 
   /** Somebody else has acknowledged, or the server has let go, what this store had not acknowledged. */
   private skip(chain: ChainState): Position {
-    const positions: Position[] = [...this.records, this.acknowledged, this.durable];
+    const positions = [...this.records.map(({ position }) => position), this.acknowledged, this.durable];
     const known = positions.find((each) => each.chain.lastEpoch === chain.lastEpoch);
     if (known) this.mustBe(chain, known.chain);
     if (chain.lastEpoch === this.verified.lastEpoch) this.mustBe(chain, this.verified);
     const start = { chain, ownCounter: known?.ownCounter ?? -1 };
-    this.records = this.records.filter((record) => record.chain.lastEpoch > chain.lastEpoch);
+    this.records = this.records.filter(({ position }) => position.chain.lastEpoch > chain.lastEpoch);
     if (chain.lastEpoch > this.acknowledged.chain.lastEpoch) this.acknowledged = start;
     if (chain.lastEpoch > this.durable.chain.lastEpoch) this.durable = start;
     if (chain.lastEpoch > this.verified.lastEpoch) this.verified = chain;
@@ -231,7 +238,7 @@ export class Mailbox implements Participant {
     this.touch();
     if (chain.lastEpoch <= this.given) return 0;
     this.given = chain.lastEpoch;
-    const record = new LinkRecord(chain, link.next.ownCounter, this);
+    const record = new LinkRecord(link.next, this);
     const weight = this.fill(record, link);
     this.records.push(record);
     this.unsaved.push(record);
@@ -240,10 +247,12 @@ export class Mailbox implements Participant {
   }
 
   private giveReceipts(link: VerifiedLink): void {
-    const { entries } = link;
-    for (let row = 0; row < entries.length; row++) {
-      const { counter } = entries[row]!;
-      if (isOwn(link, row)) this.host.receipt(counter, new Receipt(link, row, counter));
+    const { entries, own } = link;
+    for (let row = 0, left = own; left > 0; row++) {
+      const entry = entries[row]!;
+      if (!isOwn(entry, this.id)) continue;
+      this.host.receipt(entry.counter, new Receipt(link, row, entry.counter));
+      left--;
     }
   }
 
@@ -285,15 +294,14 @@ export class Mailbox implements Participant {
   /** `record` has one message less to acknowledge: lets go what is done with in front. */
   advance(record: LinkRecord): void {
     if (record !== this.records[0]) return;
-    let done = 0;
-    for (let first: LinkRecord | undefined = record; first; first = this.records[done]) {
-      while (first.next < first.messages.length && first.messages[first.next]!.isAcknowledged) first.next++;
-      if (first.next > 0) this.place = first.messages[first.next - 1]!.place;
+    for (let first: LinkRecord | undefined = record; first; first = this.records[0]) {
+      const { messages, next } = first;
+      while (first.next < messages.length && messages[first.next]!.isAcknowledged) first.next++;
+      if (first.next > next) this.place = messages[first.next - 1]!.place;
       if (first.open > 0) break;
-      this.acknowledged = first;
-      done++;
+      this.acknowledged = first.position;
+      this.records.shift();
     }
-    if (done > 0) this.records = this.records.slice(done);
     this.touch();
   }
 
@@ -308,9 +316,11 @@ export class Mailbox implements Participant {
   changes(out: Change[]): void {
     this.changed = false;
     const { chain, ownCounter } = this.acknowledged;
-    this.savingAcknowledged = { chain, ownCounter };
-    this.saving = this.unsaved;
-    this.unsaved = [];
+    this.savingAcknowledged = this.acknowledged;
+    if (this.unsaved.length > 0) {
+      this.saving = this.unsaved;
+      this.unsaved = [];
+    }
     this.savingStanding = this.standing;
     this.standing = null;
     const saved = { acknowledged: chain, ownCounter, place: this.place, verified: this.verified };
@@ -325,8 +335,9 @@ export class Mailbox implements Participant {
       if (this.state) this.state = { ...this.state, acknowledged: lastEpoch };
       this.host.acknowledge(lastEpoch);
     }
-    for (const record of this.saving) if (record.messages.length > 0) this.host.show(record.messages);
-    this.saving = [];
+    const { saving } = this;
+    this.saving = NOTHING_SAVED;
+    for (const { messages } of saving) if (messages.length > 0) this.host.show(messages);
     if (this.savingStanding) this.host.stood(this.savingStanding);
     this.savingStanding = null;
   }

@@ -1,5 +1,5 @@
 /** Many mailboxes over few sockets, for gateways and load: messages come by a callback. */
-import type { Gateway } from './gateway.js';
+import type { Gateway, OnMessages } from './gateway.js';
 import type { Message } from './message.js';
 import { openGateway } from './open-gateway.js';
 import { type GatewayOptions, settingsOf } from './options.js';
@@ -16,17 +16,27 @@ export interface ManyOptions extends GatewayOptions {
 }
 
 export function openMany(options: ManyOptions, dial: Dial): Promise<Gateway> {
-  const onMessages = (mailbox: number, messages: readonly Message[], taken: (weight: number) => void) => {
-    const release = () => taken(messages.reduce((sum, message) => sum + message.weight, 0));
-    const done = () => {
-      for (const message of messages) message.ack();
-      release();
-    };
+  const onMessages: OnMessages = (mailbox, messages, taken) => {
     const finished = options.onMessages(mailbox, messages);
-    if (finished) finished.then(done, release);
-    else done();
+    if (finished)
+      finished.then(
+        () => done(messages, taken),
+        () => release(messages, taken),
+      );
+    else done(messages, taken);
   };
   return openGateway(options, settingsOf(options, dial), onMessages, (opening) =>
     options.onReady?.((name, listener) => opening.on(name, listener)),
   );
+}
+
+function done(messages: readonly Message[], taken: (weight: number) => void): void {
+  for (const message of messages) message.ack();
+  release(messages, taken);
+}
+
+function release(messages: readonly Message[], taken: (weight: number) => void): void {
+  let weight = 0;
+  for (const message of messages) weight += message.weight;
+  taken(weight);
 }

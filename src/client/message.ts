@@ -1,13 +1,5 @@
 /** What the application is given: a message received, the receipt of one sent. Proof travels along. */
-import {
-  ENTRY_KIND,
-  getU32,
-  LINK_ENTRY_BYTES,
-  type Place,
-  partContent,
-  type ReceivedEntry,
-  toHex,
-} from '../protocol/index.js';
+import { LINK_ENTRY_BYTES, type Place, partContent, type ReceivedEntry, toHex } from '../protocol/index.js';
 import { claimEntry } from './evidence.js';
 import type { VerifiedLink } from './verifier.js';
 
@@ -133,14 +125,4 @@ export class Receipt {
 function rowHash({ rows }: VerifiedLink, row: number): Uint8Array {
   const at = row * LINK_ENTRY_BYTES + 6;
   return rows.slice(at, at + 32);
-}
-
-/** Whether entry `row` of a link was sent by the mailbox's owner; `owner` has to be its id. */
-export function isOwn(link: VerifiedLink, row: number): boolean {
-  const entry = link.entries[row]!;
-  if (entry.kind === ENTRY_KIND.sent) return true;
-  const { sender } = entry;
-  // Four bytes tell nearly all others apart.
-  if (getU32(sender, 0) !== getU32(link.mailbox, 0)) return false;
-  return toHex(sender) === toHex(link.mailbox);
 }

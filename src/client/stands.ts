@@ -45,6 +45,7 @@ export class Stands {
 
   /** False when it is news to nobody who waits. */
   answer({ asOf, lastEpoch, total, still }: Standing): boolean {
+    if (!this.someWait) return false;
     const claim = () =>
       still && claimStill(still.evidence, still.leaf, still.mailbox, still.next.chain, still.trimmedThrough);
     const answered = this.waiting.filter(({ known }) => known < asOf);

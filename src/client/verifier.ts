@@ -14,7 +14,6 @@ import {
   type ChainState,
   compareBytes,
   type Deliver,
-  type DeliveredEntry,
   type DeliveredMailbox,
   decodeCheckpoint,
   decodeDeliver,
@@ -58,6 +57,8 @@ export interface OwnMessages {
   matches(counter: number, hash: Uint8Array, at: number): boolean;
 }
 
+export type EntryInFrame = SentInFrame | ReceivedInFrame;
+
 /** Where a mailbox stands. Immutable. */
 export interface MailboxState {
   readonly mailbox: Uint8Array;
@@ -75,7 +76,9 @@ export interface VerifiedLink extends LinkEvidence {
   readonly kind: typeof MAILBOX_KIND.link;
   readonly slot: number;
   readonly next: MailboxState;
-  readonly entries: readonly DeliveredEntry[];
+  readonly entries: readonly EntryInFrame[];
+  /** How many of them the owner sent. */
+  readonly own: number;
 }
 
 export interface VerifiedStill {
@@ -117,10 +120,10 @@ export function verifyCheckpoint(
   return overFrame(frame, () => followCheckpoint(world, log, decodeCheckpoint(frame)));
 }
 
-type EntryInFrame = SentInFrame | ReceivedInFrame;
-
 /** One delivery on its way up. */
 class Verification {
+  /** What every mailbox of the delivery refers to; whole when all has been rebuilt. */
+  private readonly evidence = {} as { -readonly [K in keyof Evidence]: Evidence[K] };
   private readonly positions: number[] = [];
   private readonly hashes: Uint8Array;
   private leaf = 0;
@@ -139,11 +142,11 @@ class Verification {
     const { epoch } = deliver;
     if (!equalBytes(epoch.manifestHash, world.manifestHash)) throw new Mismatch('epoch', 'other manifest');
     if (!equalBytes(epoch.placementRoot, world.placementRoot)) throw new Mismatch('epoch', 'other placement');
-    const opened = deliver.mailboxes.map((mailbox) => this.openMailbox(mailbox, stateOf));
+    const mailboxes = deliver.mailboxes.map((mailbox) => this.openMailbox(mailbox, stateOf));
     const attestation = this.attestation(epoch);
     const epochLeaf = this.epochLeaf(epoch, attestation);
     const step = placeLeaf(world, log, epochLeaf, deliver.proof);
-    const evidence: Evidence = {
+    Object.assign(this.evidence, {
       attestation,
       signature: epoch.signature,
       actorPath: epoch.actorPath,
@@ -155,18 +158,13 @@ class Verification {
       positions: this.positions,
       hashes: this.hashes,
       multiproof: deliver.multiproof,
-    };
+    } satisfies Evidence);
     const key = world.keys.get(ROLE.outbox, this.outbox);
     const obligations: Obligation[] = [
       { key, bytes: attestation, signature: epoch.signature, step: 'signature' },
     ];
     if (step.obligation) obligations.push(step.obligation);
-    return {
-      log: step.log,
-      epoch: epoch.epoch,
-      mailboxes: opened.map((open) => open(evidence)),
-      obligations,
-    };
+    return { log: step.log, epoch: epoch.epoch, mailboxes, obligations };
   }
 
   private epochLeaf(epoch: EpochPart, attestation: Uint8Array): EpochLeaf {
@@ -204,18 +202,16 @@ class Verification {
     });
   }
 
-  private openMailbox(
-    delivered: DeliveredMailbox,
-    stateOf: StateOfSlot,
-  ): (evidence: Evidence) => VerifiedLink | VerifiedStill {
+  private openMailbox(delivered: DeliveredMailbox, stateOf: StateOfSlot): VerifiedLink | VerifiedStill {
     const state = stateOf(delivered.slot);
     if (!state) throw new Mismatch('slot', `slot ${delivered.slot} is not open`);
     const { epoch } = this.deliver.epoch;
     if (epoch <= state.asOf) throw new Mismatch('chain', `epoch ${epoch} again, as of ${state.asOf}`);
     this.checkOrder(state.mailbox);
-    const leaf = this.leaf;
-    for (let i = 0; i < leavesOf(delivered); i++) this.positions.push(delivered.position + i);
-    this.leaf += leavesOf(delivered);
+    const { leaf } = this;
+    const leaves = leavesOf(delivered);
+    for (let i = 0; i < leaves; i++) this.positions.push(delivered.position + i);
+    this.leaf += leaves;
     return delivered.kind === MAILBOX_KIND.still
       ? this.openStill(delivered.slot, delivered.trimmedThrough, state, leaf)
       : this.openLink(delivered.slot, delivered.entries, state, leaf);
@@ -230,27 +226,15 @@ class Verification {
     this.lastMailbox = mailbox;
   }
 
-  private openStill(
-    slot: number,
-    trimmedThrough: number,
-    state: MailboxState,
-    leaf: number,
-  ): (evidence: Evidence) => VerifiedStill {
+  private openStill(slot: number, trimmedThrough: number, state: MailboxState, leaf: number): VerifiedStill {
+    const { evidence } = this;
     const { epoch } = this.deliver.epoch;
     if (trimmedThrough > state.acknowledged)
       throw new Mismatch('still', `trimmed through ${trimmedThrough}, ${state.acknowledged} is acknowledged`);
     this.hashes.set(stillHash(state.mailbox, epoch, state.chain, trimmedThrough), leaf * HASH_BYTES);
     const next = { ...state, asOf: epoch };
     const { mailbox } = state;
-    return (evidence) => ({
-      kind: MAILBOX_KIND.still,
-      slot,
-      next,
-      evidence,
-      mailbox,
-      trimmedThrough,
-      leaf,
-    });
+    return { kind: MAILBOX_KIND.still, slot, next, evidence, mailbox, trimmedThrough, leaf };
   }
 
   private openLink(
@@ -258,40 +242,49 @@ class Verification {
     entries: readonly EntryInFrame[],
     state: MailboxState,
     leaf: number,
-  ): (evidence: Evidence) => VerifiedLink {
+  ): VerifiedLink {
     const { epoch } = this.deliver.epoch;
-    const { chain, mailbox } = state;
+    const { chain, mailbox, acknowledged } = state;
     const rows = new Uint8Array(entries.length * LINK_ENTRY_BYTES);
-    const ownCounter = this.rows(entries, state, rows);
+    const own = this.rows(entries, state, rows);
     link(mailbox, 0, epoch, chain, rows, rowOffset, entries.length, this.hashes, leaf * HASH_BYTES);
     const last = (leaf + linkParts(entries.length)) * HASH_BYTES;
-    const head = this.hashes.slice(last - HASH_BYTES, last);
-    const next: MailboxState = {
-      ...state,
-      chain: { lastEpoch: epoch, total: chain.total + entries.length, head },
-      asOf: epoch,
-      ownCounter,
-    };
-    return (evidence) => ({
+    return {
       kind: MAILBOX_KIND.link,
       slot,
-      next,
+      next: {
+        mailbox,
+        chain: {
+          lastEpoch: epoch,
+          total: chain.total + entries.length,
+          head: this.hashes.slice(last - HASH_BYTES, last),
+        },
+        asOf: epoch,
+        ownCounter: this.ownCounter,
+        acknowledged,
+        own: state.own,
+      },
       entries,
-      evidence,
+      own,
+      evidence: this.evidence,
       mailbox,
       before: chain,
       rows,
       firstLeaf: leaf,
-    });
+    };
   }
 
-  /** Fills in inbox, index and message hash of every entry. Returns the owner's last counter. */
+  /** Of the last message of a mailbox's owner that `rows` found. */
+  private ownCounter = 0;
+
+  /** Fills in inbox, index and message hash of every entry. Returns how many the owner sent. */
   private rows(entries: readonly EntryInFrame[], state: MailboxState, rows: Uint8Array): number {
     const { world } = this;
     const { mailbox } = state;
-    let ownCounter = state.ownCounter;
+    let own = 0;
     let inbox = 0;
     let index = -1;
+    this.ownCounter = state.ownCounter;
     for (let i = 0, at = 0; i < entries.length; i++, at += LINK_ENTRY_BYTES) {
       const entry = entries[i]!;
       if (entry.inbox < inbox || (entry.inbox === inbox && entry.index <= index))
@@ -300,18 +293,30 @@ class Verification {
       index = entry.index;
       putU16(rows, at, inbox);
       putU32(rows, at + 2, index);
-      const sent = entry.kind === ENTRY_KIND.sent;
-      if (inbox !== (world.inboxes === 1 ? 0 : world.inboxOf(sent ? mailbox : entry.sender)))
+      if (inbox !== (world.inboxes === 1 ? 0 : world.inboxOf(senderOf(entry, mailbox))))
         throw new Mismatch('entry', 'not the inbox of its sender');
-      if (sent) for (let k = 0; k < HASH_BYTES; k++) rows[at + 6 + k] = entry.bytes[entry.hashAt + k]!;
+      if (entry.kind === ENTRY_KIND.sent) copyHash(entry.bytes, entry.hashAt, rows, at + 6);
       else receivedHashInto(world.hasher, mailbox, entry, rows, at + 6);
-      if (sent || sameBytes(entry.bytes, entry.senderAt, mailbox, 0, HASH_BYTES)) {
-        checkOwn(state.own, ownCounter, entry.counter, rows, at + 6);
-        ownCounter = entry.counter;
-      }
+      if (!isOwn(entry, mailbox)) continue;
+      checkOwn(state.own, this.ownCounter, entry.counter, rows, at + 6);
+      this.ownCounter = entry.counter;
+      own++;
     }
-    return ownCounter;
+    return own;
   }
+}
+
+/** Whether `owner` sent it. */
+export function isOwn(entry: EntryInFrame, owner: Uint8Array): boolean {
+  return entry.kind === ENTRY_KIND.sent || sameBytes(entry.bytes, entry.senderAt, owner, 0, HASH_BYTES);
+}
+
+function senderOf(entry: EntryInFrame, owner: Uint8Array): Uint8Array {
+  return entry.kind === ENTRY_KIND.sent ? owner : entry.sender;
+}
+
+function copyHash(from: Uint8Array, fromAt: number, to: Uint8Array, toAt: number): void {
+  for (let i = 0; i < HASH_BYTES; i++) to[toAt + i] = from[fromAt + i]!;
 }
 
 /** A chain whose own messages skip a counter, or show one that the owner never made, is false. */

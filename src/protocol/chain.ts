@@ -30,6 +30,8 @@ export interface ChainState {
 
 const preimage = new Uint8Array(LINK_HEADER_BYTES + PAGE_ENTRIES * LINK_ENTRY_BYTES);
 preimage.set(LINK_PREFIX);
+/** As much of it as a part with so many entries takes: most parts are small, and a view costs as much as they do. */
+const parts: Uint8Array[] = [];
 
 /** Number of parts that `entries` entries of one mailbox and epoch take (0 entries: no link). */
 export function linkParts(entries: number): number {
@@ -51,15 +53,15 @@ export function link(
   leaves: Uint8Array,
   leavesAt: number,
 ): void {
-  const parts = linkParts(count);
-  if (parts > MAX_U16) throw new RangeError(`link: ${parts} parts, at most ${MAX_U16}`);
+  const last = linkParts(count);
+  if (last > MAX_U16) throw new RangeError(`link: ${last} parts, at most ${MAX_U16}`);
   let head = chain.head;
   let headAt = 0;
   for (let i = 0; i < 32; i++) preimage[9 + i] = mailbox[mailboxAt + i]!;
   putU64(preimage, 41, epoch);
-  putU16(preimage, 51, parts);
+  putU16(preimage, 51, last);
   putU64(preimage, 53, chain.lastEpoch);
-  for (let part = 0, from = 0; part < parts; part++, from += PAGE_ENTRIES) {
+  for (let part = 0, from = 0; part < last; part++, from += PAGE_ENTRIES) {
     const n = Math.min(PAGE_ENTRIES, count - from);
     putU16(preimage, 49, part);
     putU64(preimage, 61, chain.total + from + n);
@@ -71,7 +73,8 @@ export function link(
       for (let i = 0; i < LINK_ENTRY_BYTES; i++) preimage[at + i] = bytes[source + i]!;
       at += LINK_ENTRY_BYTES;
     }
-    sha256Into(preimage.subarray(0, at), leaves, leavesAt + part * 32);
+    parts[n] ??= preimage.subarray(0, at);
+    sha256Into(parts[n], leaves, leavesAt + part * 32);
     head = leaves;
     headAt = leavesAt + part * 32;
   }
