@@ -102,7 +102,7 @@ export class Mailbox implements Participant {
   private standing: Standing | null = null;
   private savingStanding: Standing | null = null;
   private savingAcknowledged: Position;
-  private changed = false;
+  marked = false;
   private isNew: boolean;
 
   constructor(
@@ -168,7 +168,7 @@ export class Mailbox implements Participant {
     this.durable = this.acknowledged;
     this.verified = chain;
     this.given = chain.lastEpoch;
-    this.touch();
+    this.persister.mark(this);
     return this.durable;
   }
 
@@ -184,7 +184,7 @@ export class Mailbox implements Participant {
     if (chain.lastEpoch > this.durable.chain.lastEpoch) this.durable = start;
     if (chain.lastEpoch > this.verified.lastEpoch) this.verified = chain;
     this.given = Math.max(this.given, chain.lastEpoch);
-    this.touch();
+    this.persister.mark(this);
     if (this.records[0]) this.advance(this.records[0]);
     return start;
   }
@@ -235,7 +235,7 @@ export class Mailbox implements Participant {
       this.giveReceipts(link);
     }
     if (live) this.standing = { asOf, lastEpoch: chain.lastEpoch, total: chain.total, still: null };
-    this.touch();
+    this.persister.mark(this);
     if (chain.lastEpoch <= this.given) return 0;
     this.given = chain.lastEpoch;
     const record = new LinkRecord(link.next, this);
@@ -281,7 +281,7 @@ export class Mailbox implements Participant {
     this.state = still.next;
     const { chain, asOf } = still.next;
     this.standing = { asOf, lastEpoch: chain.lastEpoch, total: chain.total, still };
-    this.touch();
+    this.persister.mark(this);
   }
 
   /** Hands on nothing more; what comes is only verified, because others come with it. */
@@ -302,19 +302,12 @@ export class Mailbox implements Participant {
       this.acknowledged = first.position;
       this.records.shift();
     }
-    this.touch();
+    this.persister.mark(this);
   }
 
   // ---- saving
 
-  private touch(): void {
-    if (this.changed) return;
-    this.changed = true;
-    this.persister.mark(this);
-  }
-
   changes(out: Change[]): void {
-    this.changed = false;
     const { chain, ownCounter } = this.acknowledged;
     this.savingAcknowledged = this.acknowledged;
     if (this.unsaved.length > 0) {

@@ -48,6 +48,7 @@ export interface OutboxOptions extends Omit<ConnectionOptions, 'kind'> {
 export class OutboxSession implements ConnectionHost, Participant {
   readonly connection: Connection;
   private log: LogState;
+  marked = false;
   private changed = false;
   private saving: Checkpoint;
   /** Of the log, once it is saved: until then its signature may be under check. */

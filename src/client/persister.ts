@@ -13,6 +13,8 @@ import type { Change, Store } from './store.js';
 import { afterTurn } from './turn.js';
 
 export interface Participant {
+  /** Kept by the persister: whether there is something to save. */
+  marked: boolean;
   /** Adds what must be saved; from now on counts as being saved. */
   changes(out: Change[]): void;
   /** What `changes` gave is durable: send it, show it. */
@@ -20,7 +22,7 @@ export interface Participant {
 }
 
 export class Persister {
-  private marked = new Set<Participant>();
+  private marked: Participant[] = [];
   private running = false;
   private stopped = false;
   private idle: (() => void) | null = null;
@@ -34,7 +36,9 @@ export class Persister {
   ) {}
 
   mark(participant: Participant): void {
-    this.marked.add(participant);
+    if (participant.marked) return;
+    participant.marked = true;
+    this.marked.push(participant);
     this.schedule();
   }
 
@@ -68,10 +72,13 @@ export class Persister {
   private flush(): void {
     if (this.stopped) return this.settle();
     const participants = this.marked;
-    this.marked = new Set();
+    this.marked = [];
     const changes: Change[] = [];
     try {
-      for (const participant of participants) participant.changes(changes);
+      for (const participant of participants) {
+        participant.marked = false;
+        participant.changes(changes);
+      }
       const saving = this.checks ? this.checks.then(() => this.save(changes)) : this.save(changes);
       if (saving === undefined) return this.done(participants);
       saving.then(
@@ -87,7 +94,7 @@ export class Persister {
     return changes.length > 0 ? this.store.save(changes) : undefined;
   }
 
-  private guardedDone(participants: ReadonlySet<Participant>): void {
+  private guardedDone(participants: readonly Participant[]): void {
     try {
       this.done(participants);
     } catch (error) {
@@ -95,13 +102,13 @@ export class Persister {
     }
   }
 
-  private done(participants: ReadonlySet<Participant>): void {
+  private done(participants: readonly Participant[]): void {
     for (const participant of participants) participant.saved();
     const { after } = this;
     this.after = [];
     for (const run of after) run();
     this.settle();
-    if (this.marked.size > 0) this.schedule();
+    if (this.marked.length > 0) this.schedule();
   }
 
   private fail(error: unknown): void {
@@ -123,7 +130,7 @@ export class Persister {
 
   /** Saves what is marked, and what that marks in turn; then takes nothing more. */
   async finish(): Promise<void> {
-    while (!this.stopped && (this.running || this.marked.size > 0)) {
+    while (!this.stopped && (this.running || this.marked.length > 0)) {
       if (!this.running) this.schedule();
       await this.settled();
     }

@@ -48,7 +48,7 @@ export class Sender implements Participant {
   private storing = 0;
   private rewrite = Number.MAX_SAFE_INTEGER;
   private storedReceipted: number;
-  private changed = false;
+  marked = false;
   private resolved: Resolved[] = [];
   private resolving: Resolved[] = [];
   /** Through this epoch the chain proves nothing any more … */
@@ -84,7 +84,7 @@ export class Sender implements Participant {
   add(item: Outgoing): void {
     if (this.waiting.length === 0 && this.hasRoom()) {
       this.take(item);
-      this.touch();
+      this.persister.mark(this);
     } else if (this.waiting.length < this.options.maxQueued) {
       this.waiting.push(item);
     } else {
@@ -131,7 +131,7 @@ export class Sender implements Participant {
     while (admitted < this.waiting.length && this.hasRoom()) this.take(this.waiting[admitted++]!);
     if (admitted === 0) return;
     this.waiting = this.waiting.slice(admitted);
-    this.touch();
+    this.persister.mark(this);
   }
 
   private transmit(): void {
@@ -170,7 +170,7 @@ export class Sender implements Participant {
     this.askFrom = this.receipted + 1;
     if (!this.connected || this.recovering) return;
     this.rewind();
-    this.touch();
+    this.persister.mark(this);
   }
 
   /** Goes on sending behind what is taken in, or from what is to be asked about again. */
@@ -190,7 +190,7 @@ export class Sender implements Participant {
     this.receipted = last;
     this.next = last + 1;
     this.rewrite = this.next;
-    this.touch();
+    this.persister.mark(this);
   }
 
   disconnected(): void {
@@ -238,7 +238,7 @@ export class Sender implements Participant {
       this.resolved.push({ item, answer: item.answer });
     }
     this.admit();
-    this.touch();
+    this.persister.mark(this);
   }
 
   /** No receipt will come for what is left through this counter. */
@@ -249,7 +249,7 @@ export class Sender implements Participant {
       this.resolved.push({ item, answer: error });
     }
     this.admit();
-    this.touch();
+    this.persister.mark(this);
   }
 
   /** A counter so old that the server knows neither its hash nor its place any more. */
@@ -326,7 +326,7 @@ export class Sender implements Participant {
     this.stored = Math.min(this.stored, this.rewrite - 1, this.next - 1);
     this.rewind();
     this.admit();
-    this.touch();
+    this.persister.mark(this);
   }
 
   // ---- receipts
@@ -354,19 +354,12 @@ export class Sender implements Participant {
     } else {
       this.resolved.push({ item: null, answer: receipt });
     }
-    this.touch();
+    this.persister.mark(this);
   }
 
   // ---- saving
 
-  private touch(): void {
-    if (this.changed) return;
-    this.changed = true;
-    this.persister.mark(this);
-  }
-
   changes(out: Change[]): void {
-    this.changed = false;
     if (this.receipted > this.storedReceipted)
       out.push({ type: 'receipted', mailbox: this.hex, through: this.receipted });
     this.storedReceipted = this.receipted;

@@ -68,10 +68,9 @@ export function link(
     for (let i = 0; i < 32; i++) preimage[69 + i] = head[headAt + i]!;
     putU16(preimage, 101, n);
     let at = LINK_HEADER_BYTES;
-    for (let e = from; e < from + n; e++) {
+    for (let e = from; e < from + n; e++, at += LINK_ENTRY_BYTES) {
       const source = entryAt(e);
       for (let i = 0; i < LINK_ENTRY_BYTES; i++) preimage[at + i] = bytes[source + i]!;
-      at += LINK_ENTRY_BYTES;
     }
     parts[n] ??= preimage.subarray(0, at);
     sha256Into(parts[n], leaves, leavesAt + part * 32);
