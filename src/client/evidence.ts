@@ -30,6 +30,8 @@ export interface Evidence {
   readonly positions: readonly number[];
   readonly hashes: Uint8Array;
   readonly multiproof: Uint8Array;
+  /** Of all links: their entries, 38 bytes each. */
+  readonly rows: Uint8Array;
 }
 
 /** The claim, in its binary form, that opens `preimage` as leaf number `which` of the frame's own leaves. */
@@ -55,15 +57,16 @@ export interface LinkEvidence {
   readonly evidence: Evidence;
   readonly mailbox: Uint8Array;
   readonly before: ChainState;
-  /** Entries, 38 bytes each. */
-  readonly rows: Uint8Array;
+  readonly entries: { readonly length: number };
+  /** Where its entries lie among the rows. */
+  readonly firstRow: number;
   /** Which of the frame's own leaves is the link's first part. */
   readonly firstLeaf: number;
 }
 
 /** Claims the part of a link that holds entry `x`. */
 export function claimEntry(link: LinkEvidence, x: number): Uint8Array {
-  const { evidence, mailbox, before, rows, firstLeaf } = link;
+  const { evidence, mailbox, before, entries, firstRow, firstLeaf } = link;
   const part = Math.floor(x / PAGE_ENTRIES);
   const from = part * PAGE_ENTRIES;
   const head = part === 0 ? before.head : leafHash(evidence.hashes, firstLeaf + part - 1);
@@ -72,9 +75,12 @@ export function claimEntry(link: LinkEvidence, x: number): Uint8Array {
     mailbox,
     evidence.epochLeaf.epoch,
     part,
-    linkParts(rows.length / LINK_ENTRY_BYTES),
+    linkParts(entries.length),
     chain,
-    rows.subarray(from * LINK_ENTRY_BYTES, (from + PAGE_ENTRIES) * LINK_ENTRY_BYTES),
+    evidence.rows.subarray(
+      (firstRow + from) * LINK_ENTRY_BYTES,
+      (firstRow + Math.min(from + PAGE_ENTRIES, entries.length)) * LINK_ENTRY_BYTES,
+    ),
   );
   return claimLeaf(evidence, firstLeaf + part, preimage);
 }

@@ -122,7 +122,7 @@ export class Receipt {
   }
 }
 
-function rowHash({ rows }: VerifiedLink, row: number): Uint8Array {
-  const at = row * LINK_ENTRY_BYTES + 6;
-  return rows.slice(at, at + 32);
+function rowHash({ evidence, firstRow }: VerifiedLink, row: number): Uint8Array {
+  const at = (firstRow + row) * LINK_ENTRY_BYTES + 6;
+  return evidence.rows.slice(at, at + 32);
 }

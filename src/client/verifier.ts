@@ -126,15 +126,24 @@ class Verification {
   private readonly evidence = {} as { -readonly [K in keyof Evidence]: Evidence[K] };
   private readonly positions: number[] = [];
   private readonly hashes: Uint8Array;
+  /** Entries of links, in one piece: memory of its own costs each more than its hash. */
+  private readonly rows: Uint8Array;
   private leaf = 0;
+  private row = 0;
 
   constructor(
     private readonly world: World,
     private readonly outbox: number,
     private readonly deliver: Deliver,
   ) {
-    const leaves = deliver.mailboxes.reduce((sum, mailbox) => sum + leavesOf(mailbox), 0);
+    let leaves = 0;
+    let rows = 0;
+    for (const mailbox of deliver.mailboxes) {
+      leaves += leavesOf(mailbox);
+      if (mailbox.kind === MAILBOX_KIND.link) rows += mailbox.entries.length;
+    }
     this.hashes = new Uint8Array(leaves * HASH_BYTES);
+    this.rows = new Uint8Array(rows * LINK_ENTRY_BYTES);
   }
 
   run(log: LogState, stateOf: StateOfSlot): VerifiedDelivery {
@@ -158,6 +167,7 @@ class Verification {
       positions: this.positions,
       hashes: this.hashes,
       multiproof: deliver.multiproof,
+      rows: this.rows,
     } satisfies Evidence);
     const key = world.keys.get(ROLE.outbox, this.outbox);
     const obligations: Obligation[] = [
@@ -245,20 +255,18 @@ class Verification {
   ): VerifiedLink {
     const { epoch } = this.deliver.epoch;
     const { chain, mailbox, acknowledged } = state;
-    const rows = new Uint8Array(entries.length * LINK_ENTRY_BYTES);
-    const own = this.rows(entries, state, rows);
-    link(mailbox, 0, epoch, chain, rows, rowOffset, entries.length, this.hashes, leaf * HASH_BYTES);
-    const last = (leaf + linkParts(entries.length)) * HASH_BYTES;
+    const firstRow = this.row;
+    const own = this.putRows(entries, state);
+    const rowAt = (i: number) => (firstRow + i) * LINK_ENTRY_BYTES;
+    link(mailbox, 0, epoch, chain, this.rows, rowAt, entries.length, this.hashes, leaf * HASH_BYTES);
+    const head = new Uint8Array(HASH_BYTES);
+    copyHash(this.hashes, (leaf + linkParts(entries.length) - 1) * HASH_BYTES, head, 0);
     return {
       kind: MAILBOX_KIND.link,
       slot,
       next: {
         mailbox,
-        chain: {
-          lastEpoch: epoch,
-          total: chain.total + entries.length,
-          head: this.hashes.slice(last - HASH_BYTES, last),
-        },
+        chain: { lastEpoch: epoch, total: chain.total + entries.length, head },
         asOf: epoch,
         ownCounter: this.ownCounter,
         acknowledged,
@@ -269,24 +277,24 @@ class Verification {
       evidence: this.evidence,
       mailbox,
       before: chain,
-      rows,
+      firstRow,
       firstLeaf: leaf,
     };
   }
 
-  /** Of the last message of a mailbox's owner that `rows` found. */
+  /** Of the last message of a mailbox's owner that `putRows` found. */
   private ownCounter = 0;
 
   /** Fills in inbox, index and message hash of every entry. Returns how many the owner sent. */
-  private rows(entries: readonly EntryInFrame[], state: MailboxState, rows: Uint8Array): number {
-    const { world } = this;
+  private putRows(entries: readonly EntryInFrame[], state: MailboxState): number {
+    const { world, rows } = this;
     const { mailbox } = state;
     let own = 0;
     let inbox = 0;
     let index = -1;
     this.ownCounter = state.ownCounter;
-    for (let i = 0, at = 0; i < entries.length; i++, at += LINK_ENTRY_BYTES) {
-      const entry = entries[i]!;
+    for (const entry of entries) {
+      const at = this.row++ * LINK_ENTRY_BYTES;
       if (entry.inbox < inbox || (entry.inbox === inbox && entry.index <= index))
         throw new Mismatch('entry', 'places do not rise');
       inbox = entry.inbox;
@@ -325,10 +333,6 @@ function checkOwn(own: OwnMessages, last: number, counter: number, rows: Uint8Ar
     throw new Mismatch('own-message', `counter ${counter} follows ${last}`);
   if (!own.matches(counter, rows, hashAt))
     throw new Mismatch('own-message', `counter ${counter} is not the message that was sent`);
-}
-
-function rowOffset(i: number): number {
-  return i * LINK_ENTRY_BYTES;
 }
 
 function leavesOf(mailbox: DeliveredMailbox): number {

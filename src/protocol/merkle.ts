@@ -130,7 +130,7 @@ export function rootFromMultiproof(
   if (leaves.length !== indices.length * HASH_BYTES) throw new FormatError('Merkle proof leaves miscounted');
   // Level by level in place: a node lies never behind what it is made of.
   const at = [...indices];
-  const hashes = Uint8Array.from(leaves);
+  const hashes = new Uint8Array(leaves);
   let count = at.length;
   let used = 0;
   // No 32-bit operators: a signed leaf count goes to 2^32 − 1, where (n + 1) >> 1 is 0 and would end the
@@ -173,7 +173,7 @@ function checkIndices(size: number, indices: readonly number[]): void {
 /** The root that one leaf and its RFC 6962 §2.1.1 audit path give. Log sizes may pass 2^32. */
 export function rootFromPath(size: number, index: number, leaf: Uint8Array, path: Uint8Array): Uint8Array {
   if (!(index >= 0 && index < size)) throw new FormatError('Merkle path index out of range');
-  const hash = Uint8Array.from(leaf);
+  const hash = new Uint8Array(leaf);
   let used = 0;
   for (let n = size, i = index; n > 1; n = Math.ceil(n / 2), i = Math.floor(i / 2)) {
     const left = i % 2 === 1;
@@ -319,7 +319,7 @@ export class Frontier {
   appendSubtree(level: number, hash: Uint8Array): Uint8Array[] {
     let width = 2 ** level;
     if (this.size % width !== 0) throw new FormatError('subtree not aligned');
-    const completed: Uint8Array[] = [Uint8Array.from(hash)];
+    const completed: Uint8Array[] = [new Uint8Array(hash)];
     let node: Uint8Array = completed[0]!;
     for (let n = this.size / width; n % 2 === 1; n = Math.floor(n / 2)) {
       node = nodeHash(this.hashes.pop()!, node);
