@@ -80,6 +80,10 @@ trees('multiproofs open any choice of leaves, and nothing else', () => {
       const proof = merkle.multiproof(tree, indices);
       const root = twin.root(hashes);
       same(merkle.rootFromMultiproof(size, indices, leaves, proof), root);
+      for (const i of indices) {
+        const path = merkle.pathFromMultiproof(size, indices, leaves, proof, i);
+        same(path, twin.join(...twin.inclusionPath(i, hashes)), `path of ${i}`);
+      }
       // Never more hashes than the paths one by one.
       const single = indices.reduce((sum, i) => sum + twin.inclusionPath(i, hashes).length, 0);
       assert.ok(proof.length / 32 <= single);

@@ -6,13 +6,12 @@ import {
   type EpochLeaf,
   encodeClaim,
   encodeEpochLeaf,
-  FormatError,
   HASH_BYTES,
   LINK_ENTRY_BYTES,
   linkParts,
   linkPreimage,
-  nodeHash,
   PAGE_ENTRIES,
+  pathFromMultiproof,
   stillPreimage,
 } from '../protocol/index.js';
 
@@ -97,43 +96,4 @@ export function claimStill(
 
 function leafHash(hashes: Uint8Array, i: number): Uint8Array {
   return hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES);
-}
-
-/**
- * The RFC 6962 audit path of one of several leaves that a multiproof opens together: level by level,
- * a sibling is either a node that the other leaves give or a hash of the proof.
- */
-export function pathFromMultiproof(
-  size: number,
-  positions: readonly number[],
-  hashes: Uint8Array,
-  proof: Uint8Array,
-  position: number,
-): Uint8Array {
-  let nodes = new Map(positions.map((at, i) => [at, leafHash(hashes, i)]));
-  let own = position;
-  let used = 0;
-  const path: Uint8Array[] = [];
-  for (let n = size; n > 1; n = (n + 1) >> 1) {
-    const above = new Map<number, Uint8Array>();
-    for (const [at, hash] of nodes) {
-      if (above.has(at >> 1)) continue;
-      const sibling = at ^ 1;
-      let other = nodes.get(sibling);
-      if (!other && sibling < n) {
-        if (used + HASH_BYTES > proof.length) throw new FormatError('Merkle proof too short');
-        other = proof.subarray(used, used + HASH_BYTES);
-        used += HASH_BYTES;
-      }
-      if (other && at >> 1 === own >> 1) path.push(at === own ? other : hash);
-      above.set(at >> 1, !other ? hash : at % 2 === 0 ? nodeHash(hash, other) : nodeHash(other, hash));
-    }
-    nodes = above;
-    own >>= 1;
-  }
-  const out = new Uint8Array(path.length * HASH_BYTES);
-  path.forEach((hash, i) => {
-    out.set(hash, i * HASH_BYTES);
-  });
-  return out;
 }

@@ -17,26 +17,16 @@ export interface ManyOptions extends GatewayOptions {
 
 export function openMany(options: ManyOptions, dial: Dial): Promise<Gateway> {
   const onMessages: OnMessages = (mailbox, messages, taken) => {
+    const release = () => taken(messages.reduce((sum, message) => sum + message.weight, 0));
+    const done = () => {
+      for (const message of messages) message.ack();
+      release();
+    };
     const finished = options.onMessages(mailbox, messages);
-    if (finished)
-      finished.then(
-        () => done(messages, taken),
-        () => release(messages, taken),
-      );
-    else done(messages, taken);
+    if (finished) finished.then(done, release);
+    else done();
   };
   return openGateway(options, settingsOf(options, dial), onMessages, (opening) =>
     options.onReady?.((name, listener) => opening.on(name, listener)),
   );
-}
-
-function done(messages: readonly Message[], taken: (weight: number) => void): void {
-  for (const message of messages) message.ack();
-  release(messages, taken);
-}
-
-function release(messages: readonly Message[], taken: (weight: number) => void): void {
-  let weight = 0;
-  for (const message of messages) weight += message.weight;
-  taken(weight);
 }

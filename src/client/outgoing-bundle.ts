@@ -1,6 +1,7 @@
 /** Makes a bundle of what the application wants to send. */
 import { randomBytes } from '#crypto';
 import {
+  type Allocate,
   BLINDER_BYTES,
   BundleError,
   CountersignError,
@@ -54,32 +55,25 @@ function tooLarge(what: string, given: number, most: number): CountersignError {
   return new CountersignError('bundle-too-large', `${given} ${what}, at most ${most} allowed`);
 }
 
-/** Memory is taken in pieces of so many bytes: small ones cost more than what is put in. */
-const PIECE_BYTES = 8192;
-
-let random = new Uint8Array(0);
-let used = 0;
-
-/** Of a message whose blinders nobody shall rebuild: 16 random bytes, each used once. */
-function randomBlinder(_: number, out: Uint8Array, at: number): void {
-  if (used === random.length) {
-    // Not as a Buffer of Node.
-    random = Uint8Array.from(randomBytes(PIECE_BYTES));
-    used = 0;
-  }
-  for (const end = used + BLINDER_BYTES; used < end; ) out[at++] = random[used++]!;
+/** Gives memory out of pieces of 8 KiB: small ones cost more than what is put in. Each byte once. */
+function pieces(make: (length: number) => Uint8Array): Allocate {
+  let piece: Uint8Array = NOTHING;
+  let used = 0;
+  return (length) => {
+    if (length > 1024) return make(length);
+    if (used + length > piece.length) {
+      piece = make(8192);
+      used = 0;
+    }
+    used += length;
+    return piece.subarray(used - length, used);
+  };
 }
 
-let piece = new Uint8Array(0);
-let filled = 0;
+const room = pieces((length) => new Uint8Array(length));
+const random = pieces((length) => Uint8Array.from(randomBytes(length)));
 
-/** Memory of a bundle, which small ones share. */
-function room(length: number): Uint8Array {
-  if (length > PIECE_BYTES / 8) return new Uint8Array(length);
-  if (filled + length > piece.length) {
-    piece = new Uint8Array(PIECE_BYTES);
-    filled = 0;
-  }
-  filled += length;
-  return piece.subarray(filled - length, filled);
+/** Of a message whose blinders nobody shall rebuild. */
+function randomBlinder(_: number, out: Uint8Array, at: number): void {
+  out.set(random(BLINDER_BYTES), at);
 }

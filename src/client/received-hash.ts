@@ -4,6 +4,7 @@ import { sha256, sha256Into } from '#crypto';
 import {
   BLINDER_BYTES,
   concat,
+  ENTRY_BLINDER_AT,
   HASH_BYTES,
   isBodyPart,
   isEnvelopePart,
@@ -29,7 +30,7 @@ export function receivedHashInto(
   if (position >= recipients) throw new Mismatch('entry', 'recipient position out of range');
   if (!isBodyPart(body) || !isEnvelopePart(envelope)) throw new Mismatch('entry', 'part tag expected');
   putLeaf(entry, mailbox);
-  hasher.sender(entry.bytes, entry.senderAt);
+  hasher.sender(entry.bytes, entry.at);
   const R = recipients === 1 ? onlyRecipient(entry) : severalRecipients(entry, sha256(leaf));
   hasher.withR(entry.counter, recipients, R, body, out, at);
 }
@@ -39,8 +40,8 @@ const leaf = leafPart(new Uint8Array(BLINDER_BYTES), new Uint8Array(HASH_BYTES),
 const leafContent = leafBytes(leaf);
 const ENVELOPE_HASH_AT = BLINDER_BYTES + HASH_BYTES;
 
-function putLeaf({ bytes, blinderAt, envelope }: ReceivedInFrame, mailbox: Uint8Array): void {
-  for (let i = 0; i < BLINDER_BYTES; i++) leafContent[i] = bytes[blinderAt + i]!;
+function putLeaf({ bytes, at, envelope }: ReceivedInFrame, mailbox: Uint8Array): void {
+  for (let i = 0; i < BLINDER_BYTES; i++) leafContent[i] = bytes[at + ENTRY_BLINDER_AT + i]!;
   for (let i = 0; i < HASH_BYTES; i++) leafContent[BLINDER_BYTES + i] = mailbox[i]!;
   if (envelope.length > 0) sha256Into(envelope, leafContent, ENVELOPE_HASH_AT);
   else leafContent.fill(0, ENVELOPE_HASH_AT);

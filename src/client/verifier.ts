@@ -301,9 +301,12 @@ class Verification {
       index = entry.index;
       putU16(rows, at, inbox);
       putU32(rows, at + 2, index);
-      if (inbox !== (world.inboxes === 1 ? 0 : world.inboxOf(senderOf(entry, mailbox))))
+      if (
+        inbox !==
+        (world.inboxes === 1 ? 0 : world.inboxOf(entry.kind === ENTRY_KIND.sent ? mailbox : entry.sender))
+      )
         throw new Mismatch('entry', 'not the inbox of its sender');
-      if (entry.kind === ENTRY_KIND.sent) copyHash(entry.bytes, entry.hashAt, rows, at + 6);
+      if (entry.kind === ENTRY_KIND.sent) copyHash(entry.bytes, entry.at, rows, at + 6);
       else receivedHashInto(world.hasher, mailbox, entry, rows, at + 6);
       if (!isOwn(entry, mailbox)) continue;
       checkOwn(state.own, this.ownCounter, entry.counter, rows, at + 6);
@@ -316,11 +319,7 @@ class Verification {
 
 /** Whether `owner` sent it. */
 export function isOwn(entry: EntryInFrame, owner: Uint8Array): boolean {
-  return entry.kind === ENTRY_KIND.sent || sameBytes(entry.bytes, entry.senderAt, owner, 0, HASH_BYTES);
-}
-
-function senderOf(entry: EntryInFrame, owner: Uint8Array): Uint8Array {
-  return entry.kind === ENTRY_KIND.sent ? owner : entry.sender;
+  return entry.kind === ENTRY_KIND.sent || sameBytes(entry.bytes, entry.at, owner, 0, HASH_BYTES);
 }
 
 function copyHash(from: Uint8Array, fromAt: number, to: Uint8Array, toAt: number): void {

@@ -96,20 +96,15 @@ export function layOut(
   for (let i = 0; i < length; i++) {
     const { mailbox, envelope } = recipients[i]!;
     const leafAt = 2 + i * LEAF_PART_BYTES;
-    putBytes(out, leafAt, LEAF_PREFIX);
+    out.set(LEAF_PREFIX, leafAt);
     putBlinder(i, out, leafAt + BLINDER_AT);
-    putBytes(out, leafAt + MAILBOX_AT, mailbox);
+    out.set(mailbox, leafAt + MAILBOX_AT);
     const partAt = at + 4;
     at = putPart(out, at, ENVELOPE_TAG, envelope, envelope.length > 0);
     if (envelope.length > 0) sha256Into(out.subarray(partAt, at), out, leafAt + ENVELOPE_HASH_AT);
   }
   putPart(out, at, BODY_TAG, body, true);
   return out;
-}
-
-/** By hand: what is so short takes `set` longer. */
-function putBytes(out: Uint8Array, at: number, bytes: Uint8Array): void {
-  for (let i = 0; i < bytes.length; i++) out[at + i] = bytes[i]!;
 }
 
 function putPart(
@@ -121,7 +116,7 @@ function putPart(
 ): number {
   if (!present) return at + 4;
   putU32(out, at, TAG_BYTES + content.length);
-  putBytes(out, at + 4, tag);
+  out.set(tag, at + 4);
   out.set(content, at + 4 + TAG_BYTES);
   return at + 4 + TAG_BYTES + content.length;
 }

@@ -81,48 +81,66 @@ export type DeliveredEntry = ValueOf<typeof entryFields>;
 export type SentEntry = Extract<DeliveredEntry, { kind: typeof ENTRY_KIND.sent }>;
 export type ReceivedEntry = Extract<DeliveredEntry, { kind: typeof ENTRY_KIND.received }>;
 
-const NOTHING = new Uint8Array(0);
+/** Behind sender, counter, recipients and position. */
+export const ENTRY_BLINDER_AT = HASH_BYTES + 8 + 2 + 2;
 
 /** Entries as a frame is read: views of their bytes are made when they are asked for, as verifying needs few. */
 export class SentInFrame implements SentEntry {
   readonly kind = ENTRY_KIND.sent;
+  readonly bytes: Uint8Array;
+  readonly counter: number;
+  /** Of the hash. */
+  readonly at: number;
 
   constructor(
-    readonly bytes: Uint8Array,
     readonly inbox: number,
     readonly index: number,
-    readonly counter: number,
-    readonly hashAt: number,
-  ) {}
+    from: Reader,
+  ) {
+    this.bytes = from.data;
+    this.counter = from.u64();
+    this.at = from.take(HASH_BYTES);
+  }
 
   get messageHash(): Uint8Array {
-    return this.bytes.subarray(this.hashAt, this.hashAt + HASH_BYTES);
+    return this.bytes.subarray(this.at, this.at + HASH_BYTES);
   }
 }
 
 export class ReceivedInFrame implements ReceivedEntry {
   readonly kind = ENTRY_KIND.received;
+  readonly bytes: Uint8Array;
+  /** Of the sender. */
+  readonly at: number;
+  readonly counter: number;
+  readonly recipients: number;
+  readonly position: number;
+  readonly siblings: Uint8Array;
+  readonly envelope: Uint8Array;
+  readonly body: Uint8Array;
 
   constructor(
-    readonly bytes: Uint8Array,
     readonly inbox: number,
     readonly index: number,
-    readonly senderAt: number,
-    readonly counter: number,
-    readonly recipients: number,
-    readonly position: number,
-    readonly blinderAt: number,
-    readonly siblings: Uint8Array,
-    readonly envelope: Uint8Array,
-    readonly body: Uint8Array,
-  ) {}
+    from: Reader,
+  ) {
+    this.bytes = from.data;
+    this.at = from.take(HASH_BYTES);
+    this.counter = from.u64();
+    this.recipients = from.u16();
+    this.position = from.u16();
+    from.take(BLINDER_BYTES);
+    this.siblings = from.hashes(from.u8());
+    this.envelope = from.bytes(from.u32());
+    this.body = from.bytes(from.u32());
+  }
 
   get sender(): Uint8Array {
-    return this.bytes.subarray(this.senderAt, this.senderAt + HASH_BYTES);
+    return this.bytes.subarray(this.at, this.at + HASH_BYTES);
   }
 
   get blinder(): Uint8Array {
-    return this.bytes.subarray(this.blinderAt, this.blinderAt + BLINDER_BYTES);
+    return this.bytes.subarray(this.at + ENTRY_BLINDER_AT, this.at + ENTRY_BLINDER_AT + BLINDER_BYTES);
   }
 }
 
@@ -133,26 +151,9 @@ function readEntry(from: Reader): SentInFrame | ReceivedInFrame {
   const inbox = from.u16();
   const index = from.u32();
   const kind = from.u8();
-  if (kind === ENTRY_KIND.sent)
-    return new SentInFrame(from.data, inbox, index, from.u64(), from.take(HASH_BYTES));
-  if (kind !== ENTRY_KIND.received) throw new FormatError(`unknown entry kind ${kind}`);
-  return new ReceivedInFrame(
-    from.data,
-    inbox,
-    index,
-    from.take(HASH_BYTES),
-    from.u64(),
-    from.u16(),
-    from.u16(),
-    from.take(BLINDER_BYTES),
-    some(from, from.u8() * HASH_BYTES),
-    some(from, from.u32()),
-    from.bytes(from.u32()),
-  );
-}
-
-function some(from: Reader, length: number): Uint8Array {
-  return length === 0 ? NOTHING : from.bytes(length);
+  if (kind === ENTRY_KIND.sent) return new SentInFrame(inbox, index, from);
+  if (kind === ENTRY_KIND.received) return new ReceivedInFrame(inbox, index, from);
+  throw new FormatError(`unknown entry kind ${kind}`);
 }
 
 function notEmpty<T>(items: Field<readonly T[]>, what: string): Field<readonly T[]> {

@@ -5,7 +5,7 @@
  *
  * Decoders are strict: one value, one encoding; trailing bytes are a `FormatError`.
  */
-import { FormatError, type Reader, Writer, ZERO_HASH } from './bytes.js';
+import { FormatError, Writer, ZERO_HASH } from './bytes.js';
 import {
   checked,
   decode,
@@ -156,13 +156,13 @@ export const decodeSubmitHeader = (frame: Uint8Array) =>
 
 // ---- placed
 
-/** Read by hand: once per message. */
-const placedMessage = {
-  ...struct({ counter: u64, index: u32 }),
-  read: (from: Reader) => ({ counter: from.u64(), index: from.u32() }),
-};
 /** A hint without proof. */
-const placed = struct({ slot: u16, epoch: u64, inbox: u16, messages: list(u16, placedMessage) });
+const placed = struct({
+  slot: u16,
+  epoch: u64,
+  inbox: u16,
+  messages: list(u16, struct({ counter: u64, index: u32 })),
+});
 export type Placed = ValueOf<typeof placed>;
 
 export const encodePlaced = (value: Placed) => encode(FRAME.placed, placed, value);
@@ -186,9 +186,7 @@ export function encodePlacedRuns(
 // ---- ack
 
 /** Cumulative: everything through the link of this epoch. */
-const ackFields = struct({ slot: u16, epoch: u64 });
-/** Written by hand: once per mailbox and epoch. */
-const ack: typeof ackFields = { ...ackFields, write: (to, { slot, epoch }) => to.u16(slot).u64(epoch) };
+const ack = struct({ slot: u16, epoch: u64 });
 export type Ack = ValueOf<typeof ack>;
 
 const acks = struct({ acks: list(u16, ack) });

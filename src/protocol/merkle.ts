@@ -115,6 +115,18 @@ export function multiproof(tree: Tree, indices: readonly number[]): Uint8Array {
   return concat(...hashes);
 }
 
+/** Makes node `index` of the level above `level` of its two children, 32 bytes each, at `to` in `out`. */
+type Join = (
+  left: Uint8Array,
+  leftAt: number,
+  right: Uint8Array,
+  rightAt: number,
+  out: Uint8Array,
+  to: number,
+  level: number,
+  index: number,
+) => void;
+
 /**
  * The root that `leaves` (packed, at `indices`, strictly rising) and a proof of `multiproof` give in a
  * tree of `size` leaves. Throws `FormatError` when the proof is too short or too long, or when
@@ -125,6 +137,7 @@ export function rootFromMultiproof(
   indices: readonly number[],
   leaves: Uint8Array,
   proof: Uint8Array,
+  join: Join = knownNodeInto,
 ): Uint8Array {
   checkIndices(size, indices);
   if (leaves.length !== indices.length * HASH_BYTES) throw new FormatError('Merkle proof leaves miscounted');
@@ -135,23 +148,24 @@ export function rootFromMultiproof(
   let used = 0;
   // No 32-bit operators: a signed leaf count goes to 2^32 − 1, where (n + 1) >> 1 is 0 and would end the
   // loop at once with the leaf itself as the root.
-  for (let n = size; n > 1; n = Math.ceil(n / 2)) {
+  for (let n = size, level = 0; n > 1; n = Math.ceil(n / 2), level++) {
     let above = 0;
     for (let i = 0; i < count; i++) {
       const index = at[i]!;
       const isLeft = index % 2 === 0;
       const from = i * 32;
       const to = above * 32;
-      at[above++] = Math.floor(index / 2);
+      const parent = Math.floor(index / 2);
+      at[above++] = parent;
       if (isLeft && i + 1 < count && at[i + 1] === index + 1) {
-        knownNodeInto(hashes, from, hashes, from + 32, hashes, to);
+        join(hashes, from, hashes, from + 32, hashes, to, level, parent);
         i++;
       } else if (isLeft && index + 1 >= n) {
         hashes.copyWithin(to, from, from + 32);
       } else {
         if (used + 32 > proof.length) throw new FormatError('Merkle proof too short');
-        if (isLeft) knownNodeInto(hashes, from, proof, used, hashes, to);
-        else knownNodeInto(proof, used, hashes, from, hashes, to);
+        if (isLeft) join(hashes, from, proof, used, hashes, to, level, parent);
+        else join(proof, used, hashes, from, hashes, to, level, parent);
         used += 32;
       }
     }
@@ -159,6 +173,24 @@ export function rootFromMultiproof(
   }
   if (used !== proof.length) throw new FormatError('Merkle proof too long');
   return hashes.subarray(0, 32);
+}
+
+/** The RFC 6962 audit path of the leaf at `position`, one of several that a multiproof opens together. */
+export function pathFromMultiproof(
+  size: number,
+  indices: readonly number[],
+  leaves: Uint8Array,
+  proof: Uint8Array,
+  position: number,
+): Uint8Array {
+  const path: Uint8Array[] = [];
+  rootFromMultiproof(size, indices, leaves, proof, (left, leftAt, right, rightAt, out, to, level, index) => {
+    const own = Math.floor(position / 2 ** level);
+    if (Math.floor(own / 2) === index)
+      path.push(own % 2 === 1 ? left.slice(leftAt, leftAt + 32) : right.slice(rightAt, rightAt + 32));
+    knownNodeInto(left, leftAt, right, rightAt, out, to);
+  });
+  return concat(...path);
 }
 
 function checkIndices(size: number, indices: readonly number[]): void {
