@@ -112,9 +112,10 @@ export function loadWorkload(source: string, settings: readonly string[] = []): 
   if (!known)
     throw new TypeError(`workload ${source}: expected a JSON file or one of ${builtIn().join(', ')}`);
   const given = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
-  for (const setting of settings) set(given, setting);
   const server = { ...DEFAULTS.server, ...(given['server'] as object | undefined) };
-  const all = { online: given['mailboxes'] ?? DEFAULTS.mailboxes, ...DEFAULTS, ...given, server };
+  const all: Record<string, unknown> = { ...DEFAULTS, ...given, server };
+  for (const setting of settings) set(all, setting);
+  all['online'] ??= all['mailboxes'];
   const result = v.safeParse(Schema, all);
   if (result.success) return checked(result.output);
   const [issue] = result.issues;
