@@ -1,58 +1,56 @@
 /** What one verified delivery leaves behind, so that a whole claim can be made of any of its leaves. */
-
-import type { Checkpoint } from '../protocol/index.js';
 import {
   type ChainState,
+  concat,
+  type Deliver,
   type EpochLeaf,
   encodeClaim,
   encodeEpochLeaf,
-  FormatError,
   HASH_BYTES,
   LINK_ENTRY_BYTES,
   linkParts,
   linkPreimage,
-  nodeHash,
   PAGE_ENTRIES,
+  rootFromMultiproof,
   stillPreimage,
 } from '../protocol/index.js';
+import type { LogStep } from './log-state.js';
 
 /** Shared by all mailboxes of a frame. */
 export interface Evidence {
+  readonly deliver: Deliver;
   readonly attestation: Uint8Array;
-  readonly signature: Uint8Array;
-  readonly actorPath: Uint8Array;
   readonly epochLeaf: EpochLeaf;
-  readonly logIndex: number;
-  readonly logPath: () => Uint8Array;
-  readonly checkpoint: Checkpoint;
-  /** The outbox's output: its size, and of our leaves the positions, hashes and multiproof. */
-  readonly leaves: number;
+  readonly step: LogStep;
+  /** Of our leaves in the outbox's output. */
   readonly positions: readonly number[];
   readonly hashes: Uint8Array;
-  readonly multiproof: Uint8Array;
 }
 
 /** The claim, in its binary form, that opens `preimage` as leaf number `which` of the frame's own leaves. */
 function claimLeaf(evidence: Evidence, which: number, preimage: Uint8Array): Uint8Array {
-  const { leaves, positions, hashes, multiproof } = evidence;
+  const { attestation, deliver, hashes, positions, step } = evidence;
+  const { epoch, multiproof, proof } = deliver;
+  const leafIndex = positions[which]!;
+  const path: Uint8Array[] = [];
+  rootFromMultiproof(epoch.leaves, positions, hashes, multiproof, leafIndex, path);
   return encodeClaim({
     leaf: preimage,
     output: 0,
-    leafIndex: positions[which]!,
-    outputPath: pathFromMultiproof(leaves, positions, hashes, multiproof, positions[which]!),
-    attestation: evidence.attestation,
-    signature: evidence.signature,
-    actorPath: evidence.actorPath,
+    leafIndex,
+    outputPath: concat(...path),
+    attestation,
+    signature: epoch.signature,
+    actorPath: epoch.actorPath,
     epochLeaf: encodeEpochLeaf(evidence.epochLeaf),
-    logIndex: evidence.logIndex,
-    logPath: evidence.logPath(),
-    checkpoint: evidence.checkpoint,
+    logIndex: proof.logIndex,
+    logPath: step.path(),
+    checkpoint: step.log.checkpoint,
   });
 }
 
-/** A mailbox's link as it was verified. */
-export interface LinkEvidence {
-  readonly evidence: Evidence;
+/** A mailbox's link. */
+export interface LinkRows {
   readonly mailbox: Uint8Array;
   readonly before: ChainState;
   /** Entries, 38 bytes each. */
@@ -61,21 +59,36 @@ export interface LinkEvidence {
   readonly firstLeaf: number;
 }
 
-/** Claims the part of a link that holds entry `x`. */
-export function claimEntry(link: LinkEvidence, x: number): Uint8Array {
-  const { evidence, mailbox, before, rows, firstLeaf } = link;
-  const part = Math.floor(x / PAGE_ENTRIES);
+/** The preimage of part number `part`, when the hashes of those before it are known. */
+export function partPreimage(
+  { mailbox, before, rows, firstLeaf }: LinkRows,
+  epoch: number,
+  part: number,
+  hashes: Uint8Array,
+): Uint8Array {
   const from = part * PAGE_ENTRIES;
-  const head = part === 0 ? before.head : leafHash(evidence.hashes, firstLeaf + part - 1);
-  const chain = { lastEpoch: before.lastEpoch, total: before.total + from, head };
-  const preimage = linkPreimage(
+  const headAt = (firstLeaf + part) * HASH_BYTES;
+  const head = part === 0 ? before.head : hashes.subarray(headAt - HASH_BYTES, headAt);
+  return linkPreimage(
     mailbox,
-    evidence.epochLeaf.epoch,
+    epoch,
     part,
     linkParts(rows.length / LINK_ENTRY_BYTES),
-    chain,
+    { lastEpoch: before.lastEpoch, total: before.total + from, head },
     rows.subarray(from * LINK_ENTRY_BYTES, (from + PAGE_ENTRIES) * LINK_ENTRY_BYTES),
   );
+}
+
+/** A link as it was verified. */
+export interface LinkEvidence extends LinkRows {
+  readonly evidence: Evidence;
+}
+
+/** Claims the part of a link that holds entry `x`. */
+export function claimEntry(link: LinkEvidence, x: number): Uint8Array {
+  const { evidence, firstLeaf } = link;
+  const part = Math.floor(x / PAGE_ENTRIES);
+  const preimage = partPreimage(link, evidence.epochLeaf.epoch, part, evidence.hashes);
   return claimLeaf(evidence, firstLeaf + part, preimage);
 }
 
@@ -87,47 +100,4 @@ export function claimStill(
   trimmedThrough: number,
 ): Uint8Array {
   return claimLeaf(evidence, which, stillPreimage(mailbox, evidence.epochLeaf.epoch, chain, trimmedThrough));
-}
-
-function leafHash(hashes: Uint8Array, i: number): Uint8Array {
-  return hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES);
-}
-
-/**
- * The RFC 6962 audit path of one of several leaves that a multiproof opens together: level by level,
- * a sibling is either a node that the other leaves give or a hash of the proof.
- */
-export function pathFromMultiproof(
-  size: number,
-  positions: readonly number[],
-  hashes: Uint8Array,
-  proof: Uint8Array,
-  position: number,
-): Uint8Array {
-  let nodes = new Map(positions.map((at, i) => [at, leafHash(hashes, i)]));
-  let own = position;
-  let used = 0;
-  const path: Uint8Array[] = [];
-  for (let n = size; n > 1; n = (n + 1) >> 1) {
-    const above = new Map<number, Uint8Array>();
-    for (const [at, hash] of nodes) {
-      if (above.has(at >> 1)) continue;
-      const sibling = at ^ 1;
-      let other = nodes.get(sibling);
-      if (!other && sibling < n) {
-        if (used + HASH_BYTES > proof.length) throw new FormatError('Merkle proof too short');
-        other = proof.subarray(used, used + HASH_BYTES);
-        used += HASH_BYTES;
-      }
-      if (other && at >> 1 === own >> 1) path.push(at === own ? other : hash);
-      above.set(at >> 1, !other ? hash : at % 2 === 0 ? nodeHash(hash, other) : nodeHash(other, hash));
-    }
-    nodes = above;
-    own >>= 1;
-  }
-  const out = new Uint8Array(path.length * HASH_BYTES);
-  path.forEach((hash, i) => {
-    out.set(hash, i * HASH_BYTES);
-  });
-  return out;
 }

@@ -6,7 +6,7 @@
  *   entries → message hashes → link parts → the outbox's output → its attestation → the epoch leaf →
  *   the log → the checkpoint
  */
-import type { Verifier } from '#crypto';
+import { sha256Into, type Verifier } from '#crypto';
 import {
   actorLeafHash,
   actorPosition,
@@ -25,7 +25,6 @@ import {
   equalBytes,
   HASH_BYTES,
   LINK_ENTRY_BYTES,
-  link,
   linkParts,
   MAILBOX_KIND,
   putU16,
@@ -35,8 +34,8 @@ import {
   rootFromPath,
   stillHash,
 } from '../protocol/index.js';
-import type { Evidence, LinkEvidence } from './evidence.js';
-import { followCheckpoint, type LogState, placeLeaf } from './log-state.js';
+import { type Evidence, type LinkEvidence, partPreimage } from './evidence.js';
+import { followCheckpoint, type LogState, type LogStep, placeLeaf } from './log-state.js';
 import { receivedHashInto } from './received-hash.js';
 import { Mismatch, overFrame, type VerificationStep } from './verification-error.js';
 import type { World } from './world.js';
@@ -92,6 +91,9 @@ export interface VerifiedDelivery {
   readonly obligations: readonly Obligation[];
 }
 
+type DeliveredStill = Extract<DeliveredMailbox, { kind: typeof MAILBOX_KIND.still }>;
+type DeliveredLink = Exclude<DeliveredMailbox, DeliveredStill>;
+
 export type StateOfSlot = (slot: number) => MailboxState | undefined;
 
 /** Throws `VerificationError`. `outbox`: which one the socket leads to. */
@@ -114,16 +116,19 @@ export function verifyCheckpoint(
   return overFrame(frame, () => followCheckpoint(world, log, decodeCheckpoint(frame)));
 }
 
-/** One delivery on its way up. */
-class Verification {
-  private readonly positions: number[] = [];
-  private readonly hashes: Uint8Array;
-  private leaf = 0;
+/** One delivery on its way up: in the end, the evidence for all its mailboxes. */
+class Verification implements Evidence {
+  readonly positions: number[] = [];
+  readonly hashes: Uint8Array;
+  attestation!: Uint8Array;
+  epochLeaf!: EpochLeaf;
+  step!: LogStep;
+  private lastMailbox: Uint8Array | null = null;
 
   constructor(
     private readonly world: World,
     private readonly outbox: number,
-    private readonly deliver: Deliver,
+    readonly deliver: Deliver,
   ) {
     const leaves = deliver.mailboxes.reduce((sum, mailbox) => sum + leavesOf(mailbox), 0);
     this.hashes = new Uint8Array(leaves * HASH_BYTES);
@@ -134,89 +139,54 @@ class Verification {
     const { epoch } = deliver;
     if (!equalBytes(epoch.manifestHash, world.manifestHash)) throw new Mismatch('epoch', 'other manifest');
     if (!equalBytes(epoch.placementRoot, world.placementRoot)) throw new Mismatch('epoch', 'other placement');
-    const opened = deliver.mailboxes.map((mailbox) => this.openMailbox(mailbox, stateOf));
-    const attestation = this.attestation(epoch);
-    const epochLeaf = this.epochLeaf(epoch, attestation);
-    const step = placeLeaf(world, log, epochLeaf, deliver.proof);
-    const evidence: Evidence = {
-      attestation,
-      signature: epoch.signature,
-      actorPath: epoch.actorPath,
-      epochLeaf,
-      logIndex: deliver.proof.logIndex,
-      logPath: step.path,
-      checkpoint: step.log.checkpoint,
-      leaves: epoch.leaves,
-      positions: this.positions,
-      hashes: this.hashes,
-      multiproof: deliver.multiproof,
-    };
+    const mailboxes = deliver.mailboxes.map((mailbox) => this.openMailbox(mailbox, stateOf));
+    this.attestation = this.attest(epoch);
+    this.epochLeaf = this.leafOf(epoch);
+    this.step = placeLeaf(world, log, this.epochLeaf, deliver.proof);
     const key = world.keys.get(ROLE.outbox, this.outbox);
     const obligations: Obligation[] = [
-      { key, bytes: attestation, signature: epoch.signature, step: 'signature' },
+      { key, bytes: this.attestation, signature: epoch.signature, step: 'signature' },
     ];
-    if (step.obligation) obligations.push(step.obligation);
-    return {
-      log: step.log,
-      epoch: epoch.epoch,
-      mailboxes: opened.map((open) => open(evidence)),
-      obligations,
-    };
+    if (this.step.obligation) obligations.push(this.step.obligation);
+    return { log: this.step.log, epoch: epoch.epoch, mailboxes, obligations };
   }
 
-  private epochLeaf(epoch: EpochPart, attestation: Uint8Array): EpochLeaf {
-    const { world } = this;
+  private leafOf(epoch: EpochPart): EpochLeaf {
+    const { actors, manifest } = this.world;
     const actorsRoot = rootFromPath(
-      world.actors,
-      actorPosition(world.manifest, ROLE.outbox, this.outbox),
-      actorLeafHash(attestationHash(attestation), epoch.signature),
+      actors,
+      actorPosition(manifest, ROLE.outbox, this.outbox),
+      actorLeafHash(attestationHash(this.attestation), epoch.signature),
       epoch.actorPath,
     );
-    return {
-      epoch: epoch.epoch,
-      previousEpoch: epoch.previousEpoch,
-      base: epoch.base,
-      manifestHash: epoch.manifestHash,
-      placementRoot: epoch.placementRoot,
-      actors: world.actors,
-      actorsRoot,
-    };
+    return { ...epoch, actors, actorsRoot };
   }
 
   /** The bytes that the outbox must have signed. */
-  private attestation(epoch: EpochPart): Uint8Array {
-    const root = rootFromMultiproof(epoch.leaves, this.positions, this.hashes, this.deliver.multiproof);
+  private attest(epoch: EpochPart): Uint8Array {
+    const { entries, leaves } = epoch;
+    const root = rootFromMultiproof(leaves, this.positions, this.hashes, this.deliver.multiproof);
     return encodeAttestation({
+      ...epoch,
       serverId: this.world.serverId,
       role: ROLE.outbox,
       actor: this.outbox,
-      epoch: epoch.epoch,
-      base: epoch.base,
-      manifestHash: epoch.manifestHash,
-      placementRoot: epoch.placementRoot,
-      inputs: epoch.inputs,
-      outputs: [{ entries: epoch.entries, leaves: epoch.leaves, root }],
+      outputs: [{ entries, leaves, root }],
     });
   }
 
-  private openMailbox(
-    delivered: DeliveredMailbox,
-    stateOf: StateOfSlot,
-  ): (evidence: Evidence) => VerifiedLink | VerifiedStill {
+  private openMailbox(delivered: DeliveredMailbox, stateOf: StateOfSlot): VerifiedLink | VerifiedStill {
     const state = stateOf(delivered.slot);
     if (!state) throw new Mismatch('slot', `slot ${delivered.slot} is not open`);
     const { epoch } = this.deliver.epoch;
     if (epoch <= state.asOf) throw new Mismatch('chain', `epoch ${epoch} again, as of ${state.asOf}`);
     this.checkOrder(state.mailbox);
-    const leaf = this.leaf;
+    const leaf = this.positions.length;
     for (let i = 0; i < leavesOf(delivered); i++) this.positions.push(delivered.position + i);
-    this.leaf += leavesOf(delivered);
     return delivered.kind === MAILBOX_KIND.still
-      ? this.openStill(delivered.slot, delivered.trimmedThrough, state, leaf)
-      : this.openLink(delivered.slot, delivered.entries, state, leaf);
+      ? this.openStill(delivered, state, leaf)
+      : this.openLink(delivered, state, leaf);
   }
-
-  private lastMailbox: Uint8Array | null = null;
 
   /** An output's leaves are sorted by mailbox, one link or still each. */
   private checkOrder(mailbox: Uint8Array): void {
@@ -226,58 +196,38 @@ class Verification {
   }
 
   private openStill(
-    slot: number,
-    trimmedThrough: number,
+    { kind, slot, trimmedThrough }: DeliveredStill,
     state: MailboxState,
     leaf: number,
-  ): (evidence: Evidence) => VerifiedStill {
+  ): VerifiedStill {
     const { epoch } = this.deliver.epoch;
+    const { mailbox } = state;
     if (trimmedThrough > state.acknowledged)
       throw new Mismatch('still', `trimmed through ${trimmedThrough}, ${state.acknowledged} is acknowledged`);
-    this.hashes.set(stillHash(state.mailbox, epoch, state.chain, trimmedThrough), leaf * HASH_BYTES);
-    const next = { ...state, asOf: epoch };
-    const { mailbox } = state;
-    return (evidence) => ({
-      kind: MAILBOX_KIND.still,
-      slot,
-      next,
-      evidence,
-      mailbox,
-      trimmedThrough,
-      leaf,
-    });
+    this.hashes.set(stillHash(mailbox, epoch, state.chain, trimmedThrough), leaf * HASH_BYTES);
+    return { kind, slot, next: { ...state, asOf: epoch }, evidence: this, mailbox, trimmedThrough, leaf };
   }
 
   private openLink(
-    slot: number,
-    entries: readonly DeliveredEntry[],
+    { kind, slot, entries }: DeliveredLink,
     state: MailboxState,
-    leaf: number,
-  ): (evidence: Evidence) => VerifiedLink {
+    firstLeaf: number,
+  ): VerifiedLink {
     const { epoch } = this.deliver.epoch;
-    const { chain, mailbox } = state;
+    const { chain: before, mailbox } = state;
     const rows = new Uint8Array(entries.length * LINK_ENTRY_BYTES);
     const ownCounter = this.rows(entries, state, rows);
-    link(mailbox, 0, epoch, chain, rows, rowOffset, entries.length, this.hashes, leaf * HASH_BYTES);
-    const last = (leaf + linkParts(entries.length)) * HASH_BYTES;
-    const head = this.hashes.slice(last - HASH_BYTES, last);
-    const next: MailboxState = {
-      ...state,
-      chain: { lastEpoch: epoch, total: chain.total + entries.length, head },
-      asOf: epoch,
-      ownCounter,
-    };
-    return (evidence) => ({
-      kind: MAILBOX_KIND.link,
-      slot,
-      next,
-      entries,
-      evidence,
-      mailbox,
-      before: chain,
-      rows,
-      firstLeaf: leaf,
-    });
+    let at = firstLeaf * HASH_BYTES;
+    for (let part = 0; part < linkParts(entries.length); part++, at += HASH_BYTES)
+      sha256Into(
+        partPreimage({ mailbox, before, rows, firstLeaf }, epoch, part, this.hashes),
+        this.hashes,
+        at,
+      );
+    const head = this.hashes.slice(at - HASH_BYTES, at);
+    const chain = { lastEpoch: epoch, total: before.total + entries.length, head };
+    const next: MailboxState = { ...state, chain, asOf: epoch, ownCounter };
+    return { kind, slot, next, entries, evidence: this, mailbox, before, rows, firstLeaf };
   }
 
   /** Fills in inbox, index and message hash of every entry. Returns the owner's last counter. */
@@ -314,10 +264,6 @@ function checkOwn(own: OwnMessages, last: number, counter: number, rows: Uint8Ar
     throw new Mismatch('own-message', `counter ${counter} follows ${last}`);
   if (!own.matches(counter, rows, hashAt))
     throw new Mismatch('own-message', `counter ${counter} is not the message that was sent`);
-}
-
-function rowOffset(i: number): number {
-  return i * LINK_ENTRY_BYTES;
 }
 
 function leavesOf(mailbox: DeliveredMailbox): number {

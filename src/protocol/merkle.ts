@@ -56,13 +56,15 @@ export function buildTree(leaves: Uint8Array, size = leaves.length / HASH_BYTES)
   return { size, levels };
 }
 
-export function treeRoot(tree: Tree): Uint8Array {
-  return tree.size === 0 ? EMPTY_ROOT : tree.levels[tree.levels.length - 1]!;
-}
-
 /** The root over packed leaf hashes. */
 export function merkleRoot(leaves: Uint8Array, size = leaves.length / HASH_BYTES): Uint8Array {
-  return treeRoot(buildTree(leaves, size));
+  if (size === 0) return EMPTY_ROOT;
+  const nodes = leaves.slice(0, size * HASH_BYTES);
+  for (let n = size; n > 1; n = Math.ceil(n / 2)) {
+    for (let i = 0; i + 1 < n; i += 2) nodeInto(nodes, i * 32, nodes, (i + 1) * 32, nodes, i * 16);
+    if (n % 2 === 1) nodes.copyWithin(n * 16 - 16, (n - 1) * 32, n * 32);
+  }
+  return nodes.subarray(0, HASH_BYTES);
 }
 
 /**
@@ -89,72 +91,58 @@ export function multiproof(tree: Tree, indices: readonly number[]): Uint8Array {
 /**
  * The root that `leaves` (packed, at `indices`, strictly rising) and a proof of `multiproof` give in a
  * tree of `size` leaves. Throws `FormatError` when the proof is too short or too long, or when
- * an index is out of range. Whether the root is the right one is for the caller to compare.
+ * an index is out of range. Whether the root is the right one is for the caller to compare. The siblings of the
+ * leaf at index `own`, from the leaf up, are added to `path`: they are its audit path.
  */
 export function rootFromMultiproof(
   size: number,
   indices: readonly number[],
   leaves: Uint8Array,
   proof: Uint8Array,
+  own = -1,
+  path: Uint8Array[] = [],
 ): Uint8Array {
-  checkIndices(size, indices);
-  if (leaves.length !== indices.length * HASH_BYTES) throw new FormatError('Merkle proof leaves miscounted');
-  let known = [...indices];
-  let hashes = Uint8Array.from(leaves);
+  const known = [...indices];
+  if (known.length === 0 || !known.every((index, i) => index > (known[i - 1] ?? -1) && index < size))
+    throw new FormatError('Merkle proof: an index is out of order or range');
+  if (leaves.length !== known.length * 32) throw new FormatError('Merkle proof: leaves miscounted');
+  // Nodes of the level above overwrite those that they are made of.
+  const hashes = Uint8Array.from(leaves);
   let used = 0;
   // No 32-bit operators: a signed leaf count goes to 2^32 − 1, where (n + 1) >> 1 is 0 and would end the
-  // loop at once with the leaf itself as the root.
-  for (let n = size; n > 1; n = Math.ceil(n / 2)) {
-    const above: number[] = [];
-    const next = new Uint8Array(known.length * 32);
-    for (let i = 0; i < known.length; i++) {
+  // loop at once with the leaf itself as the root. Log sizes may pass 2^32.
+  for (let n = size; n > 1; n = Math.ceil(n / 2), own = Math.floor(own / 2)) {
+    let above = 0;
+    for (let i = 0; i < known.length; i++, above++) {
       const index = known[i]!;
-      const at = above.length * 32;
-      const sibling = index % 2 === 0 ? index + 1 : index - 1;
-      above.push(Math.floor(index / 2));
-      if (known[i + 1] === sibling) {
-        nodeInto(hashes, i * 32, hashes, (i + 1) * 32, next, at);
-        i++;
-      } else if (sibling >= n) {
-        next.set(hashes.subarray(i * 32, i * 32 + 32), at);
-      } else {
-        if (used + 32 > proof.length) throw new FormatError('Merkle proof too short');
-        if (index % 2 === 0) nodeInto(hashes, i * 32, proof, used, next, at);
-        else nodeInto(proof, used, hashes, i * 32, next, at);
-        used += 32;
+      const at = i * 32;
+      const isRight = index % 2 === 1;
+      const sibling = isRight ? index - 1 : index + 1;
+      const isKnown = known[i + 1] === sibling;
+      known[above] = Math.floor(index / 2);
+      if (sibling >= n) {
+        hashes.copyWithin(above * 32, at, at + 32);
+        continue;
       }
+      const other = isKnown ? hashes : proof;
+      const otherAt = isKnown ? at + 32 : used;
+      if (isKnown) i++;
+      else used += 32;
+      if (used > proof.length) throw new FormatError('Merkle proof too short');
+      if (index === own) path.push(other.slice(otherAt, otherAt + 32));
+      if (isKnown && sibling === own) path.push(hashes.slice(at, at + 32));
+      if (isRight) nodeInto(other, otherAt, hashes, at, hashes, above * 32);
+      else nodeInto(hashes, at, other, otherAt, hashes, above * 32);
     }
-    known = above;
-    hashes = next;
+    known.length = above;
   }
   if (used !== proof.length) throw new FormatError('Merkle proof too long');
   return hashes.subarray(0, 32);
 }
 
-function checkIndices(size: number, indices: readonly number[]): void {
-  if (indices.length === 0) throw new FormatError('Merkle proof opens nothing');
-  for (let i = 0; i < indices.length; i++) {
-    const floor = i === 0 ? -1 : indices[i - 1]!;
-    if (indices[i]! <= floor || indices[i]! >= size)
-      throw new FormatError('Merkle proof index out of order or range');
-  }
-}
-
-/** The root that one leaf and its RFC 6962 §2.1.1 audit path give. Log sizes may pass 2^32. */
+/** The root that one leaf and its RFC 6962 §2.1.1 audit path give. */
 export function rootFromPath(size: number, index: number, leaf: Uint8Array, path: Uint8Array): Uint8Array {
-  if (!(index >= 0 && index < size)) throw new FormatError('Merkle path index out of range');
-  const hash = Uint8Array.from(leaf);
-  let used = 0;
-  for (let n = size, i = index; n > 1; n = Math.ceil(n / 2), i = Math.floor(i / 2)) {
-    const left = i % 2 === 1;
-    if (!left && i + 1 >= n) continue;
-    if (used + 32 > path.length) throw new FormatError('Merkle path too short');
-    if (left) nodeInto(path, used, hash, 0, hash, 0);
-    else nodeInto(hash, 0, path, used, hash, 0);
-    used += 32;
-  }
-  if (used !== path.length) throw new FormatError('Merkle path too long');
-  return hash;
+  return rootFromMultiproof(size, [index], leaf, path);
 }
 
 /** Reads a node of a growing log: the complete subtree of 2^level leaves that starts at index × 2^level. */
