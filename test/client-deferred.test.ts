@@ -50,11 +50,10 @@ class Rig {
       save(changes);
     };
     const persister = new Persister(this.store, (error) => this.errors.push(error));
-    const own = { matches: () => true };
+    const own = { matches: () => true, receipt() {}, lose() {} };
     const hex = Buffer.from(bob.publicKey).toString('hex');
     const mailbox = new Mailbox(bob.publicKey, hex, undefined, own, persister, {
       show: (messages) => this.show(messages),
-      receipt: () => {},
       acknowledge: (epoch) => this.told.push(`acknowledge ${epoch}`),
       stood: () => {},
       gap: () => {},

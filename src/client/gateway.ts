@@ -10,7 +10,7 @@ import type { Retry } from './connection.js';
 import { fetchOutboxUrl } from './directory.js';
 import { Emitter } from './events.js';
 import { toError } from './find-server.js';
-import { FrontSession, type SessionHost } from './front-session.js';
+import { FrontSession } from './front-session.js';
 import type { GatewayEvents, State, StateChange } from './gateway-events.js';
 import { type Answer, Outgoing } from './in-flight.js';
 import type { Resumed, Standing } from './mailbox.js';
@@ -21,6 +21,7 @@ import type { Settings } from './options.js';
 import { OutboxSession } from './outbox-session.js';
 import { makeBundle, type SendOptions } from './outgoing-bundle.js';
 import { Persister } from './persister.js';
+import type { SessionHost } from './session.js';
 import { verifiedSignatures } from './signature-cache.js';
 import type { Stand, Waiting } from './stands.js';
 import type { Saved, Store } from './store.js';
@@ -57,8 +58,6 @@ export class Gateway {
   private readonly members: readonly Member[];
   private readonly fronts: readonly FrontSession[];
   private readonly outboxes: readonly OutboxSession[];
-  private readonly frontOf = new Map<Member, FrontSession>();
-  private readonly outboxOf = new Map<Member, OutboxSession>();
   /** Aborts requests under way. */
   private readonly ending = new AbortController();
   private ended: CountersignError | null = null;
@@ -95,13 +94,12 @@ export class Gateway {
       this.onMessages !== null,
       this.persister,
       {
-        submit: (frames) => this.frontOf.get(member)!.submit(frames),
+        submit: (frames) => member.front!.submit(frames),
         receipt: (receipt) => this.events.emit('receipt', { mailbox: index, receipt }),
         conflict: (counter, error) =>
           this.events.emit('counter-conflict', { mailbox: index, counter, error }),
-        show: (messages) =>
-          this.onMessages!(index, messages, (weight) => this.outboxOf.get(member)!.taken(weight)),
-        acknowledge: (epoch) => this.outboxOf.get(member)!.acknowledge(member, epoch),
+        show: (messages) => this.onMessages!(index, messages, (weight) => member.session!.taken(weight)),
+        acknowledge: (epoch) => member.session!.acknowledge(member, epoch),
         stood: (standing) => this.stood(member, standing),
         gap: (from, to) => this.events.emit('gap', { mailbox: index, from, to }),
       },
@@ -123,7 +121,7 @@ export class Gateway {
         },
       },
     );
-    for (const member of members) this.frontOf.set(member, front);
+    for (const member of members) member.front = front;
     return front;
   }
 
@@ -146,7 +144,7 @@ export class Gateway {
         unread: () => unread(members, bufferBytes),
       },
     );
-    for (const member of members) this.outboxOf.set(member, session);
+    for (const member of members) member.session = session;
     return session;
   }
 
@@ -192,8 +190,7 @@ export class Gateway {
     }
     for (const member of members) {
       const isOpen =
-        this.frontOf.get(member)!.connection.isOpen &&
-        (!this.onMessages || this.outboxOf.get(member)!.connection.isOpen);
+        member.front!.connection.isOpen && (!this.onMessages || member.session!.connection.isOpen);
       if (isOpen && !member.problem) this.change(member, { state: 'connected' });
     }
     if (this.members.every((member) => member.state !== 'connecting')) this.opening?.resolve();
@@ -352,16 +349,16 @@ export class Gateway {
       if (member.problem ?? this.ended) throw member.problem ?? this.ended;
       const known = member.mailbox.state?.asOf ?? 0;
       const waiting: Waiting = { known, resolve, reject };
-      if (member.stands.add(waiting)) this.outboxOf.get(member)!.askStill(member);
+      if (member.stands.add(waiting)) member.session!.askStill(member);
       return () => {
-        if (member.stands.remove(waiting)) this.outboxOf.get(member)!.stood(member);
+        if (member.stands.remove(waiting)) member.session!.stood(member);
       };
     });
   }
 
   private stood(member: Member, standing: Standing): void {
     if (!member.stands.answer(standing)) return;
-    const outbox = this.outboxOf.get(member)!;
+    const outbox = member.session!;
     if (member.stands.someWait) outbox.askStill(member);
     else outbox.stood(member);
   }

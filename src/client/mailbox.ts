@@ -32,7 +32,6 @@ export type Resumed =
 export interface MailboxHost {
   /** Messages are durable here: hand them on. `done` releases their weight. */
   show(messages: readonly Message[]): void;
-  receipt(counter: number, receipt: Receipt): void;
   /** This epoch's acknowledgment is durable: tell the server. */
   acknowledge(epoch: number): void;
   /** A still, or a link that serves as one, is durable. */
@@ -47,6 +46,13 @@ export interface Standing {
   readonly lastEpoch: number;
   readonly total: number;
   readonly still: VerifiedStill | null;
+}
+
+/** The owner's sender: what is under way, and what becomes of it. */
+export interface MailboxSender extends OwnMessages {
+  receipt(counter: number, receipt: Receipt): void;
+  /** The chain through this epoch does not come any more. */
+  lose(through: number): void;
 }
 
 /** A place in the chain, and the counter of the owner's last message up to it; −1 = not known. */
@@ -102,7 +108,7 @@ export class Mailbox implements Participant {
     readonly id: Uint8Array,
     readonly hex: string,
     saved: SavedMailbox | undefined,
-    private readonly own: OwnMessages,
+    private readonly sender: MailboxSender,
     private readonly persister: Persister,
     private readonly host: MailboxHost,
   ) {
@@ -132,7 +138,10 @@ export class Mailbox implements Participant {
     const to = chain.lastEpoch;
     const start = this.startAt(chain);
     this.resumed = to > from ? { complete: false, from, to } : { complete: true, from };
-    if (to > from) this.host.gap(from, to);
+    if (to > from) {
+      this.sender.lose(to);
+      this.host.gap(from, to);
+    }
     const { lastEpoch } = this.durable.chain;
     this.state = {
       mailbox: this.id,
@@ -140,7 +149,7 @@ export class Mailbox implements Participant {
       asOf: start.chain.lastEpoch,
       ownCounter: start.ownCounter,
       acknowledged: Math.max(lastEpoch, chain.lastEpoch),
-      own: this.own,
+      own: this.sender,
     };
     // Acknowledged while the session was being opened.
     if (lastEpoch > start.chain.lastEpoch) this.host.acknowledge(lastEpoch);
@@ -243,7 +252,7 @@ export class Mailbox implements Participant {
     const { entries } = link;
     for (let row = 0; row < entries.length; row++) {
       const { counter } = entries[row]!;
-      if (isOwn(link, row)) this.host.receipt(counter, new Receipt(link, row, counter));
+      if (isOwn(link, row)) this.sender.receipt(counter, new Receipt(link, row, counter));
     }
   }
 
