@@ -6,6 +6,7 @@ import * as bundle from '../src/protocol/bundle.js';
 import { Writer } from '../src/protocol/bytes.js';
 import * as claims from '../src/protocol/claim.js';
 import * as delivery from '../src/protocol/delivery.js';
+import { putDeliverHead, putReceivedEntry, putSentEntry } from '../src/protocol/delivery-fields.js';
 import * as frames from '../src/protocol/frames.js';
 import { frameFromJson, frameToJson } from '../src/protocol/json.js';
 import * as manifest from '../src/protocol/manifest.js';
@@ -157,7 +158,7 @@ function fastReceived(inbox: number, index: number, message: twin.Message, posit
   const out = new Writer(1);
   const shifted = twin.join(Buffer.alloc(2), message.sender);
   const tree = RecipientTree.of(cursor);
-  delivery.putReceivedEntry(out, inbox, index, shifted, 2, Number(message.counter), cursor, tree, position);
+  putReceivedEntry(out, inbox, index, shifted, 2, Number(message.counter), cursor, tree, position);
   return out.done();
 }
 
@@ -170,7 +171,7 @@ deliveries('sent and received entries', () => {
       const messageHash = twin.messageHash(named('server'), message);
       const out = new Writer(1);
       const shifted = twin.join(Buffer.alloc(5), messageHash);
-      delivery.putSentEntry(out, inbox, index, Number(message.counter), shifted, 5);
+      putSentEntry(out, inbox, index, Number(message.counter), shifted, 5);
       same(out.done(), twin.sentEntry(inbox, index, message.counter, messageHash));
     }),
     runOptions(100),
@@ -258,7 +259,7 @@ const mailbox = fc.oneof(
 /** A decoded frame back into bytes, by the table. */
 function encodeDeliver(frame: delivery.Deliver): Uint8Array {
   const out = new Writer(1);
-  delivery.putDeliverHead(out, frame.proof, frame.epoch);
+  putDeliverHead(out, frame.proof, frame.epoch);
   out.u16(frame.mailboxes.length);
   for (const one of frame.mailboxes) {
     out.u16(one.slot).u32(one.position).u8(one.kind);
@@ -295,7 +296,7 @@ deliveries('random deliver frames', () => {
       (log, part, boxes, proof, changes) => {
         const head = twin.join(twin.u8(0x84), log.bytes, epochPartBytes(part));
         const out = new Writer(1);
-        delivery.putDeliverHead(out, log.fast, {
+        putDeliverHead(out, log.fast, {
           ...part,
           epoch: Number(part.epoch),
           previousEpoch: Number(part.previousEpoch),

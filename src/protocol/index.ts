@@ -6,6 +6,7 @@ export * from './bytes.js';
 export * from './chain.js';
 export * from './claim.js';
 export * from './delivery.js';
+export { putDeliverHead, putReceivedEntry, putSentEntry } from './delivery-fields.js';
 export * from './errors.js';
 export * from './frames.js';
 export * from './json.js';
