@@ -4,7 +4,7 @@
  */
 import type { Identity } from '#crypto';
 import type { Checkpoint, Manifest } from '../protocol/index.js';
-import { CountersignError, ZERO_HASH } from '../protocol/index.js';
+import { CountersignError } from '../protocol/index.js';
 import { abortable, abortedError, onAbort } from './abortable.js';
 import type { Retry } from './connection.js';
 import { fetchOutboxUrl } from './directory.js';
@@ -13,6 +13,7 @@ import { toError } from './find-server.js';
 import { FrontSession } from './front-session.js';
 import type { GatewayEvents, State, StateChange } from './gateway-events.js';
 import { type Answer, Outgoing } from './in-flight.js';
+import { EMPTY_LOG } from './log-state.js';
 import type { Resumed, Standing } from './mailbox.js';
 import { chunks, finalState, isAboutMailbox, type Member } from './member.js';
 import { makeMember } from './member-making.js';
@@ -24,7 +25,7 @@ import { Persister } from './persister.js';
 import type { SessionHost } from './session.js';
 import { verifiedSignatures } from './signature-cache.js';
 import type { Stand, Waiting } from './stands.js';
-import type { Saved, Store } from './store.js';
+import { type Saved, type Store, storeError } from './store.js';
 import { afterTurn } from './turn.js';
 import type { World } from './world.js';
 
@@ -48,8 +49,6 @@ export interface StillOptions {
   /** Gives up waiting. */
   readonly signal?: AbortSignal;
 }
-
-const NO_CHECKPOINT: Checkpoint = { size: 0, root: ZERO_HASH, signature: new Uint8Array(64) };
 
 export class Gateway {
   /** @internal */
@@ -237,11 +236,7 @@ export class Gateway {
   }
 
   private storeFailed(error: unknown): void {
-    this.fail(
-      error instanceof CountersignError
-        ? error
-        : new CountersignError('store-unusable', `saving failed: ${String(error)}`, { cause: error }),
-    );
+    this.fail(storeError('saving', error));
   }
 
   /** Ends for good: what waits is told why, sockets are closed and stay closed. */
@@ -318,7 +313,7 @@ export class Gateway {
   get checkpoint(): Checkpoint {
     const known = this.outboxes.map((outbox) => outbox.proven);
     if (!this.onMessages) known.push(...[...this.ground.saved.logs.values()].map((log) => log.checkpoint));
-    return known.reduce((newest, each) => (each.size > newest.size ? each : newest), NO_CHECKPOINT);
+    return known.reduce((newest, each) => (each.size > newest.size ? each : newest), EMPTY_LOG.checkpoint);
   }
 
   /** Resolves with the receipt; rejects with a coded error. */
@@ -378,7 +373,7 @@ function knowsMore(one: OutboxSession, other: OutboxSession): boolean {
 
 /** What waits for something that stands behind messages which the application does not take is told so. */
 function unread(members: readonly Member[], bytes: number): void {
-  const text = `it comes behind ${bytes} bytes of messages that the application has not taken`;
+  const text = `it stands behind ${bytes} bytes that the application has not taken`;
   const error = new CountersignError('receipt-delayed', text);
   for (const { sender, stands } of members) {
     sender.delay(error);

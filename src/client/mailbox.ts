@@ -197,20 +197,13 @@ export class Mailbox implements Participant {
       told.total !== known.total ||
       !equalBytes(told.head, known.head)
     )
-      throw new VerificationError(
-        'resume',
-        `the server's chain at epoch ${told.lastEpoch} is not the one verified at epoch ${known.lastEpoch}`,
-        frame,
-      );
+      throw new VerificationError('resume', `epoch ${told.lastEpoch} is not as it was verified`, frame);
   }
 
   /** Everything committed was sent, the server says: then nothing that was shown before may be missing. */
   caughtUp(): void {
     if (this.state!.chain.lastEpoch < this.verified.lastEpoch)
-      throw new VerificationError(
-        'resume',
-        `verified through epoch ${this.verified.lastEpoch}, no longer there`,
-      );
+      throw new VerificationError('resume', `epoch ${this.verified.lastEpoch} is no longer there`);
   }
 
   // ---- what was verified
@@ -220,11 +213,7 @@ export class Mailbox implements Participant {
     const { verified } = this;
     if (next.chain.lastEpoch === verified.lastEpoch) this.mustBe(next.chain, verified, frame);
     if (next.chain.lastEpoch > verified.lastEpoch && before.lastEpoch < verified.lastEpoch)
-      throw new VerificationError(
-        'resume',
-        `the link of epoch ${verified.lastEpoch} is no longer there`,
-        frame,
-      );
+      throw new VerificationError('resume', `epoch ${verified.lastEpoch} is no longer there`, frame);
   }
 
   takeLink(link: VerifiedLink, live: boolean): number {

@@ -49,7 +49,7 @@ export function finalState({ code }: CountersignError): State {
 export function refusal(number: number): CountersignError {
   const code = errorCode(number) ?? 'session-refused';
   if (code === 'ack-unknown-epoch')
-    throw new VerificationError('resume', 'the server does not know what was verified and acknowledged');
+    throw new VerificationError('resume', 'the server does not know an epoch that it has proven');
   if (ERRORS[code].temporary) return new CountersignError('session-refused', `refused: ${code}`);
   return new CountersignError(code, 'the server does not open this mailbox');
 }

@@ -26,7 +26,7 @@ export function receivedHashInto(
   at: number,
 ): void {
   const { recipients, position, body, envelope } = entry;
-  if (position >= recipients) throw new Mismatch('entry', 'recipient position out of range');
+  if (position >= recipients) throw new Mismatch('entry', 'position out of range');
   if (!isBodyPart(body) || !isEnvelopePart(envelope)) throw new Mismatch('entry', 'part tag expected');
   putLeaf(entry, mailbox);
   hasher.sender(entry.sender, 0);
@@ -47,7 +47,7 @@ function putLeaf({ blinder, envelope }: ReceivedEntry, mailbox: Uint8Array): voi
 }
 
 function onlyRecipient(entry: ReceivedEntry): Uint8Array {
-  if (entry.siblings.length !== 0) throw new Mismatch('entry', 'a single recipient has no siblings');
+  if (entry.siblings.length !== 0) throw new Mismatch('entry', 'siblings miscounted');
   return leafContent;
 }
 
@@ -59,10 +59,10 @@ function severalRecipients(entry: ReceivedEntry, own: Uint8Array): Uint8Array {
   const others = Math.min(RECIPIENT_PAGE, recipients - from) - 1;
   const before = (position - from) * HASH_BYTES;
   const listed = others * HASH_BYTES;
-  if (siblings.length < listed) throw new Mismatch('entry', 'too few siblings');
+  if (siblings.length < listed) throw new Mismatch('entry', 'siblings miscounted');
   const leaves = concat(siblings.subarray(0, before), own, siblings.subarray(before, listed));
   if (recipients <= RECIPIENT_PAGE) {
-    if (siblings.length !== listed) throw new Mismatch('entry', 'too many siblings');
+    if (siblings.length !== listed) throw new Mismatch('entry', 'siblings miscounted');
     return leaves;
   }
   const pageHash = new Uint8Array(HASH_BYTES);

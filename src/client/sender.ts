@@ -88,7 +88,7 @@ export class Sender implements Participant, MailboxSender {
     } else if (this.waiting.length < this.options.maxQueued) {
       this.waiting.push(item);
     } else {
-      item.reject?.(new CountersignError('busy', `${this.waiting.length} messages are waiting already`));
+      item.reject?.(new CountersignError('busy', `${this.waiting.length} are waiting already`));
     }
   }
 

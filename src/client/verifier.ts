@@ -137,8 +137,9 @@ class Verification implements Evidence {
   run(log: LogState, stateOf: StateOfSlot): VerifiedDelivery {
     const { deliver, world } = this;
     const { epoch } = deliver;
-    if (!equalBytes(epoch.manifestHash, world.manifestHash)) throw new Mismatch('epoch', 'other manifest');
-    if (!equalBytes(epoch.placementRoot, world.placementRoot)) throw new Mismatch('epoch', 'other placement');
+    if (!equalBytes(epoch.manifestHash, world.manifestHash)) throw new Mismatch('epoch', 'another manifest');
+    if (!equalBytes(epoch.placementRoot, world.placementRoot))
+      throw new Mismatch('epoch', 'another placement');
     const mailboxes = deliver.mailboxes.map((mailbox) => this.openMailbox(mailbox, stateOf));
     this.attestation = this.attest(epoch);
     this.epochLeaf = this.leafOf(epoch);

@@ -55,8 +55,7 @@ export function getU64(bytes: Uint8Array, at: number): number {
 
 /** Whether `length` bytes of `a` from `aAt` equal those of `b` from `bAt`. Not constant time: nothing here is secret. */
 export function sameBytes(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number, length: number): boolean {
-  for (let i = 0; i < length; i++) if (a[aAt + i] !== b[bAt + i]) return false;
-  return true;
+  return compareBytes(a, aAt, b, bAt, length) === 0;
 }
 
 /** Whether two whole arrays hold the same bytes. */

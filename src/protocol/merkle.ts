@@ -103,9 +103,9 @@ export function rootFromMultiproof(
   path: Uint8Array[] = [],
 ): Uint8Array {
   const known = [...indices];
-  if (known.length === 0 || !known.every((index, i) => index > (known[i - 1] ?? -1) && index < size))
-    throw new FormatError('Merkle proof: an index is out of order or range');
-  if (leaves.length !== known.length * 32) throw new FormatError('Merkle proof: leaves miscounted');
+  const rise = known.every((index, i) => index > (known[i - 1] ?? -1) && index < size);
+  if (!rise || known.length === 0 || leaves.length !== known.length * 32)
+    throw new FormatError('Merkle proof: indices are out of order or range');
   // Nodes of the level above overwrite those that they are made of.
   const hashes = Uint8Array.from(leaves);
   let used = 0;
@@ -128,7 +128,7 @@ export function rootFromMultiproof(
       const otherAt = isKnown ? at + 32 : used;
       if (isKnown) i++;
       else used += 32;
-      if (used > proof.length) throw new FormatError('Merkle proof too short');
+      if (used > proof.length) throw new FormatError('Merkle proof has the wrong length');
       if (index === own) path.push(other.slice(otherAt, otherAt + 32));
       if (isKnown && sibling === own) path.push(hashes.slice(at, at + 32));
       if (isRight) nodeInto(other, otherAt, hashes, at, hashes, above * 32);
@@ -136,7 +136,7 @@ export function rootFromMultiproof(
     }
     known.length = above;
   }
-  if (used !== proof.length) throw new FormatError('Merkle proof too long');
+  if (used !== proof.length) throw new FormatError('Merkle proof has the wrong length');
   return hashes.subarray(0, 32);
 }
 
@@ -246,15 +246,11 @@ export class Frontier {
     private hashes: Uint8Array[] = [],
   ) {}
 
-  /** Throws `FormatError` when the number of hashes is not the number of one bits of `size`. */
+  /** What `packed` gave at this size. Throws `FormatError` on another number of hashes. */
   static from(size: number, packed: Uint8Array): Frontier {
-    const count = gapLevels(0, size).length;
-    if (packed.length !== count * HASH_BYTES)
-      throw new FormatError(`frontier of size ${size} needs ${count} hashes`);
-    return new Frontier(
-      size,
-      Array.from({ length: count }, (_, i) => packed.slice(i * 32, i * 32 + 32)),
-    );
+    const frontier = new Frontier();
+    frontier.appendGap(size, packed);
+    return frontier;
   }
 
   copy(): Frontier {
@@ -293,8 +289,7 @@ export class Frontier {
   appendGap(to: number, packed: Uint8Array): void {
     if (to < this.size) throw new FormatError('a log does not shrink');
     const levels = gapLevels(this.size, to);
-    if (packed.length !== levels.length * HASH_BYTES)
-      throw new FormatError('log gap has the wrong number of hashes');
+    if (packed.length !== levels.length * HASH_BYTES) throw new FormatError('log gap has the wrong length');
     levels.forEach((level, i) => {
       this.appendSubtree(level, packed.subarray(i * 32, i * 32 + 32));
     });
