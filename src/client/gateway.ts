@@ -23,7 +23,6 @@ import { OutboxSession } from './outbox-session.js';
 import { makeBundle, type SendOptions } from './outgoing-bundle.js';
 import { Persister } from './persister.js';
 import type { SessionHost } from './session.js';
-import { verifiedSignatures } from './signature-cache.js';
 import type { Stand, Waiting } from './stands.js';
 import { type Saved, type Store, storeError } from './store.js';
 import { afterTurn } from './turn.js';
@@ -132,7 +131,6 @@ export class Gateway {
       outbox,
       members,
       { ...this.connectionOptions(url), bufferBytes, unreadMs },
-      verifiedSignatures,
       saved.logs.get(outbox),
       this.persister,
       {

@@ -19,7 +19,6 @@ import { isLink } from './mailbox.js';
 import type { Member } from './member.js';
 import type { Participant, Persister } from './persister.js';
 import { Session, type SessionHost, type SessionOptions } from './session.js';
-import type { SignatureCache } from './signature-cache.js';
 import type { Change, SavedLog } from './store.js';
 import { overFrame, VerificationError } from './verification-error.js';
 import { type Obligation, verifyCheckpoint, verifyDeliver } from './verifier.js';
@@ -63,7 +62,6 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
     readonly outbox: number,
     members: readonly Member[],
     private readonly options: OutboxOptions,
-    private readonly signatures: SignatureCache,
     saved: SavedLog | undefined,
     private readonly persister: Persister,
     host: OutboxHost,
@@ -149,7 +147,7 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
       const refuse = () => {
         throw new VerificationError(step, 'a signature does not verify', frame);
       };
-      const verified = this.signatures.verify(key, bytes, signature);
+      const verified = key.verify(bytes, signature);
       if (verified === false) refuse();
       else if (verified !== true) this.persister.restOn(verified.then((good) => good || refuse()));
     }
