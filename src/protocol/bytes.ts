@@ -160,7 +160,7 @@ export class Reader {
 
 /** Appends to a buffer that doubles when full. `done()` gives a view of what was written. */
 export class Writer {
-  private buffer: Uint8Array;
+  protected buffer: Uint8Array;
   length = 0;
 
   constructor(capacity = 256) {
@@ -168,7 +168,7 @@ export class Writer {
   }
 
   /** Makes room for `size` bytes and returns where they start. */
-  private grow(size: number): number {
+  protected grow(size: number): number {
     const at = this.length;
     this.length = at + size;
     if (this.length > this.buffer.length) {
@@ -209,28 +209,7 @@ export class Writer {
     return this;
   }
 
-  /** Copies `length` bytes of `data` from `from`, without making a view of them first. */
-  slice(data: Uint8Array, from: number, length: number): this {
-    const at = this.grow(length);
-    if (length > 64) this.buffer.set(data.subarray(from, from + length), at);
-    else for (let i = 0; i < length; i++) this.buffer[at + i] = data[from + i]!;
-    return this;
-  }
-
-  /** Overwrites a 32-bit integer written earlier. */
-  patchU32(at: number, value: number): void {
-    putU32(this.buffer, at, value);
-  }
-
-  patchU16(at: number, value: number): void {
-    putU16(this.buffer, at, value);
-  }
-
   done(): Uint8Array {
     return this.buffer.subarray(0, this.length);
-  }
-
-  reset(): void {
-    this.length = 0;
   }
 }

@@ -32,6 +32,7 @@ import {
   u32,
   u64,
 } from './fields.js';
+import type { FrameWriter } from './frame-writer.js';
 import { FRAME } from './frames.js';
 import type { RecipientTree } from './recipients.js';
 
@@ -89,7 +90,7 @@ export function putDeliverHead(out: Writer, proof: LogProof, epoch: EpochPart): 
 }
 
 export function putSentEntry(
-  out: Writer,
+  out: FrameWriter,
   inbox: number,
   index: number,
   counter: number,
@@ -101,7 +102,7 @@ export function putSentEntry(
 
 /** Writes an entry for recipient `position` of the bundle under the cursor, whose tree is `tree` (null: one recipient); the sender is 32 bytes at `senderAt`. */
 export function putReceivedEntry(
-  out: Writer,
+  out: FrameWriter,
   inbox: number,
   index: number,
   sender: Uint8Array,

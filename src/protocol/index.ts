@@ -8,6 +8,7 @@ export * from './claim.js';
 export * from './delivery.js';
 export { putDeliverHead, putReceivedEntry, putSentEntry } from './delivery-fields.js';
 export * from './errors.js';
+export { FrameWriter } from './frame-writer.js';
 export * from './frames.js';
 export * from './json.js';
 export * from './limits.js';
