@@ -8,6 +8,7 @@ import {
   encodeEpochLeaf,
   HASH_BYTES,
   LINK_ENTRY_BYTES,
+  LINK_HEADER_BYTES,
   linkParts,
   linkPreimage,
   PAGE_ENTRIES,
@@ -59,7 +60,10 @@ export interface LinkRows {
   readonly firstLeaf: number;
 }
 
-/** The preimage of part number `part`, when the hashes of those before it are known. */
+/** One for all, because a small array of its own costs more than its hash. */
+const preimage = new Uint8Array(LINK_HEADER_BYTES + PAGE_ENTRIES * LINK_ENTRY_BYTES);
+
+/** The preimage of part number `part`, when the hashes of those before it are known. Good until the next call. */
 export function partPreimage(
   { mailbox, before, rows, firstLeaf }: LinkRows,
   epoch: number,
@@ -76,6 +80,7 @@ export function partPreimage(
     linkParts(rows.length / LINK_ENTRY_BYTES),
     { lastEpoch: before.lastEpoch, total: before.total + from, head },
     rows.subarray(from * LINK_ENTRY_BYTES, (from + PAGE_ENTRIES) * LINK_ENTRY_BYTES),
+    preimage,
   );
 }
 

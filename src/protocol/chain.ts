@@ -77,7 +77,7 @@ export function link(
   }
 }
 
-/** The preimage of one link part, for claims. `entries` packed, 38 bytes each. */
+/** The preimage of one link part; `entries` packed, 38 bytes each. Written to `to` if that is given. */
 export function linkPreimage(
   mailbox: Uint8Array,
   epoch: number,
@@ -85,8 +85,9 @@ export function linkPreimage(
   parts: number,
   chain: ChainState,
   entries: Uint8Array,
+  to = new Uint8Array(LINK_HEADER_BYTES + entries.length),
 ): Uint8Array {
-  const out = new Uint8Array(LINK_HEADER_BYTES + entries.length);
+  const out = to.subarray(0, LINK_HEADER_BYTES + entries.length);
   const n = entries.length / LINK_ENTRY_BYTES;
   out.set(LINK_PREFIX);
   out.set(mailbox, 9);
