@@ -1,10 +1,11 @@
 // Builds the browser client as one file, dist/browser/client.js, and beside it what it loads where a browser's
 // WebCrypto has no Ed25519: dist/browser/noble.js. Needs the .d.ts files of the build before it.
-import { readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { minify } from 'terser';
 
 const settings = {
   bundle: true,
@@ -82,10 +83,19 @@ async function ownNames() {
   return [...new Set(namesIn(code))].filter((name) => !foreign.has(name));
 }
 
+/**
+ * Once more, by who looks at the whole file: nearly a twentieth less. Taken for granted is that reading a property
+ * does nothing else and that nothing calls `new` on what is no class, which is so here.
+ */
+const compress = { ecma: 2022, passes: 5, pure_getters: true, unsafe_arrows: true };
+
 const names = await ownNames();
-await build({
+const { outputFiles } = await build({
   ...client,
-  outfile: 'dist/browser/client.js',
   mangleProps: new RegExp(`^(${names.join('|').replaceAll('$', '\\$')})$`),
+  write: false,
 });
+const { code } = await minify(outputFiles[0].text, { module: true, compress, format: { ecma: 2022 } });
+mkdirSync('dist/browser', { recursive: true });
+writeFileSync('dist/browser/client.js', code);
 await build({ ...settings, entryPoints: ['src/crypto/noble.ts'], outfile: 'dist/browser/noble.js' });

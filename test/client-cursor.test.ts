@@ -6,13 +6,13 @@ import { Mailbox } from '../src/client/mailbox.js';
 import type { Message } from '../src/client/message.js';
 import type { Participant, Persister } from '../src/client/persister.js';
 import { type Change, MemoryStore } from '../src/client/store.js';
-import type { OwnMessages, VerifiedLink } from '../src/client/verifier.js';
+import type { VerifiedLink } from '../src/client/verifier.js';
 import { ENTRY_KIND, MAILBOX_KIND } from '../src/protocol/index.js';
 import { named } from './worlds.js';
 
 const test = suite('client cursor');
 const id = Uint8Array.from(named('cursor'));
-const own: OwnMessages = { matches: () => true };
+const own = { matches: () => true, receipt() {}, lose() {} };
 const headOf = (epoch: number) => Uint8Array.from(named(`cursor head ${epoch}`));
 
 /** A server's side of one mailbox: so many messages in each epoch. */
@@ -81,7 +81,6 @@ class Lives {
     const persister = { mark: (each: Participant) => (this.participant = each) } as unknown as Persister;
     this.mailbox = new Mailbox(id, 'm', this.store.load().mailboxes.get('m'), own, persister, {
       show: (messages) => this.show(messages),
-      receipt: () => {},
       acknowledge: (epoch) => this.isWhole(epoch, Number.POSITIVE_INFINITY) && this.tell(epoch),
       stood: () => {},
       gap: () => assert.unreachable('nothing was acknowledged elsewhere'),

@@ -10,7 +10,6 @@ import type { Member } from '../src/client/member.js';
 import type { Message } from '../src/client/message.js';
 import { OutboxSession } from '../src/client/outbox-session.js';
 import { Persister } from '../src/client/persister.js';
-import { SignatureCache } from '../src/client/signature-cache.js';
 import { Stands } from '../src/client/stands.js';
 import { MemoryStore } from '../src/client/store.js';
 import { VerificationError } from '../src/client/verification-error.js';
@@ -37,7 +36,6 @@ class Rig {
   readonly saves: string[][] = [];
   readonly store = new MemoryStore();
   readonly errors: unknown[] = [];
-  readonly signatures = new SignatureCache();
   readonly session: OutboxSession;
   readonly member: Member;
   dialed = 0;
@@ -50,11 +48,10 @@ class Rig {
       save(changes);
     };
     const persister = new Persister(this.store, (error) => this.errors.push(error));
-    const own = { matches: () => true };
+    const own = { matches: () => true, receipt() {}, lose() {} };
     const hex = Buffer.from(bob.publicKey).toString('hex');
     const mailbox = new Mailbox(bob.publicKey, hex, undefined, own, persister, {
       show: (messages) => this.show(messages),
-      receipt: () => {},
       acknowledge: (epoch) => this.told.push(`acknowledge ${epoch}`),
       stood: () => {},
       gap: () => {},
@@ -78,7 +75,7 @@ class Rig {
     };
     const nothing = () => {};
     this.member = memberOf(mailbox);
-    this.session = new OutboxSession(0, [this.member], options, this.signatures, undefined, persister, {
+    this.session = new OutboxSession(0, [this.member], options, undefined, persister, {
       opened: nothing,
       retrying: nothing,
       ended: (_, error) => this.errors.push(error),
@@ -224,26 +221,6 @@ test('no socket is opened, whose hello names a checkpoint, while one is under ch
   await answered(rig.checks);
   assert.is(rig.dialed, 1);
   rig.session.connection.close();
-});
-
-test('a signature under check does not count as verified', async () => {
-  const signatures = new SignatureCache();
-  let asked = 0;
-  let right = false;
-  const key: Verifier = {
-    bytes: bob.publicKey,
-    verify: async () => {
-      asked++;
-      return right;
-    },
-  };
-  const ask = () => signatures.verify(key, Uint8Array.of(1), new Uint8Array(64));
-  const both = [ask(), ask()];
-  assert.equal([await both[0], await both[1], asked], [false, false, 2]);
-  right = true;
-  assert.is(await ask(), true);
-  assert.is(ask(), true);
-  assert.is(asked, 3);
 });
 
 test.run();

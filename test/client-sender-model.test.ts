@@ -81,7 +81,7 @@ class World {
       submit: (frames) => {
         if (life === this.life && this.connected) this.frames.push(...frames);
       },
-      lateReceipt: () => {},
+      receipt: () => {},
       conflict: (counter) => this.faults.push(`conflict at ${counter}`),
     });
   }
@@ -151,7 +151,7 @@ class World {
   private receipt(): void {
     if (!this.withProof || !this.connected || this.proven >= this.committed) return;
     const counter = ++this.proven;
-    if (!this.sender.own.matches(counter, this.log[counter - 1]!.hash, 0))
+    if (!this.sender.matches(counter, this.log[counter - 1]!.hash, 0))
       this.faults.push(`${counter} is not known`);
     this.sender.receipt(counter, { proven: true, counter } as Receipt);
   }

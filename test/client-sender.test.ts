@@ -71,7 +71,7 @@ class Rig {
         submit: (frames) => {
           for (const frame of frames) this.frames.push(describe(frame));
         },
-        lateReceipt: () => this.late++,
+        receipt: () => this.late++,
         conflict: (counter) => this.conflicts.push(counter),
       },
     );
@@ -302,8 +302,8 @@ test('only what was sent with a counter may be in the chain under it', async () 
   rig.sender.opened(0, 0);
   rig.send('a');
   await turn();
-  assert.not(rig.sender.own.matches(1, new Uint8Array(32), 0));
-  assert.not(rig.sender.own.matches(2, new Uint8Array(32), 0));
+  assert.not(rig.sender.matches(1, new Uint8Array(32), 0));
+  assert.not(rig.sender.matches(2, new Uint8Array(32), 0));
 });
 
 test('what lies in a gap of the chain is asked for, rejected, and does not stop what lies behind', async () => {

@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { memoised } from '../src/crypto/memo.js';
 import * as noble from '../src/crypto/noble.js';
 import * as node from '../src/crypto/node.js';
 import * as web from '../src/crypto/web.js';
@@ -325,6 +326,24 @@ signing('all sign the same bytes alike, and all verify', async () => {
     { numRuns: 50 },
   );
 });
+
+signing(
+  'a memoised key asks once for what is right, again for what is not, and again for other bytes',
+  () => {
+    let asked = 0;
+    const [right, other, signature] = [Uint8Array.of(1), Uint8Array.of(2), new Uint8Array(64).fill(9)];
+    const verify = (message: Uint8Array) => {
+      asked++;
+      return message[0] === 1;
+    };
+    const key = memoised({ bytes: new Uint8Array(32).fill(8), verify });
+    const answers = [right, right, other, other, right].map((message) => key.verify(message, signature));
+    assert.equal([answers, asked], [[true, true, false, false, true], 3]);
+    const same = { bytes: new Uint8Array(32).fill(7), verify };
+    assert.is(memoised(same).verify(right, signature), true);
+    assert.is(asked, 4, 'another key is another question');
+  },
+);
 
 signing('a secret key of the wrong length throws', async () => {
   for (const length of [0, 31, 33, 64]) {

@@ -3,9 +3,10 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as bundle from '../src/protocol/bundle.js';
-import { Writer } from '../src/protocol/bytes.js';
 import * as claims from '../src/protocol/claim.js';
 import * as delivery from '../src/protocol/delivery.js';
+import { putDeliverHead, putReceivedEntry, putSentEntry } from '../src/protocol/delivery-fields.js';
+import { FrameWriter } from '../src/protocol/frame-writer.js';
 import * as frames from '../src/protocol/frames.js';
 import { frameFromJson, frameToJson } from '../src/protocol/json.js';
 import * as manifest from '../src/protocol/manifest.js';
@@ -154,10 +155,10 @@ function fastReceived(inbox: number, index: number, message: twin.Message, posit
   const encoded = twin.bundleBytes(message);
   const cursor = new bundle.BundleCursor({ recipients: 1_000, bodyBytes: 1_000, envelopeBytes: 1_000 });
   cursor.parse(encoded, 0, encoded.length);
-  const out = new Writer(1);
+  const out = new FrameWriter(1);
   const shifted = twin.join(Buffer.alloc(2), message.sender);
   const tree = RecipientTree.of(cursor);
-  delivery.putReceivedEntry(out, inbox, index, shifted, 2, Number(message.counter), cursor, tree, position);
+  putReceivedEntry(out, inbox, index, shifted, 2, Number(message.counter), cursor, tree, position);
   return out.done();
 }
 
@@ -168,9 +169,9 @@ deliveries('sent and received entries', () => {
       const received = twin.receivedEntry(inbox, index, message, position);
       same(fastReceived(inbox, index, message, position), received);
       const messageHash = twin.messageHash(named('server'), message);
-      const out = new Writer(1);
+      const out = new FrameWriter(1);
       const shifted = twin.join(Buffer.alloc(5), messageHash);
-      delivery.putSentEntry(out, inbox, index, Number(message.counter), shifted, 5);
+      putSentEntry(out, inbox, index, Number(message.counter), shifted, 5);
       same(out.done(), twin.sentEntry(inbox, index, message.counter, messageHash));
     }),
     runOptions(100),
@@ -257,8 +258,8 @@ const mailbox = fc.oneof(
 
 /** A decoded frame back into bytes, by the table. */
 function encodeDeliver(frame: delivery.Deliver): Uint8Array {
-  const out = new Writer(1);
-  delivery.putDeliverHead(out, frame.proof, frame.epoch);
+  const out = new FrameWriter(1);
+  putDeliverHead(out, frame.proof, frame.epoch);
   out.u16(frame.mailboxes.length);
   for (const one of frame.mailboxes) {
     out.u16(one.slot).u32(one.position).u8(one.kind);
@@ -275,7 +276,7 @@ function encodeDeliver(frame: delivery.Deliver): Uint8Array {
 }
 
 function encodeEntry(e: delivery.DeliveredEntry): Uint8Array {
-  const out = new Writer(1).u16(e.inbox).u32(e.index).u8(e.kind);
+  const out = new FrameWriter(1).u16(e.inbox).u32(e.index).u8(e.kind);
   if (e.kind === delivery.ENTRY_KIND.sent) return out.u64(e.counter).bytes(e.messageHash).done();
   out.bytes(e.sender).u64(e.counter).u16(e.recipients).u16(e.position).bytes(e.blinder);
   out.u8(e.siblings.length / 32).bytes(e.siblings);
@@ -294,8 +295,8 @@ deliveries('random deliver frames', () => {
       fc.array(change, { maxLength: 8 }),
       (log, part, boxes, proof, changes) => {
         const head = twin.join(twin.u8(0x84), log.bytes, epochPartBytes(part));
-        const out = new Writer(1);
-        delivery.putDeliverHead(out, log.fast, {
+        const out = new FrameWriter(1);
+        putDeliverHead(out, log.fast, {
           ...part,
           epoch: Number(part.epoch),
           previousEpoch: Number(part.previousEpoch),

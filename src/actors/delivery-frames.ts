@@ -4,6 +4,7 @@ import {
   type BundleLimits,
   type Checkpoint,
   encodeCheckpoint,
+  FrameWriter,
   gapHashes,
   LOG_MODE,
   type LogProof,
@@ -15,7 +16,6 @@ import {
   putReceivedEntry,
   putSentEntry,
   RecipientTree,
-  Writer,
 } from '../protocol/index.js';
 import { BodyPacker } from './body-packer.js';
 import type { CommittedEpoch } from './committed-epochs.js';
@@ -32,7 +32,7 @@ export class DeliveryFrames {
   /** Recipients' trees of the epoch that is being delivered, by the bundle's offset in the bodies. */
   private readonly trees = new Map<number, RecipientTree>();
   private treesOf: CommittedEpoch | null = null;
-  private readonly out = new Writer(FRAME_TARGET * 2);
+  private readonly out = new FrameWriter(FRAME_TARGET * 2);
 
   constructor(
     private readonly reader: StoreReader,

@@ -1,8 +1,8 @@
 /** What a signal ends. However much waits for one signal, it has one listener of ours, and none when nothing does. */
 import { CountersignError } from '../protocol/index.js';
 
-export function abortedError(signal: AbortSignal): CountersignError {
-  return new CountersignError('aborted', 'aborted by its signal', { cause: signal.reason });
+export function abortedError({ reason }: Pick<AbortSignal, 'reason'>): CountersignError {
+  return new CountersignError('aborted', 'aborted by its signal', { cause: reason });
 }
 
 const waiting = new WeakMap<AbortSignal, { readonly all: Set<() => void>; readonly listener: () => void }>();

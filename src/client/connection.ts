@@ -21,11 +21,10 @@ import {
   type OpenedMailbox,
   type SessionKind,
   type SessionRequest,
-  SIGNATURE_BYTES,
   sessionBytes,
-  ZERO_HASH,
 } from '../protocol/index.js';
 import { Backoff } from './backoff.js';
+import { chunks } from './member.js';
 import type { Dial, Socket } from './socket.js';
 import { overFrame, VerificationError } from './verification-error.js';
 import type { World } from './world.js';
@@ -69,7 +68,6 @@ export interface ConnectionOptions {
 
 /** Mailboxes in one session frame: the server verifies a signature for each. */
 const SESSIONS_PER_FRAME = 256;
-const NO_CHECKPOINT = { size: 0, root: ZERO_HASH, signature: new Uint8Array(SIGNATURE_BYTES) };
 const HANDSHAKE_MS = 15_000;
 /** A server may send clients away for so long. */
 const MOST_AWAY_MS = 600_000;
@@ -117,7 +115,7 @@ export class Connection {
     this.told = null;
     this.inRow++;
     const attempt = ++this.attempt;
-    this.timer = setTimeout(() => this.drop('handshake takes too long'), HANDSHAKE_MS);
+    this.timer = setTimeout(() => this.drop(`no connection within ${HANDSHAKE_MS} ms`), HANDSHAKE_MS);
     Promise.resolve()
       .then(() => this.options.url())
       .then((url) => this.open(attempt, url))
@@ -159,8 +157,7 @@ export class Connection {
     this.nonce = Uint8Array.from(randomBytes(32));
     this.opened = [];
     this.early = [];
-    const known = this.host.checkpoint();
-    const checkpoint = known.size === 0 ? NO_CHECKPOINT : known;
+    const checkpoint = this.host.checkpoint();
     this.send([encodeHello({ kind: this.options.kind, nonce: this.nonce, checkpoint })]);
   }
 
@@ -186,10 +183,9 @@ export class Connection {
   private answer(frame: Uint8Array): void {
     const { world, kind } = this.options;
     const { serverId, challenge, manifestHash } = overFrame(frame, () => decodeChallenge(frame));
-    if (!world.is(serverId))
-      throw new CountersignError('wrong-server', 'another server answers at this address');
+    if (!world.is(serverId)) throw new CountersignError('wrong-server', 'another server answers');
     if (!equalBytes(manifestHash, world.manifestHash))
-      throw new VerificationError('manifest', 'the server has another manifest', frame);
+      throw new VerificationError('manifest', 'another manifest', frame);
     this.state = 'opening';
     const { attempt } = this;
     const requests = this.host.requests().map(async ({ identity, acknowledged }) => {
@@ -204,10 +200,7 @@ export class Connection {
   }
 
   private ask(requests: readonly SessionRequest[]): void {
-    const frames: Uint8Array[] = [];
-    for (let from = 0; from < requests.length; from += SESSIONS_PER_FRAME)
-      frames.push(encodeSession(requests.slice(from, from + SESSIONS_PER_FRAME)));
-    this.send(frames);
+    this.send(chunks(requests, SESSIONS_PER_FRAME).map(encodeSession));
   }
 
   private collect(frame: Uint8Array): void {

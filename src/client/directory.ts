@@ -1,5 +1,5 @@
 /** What a server tells over HTTP: its manifest, and where the outbox of a mailbox listens. */
-import { CountersignError, FormatError, toHex } from '../protocol/index.js';
+import { ascii, CountersignError, FormatError, toHex } from '../protocol/index.js';
 import { VerificationError } from './verification-error.js';
 import { World } from './world.js';
 
@@ -42,20 +42,20 @@ async function getJson(url: string, signal: AbortSignal): Promise<Record<string,
     if (!(error instanceof TypeError)) throw error;
     throw new CountersignError('connection-lost', String(error.cause ?? error), { cause: error });
   });
-  if (response.status === 404) throw new CountersignError('not-found', `${url}: 404`);
-  if (!response.ok) throw new CountersignError('connection-lost', `${url}: status ${response.status}`);
+  const { ok, status } = response;
+  if (!ok) throw new CountersignError(status === 404 ? 'not-found' : 'connection-lost', `${url}: ${status}`);
   const answer: unknown = await response.json().catch((error: unknown) => {
     if (error instanceof SyntaxError) return null;
     throw error;
   });
   // Whoever answers is no server of ours, or stands between for a while, as a network's login page does.
   if (typeof answer !== 'object' || answer === null)
-    throw new CountersignError('connection-lost', `${url}: the answer is no JSON object`);
+    throw new CountersignError('connection-lost', `${url}: no JSON object`);
   return answer as Record<string, unknown>;
 }
 
 function fromBase64(text: unknown): Uint8Array {
   if (typeof text !== 'string' || !/^[A-Za-z0-9+/]*={0,2}$/.test(text) || text.length % 4 !== 0)
     throw new VerificationError('manifest', 'base64 text expected');
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  return ascii(atob(text));
 }

@@ -22,8 +22,4 @@ export class Emitter<Events extends object> {
     if (!set) return;
     for (const listener of [...set]) (listener as (value: Events[Name]) => void)(value);
   }
-
-  clear(): void {
-    this.listeners.clear();
-  }
 }

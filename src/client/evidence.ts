@@ -1,8 +1,8 @@
 /** What one verified delivery leaves behind, so that a whole claim can be made of any of its leaves. */
-
-import type { Checkpoint } from '../protocol/index.js';
 import {
   type ChainState,
+  concat,
+  type Deliver,
   type EpochLeaf,
   encodeClaim,
   encodeEpochLeaf,
@@ -11,43 +11,43 @@ import {
   linkParts,
   linkPreimage,
   PAGE_ENTRIES,
-  pathFromMultiproof,
+  rootFromMultiproof,
   stillPreimage,
 } from '../protocol/index.js';
+import type { LogStep } from './log-state.js';
 
 /** Shared by all mailboxes of a frame. */
 export interface Evidence {
+  readonly deliver: Deliver;
   readonly attestation: Uint8Array;
-  readonly signature: Uint8Array;
-  readonly actorPath: Uint8Array;
   readonly epochLeaf: EpochLeaf;
-  readonly logIndex: number;
-  readonly logPath: () => Uint8Array;
-  readonly checkpoint: Checkpoint;
-  /** The outbox's output: its size, and of our leaves the positions, hashes and multiproof. */
-  readonly leaves: number;
+  readonly step: LogStep;
+  /** Of our leaves in the outbox's output. */
   readonly positions: readonly number[];
   readonly hashes: Uint8Array;
-  readonly multiproof: Uint8Array;
   /** Of all links: their entries, 38 bytes each. */
   readonly rows: Uint8Array;
 }
 
 /** The claim, in its binary form, that opens `preimage` as leaf number `which` of the frame's own leaves. */
 function claimLeaf(evidence: Evidence, which: number, preimage: Uint8Array): Uint8Array {
-  const { leaves, positions, hashes, multiproof } = evidence;
+  const { attestation, deliver, hashes, positions, step } = evidence;
+  const { epoch, multiproof, proof } = deliver;
+  const leafIndex = positions[which]!;
+  const path: Uint8Array[] = [];
+  rootFromMultiproof(epoch.leaves, positions, hashes, multiproof, leafIndex, path);
   return encodeClaim({
     leaf: preimage,
     output: 0,
-    leafIndex: positions[which]!,
-    outputPath: pathFromMultiproof(leaves, positions, hashes, multiproof, positions[which]!),
-    attestation: evidence.attestation,
-    signature: evidence.signature,
-    actorPath: evidence.actorPath,
+    leafIndex,
+    outputPath: concat(...path),
+    attestation,
+    signature: epoch.signature,
+    actorPath: epoch.actorPath,
     epochLeaf: encodeEpochLeaf(evidence.epochLeaf),
-    logIndex: evidence.logIndex,
-    logPath: evidence.logPath(),
-    checkpoint: evidence.checkpoint,
+    logIndex: proof.logIndex,
+    logPath: step.path(),
+    checkpoint: step.log.checkpoint,
   });
 }
 
@@ -66,20 +66,19 @@ export interface LinkEvidence {
 /** Claims the part of a link that holds entry `x`. */
 export function claimEntry(link: LinkEvidence, x: number): Uint8Array {
   const { evidence, mailbox, before, entries, firstRow, firstLeaf } = link;
+  const { epochLeaf, hashes, rows } = evidence;
   const part = Math.floor(x / PAGE_ENTRIES);
   const from = part * PAGE_ENTRIES;
-  const head = part === 0 ? before.head : leafHash(evidence.hashes, firstLeaf + part - 1);
-  const chain = { lastEpoch: before.lastEpoch, total: before.total + from, head };
+  const to = Math.min(from + PAGE_ENTRIES, entries.length);
+  const headAt = (firstLeaf + part) * HASH_BYTES;
+  const head = part === 0 ? before.head : hashes.subarray(headAt - HASH_BYTES, headAt);
   const preimage = linkPreimage(
     mailbox,
-    evidence.epochLeaf.epoch,
+    epochLeaf.epoch,
     part,
     linkParts(entries.length),
-    chain,
-    evidence.rows.subarray(
-      (firstRow + from) * LINK_ENTRY_BYTES,
-      (firstRow + Math.min(from + PAGE_ENTRIES, entries.length)) * LINK_ENTRY_BYTES,
-    ),
+    { lastEpoch: before.lastEpoch, total: before.total + from, head },
+    rows.subarray((firstRow + from) * LINK_ENTRY_BYTES, (firstRow + to) * LINK_ENTRY_BYTES),
   );
   return claimLeaf(evidence, firstLeaf + part, preimage);
 }
@@ -92,8 +91,4 @@ export function claimStill(
   trimmedThrough: number,
 ): Uint8Array {
   return claimLeaf(evidence, which, stillPreimage(mailbox, evidence.epochLeaf.epoch, chain, trimmedThrough));
-}
-
-function leafHash(hashes: Uint8Array, i: number): Uint8Array {
-  return hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES);
 }

@@ -11,7 +11,15 @@
 import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { sha256 } from '#crypto';
-import { ascii, CountersignError, FormatError, getU32, sameBytes, Writer } from '../protocol/index.js';
+import {
+  ascii,
+  CountersignError,
+  FormatError,
+  getU32,
+  putU32,
+  sameBytes,
+  Writer,
+} from '../protocol/index.js';
 import { type DirectoryLock, LockError, lockDirectory } from './directory-lock.js';
 import { applyChange, type Change, nothingSaved, type Saved, type Store } from './store.js';
 import { changesOf, decodeChanges, encodeChange } from './store-format.js';
@@ -136,7 +144,7 @@ function encodeBatch(changes: Iterable<Change>): Uint8Array {
   for (const change of changes) encodeChange(out, change);
   const batch = out.done();
   const payload = batch.subarray(HEADER);
-  out.patchU32(0, payload.length);
+  putU32(batch, 0, payload.length);
   batch.set(sha256(payload).subarray(0, 8), 4);
   return batch;
 }

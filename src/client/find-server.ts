@@ -1,5 +1,6 @@
 /** The first contact: which server answers, and what it means when none does. */
 import { CountersignError, equalBytes, toHex } from '../protocol/index.js';
+import { abortedError } from './abortable.js';
 import { fetchWorld } from './directory.js';
 import { type GatewayOptions, idOf, type Settings } from './options.js';
 import type { Saved, Store } from './store.js';
@@ -10,9 +11,7 @@ export function timeout(settings: Settings): CountersignError {
 }
 
 export function toError(reason: unknown): CountersignError {
-  return reason instanceof CountersignError
-    ? reason
-    : new CountersignError('aborted', 'connecting was aborted', { cause: reason });
+  return reason instanceof CountersignError ? reason : abortedError({ reason });
 }
 
 /** The server that answers, held against the one expected and the one pinned. */

@@ -1,91 +1,56 @@
 /** Front session: one socket to the request handlers with many senders; frames out, hints and refusals in. */
 import {
   type Checkpoint,
-  CountersignError,
-  decodeError,
   decodePlaced,
+  type ErrorCode,
   type ErrorFrame,
-  errorCode,
   FRAME,
   type OpenedMailbox,
   type Placed,
   SESSION_KIND,
 } from '../protocol/index.js';
-import {
-  Connection,
-  type ConnectionHost,
-  type ConnectionOptions,
-  type Request,
-  type Retry,
-} from './connection.js';
-import { type Member, refusal } from './member.js';
-import { overFrame, VerificationError } from './verification-error.js';
-
-/** What both kinds of sessions tell the gateway. */
-export interface SessionHost {
-  /** Every mailbox is answered. */
-  opened(): void;
-  retrying(retry: Retry): void;
-  /** One mailbox is over. */
-  ended(member: Member, error: CountersignError): void;
-  /** The whole socket is, for good. */
-  gone(error: CountersignError): void;
-}
+import type { Member } from './member.js';
+import { Session, type SessionHost, type SessionOptions } from './session.js';
+import { overFrame } from './verification-error.js';
 
 export interface FrontHost extends SessionHost {
   checkpoint(): Checkpoint;
   placed(member: Member, placed: Placed): void;
 }
 
-export class FrontSession implements ConnectionHost {
-  readonly connection: Connection;
-  private slots: readonly Member[] = [];
+export class FrontSession extends Session<FrontHost> {
   private outgoing: Uint8Array[] = [];
 
   constructor(
-    readonly members: readonly Member[],
-    options: Omit<ConnectionOptions, 'kind'>,
+    members: readonly Member[],
+    options: SessionOptions,
     private readonly afterSaves: (run: () => void) => void,
-    private readonly host: FrontHost,
+    host: FrontHost,
   ) {
-    this.connection = new Connection({ ...options, kind: SESSION_KIND.front }, this);
+    super(SESSION_KIND.front, members, options, host);
   }
 
   checkpoint(): Checkpoint {
     return this.host.checkpoint();
   }
 
-  requests(): Request[] {
-    this.slots = this.members.filter(({ problem }) => !problem);
-    return this.slots.map(({ identity }) => ({ identity, acknowledged: 0 }));
+  /** Mail is none of this socket's business. */
+  protected acknowledgedBy(): number {
+    return 0;
   }
 
-  opened(opened: readonly OpenedMailbox[]): void {
+  override opened(opened: readonly OpenedMailbox[]): void {
     this.connection.alive();
-    opened.forEach(({ error, lastCounter }, slot) => {
-      const member = this.slots[slot]!;
-      if (member.problem) return;
-      if (error !== 0) this.host.ended(member, refusal(error));
-      else member.sender.opened(slot, lastCounter);
-    });
-    this.host.opened();
+    super.opened(opened);
+  }
+
+  protected openedOne({ sender }: Member, slot: number, { lastCounter }: OpenedMailbox): void {
+    sender.opened(slot, lastCounter);
   }
 
   lost(): void {
     this.outgoing = [];
     for (const { sender } of this.members) sender.disconnected();
-  }
-
-  retrying(retry: Retry): void {
-    this.host.retrying(retry);
-  }
-
-  gone(error: CountersignError): void {
-    this.host.gone(error);
-  }
-
-  close(): void {
-    this.connection.close();
   }
 
   /** Frames of all senders of a turn go out together. */
@@ -101,32 +66,15 @@ export class FrontSession implements ConnectionHost {
   }
 
   frame(type: number, frame: Uint8Array): void {
-    if (type === FRAME.placed) {
-      const placed = overFrame(frame, () => decodePlaced(frame));
-      const member = this.memberAt(placed.slot, frame);
-      const { epoch, inbox } = placed;
-      for (const { counter, index } of placed.messages)
-        member.sender.placed(counter, { epoch, inbox, index });
-      this.host.placed(member, placed);
-    } else if (type === FRAME.error) {
-      this.refused(
-        overFrame(frame, () => decodeError(frame)),
-        frame,
-      );
-    } else {
-      throw new VerificationError('format', `frame of type ${type} on a front socket`, frame);
-    }
+    if (type !== FRAME.placed) return this.otherFrame(type, frame);
+    const placed = overFrame(frame, () => decodePlaced(frame));
+    const member = this.memberAt(placed.slot, frame);
+    const { epoch, inbox } = placed;
+    for (const { counter, index } of placed.messages) member.sender.placed(counter, { epoch, inbox, index });
+    this.host.placed(member, placed);
   }
 
-  private refused(error: ErrorFrame, frame: Uint8Array): void {
-    if (errorCode(error.number) === 'displaced')
-      this.host.ended(this.memberAt(error.slot, frame), new CountersignError('displaced', error.text));
-    else if (error.count > 0) this.memberAt(error.slot, frame).sender.refused(error);
-  }
-
-  private memberAt(slot: number, frame: Uint8Array): Member {
-    const member = this.slots[slot];
-    if (!member) throw new VerificationError('slot', `slot ${slot} is not open`, frame);
-    return member;
+  protected refused(_: ErrorCode | undefined, error: ErrorFrame, frame: Uint8Array): void {
+    if (error.count > 0) this.memberAt(error.slot, frame).sender.refused(error);
   }
 }

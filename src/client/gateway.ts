@@ -4,15 +4,16 @@
  */
 import type { Identity } from '#crypto';
 import type { Checkpoint, Manifest } from '../protocol/index.js';
-import { CountersignError, ZERO_HASH } from '../protocol/index.js';
+import { CountersignError } from '../protocol/index.js';
 import { abortable, abortedError, onAbort } from './abortable.js';
 import type { Retry } from './connection.js';
 import { fetchOutboxUrl } from './directory.js';
 import { Emitter } from './events.js';
 import { toError } from './find-server.js';
-import { FrontSession, type SessionHost } from './front-session.js';
+import { FrontSession } from './front-session.js';
 import type { GatewayEvents, State, StateChange } from './gateway-events.js';
 import { type Answer, Outgoing } from './in-flight.js';
+import { EMPTY_LOG } from './log-state.js';
 import type { Resumed, Standing } from './mailbox.js';
 import { chunks, finalState, isAboutMailbox, type Member } from './member.js';
 import { makeMember } from './member-making.js';
@@ -21,9 +22,9 @@ import type { Settings } from './options.js';
 import { OutboxSession } from './outbox-session.js';
 import { makeBundle, type SendOptions } from './outgoing-bundle.js';
 import { Persister } from './persister.js';
-import { verifiedSignatures } from './signature-cache.js';
+import type { SessionHost } from './session.js';
 import type { Stand, Waiting } from './stands.js';
-import type { Saved, Store } from './store.js';
+import { type Saved, type Store, storeError } from './store.js';
 import { afterTurn } from './turn.js';
 import type { World } from './world.js';
 
@@ -48,8 +49,6 @@ export interface StillOptions {
   readonly signal?: AbortSignal;
 }
 
-const NO_CHECKPOINT: Checkpoint = { size: 0, root: ZERO_HASH, signature: new Uint8Array(64) };
-
 export class Gateway {
   /** @internal */
   readonly events = new Emitter<GatewayEvents>();
@@ -57,8 +56,6 @@ export class Gateway {
   private readonly members: readonly Member[];
   private readonly fronts: readonly FrontSession[];
   private readonly outboxes: readonly OutboxSession[];
-  private readonly frontOf = new Map<Member, FrontSession>();
-  private readonly outboxOf = new Map<Member, OutboxSession>();
   /** Aborts requests under way. */
   private readonly ending = new AbortController();
   private ended: CountersignError | null = null;
@@ -87,7 +84,7 @@ export class Gateway {
   // ---- making
 
   private makeMember(identity: Identity, index: number): Member {
-    const taken = (weight: number) => this.outboxOf.get(member)!.taken(weight);
+    const taken = (weight: number) => member.session!.taken(weight);
     const member = makeMember(
       identity,
       index,
@@ -96,12 +93,12 @@ export class Gateway {
       this.onMessages !== null,
       this.persister,
       {
-        submit: (frames) => this.frontOf.get(member)!.submit(frames),
+        submit: (frames) => member.front!.submit(frames),
         receipt: (receipt) => this.events.emit('receipt', { mailbox: index, receipt }),
         conflict: (counter, error) =>
           this.events.emit('counter-conflict', { mailbox: index, counter, error }),
         show: (messages) => this.onMessages!(index, messages, taken),
-        acknowledge: (epoch) => this.outboxOf.get(member)!.acknowledge(member, epoch),
+        acknowledge: (epoch) => member.session!.acknowledge(member, epoch),
         stood: (standing) => this.stood(member, standing),
         gap: (from, to) => this.events.emit('gap', { mailbox: index, from, to }),
       },
@@ -123,7 +120,7 @@ export class Gateway {
         },
       },
     );
-    for (const member of members) this.frontOf.set(member, front);
+    for (const member of members) member.front = front;
     return front;
   }
 
@@ -135,7 +132,6 @@ export class Gateway {
       outbox,
       members,
       { ...this.connectionOptions(url), bufferBytes, unreadMs },
-      verifiedSignatures,
       saved.logs.get(outbox),
       this.persister,
       {
@@ -146,7 +142,7 @@ export class Gateway {
         unread: () => unread(members, bufferBytes),
       },
     );
-    for (const member of members) this.outboxOf.set(member, session);
+    for (const member of members) member.session = session;
     return session;
   }
 
@@ -192,8 +188,7 @@ export class Gateway {
     }
     for (const member of members) {
       const isOpen =
-        this.frontOf.get(member)!.connection.isOpen &&
-        (!this.onMessages || this.outboxOf.get(member)!.connection.isOpen);
+        member.front!.connection.isOpen && (!this.onMessages || member.session!.connection.isOpen);
       if (isOpen && !member.problem) this.change(member, { state: 'connected' });
     }
     if (this.members.every((member) => member.state !== 'connecting')) this.opening?.resolve();
@@ -240,11 +235,7 @@ export class Gateway {
   }
 
   private storeFailed(error: unknown): void {
-    this.fail(
-      error instanceof CountersignError
-        ? error
-        : new CountersignError('store-unusable', `saving failed: ${String(error)}`, { cause: error }),
-    );
+    this.fail(storeError('saving', error));
   }
 
   /** Ends for good: what waits is told why, sockets are closed and stay closed. */
@@ -321,7 +312,7 @@ export class Gateway {
   get checkpoint(): Checkpoint {
     const known = this.outboxes.map((outbox) => outbox.proven);
     if (!this.onMessages) known.push(...[...this.ground.saved.logs.values()].map((log) => log.checkpoint));
-    return known.reduce((newest, each) => (each.size > newest.size ? each : newest), NO_CHECKPOINT);
+    return known.reduce((newest, each) => (each.size > newest.size ? each : newest), EMPTY_LOG.checkpoint);
   }
 
   /** Resolves with the receipt; rejects with a coded error. */
@@ -352,16 +343,16 @@ export class Gateway {
       if (member.problem ?? this.ended) throw member.problem ?? this.ended;
       const known = member.mailbox.state?.asOf ?? 0;
       const waiting: Waiting = { known, resolve, reject };
-      if (member.stands.add(waiting)) this.outboxOf.get(member)!.askStill(member);
+      if (member.stands.add(waiting)) member.session!.askStill(member);
       return () => {
-        if (member.stands.remove(waiting)) this.outboxOf.get(member)!.stood(member);
+        if (member.stands.remove(waiting)) member.session!.stood(member);
       };
     });
   }
 
   private stood(member: Member, standing: Standing): void {
     if (!member.stands.answer(standing)) return;
-    const outbox = this.outboxOf.get(member)!;
+    const outbox = member.session!;
     if (member.stands.someWait) outbox.askStill(member);
     else outbox.stood(member);
   }
@@ -381,7 +372,7 @@ function knowsMore(one: OutboxSession, other: OutboxSession): boolean {
 
 /** What waits for something that stands behind messages which the application does not take is told so. */
 function unread(members: readonly Member[], bytes: number): void {
-  const text = `it comes behind ${bytes} bytes of messages that the application has not taken`;
+  const text = `it stands behind ${bytes} bytes that the application has not taken`;
   const error = new CountersignError('receipt-delayed', text);
   for (const { sender, stands } of members) {
     sender.delay(error);

@@ -72,9 +72,9 @@ function extend(
 ): LogStep {
   const { size } = log.checkpoint;
   if (proof.from !== size || index < size)
-    throw new Mismatch('log', `extends size ${proof.from}, ${size} is known`);
+    throw new Mismatch('log', `from size ${proof.from}, ${size} is known`);
   const follows = index === size ? leaf.previousEpoch === log.lastEpoch : leaf.previousEpoch > log.lastEpoch;
-  if (log.lastEpoch > 0 && !follows) throw new Mismatch('log', 'previous epoch is not the last one known');
+  if (log.lastEpoch > 0 && !follows) throw new Mismatch('log', 'previous epoch');
   const before = log.frontier.copy();
   before.appendGap(index, proof.gap);
   const frontier = before.copy();
@@ -90,9 +90,9 @@ function extend(
 
 function under(log: LogState, index: number, leaf: EpochLeaf, size: number, path: Uint8Array): LogStep {
   const { checkpoint } = log;
-  if (size !== checkpoint.size) throw new Mismatch('log', `under size ${size}, ${checkpoint.size} is known`);
+  if (size !== checkpoint.size) throw new Mismatch('log', `from size ${size}, ${checkpoint.size} is known`);
   if (!equalBytes(rootFromPath(size, index, epochLeafHash(leaf), path), checkpoint.root))
-    throw new Mismatch('log', 'leaf is not in the log');
+    throw new Mismatch('log', 'not in the log');
   return { log, obligation: null, path: () => path };
 }
 
@@ -103,8 +103,7 @@ export function followCheckpoint(
   { from, to, signature, gap }: CheckpointFrame,
 ): { readonly log: LogState; readonly obligation: Obligation } {
   const { size } = log.checkpoint;
-  if (from !== size || to <= size)
-    throw new Mismatch('log', `checkpoint from ${from} to ${to}, ${size} is known`);
+  if (from !== size || to <= size) throw new Mismatch('log', `from size ${from}, ${size} is known`);
   const frontier = log.frontier.copy();
   frontier.appendGap(to, gap);
   const checkpoint = { size: to, root: frontier.root(), signature: Uint8Array.from(signature) };

@@ -38,7 +38,6 @@ export type Resumed =
 export interface MailboxHost {
   /** Messages are durable here: hand them on. `done` releases their weight. */
   show(messages: readonly Message[]): void;
-  receipt(counter: number, receipt: Receipt): void;
   /** This epoch's acknowledgment is durable: tell the server. */
   acknowledge(epoch: number): void;
   /** A still, or a link that serves as one, is durable. */
@@ -53,6 +52,13 @@ export interface Standing {
   readonly lastEpoch: number;
   readonly total: number;
   readonly still: VerifiedStill | null;
+}
+
+/** The owner's sender: what is under way, and what becomes of it. */
+export interface MailboxSender extends OwnMessages {
+  receipt(counter: number, receipt: Receipt): void;
+  /** The chain through this epoch does not come any more. */
+  lose(through: number): void;
 }
 
 /** A place in the chain, and the counter of the owner's last message up to it; −1 = not known. */
@@ -109,7 +115,7 @@ export class Mailbox implements Participant {
     readonly id: Uint8Array,
     readonly hex: string,
     saved: SavedMailbox | undefined,
-    private readonly own: OwnMessages,
+    private readonly sender: MailboxSender,
     private readonly persister: Persister,
     private readonly host: MailboxHost,
   ) {
@@ -139,7 +145,10 @@ export class Mailbox implements Participant {
     const to = chain.lastEpoch;
     const start = this.startAt(chain);
     this.resumed = to > from ? { complete: false, from, to } : { complete: true, from };
-    if (to > from) this.host.gap(from, to);
+    if (to > from) {
+      this.sender.lose(to);
+      this.host.gap(from, to);
+    }
     const { lastEpoch } = this.durable.chain;
     this.state = {
       mailbox: this.id,
@@ -147,7 +156,7 @@ export class Mailbox implements Participant {
       asOf: start.chain.lastEpoch,
       ownCounter: start.ownCounter,
       acknowledged: Math.max(lastEpoch, chain.lastEpoch),
-      own: this.own,
+      own: this.sender,
     };
     // Acknowledged while the session was being opened.
     if (lastEpoch > start.chain.lastEpoch) this.host.acknowledge(lastEpoch);
@@ -195,20 +204,13 @@ export class Mailbox implements Participant {
       told.total !== known.total ||
       !equalBytes(told.head, known.head)
     )
-      throw new VerificationError(
-        'resume',
-        `the server's chain at epoch ${told.lastEpoch} is not the one verified at epoch ${known.lastEpoch}`,
-        frame,
-      );
+      throw new VerificationError('resume', `epoch ${told.lastEpoch} is not as it was verified`, frame);
   }
 
   /** Everything committed was sent, the server says: then nothing that was shown before may be missing. */
   caughtUp(): void {
     if (this.state!.chain.lastEpoch < this.verified.lastEpoch)
-      throw new VerificationError(
-        'resume',
-        `verified through epoch ${this.verified.lastEpoch}, no longer there`,
-      );
+      throw new VerificationError('resume', `epoch ${this.verified.lastEpoch} is no longer there`);
   }
 
   // ---- what was verified
@@ -218,11 +220,7 @@ export class Mailbox implements Participant {
     const { verified } = this;
     if (next.chain.lastEpoch === verified.lastEpoch) this.mustBe(next.chain, verified, frame);
     if (next.chain.lastEpoch > verified.lastEpoch && before.lastEpoch < verified.lastEpoch)
-      throw new VerificationError(
-        'resume',
-        `the link of epoch ${verified.lastEpoch} is no longer there`,
-        frame,
-      );
+      throw new VerificationError('resume', `epoch ${verified.lastEpoch} is no longer there`, frame);
   }
 
   takeLink(link: VerifiedLink, live: boolean): number {
@@ -251,7 +249,7 @@ export class Mailbox implements Participant {
     for (let row = 0, left = own; left > 0; row++) {
       const entry = entries[row]!;
       if (!isOwn(entry, this.id)) continue;
-      this.host.receipt(entry.counter, new Receipt(link, row, entry.counter));
+      this.sender.receipt(entry.counter, new Receipt(link, row, entry.counter));
       left--;
     }
   }

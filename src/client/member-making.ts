@@ -1,21 +1,16 @@
 /** Makes a member: its sender and its mailbox, told of each other and of what was saved. */
 import type { Identity } from '#crypto';
-import { type CountersignError, toHex } from '../protocol/index.js';
+import { toHex } from '../protocol/index.js';
 import type { Ground } from './gateway.js';
 import { Mailbox, type MailboxHost } from './mailbox.js';
 import type { Member } from './member.js';
-import type { Receipt } from './message.js';
 import type { Settings } from './options.js';
 import type { Persister } from './persister.js';
 import { Sender } from './sender.js';
+import type { SenderHost } from './sender-options.js';
 import { Stands } from './stands.js';
 
-export interface MemberHost extends Omit<MailboxHost, 'receipt'> {
-  submit(frames: readonly Uint8Array[]): void;
-  /** Nobody waits for it. */
-  receipt(receipt: Receipt): void;
-  conflict(counter: number, error: CountersignError): void;
-}
+export type MemberHost = SenderHost & MailboxHost;
 
 export function makeMember(
   identity: Identity,
@@ -39,24 +34,15 @@ export function makeMember(
     { window, windowBytes, maxQueued, policy, proven },
     world.hasher,
     persister,
-    { submit: host.submit, lateReceipt: host.receipt, conflict: host.conflict },
+    host,
   );
-  const mailbox = new Mailbox(id, hex, known, sender.own, persister, {
-    ...host,
-    receipt: (counter, receipt) => sender.receipt(counter, receipt),
-    gap: (from, to) => {
-      sender.lose(to);
-      host.gap(from, to);
-    },
-  });
-  const outbox = world.outboxOf(id);
   return {
     index,
     identity,
     sender,
-    mailbox,
+    mailbox: new Mailbox(id, hex, known, sender, persister, host),
     stands: new Stands(),
-    outbox,
+    outbox: world.outboxOf(id),
     state: 'connecting',
     problem: null,
   };

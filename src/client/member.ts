@@ -1,8 +1,10 @@
 /** Member: one key of a gateway, with everything that is its own. */
 import type { Identity } from '#crypto';
 import { CountersignError, ERRORS, type ErrorCode, errorCode } from '../protocol/index.js';
+import type { FrontSession } from './front-session.js';
 import type { State } from './gateway-events.js';
 import type { Mailbox } from './mailbox.js';
+import type { OutboxSession } from './outbox-session.js';
 import type { Sender } from './sender.js';
 import type { Stands } from './stands.js';
 import { VerificationError } from './verification-error.js';
@@ -15,6 +17,9 @@ export interface Member {
   readonly mailbox: Mailbox;
   readonly stands: Stands;
   readonly outbox: number;
+  /** Its sockets; no outbox where mailboxes are not opened. */
+  front?: FrontSession;
+  session?: OutboxSession;
   state: State;
   /** Why it is over; null while it is not. */
   problem: CountersignError | null;
@@ -40,11 +45,11 @@ export function finalState({ code }: CountersignError): State {
   return REFUSALS.includes(code) ? 'refused' : 'failed';
 }
 
-/** Why the server does not open a mailbox. A number that is not known is permanent. */
+/** Why the server does not open a mailbox. A number that is not known is permanent. Throws `VerificationError`. */
 export function refusal(number: number): CountersignError {
   const code = errorCode(number) ?? 'session-refused';
   if (code === 'ack-unknown-epoch')
-    return new VerificationError('resume', 'the server does not know what was verified and acknowledged');
+    throw new VerificationError('resume', 'the server does not know an epoch that it has proven');
   if (ERRORS[code].temporary) return new CountersignError('session-refused', `refused: ${code}`);
   return new CountersignError(code, 'the server does not open this mailbox');
 }

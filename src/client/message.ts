@@ -113,7 +113,7 @@ export class Receipt {
 
   /** Size of the signed log that it is proven in. */
   get checkpointSize(): number {
-    return this.link.evidence.checkpoint.size;
+    return this.link.evidence.step.log.checkpoint.size;
   }
 
   /** The whole claim, in binary form. */

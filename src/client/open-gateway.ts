@@ -1,12 +1,12 @@
 /** Opens a gateway: store, server, sockets, within a time. */
 import { identityOf } from '#crypto';
-import { CountersignError, toHex } from '../protocol/index.js';
+import { toHex } from '../protocol/index.js';
 import { abortedError, onAbort } from './abortable.js';
 import { addresses } from './directory.js';
 import { connectError, findServer, timeout } from './find-server.js';
 import { Gateway, type OnMessages } from './gateway.js';
-import type { GatewayOptions, Settings } from './options.js';
-import { MemoryStore, type Store } from './store.js';
+import { type GatewayOptions, idOf, type Settings } from './options.js';
+import { MemoryStore, type Store, storeError } from './store.js';
 
 /** Resolves when every mailbox is open or refused; rejects when all are. `onMessages` as in `Gateway`. */
 export async function openGateway(
@@ -45,16 +45,15 @@ export async function openGateway(
 }
 
 function checkKeys(keys: readonly Uint8Array[]): void {
+  for (const key of keys) idOf(key, 'keys');
   if (keys.length === 0 || new Set(keys.map(toHex)).size < keys.length)
     throw new TypeError('keys: expected one or more, each once');
-  if (keys.some((key) => key.length !== 32)) throw new TypeError('keys: expected 32 bytes each');
 }
 
 async function load(store: Store) {
   try {
     return await store.load();
   } catch (error) {
-    if (error instanceof CountersignError) throw error;
-    throw new CountersignError('store-unusable', `loading failed: ${String(error)}`, { cause: error });
+    throw storeError('loading', error);
   }
 }

@@ -4,30 +4,21 @@
  */
 import {
   type Checkpoint,
-  CountersignError,
   decodeEndOfBacklog,
-  decodeError,
+  type ErrorCode,
+  type ErrorFrame,
   encodeAck,
   encodeAskStill,
-  errorCode,
   FRAME,
   Frontier,
   type OpenedMailbox,
   SESSION_KIND,
 } from '../protocol/index.js';
-import {
-  Connection,
-  type ConnectionHost,
-  type ConnectionOptions,
-  type Request,
-  type Retry,
-} from './connection.js';
-import type { SessionHost } from './front-session.js';
 import { EMPTY_LOG, type LogState } from './log-state.js';
 import { isLink } from './mailbox.js';
-import { type Member, refusal } from './member.js';
+import type { Member } from './member.js';
 import type { Participant, Persister } from './persister.js';
-import type { SignatureCache } from './signature-cache.js';
+import { Session, type SessionHost, type SessionOptions } from './session.js';
 import type { Change, SavedLog } from './store.js';
 import { overFrame, VerificationError } from './verification-error.js';
 import { type Obligation, verifyCheckpoint, verifyDeliver } from './verifier.js';
@@ -40,20 +31,18 @@ export interface OutboxHost extends SessionHost {
   unread(session: OutboxSession): void;
 }
 
-export interface OutboxOptions extends Omit<ConnectionOptions, 'kind'> {
+export interface OutboxOptions extends SessionOptions {
   readonly bufferBytes: number;
   readonly unreadMs: number;
 }
 
-export class OutboxSession implements ConnectionHost, Participant {
-  readonly connection: Connection;
+export class OutboxSession extends Session<OutboxHost> implements Participant {
   private log: LogState;
   marked = false;
   private changed = false;
   private saving: Checkpoint;
   /** Of the log, once it is saved: until then its signature may be under check. */
   proven: Checkpoint;
-  private slots: readonly Member[] = [];
   private slotOf = new Map<Member, number>();
   /** Mailboxes that have caught up on this socket. */
   private live = new Set<Member>();
@@ -72,13 +61,14 @@ export class OutboxSession implements ConnectionHost, Participant {
 
   constructor(
     readonly outbox: number,
-    readonly members: readonly Member[],
+    members: readonly Member[],
     private readonly options: OutboxOptions,
-    private readonly signatures: SignatureCache,
     saved: SavedLog | undefined,
     private readonly persister: Persister,
-    private readonly host: OutboxHost,
+    host: OutboxHost,
   ) {
+    const url = () => persister.checked().then(options.url);
+    super(SESSION_KIND.outbox, members, { ...options, url }, host);
     this.log = saved
       ? {
           checkpoint: saved.checkpoint,
@@ -88,10 +78,6 @@ export class OutboxSession implements ConnectionHost, Participant {
       : EMPTY_LOG;
     this.saving = this.log.checkpoint;
     this.proven = this.saving;
-    this.connection = new Connection(
-      { ...options, kind: SESSION_KIND.outbox, url: () => this.persister.checked().then(options.url) },
-      this,
-    );
   }
 
   // ---- the connection's side
@@ -100,65 +86,37 @@ export class OutboxSession implements ConnectionHost, Participant {
     return this.log.checkpoint;
   }
 
-  requests(): Request[] {
-    this.slots = this.members.filter(({ problem }) => !problem);
-    this.slotOf = new Map(this.slots.map((member, slot) => [member, slot]));
-    return this.slots.map(({ identity, mailbox }) => ({ identity, acknowledged: mailbox.offer() }));
+  protected acknowledgedBy({ mailbox }: Member): number {
+    return mailbox.offer();
   }
 
-  opened(opened: readonly OpenedMailbox[]): void {
+  override opened(opened: readonly OpenedMailbox[]): void {
+    this.slotOf = new Map(this.slots.map((member, slot) => [member, slot]));
     this.live = new Set();
     this.acks = [];
-    opened.forEach((told, slot) => {
-      const member = this.slots[slot]!;
-      if (member.problem) return;
-      if (told.error === 0) member.mailbox.opened(told);
-      else this.refusedAtOnce(member, refusal(told.error));
-    });
+    super.opened(opened);
     this.sendAcks();
     if (this.paused) this.connection.pause();
-    this.host.opened();
   }
 
-  private refusedAtOnce(member: Member, error: CountersignError): void {
-    if (error instanceof VerificationError) throw error;
-    this.host.ended(member, error);
+  protected openedOne({ mailbox }: Member, _: number, told: OpenedMailbox): void {
+    mailbox.opened(told);
   }
 
   lost(): void {
     this.live = new Set();
   }
 
-  retrying(retry: Retry): void {
-    this.host.retrying(retry);
-  }
-
-  gone(error: CountersignError): void {
-    this.host.gone(error);
-  }
-
   frame(type: number, frame: Uint8Array): void {
-    if (type === FRAME.deliver) return this.deliver(frame);
-    if (type === FRAME.checkpoint) return this.follow(frame);
-    if (type === FRAME.endOfBacklog) return this.caughtUp(frame);
-    if (type === FRAME.error) return this.refused(frame);
-    throw new VerificationError('format', `frame of type ${type} on an outbox socket`, frame);
+    if (type === FRAME.deliver) this.deliver(frame);
+    else if (type === FRAME.checkpoint) this.follow(frame);
+    else if (type === FRAME.endOfBacklog) this.caughtUp(frame);
+    else this.otherFrame(type, frame);
   }
 
-  /** An error frame about one mailbox. */
-  private refused(frame: Uint8Array): void {
-    const { number, slot, text } = overFrame(frame, () => decodeError(frame));
-    const code = errorCode(number);
-    if (code === 'displaced')
-      this.host.ended(this.memberAt(slot, frame), new CountersignError('displaced', text));
+  protected refused(code: ErrorCode | undefined, _: ErrorFrame, frame: Uint8Array): void {
     if (code === 'ack-unknown-epoch')
       throw new VerificationError('resume', 'the server does not know an epoch that it has proven', frame);
-  }
-
-  private memberAt(slot: number, frame: Uint8Array): Member {
-    const member = this.slots[slot];
-    if (!member) throw new VerificationError('slot', `slot ${slot} is not open`, frame);
-    return member;
   }
 
   // ---- frames
@@ -190,7 +148,7 @@ export class OutboxSession implements ConnectionHost, Participant {
       const refuse = () => {
         throw new VerificationError(step, 'a signature does not verify', frame);
       };
-      const verified = this.signatures.verify(key, bytes, signature);
+      const verified = key.verify(bytes, signature);
       if (verified === false) refuse();
       else if (verified !== true) this.persister.restOn(verified.then((good) => good || refuse()));
     }
@@ -265,9 +223,9 @@ export class OutboxSession implements ConnectionHost, Participant {
     }, this.options.unreadMs);
   }
 
-  close(): void {
+  override close(): void {
     clearInterval(this.unread);
-    this.connection.close();
+    super.close();
   }
 
   // ---- saving

@@ -12,7 +12,7 @@ import {
   leafPart,
   type MessageHasher,
   RECIPIENT_PAGE,
-  type ReceivedInFrame,
+  type ReceivedEntry,
   recipientPageInto,
   rootFromPath,
 } from '../protocol/index.js';
@@ -22,12 +22,12 @@ import { Mismatch } from './verification-error.js';
 export function receivedHashInto(
   hasher: MessageHasher,
   mailbox: Uint8Array,
-  entry: ReceivedInFrame,
+  entry: ReceivedEntry,
   out: Uint8Array,
   at: number,
 ): void {
   const { recipients, position, body, envelope } = entry;
-  if (position >= recipients) throw new Mismatch('entry', 'recipient position out of range');
+  if (position >= recipients) throw new Mismatch('entry', 'position out of range');
   if (!isBodyPart(body) || !isEnvelopePart(envelope)) throw new Mismatch('entry', 'part tag expected');
   putLeaf(entry, mailbox);
   hasher.sender(entry.bytes, entry.at);
@@ -40,30 +40,30 @@ const leaf = leafPart(new Uint8Array(BLINDER_BYTES), new Uint8Array(HASH_BYTES),
 const leafContent = leafBytes(leaf);
 const ENVELOPE_HASH_AT = BLINDER_BYTES + HASH_BYTES;
 
-function putLeaf({ bytes, at, envelope }: ReceivedInFrame, mailbox: Uint8Array): void {
+function putLeaf({ bytes, at, envelope }: ReceivedEntry, mailbox: Uint8Array): void {
   for (let i = 0; i < BLINDER_BYTES; i++) leafContent[i] = bytes[at + ENTRY_BLINDER_AT + i]!;
   for (let i = 0; i < HASH_BYTES; i++) leafContent[BLINDER_BYTES + i] = mailbox[i]!;
   if (envelope.length > 0) sha256Into(envelope, leafContent, ENVELOPE_HASH_AT);
   else leafContent.fill(0, ENVELOPE_HASH_AT);
 }
 
-function onlyRecipient(entry: ReceivedInFrame): Uint8Array {
-  if (entry.siblings.length !== 0) throw new Mismatch('entry', 'a single recipient has no siblings');
+function onlyRecipient(entry: ReceivedEntry): Uint8Array {
+  if (entry.siblings.length !== 0) throw new Mismatch('entry', 'siblings miscounted');
   return leafContent;
 }
 
 /** The leaf hashes for 2 to 16 recipients; beyond, the root over their pages. */
-function severalRecipients(entry: ReceivedInFrame, own: Uint8Array): Uint8Array {
+function severalRecipients(entry: ReceivedEntry, own: Uint8Array): Uint8Array {
   const { recipients, position, siblings } = entry;
   const page = recipients <= RECIPIENT_PAGE ? 0 : Math.floor(position / RECIPIENT_PAGE);
   const from = page * RECIPIENT_PAGE;
   const others = Math.min(RECIPIENT_PAGE, recipients - from) - 1;
   const before = (position - from) * HASH_BYTES;
   const listed = others * HASH_BYTES;
-  if (siblings.length < listed) throw new Mismatch('entry', 'too few siblings');
+  if (siblings.length < listed) throw new Mismatch('entry', 'siblings miscounted');
   const leaves = concat(siblings.subarray(0, before), own, siblings.subarray(before, listed));
   if (recipients <= RECIPIENT_PAGE) {
-    if (siblings.length !== listed) throw new Mismatch('entry', 'too many siblings');
+    if (siblings.length !== listed) throw new Mismatch('entry', 'siblings miscounted');
     return leaves;
   }
   const pageHash = new Uint8Array(HASH_BYTES);

@@ -25,7 +25,7 @@ export interface SenderOptions {
 export interface SenderHost {
   submit(frames: readonly Uint8Array[]): void;
   /** Of a message that was sent in an earlier life of the store: nobody waits for it. */
-  lateReceipt(receipt: Receipt): void;
+  receipt(receipt: Receipt): void;
   /** This counter was used for another message: the key is in use elsewhere, or was restored. */
   conflict(counter: number, error: CountersignError): void;
 }

@@ -18,14 +18,14 @@ import {
   sameBytes,
 } from '../protocol/index.js';
 import { InFlight, Outgoing, type Resolved } from './in-flight.js';
+import type { MailboxSender } from './mailbox.js';
 import type { Receipt, UnprovenPlace } from './message.js';
 import type { Participant, Persister } from './persister.js';
 import { MIN_BUSY_MS, reasonOf, type SenderHost, type SenderOptions } from './sender-options.js';
 import type { Change, SavedMailbox } from './store.js';
 import { VerificationError } from './verification-error.js';
-import type { OwnMessages } from './verifier.js';
 
-export class Sender implements Participant {
+export class Sender implements Participant, MailboxSender {
   private readonly items = new InFlight();
   private waiting: Outgoing[] = [];
   /** Highest counter that is done with: it has its receipt, or will have none. */
@@ -88,7 +88,7 @@ export class Sender implements Participant {
     } else if (this.waiting.length < this.options.maxQueued) {
       this.waiting.push(item);
     } else {
-      item.reject?.(new CountersignError('busy', `${this.waiting.length} messages are waiting already`));
+      item.reject?.(new CountersignError('busy', `${this.waiting.length} are waiting already`));
     }
   }
 
@@ -332,13 +332,11 @@ export class Sender implements Participant {
   // ---- receipts
 
   /** See `OwnMessages`: what was never sent with this counter cannot be in the chain. */
-  readonly own: OwnMessages = {
-    matches: (counter, hash, at) => {
-      if (counter <= this.receipted) return true;
-      const item = this.items.find(counter);
-      return item !== undefined && sameBytes(item.hash, 0, hash, at, 32);
-    },
-  };
+  matches(counter: number, hash: Uint8Array, at: number): boolean {
+    if (counter <= this.receipted) return true;
+    const item = this.items.find(counter);
+    return item !== undefined && sameBytes(item.hash, 0, hash, at, 32);
+  }
 
   receipt(counter: number, receipt: Receipt): void {
     if (counter > this.receipted) {
@@ -379,7 +377,7 @@ export class Sender implements Participant {
     for (const { item, answer } of this.resolving) {
       if (answer instanceof CountersignError) item?.reject?.(answer);
       else if (item?.resolve) item.resolve(answer);
-      else if (answer.proven) this.host.lateReceipt(answer);
+      else if (answer.proven) this.host.receipt(answer);
     }
     this.resolving = [];
     this.transmit();

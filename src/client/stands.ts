@@ -29,7 +29,7 @@ export class Stands {
   /** True when nobody has been waiting: then it must be asked for. Throws `busy` when too many wait. */
   add(waiting: Waiting): boolean {
     if (this.waiting.length >= MOST_WAITING)
-      throw new CountersignError('busy', `${MOST_WAITING} are waiting for a still already`);
+      throw new CountersignError('busy', `${MOST_WAITING} are waiting already`);
     return this.waiting.push(waiting) === 1;
   }
 

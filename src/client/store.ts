@@ -5,7 +5,13 @@
  * One `save` is one atomic step: what a turn of the event loop changed, written together. Nothing is
  * shown or sent before the save that covers it is done.
  */
-import { type ChainState, type Checkpoint, FormatError, ZERO_HASH } from '../protocol/index.js';
+import {
+  type ChainState,
+  type Checkpoint,
+  CountersignError,
+  FormatError,
+  ZERO_HASH,
+} from '../protocol/index.js';
 
 export interface SavedLog {
   readonly checkpoint: Checkpoint;
@@ -59,6 +65,12 @@ export interface Store {
   /** Makes changes durable, all or none. Never called again before it is done. */
   save(changes: readonly Change[]): void | Promise<void>;
   close(): void | Promise<void>;
+}
+
+/** What a store threw, as clients tell it. */
+export function storeError(doing: string, error: unknown): CountersignError {
+  if (error instanceof CountersignError) return error;
+  return new CountersignError('store-unusable', `${doing} failed: ${String(error)}`, { cause: error });
 }
 
 export function nothingSaved(): Saved {

@@ -14,6 +14,7 @@ import {
   type ChainState,
   compareBytes,
   type Deliver,
+  type DeliveredEntry,
   type DeliveredMailbox,
   decodeCheckpoint,
   decodeDeliver,
@@ -29,16 +30,14 @@ import {
   MAILBOX_KIND,
   putU16,
   putU32,
-  type ReceivedInFrame,
   ROLE,
   rootFromMultiproof,
   rootFromPath,
-  type SentInFrame,
   sameBytes,
   stillHash,
 } from '../protocol/index.js';
 import type { Evidence, LinkEvidence } from './evidence.js';
-import { followCheckpoint, type LogState, placeLeaf } from './log-state.js';
+import { followCheckpoint, type LogState, type LogStep, placeLeaf } from './log-state.js';
 import { receivedHashInto } from './received-hash.js';
 import { Mismatch, overFrame, type VerificationStep } from './verification-error.js';
 import type { World } from './world.js';
@@ -57,8 +56,6 @@ export interface OwnMessages {
   matches(counter: number, hash: Uint8Array, at: number): boolean;
 }
 
-export type EntryInFrame = SentInFrame | ReceivedInFrame;
-
 /** Where a mailbox stands. Immutable. */
 export interface MailboxState {
   readonly mailbox: Uint8Array;
@@ -76,7 +73,7 @@ export interface VerifiedLink extends LinkEvidence {
   readonly kind: typeof MAILBOX_KIND.link;
   readonly slot: number;
   readonly next: MailboxState;
-  readonly entries: readonly EntryInFrame[];
+  readonly entries: readonly DeliveredEntry[];
   /** How many of them the owner sent. */
   readonly own: number;
 }
@@ -97,6 +94,9 @@ export interface VerifiedDelivery {
   readonly mailboxes: readonly (VerifiedLink | VerifiedStill)[];
   readonly obligations: readonly Obligation[];
 }
+
+type DeliveredStill = Extract<DeliveredMailbox, { kind: typeof MAILBOX_KIND.still }>;
+type DeliveredLink = Exclude<DeliveredMailbox, DeliveredStill>;
 
 export type StateOfSlot = (slot: number) => MailboxState | undefined;
 
@@ -120,21 +120,21 @@ export function verifyCheckpoint(
   return overFrame(frame, () => followCheckpoint(world, log, decodeCheckpoint(frame)));
 }
 
-/** One delivery on its way up. */
-class Verification {
-  /** What every mailbox of the delivery refers to; whole when all has been rebuilt. */
-  private readonly evidence = {} as { -readonly [K in keyof Evidence]: Evidence[K] };
-  private readonly positions: number[] = [];
-  private readonly hashes: Uint8Array;
+/** One delivery on its way up: in the end, the evidence for all its mailboxes. */
+class Verification implements Evidence {
+  readonly positions: number[] = [];
+  readonly hashes: Uint8Array;
   /** Entries of links, in one piece: memory of its own costs each more than its hash. */
-  private readonly rows: Uint8Array;
-  private leaf = 0;
-  private row = 0;
+  readonly rows: Uint8Array;
+  attestation!: Uint8Array;
+  epochLeaf!: EpochLeaf;
+  step!: LogStep;
+  private lastMailbox: Uint8Array | null = null;
 
   constructor(
     private readonly world: World,
     private readonly outbox: number,
-    private readonly deliver: Deliver,
+    readonly deliver: Deliver,
   ) {
     let leaves = 0;
     let rows = 0;
@@ -149,66 +149,42 @@ class Verification {
   run(log: LogState, stateOf: StateOfSlot): VerifiedDelivery {
     const { deliver, world } = this;
     const { epoch } = deliver;
-    if (!equalBytes(epoch.manifestHash, world.manifestHash)) throw new Mismatch('epoch', 'other manifest');
-    if (!equalBytes(epoch.placementRoot, world.placementRoot)) throw new Mismatch('epoch', 'other placement');
+    if (!equalBytes(epoch.manifestHash, world.manifestHash)) throw new Mismatch('epoch', 'another manifest');
+    if (!equalBytes(epoch.placementRoot, world.placementRoot))
+      throw new Mismatch('epoch', 'another placement');
     const mailboxes = deliver.mailboxes.map((mailbox) => this.openMailbox(mailbox, stateOf));
-    const attestation = this.attestation(epoch);
-    const epochLeaf = this.epochLeaf(epoch, attestation);
-    const step = placeLeaf(world, log, epochLeaf, deliver.proof);
-    Object.assign(this.evidence, {
-      attestation,
-      signature: epoch.signature,
-      actorPath: epoch.actorPath,
-      epochLeaf,
-      logIndex: deliver.proof.logIndex,
-      logPath: step.path,
-      checkpoint: step.log.checkpoint,
-      leaves: epoch.leaves,
-      positions: this.positions,
-      hashes: this.hashes,
-      multiproof: deliver.multiproof,
-      rows: this.rows,
-    } satisfies Evidence);
+    this.attestation = this.attest(epoch);
+    this.epochLeaf = this.leafOf(epoch);
+    this.step = placeLeaf(world, log, this.epochLeaf, deliver.proof);
     const key = world.keys.get(ROLE.outbox, this.outbox);
     const obligations: Obligation[] = [
-      { key, bytes: attestation, signature: epoch.signature, step: 'signature' },
+      { key, bytes: this.attestation, signature: epoch.signature, step: 'signature' },
     ];
-    if (step.obligation) obligations.push(step.obligation);
-    return { log: step.log, epoch: epoch.epoch, mailboxes, obligations };
+    if (this.step.obligation) obligations.push(this.step.obligation);
+    return { log: this.step.log, epoch: epoch.epoch, mailboxes, obligations };
   }
 
-  private epochLeaf(epoch: EpochPart, attestation: Uint8Array): EpochLeaf {
-    const { world } = this;
+  private leafOf(epoch: EpochPart): EpochLeaf {
+    const { actors, manifest } = this.world;
     const actorsRoot = rootFromPath(
-      world.actors,
-      actorPosition(world.manifest, ROLE.outbox, this.outbox),
-      actorLeafHash(attestationHash(attestation), epoch.signature),
+      actors,
+      actorPosition(manifest, ROLE.outbox, this.outbox),
+      actorLeafHash(attestationHash(this.attestation), epoch.signature),
       epoch.actorPath,
     );
-    return {
-      epoch: epoch.epoch,
-      previousEpoch: epoch.previousEpoch,
-      base: epoch.base,
-      manifestHash: epoch.manifestHash,
-      placementRoot: epoch.placementRoot,
-      actors: world.actors,
-      actorsRoot,
-    };
+    return { ...epoch, actors, actorsRoot };
   }
 
   /** The bytes that the outbox must have signed. */
-  private attestation(epoch: EpochPart): Uint8Array {
-    const root = rootFromMultiproof(epoch.leaves, this.positions, this.hashes, this.deliver.multiproof);
+  private attest(epoch: EpochPart): Uint8Array {
+    const { entries, leaves } = epoch;
+    const root = rootFromMultiproof(leaves, this.positions, this.hashes, this.deliver.multiproof);
     return encodeAttestation({
+      ...epoch,
       serverId: this.world.serverId,
       role: ROLE.outbox,
       actor: this.outbox,
-      epoch: epoch.epoch,
-      base: epoch.base,
-      manifestHash: epoch.manifestHash,
-      placementRoot: epoch.placementRoot,
-      inputs: epoch.inputs,
-      outputs: [{ entries: epoch.entries, leaves: epoch.leaves, root }],
+      outputs: [{ entries, leaves, root }],
     });
   }
 
@@ -218,16 +194,13 @@ class Verification {
     const { epoch } = this.deliver.epoch;
     if (epoch <= state.asOf) throw new Mismatch('chain', `epoch ${epoch} again, as of ${state.asOf}`);
     this.checkOrder(state.mailbox);
-    const { leaf } = this;
+    const leaf = this.positions.length;
     const leaves = leavesOf(delivered);
     for (let i = 0; i < leaves; i++) this.positions.push(delivered.position + i);
-    this.leaf += leaves;
     return delivered.kind === MAILBOX_KIND.still
-      ? this.openStill(delivered.slot, delivered.trimmedThrough, state, leaf)
-      : this.openLink(delivered.slot, delivered.entries, state, leaf);
+      ? this.openStill(delivered, state, leaf)
+      : this.openLink(delivered, state, leaf);
   }
-
-  private lastMailbox: Uint8Array | null = null;
 
   /** An output's leaves are sorted by mailbox, one link or still each. */
   private checkOrder(mailbox: Uint8Array): void {
@@ -236,57 +209,45 @@ class Verification {
     this.lastMailbox = mailbox;
   }
 
-  private openStill(slot: number, trimmedThrough: number, state: MailboxState, leaf: number): VerifiedStill {
-    const { evidence } = this;
+  private openStill(
+    { kind, slot, trimmedThrough }: DeliveredStill,
+    state: MailboxState,
+    leaf: number,
+  ): VerifiedStill {
     const { epoch } = this.deliver.epoch;
+    const { mailbox } = state;
     if (trimmedThrough > state.acknowledged)
       throw new Mismatch('still', `trimmed through ${trimmedThrough}, ${state.acknowledged} is acknowledged`);
-    this.hashes.set(stillHash(state.mailbox, epoch, state.chain, trimmedThrough), leaf * HASH_BYTES);
-    const next = { ...state, asOf: epoch };
-    const { mailbox } = state;
-    return { kind: MAILBOX_KIND.still, slot, next, evidence, mailbox, trimmedThrough, leaf };
+    this.hashes.set(stillHash(mailbox, epoch, state.chain, trimmedThrough), leaf * HASH_BYTES);
+    return { kind, slot, next: { ...state, asOf: epoch }, evidence: this, mailbox, trimmedThrough, leaf };
   }
 
   private openLink(
-    slot: number,
-    entries: readonly EntryInFrame[],
+    { kind, slot, entries }: DeliveredLink,
     state: MailboxState,
-    leaf: number,
+    firstLeaf: number,
   ): VerifiedLink {
     const { epoch } = this.deliver.epoch;
-    const { chain, mailbox, acknowledged } = state;
+    const { acknowledged, chain: before, mailbox, own: ownMessages } = state;
+    const { length } = entries;
     const firstRow = this.row;
     const own = this.putRows(entries, state);
     const rowAt = (i: number) => (firstRow + i) * LINK_ENTRY_BYTES;
-    link(mailbox, 0, epoch, chain, this.rows, rowAt, entries.length, this.hashes, leaf * HASH_BYTES);
+    link(mailbox, 0, epoch, before, this.rows, rowAt, length, this.hashes, firstLeaf * HASH_BYTES);
     const head = new Uint8Array(HASH_BYTES);
-    copyHash(this.hashes, (leaf + linkParts(entries.length) - 1) * HASH_BYTES, head, 0);
-    return {
-      kind: MAILBOX_KIND.link,
-      slot,
-      next: {
-        mailbox,
-        chain: { lastEpoch: epoch, total: chain.total + entries.length, head },
-        asOf: epoch,
-        ownCounter: this.ownCounter,
-        acknowledged,
-        own: state.own,
-      },
-      entries,
-      own,
-      evidence: this.evidence,
-      mailbox,
-      before: chain,
-      firstRow,
-      firstLeaf: leaf,
-    };
+    copyHash(this.hashes, (firstLeaf + linkParts(length) - 1) * HASH_BYTES, head, 0);
+    const chain = { lastEpoch: epoch, total: before.total + length, head };
+    // Every field by name: a spread costs as much as the hash.
+    const next = { mailbox, chain, asOf: epoch, ownCounter: this.ownCounter, acknowledged, own: ownMessages };
+    return { kind, slot, next, entries, own, evidence: this, mailbox, before, firstRow, firstLeaf };
   }
 
+  private row = 0;
   /** Of the last message of a mailbox's owner that `putRows` found. */
   private ownCounter = 0;
 
   /** Fills in inbox, index and message hash of every entry. Returns how many the owner sent. */
-  private putRows(entries: readonly EntryInFrame[], state: MailboxState): number {
+  private putRows(entries: readonly DeliveredEntry[], state: MailboxState): number {
     const { world, rows } = this;
     const { mailbox } = state;
     let own = 0;
@@ -318,7 +279,7 @@ class Verification {
 }
 
 /** Whether `owner` sent it. */
-export function isOwn(entry: EntryInFrame, owner: Uint8Array): boolean {
+export function isOwn(entry: DeliveredEntry, owner: Uint8Array): boolean {
   return entry.kind === ENTRY_KIND.sent || sameBytes(entry.bytes, entry.at, owner, 0, HASH_BYTES);
 }
 

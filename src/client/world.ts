@@ -2,6 +2,7 @@
 import { type Verifier, verifierOf } from '#crypto';
 import {
   countActors,
+  EMPTY_ROOT,
   epochActors,
   equalBytes,
   KeyBook,
@@ -10,7 +11,6 @@ import {
   manifestHash,
   openManifestLater,
   placementOf,
-  placementRoot,
   ROLE,
   toHex,
 } from '../protocol/index.js';
@@ -24,7 +24,8 @@ export class World {
   readonly hasher: MessageHasher;
   /** Attestations in an epoch. */
   readonly actors: number;
-  readonly placementRoot = placementRoot([]);
+  /** Without exceptions, of which no manifest can tell yet. */
+  readonly placementRoot = EMPTY_ROOT;
   readonly inboxes: number;
   private inboxBySender = new Map<string, number>();
 

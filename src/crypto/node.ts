@@ -12,6 +12,7 @@ import {
   sign,
   verify,
 } from 'node:crypto';
+import { memoised } from './memo.js';
 import * as rule from './rule.js';
 import type { PublicKey, Signer } from './types.js';
 
@@ -102,5 +103,5 @@ export function importSecretKey(seed: Uint8Array): Signer {
 }
 
 // What web.ts answers later is at hand here.
-export const verifierOf = trustedPublicKey;
+export const verifierOf = (key: Uint8Array) => memoised(trustedPublicKey(key));
 export const identityOf = importSecretKey;

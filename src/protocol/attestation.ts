@@ -12,7 +12,7 @@ import { ascii, concat, HASH_BYTES, Reader, Writer } from './bytes.js';
 
 const DOMAIN = ascii('countersign/v1 attestation');
 const HASH_TAG = ascii('csign1at');
-const INPUTS_TAG = ascii('csign1ip');
+const INPUTS_TAG = /* @__PURE__ */ ascii('csign1ip');
 
 export const ROLE = { inbox: 1, router: 2, receiver: 3, outbox: 4, sequencer: 5 } as const;
 export type Role = (typeof ROLE)[keyof typeof ROLE];

@@ -55,8 +55,7 @@ export function getU64(bytes: Uint8Array, at: number): number {
 
 /** Whether `length` bytes of `a` from `aAt` equal those of `b` from `bAt`. Not constant time: nothing here is secret. */
 export function sameBytes(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number, length: number): boolean {
-  for (let i = 0; i < length; i++) if (a[aAt + i] !== b[bAt + i]) return false;
-  return true;
+  return compareBytes(a, aAt, b, bAt, length) === 0;
 }
 
 /** Whether two whole arrays hold the same bytes. */
@@ -162,7 +161,7 @@ export class Reader {
 
 /** Appends to a buffer that doubles when full. `done()` gives a view of what was written. */
 export class Writer {
-  private buffer: Uint8Array;
+  protected buffer: Uint8Array;
   length = 0;
 
   constructor(capacity = 256) {
@@ -170,7 +169,7 @@ export class Writer {
   }
 
   /** Makes room for `size` bytes and returns where they start. */
-  private grow(size: number): number {
+  protected grow(size: number): number {
     const at = this.length;
     this.length = at + size;
     if (this.length > this.buffer.length) {
@@ -211,28 +210,7 @@ export class Writer {
     return this;
   }
 
-  /** Copies `length` bytes of `data` from `from`, without making a view of them first. */
-  slice(data: Uint8Array, from: number, length: number): this {
-    const at = this.grow(length);
-    if (length > 64) this.buffer.set(data.subarray(from, from + length), at);
-    else for (let i = 0; i < length; i++) this.buffer[at + i] = data[from + i]!;
-    return this;
-  }
-
-  /** Overwrites a 32-bit integer written earlier. */
-  patchU32(at: number, value: number): void {
-    putU32(this.buffer, at, value);
-  }
-
-  patchU16(at: number, value: number): void {
-    putU16(this.buffer, at, value);
-  }
-
   done(): Uint8Array {
     return this.buffer.subarray(0, this.length);
-  }
-
-  reset(): void {
-    this.length = 0;
   }
 }

@@ -55,52 +55,52 @@ export function link(
 ): void {
   const last = linkParts(count);
   if (last > MAX_U16) throw new RangeError(`link: ${last} parts, at most ${MAX_U16}`);
-  let head = chain.head;
+  putOwner(mailbox, mailboxAt, epoch, chain, last);
+  let { head } = chain;
   let headAt = 0;
-  for (let i = 0; i < 32; i++) preimage[9 + i] = mailbox[mailboxAt + i]!;
-  putU64(preimage, 41, epoch);
-  putU16(preimage, 51, last);
-  putU64(preimage, 53, chain.lastEpoch);
   for (let part = 0, from = 0; part < last; part++, from += PAGE_ENTRIES) {
     const n = Math.min(PAGE_ENTRIES, count - from);
-    putU16(preimage, 49, part);
-    putU64(preimage, 61, chain.total + from + n);
-    for (let i = 0; i < 32; i++) preimage[69 + i] = head[headAt + i]!;
-    putU16(preimage, 101, n);
     let at = LINK_HEADER_BYTES;
     for (let e = from; e < from + n; e++, at += LINK_ENTRY_BYTES) {
       const source = entryAt(e);
       for (let i = 0; i < LINK_ENTRY_BYTES; i++) preimage[at + i] = bytes[source + i]!;
     }
-    parts[n] ??= preimage.subarray(0, at);
-    sha256Into(parts[n], leaves, leavesAt + part * 32);
+    sha256Into(putPart(part, n, chain.total + from, head, headAt), leaves, leavesAt + part * 32);
     head = leaves;
     headAt = leavesAt + part * 32;
   }
 }
 
-/** The preimage of one link part, for claims. `entries` packed, 38 bytes each. */
+/** What all parts of a link begin with. */
+function putOwner(mailbox: Uint8Array, at: number, epoch: number, chain: ChainState, last: number): void {
+  for (let i = 0; i < 32; i++) preimage[9 + i] = mailbox[at + i]!;
+  putU64(preimage, 41, epoch);
+  putU16(preimage, 51, last);
+  putU64(preimage, 53, chain.lastEpoch);
+}
+
+/** The preimage of a part whose `n` entries are in place. Good until the next one. */
+function putPart(part: number, n: number, before: number, head: Uint8Array, headAt: number): Uint8Array {
+  putU16(preimage, 49, part);
+  putU64(preimage, 61, before + n);
+  for (let i = 0; i < 32; i++) preimage[69 + i] = head[headAt + i]!;
+  putU16(preimage, 101, n);
+  parts[n] ??= preimage.subarray(0, LINK_HEADER_BYTES + n * LINK_ENTRY_BYTES);
+  return parts[n];
+}
+
+/** The preimage of one link part, for claims; `entries` packed, 38 bytes each, `chain` as it stood before the part. */
 export function linkPreimage(
   mailbox: Uint8Array,
   epoch: number,
   part: number,
-  parts: number,
+  last: number,
   chain: ChainState,
   entries: Uint8Array,
 ): Uint8Array {
-  const out = new Uint8Array(LINK_HEADER_BYTES + entries.length);
-  const n = entries.length / LINK_ENTRY_BYTES;
-  out.set(LINK_PREFIX);
-  out.set(mailbox, 9);
-  putU64(out, 41, epoch);
-  putU16(out, 49, part);
-  putU16(out, 51, parts);
-  putU64(out, 53, chain.lastEpoch);
-  putU64(out, 61, chain.total + n);
-  out.set(chain.head, 69);
-  putU16(out, 101, n);
-  out.set(entries, LINK_HEADER_BYTES);
-  return out;
+  putOwner(mailbox, 0, epoch, chain, last);
+  preimage.set(entries, LINK_HEADER_BYTES);
+  return putPart(part, entries.length / LINK_ENTRY_BYTES, chain.total, chain.head, 0).slice();
 }
 
 /** The preimage of a still: "nothing since the chain's last epoch, as of `epoch`". */

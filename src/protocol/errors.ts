@@ -7,60 +7,66 @@
 export interface ErrorKind {
   readonly number: number;
   readonly temporary: boolean;
-  readonly close?: number;
+  readonly close: number | undefined;
 }
+
+const lasting = <Close extends number | undefined>(number: number, close?: Close) => ({
+  number,
+  temporary: false,
+  close: close as Close,
+});
+const temporary = <Close extends number | undefined>(number: number, close?: Close) => ({
+  ...lasting(number, close),
+  temporary: true,
+});
 
 export const ERRORS = {
   // The connection: sent before it is closed.
-  'malformed-frame': { number: 1, temporary: false, close: 3500 },
-  'unexpected-frame': { number: 2, temporary: false, close: 3501 },
-  'handshake-timeout': { number: 3, temporary: true, close: 3000 },
-  'too-many-sockets': { number: 4, temporary: true, close: 3001 },
-  displaced: { number: 5, temporary: false, close: 4409 },
-  restarting: { number: 6, temporary: true, close: 1012 },
-  'reader-too-slow': { number: 7, temporary: true, close: 3002 },
+  'malformed-frame': lasting(1, 3500),
+  'unexpected-frame': lasting(2, 3501),
+  'handshake-timeout': temporary(3, 3000),
+  'too-many-sockets': temporary(4, 3001),
+  displaced: lasting(5, 4409),
+  restarting: temporary(6, 1012),
+  'reader-too-slow': temporary(7, 3002),
   // One mailbox of a session frame, or one acknowledgment.
-  'session-refused': { number: 20, temporary: false },
-  'mailbox-not-registered': { number: 21, temporary: false },
-  'wrong-outbox': { number: 22, temporary: false },
-  'too-many-mailboxes': { number: 23, temporary: false, close: 3500 },
-  'ack-unknown-epoch': { number: 24, temporary: false },
+  'session-refused': lasting(20),
+  'mailbox-not-registered': lasting(21),
+  'wrong-outbox': lasting(22),
+  'too-many-mailboxes': lasting(23, 3500),
+  'ack-unknown-epoch': lasting(24),
   // Bundles: a refused bundle consumes no counter.
-  'bundle-malformed': { number: 40, temporary: false },
-  'bundle-too-large': { number: 41, temporary: false },
-  'too-many-bundles': { number: 42, temporary: false },
-  'no-such-mailbox': { number: 43, temporary: false },
-  'counter-conflict': { number: 44, temporary: false },
-  'counter-expired': { number: 45, temporary: false },
-  'counter-gap': { number: 46, temporary: true },
-  busy: { number: 47, temporary: true },
-  'mailbox-full': { number: 48, temporary: true },
+  'bundle-malformed': lasting(40),
+  'bundle-too-large': lasting(41),
+  'too-many-bundles': lasting(42),
+  'no-such-mailbox': lasting(43),
+  'counter-conflict': lasting(44),
+  'counter-expired': lasting(45),
+  'counter-gap': temporary(46),
+  busy: temporary(47),
+  'mailbox-full': temporary(48),
   // HTTP.
-  'not-found': { number: 60, temporary: false },
-  'bad-request': { number: 61, temporary: false },
-  'origin-refused': { number: 62, temporary: false },
+  'not-found': lasting(60),
+  'bad-request': lasting(61),
+  'origin-refused': lasting(62),
   // Found by a client; never sent.
-  'verification-failed': { number: 100, temporary: false },
-  'wrong-server': { number: 101, temporary: false },
-  'connection-lost': { number: 102, temporary: true },
-  closed: { number: 103, temporary: false },
-  aborted: { number: 104, temporary: false },
-  'store-corrupt': { number: 105, temporary: false },
-  'store-locked': { number: 106, temporary: true },
-  'store-unusable': { number: 107, temporary: true },
-  'receipt-delayed': { number: 108, temporary: true },
-  'receipt-lost': { number: 109, temporary: false },
-} as const satisfies Record<string, ErrorKind>;
+  'verification-failed': lasting(100),
+  'wrong-server': lasting(101),
+  'connection-lost': temporary(102),
+  closed: lasting(103),
+  aborted: lasting(104),
+  'store-corrupt': lasting(105),
+  'store-locked': temporary(106),
+  'store-unusable': temporary(107),
+  'receipt-delayed': temporary(108),
+  'receipt-lost': lasting(109),
+};
 
 export type ErrorCode = keyof typeof ERRORS;
 
-const byNumber = new Map<number, ErrorCode>(
-  Object.entries(ERRORS).map(([code, { number }]) => [number, code as ErrorCode]),
-);
-
 /** The code with this number on the wire; undefined for a number of a newer server. */
 export function errorCode(number: number): ErrorCode | undefined {
-  return byNumber.get(number);
+  return (Object.keys(ERRORS) as ErrorCode[]).find((code) => ERRORS[code].number === number);
 }
 
 export interface CountersignErrorOptions extends ErrorOptions {

@@ -67,21 +67,16 @@ function decodeAs<T>(type: number, field: Field<T>, frame: Uint8Array): T {
 /** The newest checkpoint known; all zeros if none. */
 const checkpoint: Field<Checkpoint> = struct({ size: u64, root: hash, signature });
 
-const sessionKind = checked(u8, (kind) => {
+const helloFields = struct({ kind: u8 as Field<SessionKind>, nonce: hash, checkpoint });
+const hello = /* @__PURE__ */ checked(helloFields, ({ kind, checkpoint: { size, root, signature } }) => {
   if (kind !== SESSION_KIND.front && kind !== SESSION_KIND.outbox)
     throw new FormatError(`unknown session kind ${kind}`);
-}) as Field<SessionKind>;
-
-const hello = checked(
-  struct({ kind: sessionKind, nonce: hash, checkpoint }),
-  ({ checkpoint: { size, root, signature } }) => {
-    if (size === 0 && [...root, ...signature].some((byte) => byte !== 0))
-      throw new FormatError('no checkpoint is all zeros');
-  },
-);
+  if (size === 0 && [...root, ...signature].some((byte) => byte !== 0))
+    throw new FormatError('no checkpoint is all zeros');
+});
 export type Hello = ValueOf<typeof hello>;
 
-export const encodeHello = (value: Hello) => encode(FRAME.hello, hello, value);
+export const encodeHello = (value: Hello) => encode(FRAME.hello, helloFields, value);
 export const decodeHello = (frame: Uint8Array) => decodeAs(FRAME.hello, hello, frame);
 
 // ---- challenge
@@ -126,17 +121,20 @@ export const decodeOpened = (frame: Uint8Array) => decodeAs(FRAME.opened, opened
 // ---- submit
 
 /** Flags 0 = unsigned; 1 is kept for a submission signature and refused until the manifest's policy allows it. */
-const flags = checked(u8, (value) => {
+const flags = /* @__PURE__ */ checked(u8, (value) => {
   if (value !== 0) throw new FormatError('submit flags: signed submissions are not accepted');
 });
 /** Bundles follow: bundle-field.ts. */
 export const SUBMIT_TO = { slot: u16, flags, firstCounter: u64 };
-const submitHeader = checked(struct({ ...SUBMIT_TO, count: u16 }), ({ firstCounter, count }) => {
-  if (firstCounter > Number.MAX_SAFE_INTEGER - count)
-    throw new FormatError('submit: counters above 2^53 - 1');
-  if (firstCounter === 0 || count === 0)
-    throw new FormatError('submit: counters start at 1 and a frame has a bundle');
-});
+const submitHeader = /* @__PURE__ */ checked(
+  /* @__PURE__ */ struct({ ...SUBMIT_TO, count: u16 }),
+  ({ firstCounter, count }) => {
+    if (firstCounter > Number.MAX_SAFE_INTEGER - count)
+      throw new FormatError('submit: counters above 2^53 - 1');
+    if (firstCounter === 0 || count === 0)
+      throw new FormatError('submit: counters start at 1 and a frame has a bundle');
+  },
+);
 export type SubmitHeader = ValueOf<typeof submitHeader>;
 
 export const SUBMIT_HEADER_BYTES = 14;
@@ -144,8 +142,7 @@ export const SUBMIT_HEADER_BYTES = 14;
 /** Of bundles that are laid out already. */
 export function encodeSubmit(slot: number, firstCounter: number, bundles: readonly Uint8Array[]): Uint8Array {
   const out = new Writer(SUBMIT_HEADER_BYTES + bundles.reduce((sum, each) => sum + each.length, 0));
-  out.u8(FRAME.submit);
-  submitHeader.write(out, { slot, flags: 0, firstCounter, count: bundles.length });
+  out.u8(FRAME.submit).u16(slot).u8(0).u64(firstCounter).u16(bundles.length);
   for (const each of bundles) out.bytes(each);
   return out.done();
 }

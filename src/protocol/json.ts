@@ -1,10 +1,10 @@
 /**
  * Frames as JSON, for clients without a codec: an object with the frame's `type` and the fields of its
- * definition (frames.ts, delivery.ts). A text stands for one binary frame, and the other way round.
+ * definition (frames.ts, delivery-fields.ts). A text stands for one binary frame, and the other way round.
  */
 import { submit } from './bundle-field.js';
 import { FormatError, Writer } from './bytes.js';
-import { deliver } from './delivery.js';
+import { deliver } from './delivery-fields.js';
 import { decode, type Field } from './fields.js';
 import { fromJson, type Json, objectFromJson, toJson } from './fields-json.js';
 import { CONTROL_FRAMES, FRAME, frameType } from './frames.js';

@@ -69,12 +69,17 @@ export const manifestToJson = (value: Manifest): Json => toJson(manifest, value)
 /** Throws `FormatError` on bytes that are no manifest, on unsorted actors or runs, on a bad key. */
 export function decodeManifest(bytes: Uint8Array): Manifest {
   const value = parseManifest(bytes);
-  try {
-    keysIn(value).forEach(checkKey);
-  } catch {
-    throw badKey();
-  }
+  must(keysIn(value).every(isGood), KEY_RULE);
   return value;
+}
+
+function isGood(key: Uint8Array): boolean {
+  try {
+    checkKey(key);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Leaves the key rule to the caller. */
@@ -85,28 +90,26 @@ function parseManifest(bytes: Uint8Array): Manifest {
 }
 
 const keysIn = ({ rootKey, actors }: Manifest) => [rootKey, ...actors.map(({ key }) => key)];
-const badKey = () => new FormatError('manifest: a key breaks the key rule');
-const badSignature = () => new FormatError('manifest: root signature does not verify');
+const KEY_RULE = 'a key breaks the key rule';
+const ROOT_SIGNATURE = 'root signature does not verify';
+
+function must(good: boolean, rule: string): void {
+  if (!good) throw new FormatError(`manifest: ${rule}`);
+}
 
 function checkManifest(manifest: Manifest): void {
-  const bad = (what: string) => new FormatError(`manifest: ${what}`);
-  if (manifest.version < 1) throw bad('versions start at 1');
-  if ((manifest.version === 1) !== equalBytes(manifest.previousHash, ZERO_HASH))
-    throw bad('previous hash of another version');
-  if (manifest.policy.submissions > SUBMISSIONS.required) throw bad('unknown submission policy');
-  manifest.actors.forEach((actor, i) => {
-    if (actor.role < ROLE.inbox || actor.role > ROLE.sequencer) throw bad(`unknown role ${actor.role}`);
-    if (i > 0 && compareActors(manifest.actors[i - 1]!, actor) >= 0) throw bad('actors not sorted');
+  const { version, previousHash, policy, buckets } = manifest;
+  must(version > 0, 'versions start at 1');
+  must((version === 1) === equalBytes(previousHash, ZERO_HASH), 'previous hash of another version');
+  must(policy.submissions <= SUBMISSIONS.required, 'unknown submission policy');
+  checkActors(manifest);
+  must(buckets[0]?.firstBucket === 0, 'buckets start at 0');
+  buckets.forEach(({ firstBucket, inbox, outbox }, i) => {
+    const rises = i === 0 || firstBucket > buckets[i - 1]!.firstBucket;
+    must(rises && firstBucket < BUCKETS, 'buckets not sorted');
+    must(inbox < countActors(manifest, ROLE.inbox), 'buckets of an unknown inbox');
+    must(outbox < countActors(manifest, ROLE.outbox), 'buckets of an unknown outbox');
   });
-  checkActors(manifest, bad);
-  manifest.buckets.forEach((run, i) => {
-    const floor = i === 0 ? 0 : manifest.buckets[i - 1]!.firstBucket + 1;
-    if (run.firstBucket < floor || run.firstBucket >= BUCKETS || (i === 0 && run.firstBucket !== 0))
-      throw bad('bucket runs not sorted');
-    if (run.inbox >= countActors(manifest, ROLE.inbox)) throw bad(`bucket run names inbox ${run.inbox}`);
-    if (run.outbox >= countActors(manifest, ROLE.outbox)) throw bad(`bucket run names outbox ${run.outbox}`);
-  });
-  if (manifest.buckets.length === 0) throw bad('no buckets');
 }
 
 /**
@@ -114,41 +117,50 @@ function checkManifest(manifest: Manifest): void {
  * gap and paired (router with inbox, receiver with outbox). A key stands for one actor only: were it
  * shared, two honest statements of one epoch would look like one actor saying two things.
  */
-function checkActors(manifest: Manifest, bad: (what: string) => FormatError): void {
-  const inUse = (role: Role) => manifest.actors.filter((a) => a.role === role && a.lastEpoch === 0);
-  for (const role of Object.values(ROLE)) {
-    if (inUse(role).some(({ index }, i) => index !== i)) throw bad('actors in use not numbered from 0');
-  }
-  manifest.actors.forEach((actor, i) => {
-    if (actor.lastEpoch !== 0 && actor.lastEpoch < actor.firstEpoch) throw bad('a key ends before it starts');
-    const before = manifest.actors[i - 1];
-    const successor = before?.role === actor.role && before.index === actor.index;
-    const over = before !== undefined && before.lastEpoch !== 0 && before.lastEpoch < actor.firstEpoch;
-    if (successor && !over) throw bad('two keys of one actor at one time');
+function checkActors(manifest: Manifest): void {
+  const { actors } = manifest;
+  actors.forEach(({ role, index, firstEpoch, lastEpoch }, i) => {
+    must(role >= ROLE.inbox && role <= ROLE.sequencer, 'unknown role');
+    must(lastEpoch === 0 || lastEpoch >= firstEpoch, 'a key ends before it starts');
+    const before = actors[i - 1];
+    if (!before) return;
+    must(compareActors(before, actors[i]!) < 0, 'actors not sorted');
+    const isSuccessor = before.role === role && before.index === index;
+    const isOver = before.lastEpoch !== 0 && before.lastEpoch < firstEpoch;
+    must(!isSuccessor || isOver, 'two keys of one actor at one time');
   });
-  const count = (role: Role) => inUse(role).length;
-  if (count(ROLE.inbox) === 0 || count(ROLE.inbox) !== count(ROLE.router)) throw bad('routers serve inboxes');
-  if (count(ROLE.outbox) === 0 || count(ROLE.outbox) !== count(ROLE.receiver))
-    throw bad('receivers serve outboxes');
-  if (count(ROLE.sequencer) !== 1) throw bad('one sequencer expected');
-  const keys = new Set(manifest.actors.map(({ key }) => toHex(key)));
-  if (keys.size !== manifest.actors.length) throw bad('one key for two actors');
+  for (const role of Object.values(ROLE))
+    must(
+      inUse(manifest, role).every(({ index }, i) => index === i),
+      'actors in use not numbered from 0',
+    );
+  const [inboxes, routers, receivers, outboxes, sequencers] = Object.values(ROLE).map((role) =>
+    countActors(manifest, role),
+  ) as [number, number, number, number, number];
+  must(inboxes > 0 && inboxes === routers, 'routers serve inboxes');
+  must(outboxes > 0 && outboxes === receivers, 'receivers serve outboxes');
+  must(sequencers === 1, 'one sequencer');
+  must(new Set(actors.map(({ key }) => toHex(key))).size === actors.length, 'one key for two actors');
 }
 
 function compareActors(a: ManifestActor, b: ManifestActor): number {
   return a.role - b.role || a.index - b.index || a.firstEpoch - b.firstEpoch;
 }
 
+function inUse({ actors }: Manifest, role: Role): ManifestActor[] {
+  return actors.filter((actor) => actor.role === role && actor.lastEpoch === 0);
+}
+
 /** How many actors of a role the manifest has in use. */
 export function countActors(manifest: Manifest, role: Role): number {
-  return manifest.actors.filter((actor) => actor.role === role && actor.lastEpoch === 0).length;
+  return inUse(manifest, role).length;
 }
 
 /** The key in use of an actor. Throws `FormatError` when the manifest has no such actor. */
 export function actorKey(manifest: Manifest, role: Role, index: number): Uint8Array {
-  const actor = manifest.actors.find((a) => a.role === role && a.index === index && a.lastEpoch === 0);
-  if (!actor) throw new FormatError(`manifest has no actor of role ${role} with index ${index}`);
-  return actor.key;
+  const actor = inUse(manifest, role).find((each) => each.index === index);
+  must(actor !== undefined, `no actor of role ${role} with index ${index}`);
+  return actor!.key;
 }
 
 /** Position of an actor of role 1 to 4 among an epoch's attestations, sorted by (role, index). */
@@ -180,7 +192,7 @@ export function manifestSigned(bytes: Uint8Array): Uint8Array {
  */
 export function openManifest(bytes: Uint8Array, signature: Uint8Array): Manifest {
   const manifest = decodeManifest(bytes);
-  if (!trustedPublicKey(manifest.rootKey).verify(manifestSigned(bytes), signature)) throw badSignature();
+  must(trustedPublicKey(manifest.rootKey).verify(manifestSigned(bytes), signature), ROOT_SIGNATURE);
   return manifest;
 }
 
@@ -188,8 +200,8 @@ export function openManifest(bytes: Uint8Array, signature: Uint8Array): Manifest
 export async function openManifestLater(bytes: Uint8Array, signature: Uint8Array): Promise<Manifest> {
   const manifest = parseManifest(bytes);
   const good = await Promise.all(keysIn(manifest).map(isGoodKey));
-  if (!good.every(Boolean)) throw badKey();
-  if (!(await verifierOf(manifest.rootKey).verify(manifestSigned(bytes), signature))) throw badSignature();
+  must(good.every(Boolean), KEY_RULE);
+  must(await verifierOf(manifest.rootKey).verify(manifestSigned(bytes), signature), ROOT_SIGNATURE);
   return manifest;
 }
 

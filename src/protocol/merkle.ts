@@ -85,13 +85,15 @@ export function buildTree(leaves: Uint8Array, size = leaves.length / HASH_BYTES)
   return { size, levels };
 }
 
-export function treeRoot(tree: Tree): Uint8Array {
-  return tree.size === 0 ? EMPTY_ROOT : tree.levels[tree.levels.length - 1]!;
-}
-
 /** The root over packed leaf hashes. */
 export function merkleRoot(leaves: Uint8Array, size = leaves.length / HASH_BYTES): Uint8Array {
-  return treeRoot(buildTree(leaves, size));
+  if (size === 0) return EMPTY_ROOT;
+  const nodes = leaves.slice(0, size * HASH_BYTES);
+  for (let n = size; n > 1; n = Math.ceil(n / 2)) {
+    for (let i = 0; i + 1 < n; i += 2) nodeInto(nodes, i * 32, nodes, (i + 1) * 32, nodes, i * 16);
+    if (n % 2 === 1) nodes.copyWithin(n * 16 - 16, (n - 1) * 32, n * 32);
+  }
+  return nodes.subarray(0, HASH_BYTES);
 }
 
 /**
@@ -115,108 +117,72 @@ export function multiproof(tree: Tree, indices: readonly number[]): Uint8Array {
   return concat(...hashes);
 }
 
-/** Makes node `index` of the level above `level` of its two children, 32 bytes each, at `to` in `out`. */
-type Join = (
-  left: Uint8Array,
-  leftAt: number,
-  right: Uint8Array,
-  rightAt: number,
-  out: Uint8Array,
-  to: number,
-  level: number,
-  index: number,
-) => void;
-
 /**
  * The root that `leaves` (packed, at `indices`, strictly rising) and a proof of `multiproof` give in a
  * tree of `size` leaves. Throws `FormatError` when the proof is too short or too long, or when
- * an index is out of range. Whether the root is the right one is for the caller to compare.
+ * an index is out of range. Whether the root is the right one is for the caller to compare. The siblings of the
+ * leaf at index `own`, from the leaf up, are added to `path`: they are its audit path.
  */
 export function rootFromMultiproof(
   size: number,
   indices: readonly number[],
   leaves: Uint8Array,
   proof: Uint8Array,
-  join: Join = knownNodeInto,
+  own = -1,
+  path: Uint8Array[] = [],
 ): Uint8Array {
   checkIndices(size, indices);
-  if (leaves.length !== indices.length * HASH_BYTES) throw new FormatError('Merkle proof leaves miscounted');
+  if (leaves.length !== indices.length * HASH_BYTES) throw wrongProof();
   // Level by level in place: a node lies never behind what it is made of.
   const at = [...indices];
   const hashes = new Uint8Array(leaves);
   let count = at.length;
   let used = 0;
   // No 32-bit operators: a signed leaf count goes to 2^32 − 1, where (n + 1) >> 1 is 0 and would end the
-  // loop at once with the leaf itself as the root.
-  for (let n = size, level = 0; n > 1; n = Math.ceil(n / 2), level++) {
+  // loop at once with the leaf itself as the root. Log sizes may pass 2^32.
+  for (let n = size; n > 1; n = Math.ceil(n / 2), own = Math.floor(own / 2)) {
     let above = 0;
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < count; i++, above++) {
       const index = at[i]!;
-      const isLeft = index % 2 === 0;
       const from = i * 32;
-      const to = above * 32;
-      const parent = Math.floor(index / 2);
-      at[above++] = parent;
-      if (isLeft && i + 1 < count && at[i + 1] === index + 1) {
-        join(hashes, from, hashes, from + 32, hashes, to, level, parent);
-        i++;
-      } else if (isLeft && index + 1 >= n) {
-        hashes.copyWithin(to, from, from + 32);
-      } else {
-        if (used + 32 > proof.length) throw new FormatError('Merkle proof too short');
-        if (isLeft) join(hashes, from, proof, used, hashes, to, level, parent);
-        else join(proof, used, hashes, from, hashes, to, level, parent);
-        used += 32;
+      const isRight = index % 2 === 1;
+      const sibling = isRight ? index - 1 : index + 1;
+      at[above] = Math.floor(index / 2);
+      if (sibling >= n) {
+        hashes.copyWithin(above * 32, from, from + 32);
+        continue;
       }
+      const isKnown = i + 1 < count && at[i + 1] === sibling;
+      const other = isKnown ? hashes : proof;
+      const otherAt = isKnown ? from + 32 : used;
+      if (isKnown) i++;
+      else used += 32;
+      if (used > proof.length) throw wrongProof();
+      if (index === own) path.push(other.slice(otherAt, otherAt + 32));
+      if (isKnown && sibling === own) path.push(hashes.slice(from, from + 32));
+      if (isRight) knownNodeInto(other, otherAt, hashes, from, hashes, above * 32);
+      else knownNodeInto(hashes, from, other, otherAt, hashes, above * 32);
     }
     count = above;
   }
-  if (used !== proof.length) throw new FormatError('Merkle proof too long');
+  if (used !== proof.length) throw wrongProof();
   return hashes.subarray(0, 32);
 }
 
-/** The RFC 6962 audit path of the leaf at `position`, one of several that a multiproof opens together. */
-export function pathFromMultiproof(
-  size: number,
-  indices: readonly number[],
-  leaves: Uint8Array,
-  proof: Uint8Array,
-  position: number,
-): Uint8Array {
-  const path: Uint8Array[] = [];
-  rootFromMultiproof(size, indices, leaves, proof, (left, leftAt, right, rightAt, out, to, level, index) => {
-    const own = Math.floor(position / 2 ** level);
-    if (Math.floor(own / 2) === index)
-      path.push(own % 2 === 1 ? left.slice(leftAt, leftAt + 32) : right.slice(rightAt, rightAt + 32));
-    knownNodeInto(left, leftAt, right, rightAt, out, to);
-  });
-  return concat(...path);
-}
+const wrongProof = () => new FormatError('Merkle proof has the wrong length');
 
 function checkIndices(size: number, indices: readonly number[]): void {
-  if (indices.length === 0) throw new FormatError('Merkle proof opens nothing');
-  for (let i = 0; i < indices.length; i++) {
-    const floor = i === 0 ? -1 : indices[i - 1]!;
-    if (indices[i]! <= floor || indices[i]! >= size)
-      throw new FormatError('Merkle proof index out of order or range');
+  let last = -1;
+  for (const index of indices) {
+    if (index <= last || index >= size) throw new FormatError('Merkle proof: indices out of order or range');
+    last = index;
   }
+  if (last < 0) throw new FormatError('Merkle proof opens nothing');
 }
 
-/** The root that one leaf and its RFC 6962 §2.1.1 audit path give. Log sizes may pass 2^32. */
+/** The root that one leaf and its RFC 6962 §2.1.1 audit path give. */
 export function rootFromPath(size: number, index: number, leaf: Uint8Array, path: Uint8Array): Uint8Array {
-  if (!(index >= 0 && index < size)) throw new FormatError('Merkle path index out of range');
-  const hash = new Uint8Array(leaf);
-  let used = 0;
-  for (let n = size, i = index; n > 1; n = Math.ceil(n / 2), i = Math.floor(i / 2)) {
-    const left = i % 2 === 1;
-    if (!left && i + 1 >= n) continue;
-    if (used + 32 > path.length) throw new FormatError('Merkle path too short');
-    if (left) knownNodeInto(path, used, hash, 0, hash, 0);
-    else knownNodeInto(hash, 0, path, used, hash, 0);
-    used += 32;
-  }
-  if (used !== path.length) throw new FormatError('Merkle path too long');
-  return hash;
+  return rootFromMultiproof(size, [index], leaf, path);
 }
 
 /** Reads a node of a growing log: the complete subtree of 2^level leaves that starts at index × 2^level. */
@@ -320,15 +286,11 @@ export class Frontier {
     private hashes: Uint8Array[] = [],
   ) {}
 
-  /** Throws `FormatError` when the number of hashes is not the number of one bits of `size`. */
+  /** What `packed` gave at this size. Throws `FormatError` on another number of hashes. */
   static from(size: number, packed: Uint8Array): Frontier {
-    const count = gapLevels(0, size).length;
-    if (packed.length !== count * HASH_BYTES)
-      throw new FormatError(`frontier of size ${size} needs ${count} hashes`);
-    return new Frontier(
-      size,
-      Array.from({ length: count }, (_, i) => packed.slice(i * 32, i * 32 + 32)),
-    );
+    const frontier = new Frontier();
+    frontier.appendGap(size, packed);
+    return frontier;
   }
 
   copy(): Frontier {
@@ -367,8 +329,7 @@ export class Frontier {
   appendGap(to: number, packed: Uint8Array): void {
     if (to < this.size) throw new FormatError('a log does not shrink');
     const levels = gapLevels(this.size, to);
-    if (packed.length !== levels.length * HASH_BYTES)
-      throw new FormatError('log gap has the wrong number of hashes');
+    if (packed.length !== levels.length * HASH_BYTES) throw new FormatError('log gap has the wrong length');
     levels.forEach((level, i) => {
       this.appendSubtree(level, packed.subarray(i * 32, i * 32 + 32));
     });

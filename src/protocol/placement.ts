@@ -12,7 +12,7 @@ import { BUCKETS } from './limits.js';
 import type { Manifest } from './manifest.js';
 import { merkleRoot } from './merkle.js';
 
-const LEAF_PREFIX = ascii('\0csign1pl');
+const LEAF_PREFIX = /* @__PURE__ */ ascii('\0csign1pl');
 const BUCKET_TAG = ascii('csign1bk');
 
 export interface PlacementException {

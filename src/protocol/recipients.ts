@@ -7,7 +7,8 @@
 import { sha256Into } from '#crypto';
 import type { BundleView } from './bundle.js';
 import { LEAF_PART_BYTES } from './bundle-layout.js';
-import { ascii, HASH_BYTES, type Writer } from './bytes.js';
+import { ascii, HASH_BYTES } from './bytes.js';
+import type { FrameWriter } from './frame-writer.js';
 import { RECIPIENT_PAGE } from './limits.js';
 import { buildTree, multiproof, type Tree } from './merkle.js';
 
@@ -62,7 +63,7 @@ export class RecipientTree {
   }
 
   /** Writes number and hashes of what recipient `position` needs, beside its own leaf, to rebuild R. */
-  putSiblings(out: Writer, position: number): void {
+  putSiblings(out: FrameWriter, position: number): void {
     const { leaves, pages } = this;
     const page = Math.floor(position / RECIPIENT_PAGE);
     const from = page * RECIPIENT_PAGE;

@@ -28,7 +28,7 @@ interface Shown {
   readonly mailbox: Uint8Array;
 }
 
-function putEntries(out: p.Writer, epoch: w.EpochExample, mailbox: Uint8Array): void {
+function putEntries(out: p.FrameWriter, epoch: w.EpochExample, mailbox: Uint8Array): void {
   const mine = epoch.messages.flatMap((message, index) => {
     const cursor = w.cursorOn(message.bundle);
     const isMine = (i: number) => p.sameBytes(cursor.bytes, cursor.mailboxAt(i), mailbox, 0, 32);
@@ -48,7 +48,7 @@ function putEntries(out: p.Writer, epoch: w.EpochExample, mailbox: Uint8Array): 
 
 function deliver(epoch: w.EpochExample, proof: p.LogProof, shown: readonly Shown[]) {
   const own = p.decodeAttestation(epoch.attestations[3]!.bytes);
-  const out = new p.Writer();
+  const out = new p.FrameWriter();
   p.putDeliverHead(out, proof, {
     ...epoch.context,
     previousEpoch: p.decodeEpochLeaf(epoch.epochLeaf).previousEpoch,

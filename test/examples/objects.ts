@@ -180,10 +180,10 @@ const treeOf = (size: number) => p.buildTree(concat(...treeLeaves.slice(0, size)
 const nodes: p.LogNodes = (level, index) =>
   p.merkleRoot(concat(...treeLeaves.slice(index * 2 ** level, (index + 1) * 2 ** level)));
 const tree: Example = {
-  'root of 0 leaves': p.treeRoot(treeOf(0)),
-  'root of 1 leaf': p.treeRoot(treeOf(1)),
-  'root of 3 leaves': p.treeRoot(treeOf(3)),
-  'root of 7 leaves': p.treeRoot(treeOf(7)),
+  'root of 0 leaves': p.merkleRoot(concat(...treeLeaves.slice(0, 0))),
+  'root of 1 leaf': p.merkleRoot(concat(...treeLeaves.slice(0, 1))),
+  'root of 3 leaves': p.merkleRoot(concat(...treeLeaves.slice(0, 3))),
+  'root of 7 leaves': p.merkleRoot(concat(...treeLeaves.slice(0, 7))),
   'path of leaf 4 of 7': p.multiproof(treeOf(7), [4]),
   'multiproof of leaves 1 and 2 and 6 of 7': p.multiproof(treeOf(7), [1, 2, 6]),
   'frontier of 3 leaves': p.gapHashes(nodes, 0, 3),

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 
 /** Bytes, gzipped, with all of verification in it. To be lowered, not raised. */
-export const LIMIT = 28_400;
+export const LIMIT = 24_600;
 
 export const bundle = readFileSync(new URL('../../browser/client.js', import.meta.url));
 
