@@ -1,14 +1,14 @@
-// Builds the browser client as one file, dist/browser/client.js, and beside it what it loads where a browser's
-// WebCrypto has no Ed25519: dist/browser/noble.js. Needs the .d.ts files of the build before it.
+// Builds the browser client, dist/browser/client.js, and beside it what it loads when it is needed: send.js, with
+// what only senders need, and noble.js, where a browser's WebCrypto has no Ed25519. What client.js and send.js share
+// is in client.js, and send.js imports it from there. Needs the .d.ts files of the build before it.
 import { mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { minify } from 'terser';
 
 const settings = {
-  bundle: true,
   minify: true,
   format: 'esm',
   target: 'es2022',
@@ -18,14 +18,14 @@ const settings = {
   tsconfigRaw: { compilerOptions: { useDefineForClassFields: false, verbatimModuleSyntax: true } },
 };
 
-/** What package.json says of `#crypto`, for the sources; noble is loaded when it is needed. */
+/** What package.json says of `#crypto`, for the sources; what is loaded when it is needed is a file of its own. */
 const sources = {
   name: 'sources',
   setup({ onResolve, resolve }) {
     const options = { kind: 'import-statement', resolveDir: import.meta.dirname };
     onResolve({ filter: /^#crypto$/ }, () => resolve('./src/crypto/web.ts', options));
-    onResolve({ filter: /\/noble\.js$/ }, ({ kind }) =>
-      kind === 'dynamic-import' ? { path: './noble.js', external: true } : undefined,
+    onResolve({ filter: /\/(noble|send)\.js$/ }, ({ kind, path }) =>
+      kind === 'dynamic-import' ? { path: `./${path.split('/').at(-1)}`, external: true } : undefined,
     );
   },
 };
@@ -72,13 +72,64 @@ function publicNames() {
   return found;
 }
 
-const client = { ...settings, entryPoints: ['src/client/browser.ts'], plugins: [sources] };
+const common = { ...settings, bundle: true, outdir: 'dist/browser', write: false };
+const entries = { client: 'src/client/browser.ts', send: 'src/client/send.ts' };
+
+/** The files with code in client.js, and what each exports. A file is in client.js or in send.js as a whole. */
+async function clientFiles() {
+  const options = { ...common, plugins: [sources], metafile: true };
+  const { metafile } = await build({ ...options, entryPoints: [entries.client] });
+  const inputs = Object.entries(Object.values(metafile.outputs)[0].inputs);
+  const files = inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([file]) => file);
+  const each = await build({ ...options, entryPoints: files });
+  return new Map(
+    Object.values(each.metafile.outputs).map(({ entryPoint, exports }) => [entryPoint, exports]),
+  );
+}
+
+/** Leaves out of send.js what is in these files: it imports it from their paths. */
+const fromClient = (files) => ({
+  name: 'from-client',
+  setup({ onLoad, onResolve, resolve }) {
+    onResolve({ filter: /./, namespace: 'client' }, ({ path }) => ({
+      path,
+      external: true,
+      sideEffects: false,
+    }));
+    onResolve({ filter: /^\.|^#crypto$/ }, async ({ path, pluginData, ...options }) => {
+      if (pluginData === files) return undefined;
+      const found = await resolve(path, { ...options, pluginData: files });
+      const file = relative(import.meta.dirname, found.path);
+      return files.has(file) ? { path: file, namespace: 'client', sideEffects: false } : found;
+    });
+    onLoad({ filter: /./, namespace: 'client' }, async ({ path }) => {
+      const values = await import(`./dist/${path.replace(/ts$/, 'js')}`);
+      // Numbers are written out; the rest one by one, so that each goes by itself where nobody needs it.
+      const lines = files
+        .get(path)
+        .map((name) =>
+          typeof values[name] === 'number'
+            ? `export const ${name} = ${values[name]};`
+            : `export { ${name} } from '${path}';`,
+        );
+      return { contents: lines.join('\n') };
+    });
+  },
+});
 
 /** What may be called otherwise inside: names of properties that nobody outside sees, and that no text names. */
 async function ownNames() {
-  const { outputFiles } = await build({ ...client, minifyIdentifiers: false, write: false });
-  const code = outputFiles[0].text;
-  const foreign = new Set([...platformNames(), ...publicNames()]);
+  const { outputFiles, metafile } = await build({
+    ...common,
+    entryPoints: Object.values(entries),
+    plugins: [sources],
+    minifyIdentifiers: false,
+    metafile: true,
+  });
+  const code = outputFiles.map(({ text }) => text).join('\n');
+  // By their exports the two files know each other.
+  const exported = Object.values(metafile.outputs).flatMap(({ exports }) => exports);
+  const foreign = new Set([...platformNames(), ...publicNames(), ...exported]);
   for (const [, , name] of code.matchAll(/(["'`])([A-Za-z_$][\w$]*)\1/g)) foreign.add(name);
   return [...new Set(namesIn(code))].filter((name) => !foreign.has(name));
 }
@@ -90,12 +141,52 @@ async function ownNames() {
 const compress = { ecma: 2022, passes: 5, pure_getters: true, unsafe_arrows: true };
 
 const names = await ownNames();
-const { outputFiles } = await build({
-  ...client,
-  mangleProps: new RegExp(`^(${names.join('|').replaceAll('$', '\\$')})$`),
-  write: false,
+const mangleProps = new RegExp(`^(${names.join('|').replaceAll('$', '\\$')})$`);
+// Both files call a property by the same name.
+const { mangleCache } = await build({
+  ...common,
+  entryPoints: Object.values(entries),
+  plugins: [sources],
+  mangleProps,
+  mangleCache: {},
 });
-const { code } = await minify(outputFiles[0].text, { module: true, compress, format: { ecma: 2022 } });
+
+async function built(options) {
+  const { outputFiles } = await build({ ...common, mangleProps, mangleCache, ...options });
+  return outputFiles[0].text;
+}
+
+async function write(name, text) {
+  const { code } = await minify(text, { module: true, compress, format: { ecma: 2022 } });
+  writeFileSync(`dist/browser/${name}.js`, code);
+}
+
+const send = await built({
+  entryPoints: [entries.send],
+  plugins: [fromClient(await clientFiles()), sources],
+});
+/** What client.js exports for send.js alone, by short names that no application takes for its own. */
+const shared = [];
+const imports = [];
+const rest = send.replaceAll(/import\{([^}]*)\}from"(src\/[^"]*)";/g, (_, names, file) => {
+  for (const each of names.split(',')) {
+    const [name, local = name] = each.split(' as ');
+    imports.push(`_${shared.length} as ${local}`);
+    shared.push(`export { ${name} as _${shared.length} } from './${file}';`);
+  }
+  return '';
+});
+const contents = [`export * from './${entries.client}';`, ...shared].join('\n');
+
 mkdirSync('dist/browser', { recursive: true });
-writeFileSync('dist/browser/client.js', code);
-await build({ ...settings, entryPoints: ['src/crypto/noble.ts'], outfile: 'dist/browser/noble.js' });
+await write('send', `import{${imports.join(',')}}from"./client.js";${rest}`);
+await write(
+  'client',
+  await built({ stdin: { contents, resolveDir: import.meta.dirname, loader: 'ts' }, plugins: [sources] }),
+);
+await build({
+  ...settings,
+  bundle: true,
+  entryPoints: ['src/crypto/noble.ts'],
+  outfile: 'dist/browser/noble.js',
+});

@@ -153,6 +153,31 @@ test('a page that is reloaded goes on where it was: nothing lost, nothing twice'
   await node.close();
 });
 
+test('a page that only reads never fetches what sends; one that sends does, once, and again after a failure', async () => {
+  const [page, node] = [await newPage(), await clientOf(server, 'fetching node')];
+  const fetched: string[] = [];
+  page.on('request', (request) => fetched.push(request.url().split('/').at(-1)!));
+  const sends = () => fetched.filter((name) => name === 'send.js').length;
+  await start(page, 'fetching');
+  await node.send({ to: idOf('fetching'), body: 'read' });
+  assert.equal(await seenSoFar(page, 1), ['read']);
+  assert.is(sends(), 0);
+  assert.ok(fetched.includes('client.js'));
+  await page.route('**/send.js', (route) => route.abort());
+  const send = (body: string) =>
+    page.evaluate(
+      ([to, body]) => globalThis.page.send(to!, body!).catch(({ code }) => code),
+      [idOf('fetching node'), body],
+    );
+  assert.is(await send('not sent'), 'connection-lost');
+  assert.is(sends(), 1);
+  await page.unroute('**/send.js');
+  for (const body of ['one', 'two']) assert.match(await send(body), /^\d+\./);
+  assert.is(sends(), 2);
+  assert.equal(await read(node, 2), ['one', 'two']);
+  await node.close();
+});
+
 test('what a page was sending when it was closed is sent once by the next', async () => {
   const network = await Network.to(server.url);
   const [page, node] = [await newPage(), await clientOf(server, 'unsent node')];

@@ -1,10 +1,11 @@
-/** The browser build: one small file, and a second one for browsers without Ed25519; nothing of Node in either. */
+/** The browser build: one small file, one for who sends, one for browsers without Ed25519; nothing of Node in any. */
 import { builtinModules } from 'node:module';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as browser from '../src/client/browser.js';
 import * as node from '../src/client/index.js';
-import { bundle, fallback, LIMIT, sizeOf } from './support/bundle.js';
+import type * as SendPart from '../src/client/send.js';
+import { bundle, fallback, LIMIT, SENDING_LIMIT, send, sizeOf } from './support/bundle.js';
 
 const test = suite('bundle');
 
@@ -23,13 +24,19 @@ function nodeIn(code: string): string[] {
 test('it is no larger than it may be', () => {
   const { gzipped } = sizeOf(bundle);
   assert.ok(gzipped <= LIMIT, `${gzipped} bytes, at most ${LIMIT}`);
+  const sending = gzipped + sizeOf(send).gzipped;
+  assert.ok(sending <= SENDING_LIMIT, `${sending} bytes, at most ${SENDING_LIMIT}`);
 });
 
-test('it imports nothing but its fallback, and that only when it is needed', () => {
-  const code = bundle.toString();
-  const dynamic = 'import("./noble.js")';
-  assert.is(code.split(dynamic).length, 2);
-  for (const text of [code.replace(dynamic, ''), fallback.toString()])
+test('it imports nothing but what senders need and its fallback, and that only when it is needed', () => {
+  let code = bundle.toString();
+  for (const dynamic of ['import("./noble.js")', 'import("./send.js")']) {
+    assert.is(code.split(dynamic).length, 2);
+    code = code.replace(dynamic, '');
+  }
+  const shared = /^import\{[^}]*\}from"\.\/client\.js";/;
+  assert.match(send.toString(), shared);
+  for (const text of [code, send.toString().replace(shared, ''), fallback.toString()])
     assert.not.match(text, /\bimport\s*[({"'*]|\bfrom\s*["']/);
   for (const name of ['noble-ed25519', '0x428a2f98d728ae22']) {
     assert.not.ok(code.includes(name), name);
@@ -39,6 +46,7 @@ test('it imports nothing but its fallback, and that only when it is needed', () 
 
 test('it names nothing that only Node has', () => {
   assert.equal(nodeIn(bundle.toString()), []);
+  assert.equal(nodeIn(send.toString()), []);
   assert.equal(nodeIn(fallback.toString()), []);
   for (const bad of [
     'import{a}from"node:fs";',
@@ -82,9 +90,12 @@ const FIELDS = ['isAcknowledged', 'on'];
 
 test('what is public has its name there too, and so have errors', async () => {
   const built = (await import(new URL('../browser/client.js', import.meta.url).href)) as typeof browser;
-  assert.equal(Object.keys(built).sort(), Object.keys(browser).sort());
+  const later = (await import(new URL('../browser/send.js', import.meta.url).href)) as typeof SendPart;
+  // What send.js needs of it has names with an underscore.
+  const names = Object.keys(built).filter((name) => !/^_\d+$/.test(name));
+  assert.equal(names.sort(), Object.keys(browser).sort());
   for (const [name, members] of Object.entries(MEMBERS)) {
-    const { prototype } = built[name as keyof typeof MEMBERS];
+    const { prototype } = { ...built, ...later }[name as keyof typeof MEMBERS];
     for (const member of Object.keys(members))
       assert.ok(member in prototype || FIELDS.includes(member), `${name}.${member}`);
   }

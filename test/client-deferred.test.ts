@@ -121,7 +121,7 @@ class Rig {
 }
 
 function memberOf(mailbox: Mailbox): Member {
-  const nobody = { sender: null as never, stands: new Stands() };
+  const nobody = { counters: null as never, stands: new Stands() };
   return { index: 0, identity: bob, mailbox, outbox: 0, state: 'connecting', problem: null, ...nobody };
 }
 

@@ -7,6 +7,7 @@ import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importSecretKey } from '#crypto';
+import { Counters } from '../src/client/counters.js';
 import { Outgoing } from '../src/client/in-flight.js';
 import type { Receipt } from '../src/client/message.js';
 import { Persister } from '../src/client/persister.js';
@@ -14,12 +15,12 @@ import { Sender } from '../src/client/sender.js';
 import { MemoryStore } from '../src/client/store.js';
 import {
   BundleCursor,
+  BundleHasher,
   type CountersignError,
   decodeSubmitHeader,
   ERRORS,
   type ErrorCode,
   encodeBundle,
-  MessageHasher,
   SUBMIT_HEADER_BYTES,
   toHex,
   ZERO_HASH,
@@ -32,7 +33,7 @@ const test = suite('sender model');
 const id = importSecretKey(Uint8Array.from(named('sender model'))).publicKey;
 const boxes = ['x', 'y', 'z'].map((name) => importSecretKey(Uint8Array.from(named(name))).publicKey);
 const policy = { ...smallPolicy, bundlesPerFrame: 3 };
-const hasher = new MessageHasher(new Uint8Array(32));
+const hasher = new BundleHasher(new Uint8Array(32));
 const cursor = new BundleCursor(policy);
 
 /** A message as the server has it. */
@@ -54,7 +55,8 @@ class World {
   private connected = false;
   private frames: Uint8Array[] = [];
   private answering: (() => void)[] = [];
-  private sender!: Sender;
+  private counters!: Counters;
+  private senderOf!: () => Sender;
 
   constructor(
     private readonly below: (n: number) => number,
@@ -77,18 +79,30 @@ class World {
       this.faults.push(String(error)),
     );
     const options = { window: 6, windowBytes: 1 << 20, maxQueued: 50, policy, proven: this.withProof };
-    this.sender = new Sender(id, toHex(id), saved, options, hasher, persister, {
+    const counters = new Counters(id, toHex(id), saved, persister, {
       submit: (frames) => {
         if (life === this.life && this.connected) this.frames.push(...frames);
       },
       receipt: () => {},
       conflict: (counter) => this.faults.push(`conflict at ${counter}`),
     });
+    const make = (bundles: readonly Uint8Array[]) => {
+      const sender = new Sender(counters, options, hasher, bundles);
+      counters.sender = sender;
+      return sender;
+    };
+    this.counters = counters;
+    // A life that finds nothing to send has no sender before its first message, whatever came before that.
+    let sender = saved?.bundles.length ? make(saved.bundles) : null;
+    this.senderOf = () => {
+      sender ??= make([]);
+      return sender;
+    };
   }
 
   private open(): void {
     this.connected = true;
-    this.sender.opened(0, this.log.length);
+    this.counters.opened(0, this.log.length);
   }
 
   /** The server still takes some of what is under way. */
@@ -97,7 +111,7 @@ class World {
     this.connected = false;
     this.frames = [];
     this.answering = [];
-    this.sender.disconnected();
+    this.counters.disconnected();
   }
 
   private kill(): void {
@@ -109,11 +123,11 @@ class World {
   private refuse(code: ErrorCode, firstCounter: number, count: number, mailbox = ZERO_HASH): void {
     const about = { slot: 0, expected: 0, retryAfterMs: 0, text: code, mailbox };
     const error = { number: ERRORS[code].number, firstCounter, count, ...about };
-    this.answering.push(() => this.sender.refused(error));
+    this.answering.push(() => this.counters.sender?.refused(error));
   }
 
   private place(counter: number): void {
-    this.answering.push(() => this.sender.placed(counter, { epoch: counter, inbox: 0, index: 0 }));
+    this.answering.push(() => this.counters.sender?.placed(counter, { epoch: counter, inbox: 0, index: 0 }));
   }
 
   /** The server takes a frame. */
@@ -151,9 +165,9 @@ class World {
   private receipt(): void {
     if (!this.withProof || !this.connected || this.proven >= this.committed) return;
     const counter = ++this.proven;
-    if (!this.sender.matches(counter, this.log[counter - 1]!.hash, 0))
+    if (!this.counters.matches(counter, this.log[counter - 1]!.hash, 0))
       this.faults.push(`${counter} is not known`);
-    this.sender.receipt(counter, { proven: true, counter } as Receipt);
+    this.counters.receipt(counter, { proven: true, counter } as Receipt);
   }
 
   private send(): void {
@@ -162,7 +176,7 @@ class World {
     const answer: string[] = [];
     this.answers.set(text, answer);
     const recipient = { mailbox: boxes[to]!, envelope: new Uint8Array(0) };
-    this.sender.add(
+    this.senderOf().add(
       new Outgoing(
         encodeBundle([recipient], Uint8Array.from(Buffer.from(text)), new Uint8Array(32)),
         ({ counter }) => answer.push(`at ${counter}`),

@@ -2,18 +2,20 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importSecretKey } from '#crypto';
+import { Counters } from '../src/client/counters.js';
 import { Outgoing } from '../src/client/in-flight.js';
 import type { Receipt } from '../src/client/message.js';
 import { Persister } from '../src/client/persister.js';
 import { Sender } from '../src/client/sender.js';
+import type { SenderHost } from '../src/client/sender-options.js';
 import { MemoryStore } from '../src/client/store.js';
 import {
+  BundleHasher,
   CountersignError,
   decodeSubmitHeader,
   ERRORS,
   type ErrorCode,
   encodeBundle,
-  MessageHasher,
   toHex,
   ZERO_HASH,
 } from '../src/protocol/index.js';
@@ -45,6 +47,7 @@ class Rig {
   readonly results: string[] = [];
   readonly conflicts: number[] = [];
   late = 0;
+  readonly counters: Counters;
   readonly sender: Sender;
 
   constructor(
@@ -60,21 +63,22 @@ class Rig {
     });
     // A mailbox was opened before, so that what is stored counts.
     const before = saved && { ...saved, chain: saved.chain ?? KNOWN };
-    this.sender = new Sender(
-      id,
-      hex,
-      before,
-      { window, windowBytes: 1 << 20, maxQueued, policy, proven },
-      new MessageHasher(new Uint8Array(32)),
-      persister,
-      {
-        submit: (frames) => {
-          for (const frame of frames) this.frames.push(describe(frame));
-        },
-        receipt: () => this.late++,
-        conflict: (counter) => this.conflicts.push(counter),
+    const host: SenderHost = {
+      submit: (frames) => {
+        for (const frame of frames) this.frames.push(describe(frame));
       },
+      receipt: () => this.late++,
+      conflict: (counter) => this.conflicts.push(counter),
+    };
+    this.counters = new Counters(id, hex, before, persister, host);
+    const options = { window, windowBytes: 1 << 20, maxQueued, policy, proven };
+    this.sender = new Sender(
+      this.counters,
+      options,
+      new BundleHasher(new Uint8Array(32)),
+      saved?.bundles ?? [],
     );
+    this.counters.sender = this.sender;
   }
 
   send(...texts: string[]): void {
@@ -90,7 +94,7 @@ class Rig {
 
   receipts(from: number, to: number): void {
     for (let counter = from; counter <= to; counter++)
-      this.sender.receipt(counter, { counter, proven: true } as Receipt);
+      this.counters.receipt(counter, { counter, proven: true } as Receipt);
   }
 
   refuse(
@@ -133,14 +137,14 @@ function describe(frame: Uint8Array): string {
 
 test('what is sent in one turn goes out in as few frames as the policy allows', async () => {
   const rig = new Rig();
-  rig.sender.opened(0, 0);
+  rig.counters.opened(0, 0);
   rig.send('a', 'b', 'c', 'd', 'e');
   assert.equal(await rig.sent(), ['1: a b c d', '5: e']);
 });
 
 test('the window bounds what is under way, the queue what waits; beyond it is busy', async () => {
   const rig = new Rig(new MemoryStore(), 2, 1);
-  rig.sender.opened(0, 0);
+  rig.counters.opened(0, 0);
   rig.send('a', 'b', 'c', 'd');
   assert.equal(rig.results, ['d busy']);
   assert.equal(await rig.sent(), ['1: a b']);
@@ -151,7 +155,7 @@ test('the window bounds what is under way, the queue what waits; beyond it is bu
 
 test('a refused message is rejected; those behind it are numbered anew once all are answered', async () => {
   const rig = new Rig();
-  rig.sender.opened(0, 0);
+  rig.counters.opened(0, 0);
   rig.send('a', 'b', 'c', 'd', 'e', 'f');
   assert.equal(await rig.sent(), ['1: a b c d', '5: e f']);
   rig.refuse('no-such-mailbox', 2, 1);
@@ -172,7 +176,7 @@ test('a refused message is rejected; those behind it are numbered anew once all 
 
 test('a refusal at the very end frees its counter', async () => {
   const rig = new Rig();
-  rig.sender.opened(0, 0);
+  rig.counters.opened(0, 0);
   rig.send('a', 'b');
   await turn();
   rig.refuse('bundle-too-large', 2, 1);
@@ -184,7 +188,7 @@ test('a refusal at the very end frees its counter', async () => {
 
 test('a full mailbox gives back all that names it, and the others go on without waiting', async () => {
   const rig = new Rig();
-  rig.sender.opened(0, 0);
+  rig.counters.opened(0, 0);
   rig.send('a', 'B', 'c', 'D', 'e', 'F');
   assert.equal(await rig.sent(), ['1: a B c D', '5: e F']);
   rig.refuse('mailbox-full', 2, 1, 60_000, other);
@@ -203,7 +207,7 @@ test('a full mailbox gives back all that names it, and the others go on without 
 
 test('when its own mailbox is full everything is given back', async () => {
   const rig = new Rig();
-  rig.sender.opened(0, 0);
+  rig.counters.opened(0, 0);
   rig.send('A', 'b', 'C');
   await rig.sent();
   rig.refuse('mailbox-full', 1, 1, 60_000, id);
@@ -216,7 +220,7 @@ test('when its own mailbox is full everything is given back', async () => {
 
 test('busy waits as long as the server says and sends the same again', async () => {
   const rig = new Rig();
-  rig.sender.opened(0, 0);
+  rig.counters.opened(0, 0);
   rig.send('a', 'b');
   await rig.sent();
   rig.refuse('busy', 1, 2, 50);
@@ -227,27 +231,27 @@ test('busy waits as long as the server says and sends the same again', async () 
 
 test('after a reconnect only what the server has not taken in is sent again', async () => {
   const rig = new Rig();
-  rig.sender.opened(0, 0);
+  rig.counters.opened(0, 0);
   rig.send('a', 'b', 'c');
   await rig.sent();
-  rig.sender.disconnected();
+  rig.counters.disconnected();
   rig.send('d');
   assert.equal(await rig.sent(), []);
-  rig.sender.opened(0, 2);
+  rig.counters.opened(0, 2);
   assert.equal(await rig.sent(), ['3: c d']);
 });
 
 test('a restart goes on from the store, with a hole between the counters or without', async () => {
   const store = new MemoryStore();
   const first = new Rig(store);
-  first.sender.opened(0, 0);
+  first.counters.opened(0, 0);
   first.send('a', 'b', 'c', 'd');
   await turn();
   first.receipts(1, 1);
   await turn();
-  first.sender.disconnected();
+  first.counters.disconnected();
   const second = new Rig(store);
-  second.sender.opened(0, 2);
+  second.counters.opened(0, 2);
   second.send('e');
   assert.equal(await second.sent(), ['3: c d e']);
   second.receipts(2, 5);
@@ -255,31 +259,31 @@ test('a restart goes on from the store, with a hole between the counters or with
   assert.is(second.late, 3);
   assert.equal(second.results, ['e at 5']);
   const third = new Rig(store);
-  third.sender.opened(0, 5);
+  third.counters.opened(0, 5);
   third.send('f');
   assert.equal(await third.sent(), ['6: f']);
 });
 
 test('a server that has forgotten a counter with a receipt is not believed', async () => {
   const rig = new Rig();
-  rig.sender.opened(0, 0);
+  rig.counters.opened(0, 0);
   rig.send('a');
   await turn();
   rig.receipts(1, 1);
   assert.throws(
-    () => rig.sender.opened(0, 0),
+    () => rig.counters.opened(0, 0),
     (error: CountersignError) => error.code === 'verification-failed',
   );
 });
 
 test('a new store with an old key goes on behind what the server knows; an old store is told', async () => {
   const fresh = new Rig();
-  fresh.sender.opened(0, 17);
+  fresh.counters.opened(0, 17);
   fresh.send('a');
   assert.equal(await fresh.sent(), ['18: a']);
   assert.equal(fresh.conflicts, []);
   const old = new Rig(fresh.store);
-  old.sender.opened(0, 30);
+  old.counters.opened(0, 30);
   assert.equal(old.conflicts, [30]);
   old.send('b');
   assert.equal(await old.sent(), ['31: b']);
@@ -287,7 +291,7 @@ test('a new store with an old key goes on behind what the server knows; an old s
 
 test('a counter in conflict rejects its message and is not used again', async () => {
   const rig = new Rig();
-  rig.sender.opened(0, 0);
+  rig.counters.opened(0, 0);
   rig.send('a', 'b');
   await rig.sent();
   rig.refuse('counter-conflict', 1, 1);
@@ -299,20 +303,20 @@ test('a counter in conflict rejects its message and is not used again', async ()
 
 test('only what was sent with a counter may be in the chain under it', async () => {
   const rig = new Rig();
-  rig.sender.opened(0, 0);
+  rig.counters.opened(0, 0);
   rig.send('a');
   await turn();
-  assert.not(rig.sender.matches(1, new Uint8Array(32), 0));
-  assert.not(rig.sender.matches(2, new Uint8Array(32), 0));
+  assert.not(rig.counters.matches(1, new Uint8Array(32), 0));
+  assert.not(rig.counters.matches(2, new Uint8Array(32), 0));
 });
 
 test('what lies in a gap of the chain is asked for, rejected, and does not stop what lies behind', async () => {
   const rig = new Rig();
-  rig.sender.opened(0, 0);
+  rig.counters.opened(0, 0);
   rig.send('a', 'b', 'c');
   assert.equal(await rig.sent(), ['1: a b c']);
-  rig.sender.disconnected();
-  rig.sender.opened(0, 3);
+  rig.counters.disconnected();
+  rig.counters.opened(0, 3);
   assert.equal(await rig.sent(), [], 'what the server knows is not sent again …');
   rig.sender.lose(5);
   assert.equal(await rig.sent(), ['1: a b c'], '… but to learn where it is');
@@ -320,8 +324,8 @@ test('what lies in a gap of the chain is asked for, rejected, and does not stop 
   rig.sender.placed(2, { epoch: 6, inbox: 0, index: 0 });
   await turn();
   assert.equal(rig.results, ['a receipt-lost']);
-  rig.sender.disconnected();
-  rig.sender.opened(0, 3);
+  rig.counters.disconnected();
+  rig.counters.opened(0, 3);
   assert.equal(await rig.sent(), ['2: b c'], 'what is not known yet is asked for again');
   rig.refuse('busy', 2, 2, 1);
   await new Promise((resolve) => setTimeout(resolve, 30));
@@ -335,14 +339,14 @@ test('what lies in a gap of the chain is asked for, rejected, and does not stop 
 test('without proof: places in the order of sending, asked for again, a new life included', async () => {
   const store = new MemoryStore();
   const first = new Rig(store, 8, 100, false);
-  first.sender.opened(0, 0);
+  first.counters.opened(0, 0);
   first.send('a', 'b', 'c', 'd');
   assert.equal(await first.sent(), ['1: a b c d']);
   first.sender.placed(1, PLACE);
   await turn();
   assert.equal(first.results, ['a at 1']);
-  first.sender.disconnected();
-  first.sender.opened(0, 3);
+  first.counters.disconnected();
+  first.counters.opened(0, 3);
   assert.equal(await first.sent(), ['2: b c d'], 'b and c for their places, d because it is not there');
   first.sender.placed(3, PLACE);
   await turn();
@@ -351,7 +355,7 @@ test('without proof: places in the order of sending, asked for again, a new life
   await turn();
   assert.equal(first.results, ['a at 1', 'b at 2', 'c at 3']);
   const second = new Rig(store, 8, 100, false);
-  second.sender.opened(0, 4);
+  second.counters.opened(0, 4);
   second.send('e');
   assert.equal(await second.sent(), ['4: d e']);
   second.refuse('counter-expired', 4, 1);
@@ -363,11 +367,11 @@ test('without proof: places in the order of sending, asked for again, a new life
 
 test('without proof: what is asked about and refused as if it were new leaves nobody waiting', async () => {
   const rig = new Rig(new MemoryStore(), 8, 100, false);
-  rig.sender.opened(0, 0);
+  rig.counters.opened(0, 0);
   rig.send('a', 'B', 'c', 'd');
   assert.equal(await rig.sent(), ['1: a B c d']);
-  rig.sender.disconnected();
-  rig.sender.opened(0, 4);
+  rig.counters.disconnected();
+  rig.counters.opened(0, 4);
   assert.equal(await rig.sent(), ['1: a B c d']);
   rig.sender.placed(1, PLACE);
   rig.refuse('mailbox-full', 2, 1, 60_000, other);
@@ -381,7 +385,7 @@ test('without proof: what is asked about and refused as if it were new leaves no
 
 test('receipts that are delayed come as events', async () => {
   const rig = new Rig(new MemoryStore(), 1);
-  rig.sender.opened(0, 0);
+  rig.counters.opened(0, 0);
   rig.send('a', 'b');
   await rig.sent();
   rig.sender.delay(new CountersignError('receipt-delayed', ''));

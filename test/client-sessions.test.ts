@@ -15,6 +15,8 @@ import {
   type Receipt,
   type StateChange,
 } from '../src/client/index.js';
+import { openGateway } from '../src/client/open-gateway.js';
+import { SenderClient } from '../src/client/sender-client.js';
 import type { Dial } from '../src/client/socket.js';
 import { dial } from '../src/client/websocket.js';
 import { ERRORS, FRAME, toHex } from '../src/protocol/index.js';
@@ -271,9 +273,12 @@ test('a pure sender: the place without proof, over reconnects and restarts; prov
   const path = join(directory('pure'), 'alice');
   const bob = await clientOf(server, 'pure bob');
   const sockets = new Sockets();
-  const { SenderClient } = await import('../src/client/index.js');
   const options = { url: server.url, key: keyOf('pure alice'), backoffFirstMs: 5, backoffMostMs: 20 };
-  const alice = await SenderClient.connect({ ...options, store: new FileStore(path) }, sockets.dial);
+  const alice = await SenderClient.connect(
+    { ...options, store: new FileStore(path) },
+    sockets.dial,
+    openGateway,
+  );
   const count = 300;
   const places: { counter: number; hash: string; epoch: number }[] = [];
   const timer = setInterval(() => sockets.cut(), 15);

@@ -3,6 +3,9 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as bundle from '../src/protocol/bundle.js';
+import { encodeSubmit } from '../src/protocol/bundle-encode.js';
+import { decodeSubmitHeader } from '../src/protocol/bundle-field.js';
+import { SUBMIT_HEADER_BYTES } from '../src/protocol/bundle-layout.js';
 import * as claims from '../src/protocol/claim.js';
 import * as delivery from '../src/protocol/delivery.js';
 import { putDeliverHead, putReceivedEntry, putSentEntry } from '../src/protocol/delivery-fields.js';
@@ -10,7 +13,8 @@ import { FrameWriter } from '../src/protocol/frame-writer.js';
 import * as frames from '../src/protocol/frames.js';
 import { frameFromJson, frameToJson } from '../src/protocol/json.js';
 import * as manifest from '../src/protocol/manifest.js';
-import { RecipientTree } from '../src/protocol/recipients.js';
+import * as placed from '../src/protocol/placed.js';
+import { RecipientTree } from '../src/protocol/recipient-tree.js';
 import { base, bytes, bytesUpTo, change, checkCodec, hash, refused, same, u16, u32, u64 } from './checks.js';
 import * as twin from './twin/index.js';
 import {
@@ -453,8 +457,8 @@ frameCase(
     inbox: v.inbox,
     messages: v.messages.map(({ counter, index }) => ({ counter: `${counter}`, index })),
   }),
-  frames.encodePlaced,
-  frames.decodePlaced as never,
+  placed.encodePlaced,
+  placed.decodePlaced as never,
 );
 
 frameCase(
@@ -544,7 +548,7 @@ control('submit: header, then the bundles as they are', () => {
       fc.array(anyMessage, { minLength: 1, maxLength: 3 }),
       (at, first, messages) => {
         const bundles = messages.map(twin.bundleBytes);
-        const frame = frames.encodeSubmit(at, Number(first), bundles);
+        const frame = encodeSubmit(at, Number(first), bundles);
         const header = twin.join(
           twin.u8(3),
           twin.u16(at),
@@ -563,15 +567,15 @@ control('submit: header, then the bundles as they are', () => {
         };
         assert.equal(JSON.parse(frameToJson(frame)), json);
         const expected = { slot: at, flags: 0, firstCounter: Number(first), count: bundles.length };
-        assert.equal(frames.decodeSubmitHeader(frame), expected);
-        assert.is(header.length, frames.SUBMIT_HEADER_BYTES);
+        assert.equal(decodeSubmitHeader(frame), expected);
+        assert.is(header.length, SUBMIT_HEADER_BYTES);
       },
     ),
     runOptions(40),
   );
   const one = twin.bundleBytes(fc.sample(anyMessage, { numRuns: 1, seed: 3 })[0]!);
-  refused(() => frames.decodeSubmitHeader(frames.encodeSubmit(0, 0, [one])), 'counter 0');
-  refused(() => frames.decodeSubmitHeader(frames.encodeSubmit(0, 1, [])), 'no bundle');
+  refused(() => decodeSubmitHeader(encodeSubmit(0, 0, [one])), 'counter 0');
+  refused(() => decodeSubmitHeader(encodeSubmit(0, 1, [])), 'no bundle');
 });
 
 control('placed runs are the placed frame of their messages', () => {
@@ -581,8 +585,8 @@ control('placed runs are the placed frame of their messages', () => {
       const messages = runs.flatMap(({ firstCounter, firstIndex, count }) =>
         Array.from({ length: count }, (_, i) => ({ counter: firstCounter + i, index: firstIndex + i })),
       );
-      const frame = frames.encodePlaced({ slot: at, epoch, inbox, messages });
-      same(frames.encodePlacedRuns(at, epoch, inbox, runs), frame);
+      const frame = placed.encodePlaced({ slot: at, epoch, inbox, messages });
+      same(placed.encodePlacedRuns(at, epoch, inbox, runs), frame);
     }),
     runOptions(40),
   );

@@ -8,11 +8,11 @@ import * as assert from 'uvu/assert';
 import * as attestation from '../src/protocol/attestation.js';
 import * as bundle from '../src/protocol/bundle.js';
 import { blinderFor, encodeBundle } from '../src/protocol/bundle-encode.js';
+import { BundleHasher } from '../src/protocol/bundle-hash.js';
 import { FormatError } from '../src/protocol/bytes.js';
 import * as chain from '../src/protocol/chain.js';
 import * as log from '../src/protocol/log.js';
 import * as manifest from '../src/protocol/manifest.js';
-import { MessageHasher } from '../src/protocol/message-hash.js';
 import * as pages from '../src/protocol/pages.js';
 import * as placement from '../src/protocol/placement.js';
 import * as session from '../src/protocol/session.js';
@@ -186,7 +186,7 @@ function fastHash(serverId: Uint8Array, value: AnyBundle, encoded: Uint8Array): 
   const cursor = new bundle.BundleCursor(LIMITS);
   assert.is(cursor.parse(frame, 7, frame.length - 5), 7 + encoded.length);
   cursor.checkEnvelopes();
-  const hasher = new MessageHasher(serverId);
+  const hasher = new BundleHasher(serverId);
   hasher.sender(value.sender, 0);
   const out = new Uint8Array(40);
   hasher.bundle(Number(value.counter), cursor, out, 4);
@@ -227,7 +227,7 @@ bundles('the sizes at which the recipients part changes: 1, 2, 15 to 17, 31 to 3
 });
 
 bundles('one hasher gives the same hashes whatever it hashed before', () => {
-  const hasher = new MessageHasher(named('server'));
+  const hasher = new BundleHasher(named('server'));
   const cursor = new bundle.BundleCursor(LIMITS);
   fc.assert(
     fc.property(anyBundle, (value) => {

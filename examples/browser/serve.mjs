@@ -7,6 +7,7 @@ const FILES = {
   '/chat.mjs': ['chat.mjs', 'text/javascript; charset=utf-8'],
   '/client.js': ['../../dist/browser/client.js', 'text/javascript; charset=utf-8'],
   '/noble.js': ['../../dist/browser/noble.js', 'text/javascript; charset=utf-8'],
+  '/send.js': ['../../dist/browser/send.js', 'text/javascript; charset=utf-8'],
 };
 
 const server = createServer(async (request, response) => {

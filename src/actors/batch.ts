@@ -1,5 +1,5 @@
 /** Reading a message batch (messages.ts): where its bundles lie, and the counters that its runs imply. */
-import { BundleCursor, type BundleLimits, getU32, getU64, MessageHasher } from '../protocol/index.js';
+import { BundleCursor, BundleHasher, type BundleLimits, getU32, getU64 } from '../protocol/index.js';
 import { ActorFault } from './attest.js';
 import { type MessageBatch, RUN, WHERE } from './messages.js';
 
@@ -46,11 +46,11 @@ export function jumpTo(cursor: BundleCursor, batch: MessageBatch, x: number): vo
 /** Message hashes from the bytes, envelopes held against their hashes: what `checks: everywhere` does. */
 export class MessageChecker {
   readonly cursor: BundleCursor;
-  private readonly hasher: MessageHasher;
+  private readonly hasher: BundleHasher;
 
   constructor(serverId: Uint8Array, limits: BundleLimits) {
     this.cursor = new BundleCursor(limits);
-    this.hasher = new MessageHasher(serverId);
+    this.hasher = new BundleHasher(serverId);
   }
 
   /** Hashes the bundle under the cursor as that sender's (32 bytes at `senderAt`). Throws `BundleError`. */

@@ -15,12 +15,12 @@
 import {
   BundleCursor,
   BundleError,
+  BundleHasher,
   type BundleLimits,
   type EpochContext,
   type ErrorCode,
   getPlace,
   INBOX_ROW_BYTES,
-  MessageHasher,
   NO_PLACE,
   type Place,
   ROLE,
@@ -70,7 +70,7 @@ const PREVIOUS_AT = 64;
 export class Inbox implements Stage {
   private readonly memory = new Memory();
   private readonly senders: StateTable<string, SenderState>;
-  private readonly hasher: MessageHasher;
+  private readonly hasher: BundleHasher;
   private readonly cursor: BundleCursor;
   private queue: InboxQueue;
   private committing: { epoch: number; queue: InboxQueue } | null = null;
@@ -85,7 +85,7 @@ export class Inbox implements Stage {
   ) {
     const { reader, index, lastEpoch } = options;
     this.senders = new StateTable(reader, (id) => idKey(TABLE.sender, idBytes(id)), senderCodec);
-    this.hasher = new MessageHasher(options.serverId);
+    this.hasher = new BundleHasher(options.serverId);
     this.cursor = new BundleCursor(options.limits);
     this.queue = new InboxQueue(this.memory, index);
     this.lastFlush = replaySenders(reader, index, lastEpoch, this.senders, this.flushMark());

@@ -3,7 +3,9 @@ import { dial } from './browser-socket.js';
 import { Client, type ClientOptions } from './client.js';
 import type { Gateway } from './gateway.js';
 import { type ManyOptions, openMany } from './many.js';
-import { SenderClient, type SenderClientOptions } from './sender-client.js';
+import { openGateway } from './open-gateway.js';
+import type { SenderClient, SenderClientOptions } from './sender-client.js';
+import { sending } from './sending.js';
 
 /**
  * Connects one key. Rejects when the server cannot be reached, is not the one expected, or does not
@@ -14,8 +16,8 @@ export function connect(options: ClientOptions): Promise<Client> {
 }
 
 /** Connects one key to send with, without its mailbox: nothing is proven. See `SenderClient`. */
-export function connectSender(options: SenderClientOptions): Promise<SenderClient> {
-  return SenderClient.connect(options, dial);
+export async function connectSender(options: SenderClientOptions): Promise<SenderClient> {
+  return (await sending.get()).SenderClient.connect(options, dial, openGateway);
 }
 
 /** Connects many keys over few sockets: see index.ts. */
@@ -34,7 +36,7 @@ export { Message, Receipt, type UnprovenPlace } from './message.js';
 export type { QueueOptions } from './message-queue.js';
 export type { GatewayOptions } from './options.js';
 export type { SendOptions } from './outgoing-bundle.js';
-export { SenderClient, type SenderClientOptions } from './sender-client.js';
+export type { SenderClient, SenderClientOptions } from './sender-client.js';
 export type { Stand } from './stands.js';
 export { type Change, MemoryStore, type Saved, type Store } from './store.js';
 export { VerificationError, type VerificationStep } from './verification-error.js';

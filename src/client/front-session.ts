@@ -1,7 +1,6 @@
 /** Front session: one socket to the request handlers with many senders; frames out, hints and refusals in. */
 import {
   type Checkpoint,
-  decodePlaced,
   type ErrorCode,
   type ErrorFrame,
   FRAME,
@@ -10,8 +9,8 @@ import {
   SESSION_KIND,
 } from '../protocol/index.js';
 import type { Member } from './member.js';
+import { sending } from './sending.js';
 import { Session, type SessionHost, type SessionOptions } from './session.js';
-import { overFrame } from './verification-error.js';
 
 export interface FrontHost extends SessionHost {
   checkpoint(): Checkpoint;
@@ -44,13 +43,13 @@ export class FrontSession extends Session<FrontHost> {
     super.opened(opened);
   }
 
-  protected openedOne({ sender }: Member, slot: number, { lastCounter }: OpenedMailbox): void {
-    sender.opened(slot, lastCounter);
+  protected openedOne({ counters }: Member, slot: number, { lastCounter }: OpenedMailbox): void {
+    counters.opened(slot, lastCounter);
   }
 
   lost(): void {
     this.outgoing = [];
-    for (const { sender } of this.members) sender.disconnected();
+    for (const { counters } of this.members) counters.disconnected();
   }
 
   /** Frames of all senders of a turn go out together. */
@@ -66,15 +65,17 @@ export class FrontSession extends Session<FrontHost> {
   }
 
   frame(type: number, frame: Uint8Array): void {
-    if (type !== FRAME.placed) return this.otherFrame(type, frame);
-    const placed = overFrame(frame, () => decodePlaced(frame));
+    // Before anything is sent, nothing is placed.
+    if (type !== FRAME.placed || !sending.now) return this.otherFrame(type, frame);
+    const placed = sending.now.readPlaced(frame);
     const member = this.memberAt(placed.slot, frame);
     const { epoch, inbox } = placed;
-    for (const { counter, index } of placed.messages) member.sender.placed(counter, { epoch, inbox, index });
+    for (const { counter, index } of placed.messages)
+      member.counters.sender?.placed(counter, { epoch, inbox, index });
     this.host.placed(member, placed);
   }
 
   protected refused(_: ErrorCode | undefined, error: ErrorFrame, frame: Uint8Array): void {
-    if (error.count > 0) this.memberAt(error.slot, frame).sender.refused(error);
+    if (error.count > 0) this.memberAt(error.slot, frame).counters.sender?.refused(error);
   }
 }

@@ -7,21 +7,23 @@ import type { Checkpoint, Manifest } from '../protocol/index.js';
 import { CountersignError } from '../protocol/index.js';
 import { abortable, abortedError, onAbort } from './abortable.js';
 import type { Retry } from './connection.js';
+import type { Sending } from './counters.js';
 import { fetchOutboxUrl } from './directory.js';
 import { Emitter } from './events.js';
 import { toError } from './find-server.js';
 import { FrontSession } from './front-session.js';
 import type { GatewayEvents, State, StateChange } from './gateway-events.js';
-import { type Answer, Outgoing } from './in-flight.js';
+import type { Answer } from './in-flight.js';
 import { EMPTY_LOG } from './log-state.js';
 import type { Resumed, Standing } from './mailbox.js';
 import { chunks, finalState, isAboutMailbox, type Member } from './member.js';
 import { makeMember } from './member-making.js';
-import type { Message, Receipt, UnprovenPlace } from './message.js';
+import type { Message, Receipt } from './message.js';
 import type { Settings } from './options.js';
 import { OutboxSession } from './outbox-session.js';
-import { makeBundle, type SendOptions } from './outgoing-bundle.js';
+import type { SendOptions } from './outgoing-bundle.js';
 import { Persister } from './persister.js';
+import { type SendPart, sending } from './sending.js';
 import type { SessionHost } from './session.js';
 import type { Stand, Waiting } from './stands.js';
 import { type Saved, type Store, storeError } from './store.js';
@@ -211,7 +213,7 @@ export class Gateway {
     for (const member of ending) {
       member.problem = reason;
       member.mailbox.stop();
-      member.sender.stop(reason);
+      member.counters.stop(reason);
       member.stands.fail(reason);
     }
     if (this.members.every(isOver)) this.end(reason);
@@ -261,6 +263,7 @@ export class Gateway {
     this.ended = reason;
     // A message handed over in this turn is acknowledged before it ends.
     await new Promise<void>(afterTurn);
+    await sending.settled();
     await this.persister.finish();
     this.endMembers(this.members, reason);
     await this.ground.store.close();
@@ -320,20 +323,28 @@ export class Gateway {
     return this.submit(mailbox, options) as Promise<Receipt>;
   }
 
-  /** Where no mailbox is opened. @internal */
-  sendUnproven(options: SendOptions): Promise<UnprovenPlace> {
-    return this.submit(0, options) as Promise<UnprovenPlace>;
+  /** Where no mailbox is opened, the answer is an unproven place. @internal */
+  submit(mailbox: number, options: SendOptions): Promise<Answer> {
+    return abortable(options.signal, (resolve, reject) => {
+      const member = this.member(mailbox);
+      if (member.problem ?? this.ended) throw member.problem ?? this.ended;
+      if (sending.now) return this.senderOf(member, sending.now).send(options, resolve, reject);
+      // A copy: what is the caller's may be another message by then.
+      const { to, body, envelopes, rosterKey } = options;
+      const message = structuredClone({ to, body, envelopes, rosterKey }) as SendOptions;
+      let withdraw = () => {};
+      sending.wait((part) => {
+        if (!options.signal?.aborted) withdraw = this.senderOf(member, part).send(message, resolve, reject);
+      }, reject);
+      return () => withdraw();
+    });
   }
 
-  private submit(mailbox: number, options: SendOptions): Promise<Answer> {
-    const start = (resolve: (answer: Answer) => void, reject: (error: unknown) => void) => {
-      const { sender, problem } = this.member(mailbox);
-      if (problem ?? this.ended) throw problem ?? this.ended;
-      const item = new Outgoing(makeBundle(options, this.manifest.policy), resolve, reject);
-      sender.add(item);
-      return () => sender.withdraw(item);
-    };
-    return abortable(options.signal, start);
+  private senderOf({ counters, problem }: Member, { makeSender }: SendPart): Sending {
+    if (problem) throw problem;
+    const { ground, settings, onMessages } = this;
+    counters.sender ??= makeSender(counters, ground.world, settings, onMessages !== null);
+    return counters.sender;
   }
 
   /** Asks the outbox to prove where a mailbox stands: as of an epoch that was not known here at the call. */
@@ -374,8 +385,8 @@ function knowsMore(one: OutboxSession, other: OutboxSession): boolean {
 function unread(members: readonly Member[], bytes: number): void {
   const text = `it stands behind ${bytes} bytes that the application has not taken`;
   const error = new CountersignError('receipt-delayed', text);
-  for (const { sender, stands } of members) {
-    sender.delay(error);
+  for (const { counters, stands } of members) {
+    counters.sender?.delay(error);
     stands.fail(error);
   }
 }

@@ -5,7 +5,9 @@
 import { Client, type ClientOptions } from './client.js';
 import type { Gateway } from './gateway.js';
 import { type ManyOptions, openMany } from './many.js';
-import { SenderClient, type SenderClientOptions } from './sender-client.js';
+import { openGateway } from './open-gateway.js';
+import type { SenderClient, SenderClientOptions } from './sender-client.js';
+import { sending } from './sending.js';
 import { dial } from './websocket.js';
 
 /**
@@ -20,8 +22,8 @@ export function connect(options: ClientOptions): Promise<Client> {
  * Connects one key to send with, without its mailbox: places are the server's word, nothing is proven. See
  * `SenderClient`.
  */
-export function connectSender(options: SenderClientOptions): Promise<SenderClient> {
-  return SenderClient.connect(options, dial);
+export async function connectSender(options: SenderClientOptions): Promise<SenderClient> {
+  return (await sending.get()).SenderClient.connect(options, dial, openGateway);
 }
 
 /**
@@ -44,7 +46,7 @@ export { Message, Receipt, type UnprovenPlace } from './message.js';
 export type { QueueOptions } from './message-queue.js';
 export type { GatewayOptions } from './options.js';
 export type { SendOptions } from './outgoing-bundle.js';
-export { SenderClient, type SenderClientOptions } from './sender-client.js';
+export type { SenderClient, SenderClientOptions } from './sender-client.js';
 export type { Stand } from './stands.js';
 export { type Change, MemoryStore, type Saved, type Store } from './store.js';
 export { VerificationError, type VerificationStep } from './verification-error.js';

@@ -1,13 +1,14 @@
-/** Makes a member: its sender and its mailbox, told of each other and of what was saved. */
+/** Makes a member: its counters, its mailbox and, where it has something to send, its sender. */
 import type { Identity } from '#crypto';
 import { toHex } from '../protocol/index.js';
+import { Counters } from './counters.js';
 import type { Ground } from './gateway.js';
 import { Mailbox, type MailboxHost } from './mailbox.js';
 import type { Member } from './member.js';
 import type { Settings } from './options.js';
 import type { Persister } from './persister.js';
-import { Sender } from './sender.js';
 import type { SenderHost } from './sender-options.js';
+import { sending } from './sending.js';
 import { Stands } from './stands.js';
 
 export type MemberHost = SenderHost & MailboxHost;
@@ -24,23 +25,14 @@ export function makeMember(
   const id = identity.publicKey;
   const hex = toHex(id);
   const known = saved.mailboxes.get(hex);
-  const { policy } = world.manifest;
-  const { windowBytes, maxQueued } = settings;
-  const window = Math.min(settings.window, policy.countersKept);
-  const sender = new Sender(
-    id,
-    hex,
-    known,
-    { window, windowBytes, maxQueued, policy, proven },
-    world.hasher,
-    persister,
-    host,
-  );
+  const counters = new Counters(id, hex, known, persister, host);
+  if (known?.bundles.length)
+    counters.sender = sending.now!.makeSender(counters, world, settings, proven, known.bundles);
   return {
     index,
     identity,
-    sender,
-    mailbox: new Mailbox(id, hex, known, sender, persister, host),
+    counters,
+    mailbox: new Mailbox(id, hex, known, counters, persister, host),
     stands: new Stands(),
     outbox: world.outboxOf(id),
     state: 'connecting',

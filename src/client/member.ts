@@ -1,11 +1,11 @@
 /** Member: one key of a gateway, with everything that is its own. */
 import type { Identity } from '#crypto';
 import { CountersignError, ERRORS, type ErrorCode, errorCode } from '../protocol/index.js';
+import type { Counters } from './counters.js';
 import type { FrontSession } from './front-session.js';
 import type { State } from './gateway-events.js';
 import type { Mailbox } from './mailbox.js';
 import type { OutboxSession } from './outbox-session.js';
-import type { Sender } from './sender.js';
 import type { Stands } from './stands.js';
 import { VerificationError } from './verification-error.js';
 
@@ -13,7 +13,7 @@ export interface Member {
   /** Position of its key. */
   readonly index: number;
   readonly identity: Identity;
-  readonly sender: Sender;
+  readonly counters: Counters;
   readonly mailbox: Mailbox;
   readonly stands: Stands;
   readonly outbox: number;

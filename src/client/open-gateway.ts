@@ -6,6 +6,7 @@ import { addresses } from './directory.js';
 import { connectError, findServer, timeout } from './find-server.js';
 import { Gateway, type OnMessages } from './gateway.js';
 import { type GatewayOptions, idOf, type Settings } from './options.js';
+import { sending } from './sending.js';
 import { MemoryStore, type Store, storeError } from './store.js';
 
 /** Resolves when every mailbox is open or refused; rejects when all are. `onMessages` as in `Gateway`. */
@@ -28,6 +29,8 @@ export async function openGateway(
     const saved = await load(store);
     const world = await findServer(options, saved, store, http, ending.signal);
     const identities = await Promise.all(keys.map(identityOf));
+    if (identities.some(({ publicKey }) => saved.mailboxes.get(toHex(publicKey))?.bundles.length))
+      await loadSending(ending.signal);
     gateway = new Gateway({ world, http, frontUrl, store, saved }, identities, settings, onMessages);
     prepare(gateway);
     await gateway.connect(ending.signal);
@@ -48,6 +51,14 @@ function checkKeys(keys: readonly Uint8Array[]): void {
   for (const key of keys) idOf(key, 'keys');
   if (keys.length === 0 || new Set(keys.map(toHex)).size < keys.length)
     throw new TypeError('keys: expected one or more, each once');
+}
+
+/** What a former life has not got receipts for is sent before anything else. */
+function loadSending(signal: AbortSignal): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    onAbort(signal, () => reject(signal.reason));
+    sending.get().then(resolve, reject);
+  });
 }
 
 async function load(store: Store) {

@@ -8,7 +8,7 @@ import type { Client, ClientOptions } from './client.js';
 import type { Gateway } from './gateway.js';
 import type { State } from './gateway-events.js';
 import type { UnprovenPlace } from './message.js';
-import { openGateway } from './open-gateway.js';
+import type { openGateway } from './open-gateway.js';
 import { settingsOf } from './options.js';
 import type { SendOptions } from './outgoing-bundle.js';
 import type { Dial } from './socket.js';
@@ -19,11 +19,13 @@ export class SenderClient {
   private constructor(private readonly gateway: Gateway) {}
 
   /** @internal */
-  static async connect({ key, onReady, ...rest }: SenderClientOptions, dial: Dial): Promise<SenderClient> {
+  static async connect(
+    { key, onReady, ...rest }: SenderClientOptions,
+    dial: Dial,
+    open: typeof openGateway,
+  ): Promise<SenderClient> {
     const prepare = (opening: Gateway) => onReady?.((name, listener) => opening.on(name, listener));
-    return new SenderClient(
-      await openGateway({ ...rest, keys: [key] }, settingsOf(rest, dial), null, prepare),
-    );
+    return new SenderClient(await open({ ...rest, keys: [key] }, settingsOf(rest, dial), null, prepare));
   }
 
   get id(): Uint8Array {
@@ -52,7 +54,7 @@ export class SenderClient {
 
   /** Resolves once the server says that the message is committed, and where. It is safe, but not proven. */
   send(options: SendOptions): Promise<UnprovenPlace> {
-    return this.gateway.sendUnproven(options);
+    return this.gateway.submit(0, options) as Promise<UnprovenPlace>;
   }
 
   close(): Promise<void> {

@@ -10,35 +10,27 @@
  * 4. A message whose proof does not come any more, as `placed` says, is rejected with `receipt-lost`.
  */
 import {
+  type BundleHasher,
   BundleView,
   CountersignError,
   type ErrorFrame,
-  type MessageHasher,
   type Place,
   sameBytes,
 } from '../protocol/index.js';
-import { InFlight, Outgoing, type Resolved } from './in-flight.js';
-import type { MailboxSender } from './mailbox.js';
+import type { Counters, Sending } from './counters.js';
+import { type Answer, InFlight, Outgoing } from './in-flight.js';
 import type { Receipt, UnprovenPlace } from './message.js';
-import type { Participant, Persister } from './persister.js';
-import { MIN_BUSY_MS, reasonOf, type SenderHost, type SenderOptions } from './sender-options.js';
-import type { Change, SavedMailbox } from './store.js';
-import { VerificationError } from './verification-error.js';
+import { makeBundle, type SendOptions } from './outgoing-bundle.js';
+import { MIN_BUSY_MS, reasonOf, type SenderOptions } from './sender-options.js';
+import type { Change } from './store.js';
 
-export class Sender implements Participant, MailboxSender {
+export class Sender implements Sending {
   private readonly items = new InFlight();
   private waiting: Outgoing[] = [];
-  /** Highest counter that is done with: it has its receipt, or will have none. */
-  private receipted: number;
-  /** Counter of the next message. */
-  private next: number;
   /** Highest counter that the server has taken in, as far as is known. */
   private taken: number;
   /** Highest counter sent on this connection. */
   private sent: number;
-  private slot = 0;
-  private connected = false;
-  private isNew: boolean;
   /** Something was refused: nothing new is sent until all in flight is answered. */
   private recovering = false;
   private retryMs = 0;
@@ -47,10 +39,6 @@ export class Sender implements Participant, MailboxSender {
   private stored: number;
   private storing = 0;
   private rewrite = Number.MAX_SAFE_INTEGER;
-  private storedReceipted: number;
-  marked = false;
-  private resolved: Resolved[] = [];
-  private resolving: Resolved[] = [];
   /** Through this epoch the chain proves nothing any more … */
   private lostThrough = 0;
   /** … and of the messages through this counter it is not known whether they lie there. */
@@ -59,32 +47,37 @@ export class Sender implements Participant, MailboxSender {
   private askFrom = Number.MAX_SAFE_INTEGER;
   private readonly cursor = new BundleView();
 
+  /** `bundles`: those without receipt that the store holds. */
   constructor(
-    readonly id: Uint8Array,
-    readonly hex: string,
-    saved: SavedMailbox | undefined,
+    private readonly counters: Counters,
     private readonly options: SenderOptions,
-    private readonly hasher: MessageHasher,
-    private readonly persister: Persister,
-    private readonly host: SenderHost,
+    private readonly hasher: BundleHasher,
+    bundles: readonly Uint8Array[],
   ) {
-    this.isNew = !saved;
-    this.next = saved?.firstCounter ?? 1;
-    this.receipted = this.next - 1;
-    for (const bundle of saved?.bundles ?? []) this.take(new Outgoing(bundle, null, null));
-    this.stored = this.next - 1;
-    this.storedReceipted = this.receipted;
-    this.taken = this.receipted;
-    this.sent = this.receipted;
+    for (const bundle of bundles) this.take(new Outgoing(bundle, null, null));
+    this.stored = counters.next - 1;
+    // Where a session is open, the server knows just these: what it knew beyond is used elsewhere.
+    this.taken = counters.receipted;
+    this.sent = this.taken;
   }
 
   // ---- sending
+
+  send(
+    options: SendOptions,
+    resolve: (answer: Answer) => void,
+    reject: (error: unknown) => void,
+  ): () => void {
+    const item = new Outgoing(makeBundle(options, this.options.policy), resolve, reject);
+    this.add(item);
+    return () => this.withdraw(item);
+  }
 
   /** Rejects the message with `busy` when too many are waiting. */
   add(item: Outgoing): void {
     if (this.waiting.length === 0 && this.hasRoom()) {
       this.take(item);
-      this.persister.mark(this);
+      this.counters.mark();
     } else if (this.waiting.length < this.options.maxQueued) {
       this.waiting.push(item);
     } else {
@@ -93,7 +86,7 @@ export class Sender implements Participant, MailboxSender {
   }
 
   /** Nobody waits for a message any more: takes it back if it has no counter yet. */
-  withdraw(item: Outgoing): void {
+  private withdraw(item: Outgoing): void {
     item.leave();
     const at = this.waiting.indexOf(item);
     if (at >= 0) this.waiting.splice(at, 1);
@@ -113,7 +106,7 @@ export class Sender implements Participant, MailboxSender {
   }
 
   private take(item: Outgoing): void {
-    this.number(item, this.next++);
+    this.number(item, this.counters.next++);
     this.items.push(item);
   }
 
@@ -122,7 +115,7 @@ export class Sender implements Participant, MailboxSender {
     item.refused = false;
     item.hash = new Uint8Array(32);
     this.cursor.jump(item.bundle, 0, item.bundle.length);
-    this.hasher.sender(this.id, 0);
+    this.hasher.sender(this.counters.id, 0);
     this.hasher.bundle(counter, this.cursor, item.hash, 0);
   }
 
@@ -131,34 +124,27 @@ export class Sender implements Participant, MailboxSender {
     while (admitted < this.waiting.length && this.hasRoom()) this.take(this.waiting[admitted++]!);
     if (admitted === 0) return;
     this.waiting = this.waiting.slice(admitted);
-    this.persister.mark(this);
+    this.counters.mark();
   }
 
   private transmit(): void {
-    if (!this.connected || this.recovering || this.sent >= this.stored) return;
+    if (!this.counters.connected || this.recovering || this.sent >= this.stored) return;
     const { bundlesPerFrame } = this.options.policy;
-    const frames = this.items.frames(this.slot, this.sent + 1, this.stored, bundlesPerFrame);
+    const frames = this.items.frames(this.counters.slot, this.sent + 1, this.stored, bundlesPerFrame);
     this.sent = this.stored;
-    this.host.submit(frames);
+    this.counters.host.submit(frames);
   }
 
   // ---- the connection
 
-  /** The front knows all counters through `last`. Throws `VerificationError` when it has forgotten one. */
-  opened(slot: number, last: number): void {
-    if (last < this.receipted)
-      throw new VerificationError('resume', `the server has forgotten counter ${this.receipted}`);
+  opened(last: number): void {
     this.stopRetry();
-    this.slot = slot;
-    this.connected = true;
     this.recovering = false;
-    if (last >= this.next) this.usedElsewhere(last);
-    this.isNew = false;
     this.taken = last;
     this.sent = last;
     // What the server knows is sent again only to learn its place.
-    const asks = !this.options.proven || this.receipted < this.unsure;
-    this.askFrom = asks ? this.receipted + 1 : Number.MAX_SAFE_INTEGER;
+    const asks = !this.options.proven || this.counters.receipted < this.unsure;
+    this.askFrom = asks ? this.counters.receipted + 1 : Number.MAX_SAFE_INTEGER;
     this.renumber();
   }
 
@@ -166,11 +152,11 @@ export class Sender implements Participant, MailboxSender {
   lose(through: number): void {
     if (this.items.count === 0) return;
     this.lostThrough = through;
-    this.unsure = this.next - 1;
-    this.askFrom = this.receipted + 1;
-    if (!this.connected || this.recovering) return;
+    this.unsure = this.counters.next - 1;
+    this.askFrom = this.counters.receipted + 1;
+    if (!this.counters.connected || this.recovering) return;
     this.rewind();
-    this.persister.mark(this);
+    this.counters.mark();
   }
 
   /** Goes on sending behind what is taken in, or from what is to be asked about again. */
@@ -179,22 +165,11 @@ export class Sender implements Participant, MailboxSender {
     this.askFrom = Number.MAX_SAFE_INTEGER;
   }
 
-  /** Counters are gone that this store knows nothing of: it is new, or older than the key. */
-  private usedElsewhere(last: number): void {
-    if (!this.isNew) {
-      const error = new CountersignError('counter-conflict', `the server knows counters through ${last}`);
-      this.host.conflict(last, error);
-      for (const item of this.items.all()) item.reject?.(error);
-    }
-    this.items.clear();
-    this.receipted = last;
-    this.next = last + 1;
-    this.rewrite = this.next;
-    this.persister.mark(this);
+  forget(error: CountersignError | null): void {
+    for (const item of this.items.clear()) if (error) item.reject?.(error);
   }
 
   disconnected(): void {
-    this.connected = false;
     this.stopRetry();
   }
 
@@ -204,13 +179,10 @@ export class Sender implements Participant, MailboxSender {
     this.retryMs = 0;
   }
 
-  /** Nothing more will come: what waits is told why. Durable messages are sent in the store's next life. */
+  /** Durable messages are sent in the store's next life. */
   stop(error: CountersignError): void {
-    this.disconnected();
     this.delay(error);
     this.waiting = [];
-    for (const { item } of [...this.resolving, ...this.resolved]) item?.reject?.(error);
-    this.resolved = [];
   }
 
   // ---- answers
@@ -234,22 +206,22 @@ export class Sender implements Participant, MailboxSender {
     if (!found || counter > this.taken) return;
     found.answer ??= answer(found);
     for (let item = this.items.first; item?.answer; item = this.items.first) {
-      this.receipted = this.items.shift().counter;
-      this.resolved.push({ item, answer: item.answer });
+      this.counters.receipted = this.items.shift().counter;
+      this.counters.resolve(item, item.answer);
     }
     this.admit();
-    this.persister.mark(this);
+    this.counters.mark();
   }
 
   /** No receipt will come for what is left through this counter. */
   private lost(counter: number): void {
     const error = new CountersignError('receipt-lost', 'the proof of this message does not come any more');
     for (let item = this.items.first; item && item.counter <= counter; item = this.items.first) {
-      this.receipted = this.items.shift().counter;
-      this.resolved.push({ item, answer: error });
+      this.counters.receipted = this.items.shift().counter;
+      this.counters.resolve(item, error);
     }
     this.admit();
-    this.persister.mark(this);
+    this.counters.mark();
   }
 
   /** A counter so old that the server knows neither its hash nor its place any more. */
@@ -257,7 +229,7 @@ export class Sender implements Participant, MailboxSender {
     this.takenIn(through);
     if (!this.options.proven)
       for (const { counter } of this.items.between(from, through)) this.answered(counter, () => reason);
-    else if (this.receipted < this.unsure) this.lost(Math.min(through, this.unsure));
+    else if (this.counters.receipted < this.unsure) this.lost(Math.min(through, this.unsure));
     if (this.recovering) this.recover();
   }
 
@@ -271,7 +243,8 @@ export class Sender implements Participant, MailboxSender {
       if (item.counter > this.sent) break;
       if (code === 'counter-conflict') this.inConflict(item, reason);
       else if (item.counter <= this.taken) this.refusedAgain(item, reason);
-      else if (code === 'mailbox-full') this.items.giveUp(item, error.mailbox, this.id, this.cursor, reason);
+      else if (code === 'mailbox-full')
+        this.items.giveUp(item, error.mailbox, this.counters.id, this.cursor, reason);
       else if (!reason.temporary) item.hopeless = reason;
       item.refused = true;
     }
@@ -282,7 +255,7 @@ export class Sender implements Participant, MailboxSender {
 
   /** The counter is used, by whomever. */
   private inConflict(item: Outgoing, reason: CountersignError): void {
-    this.host.conflict(item.counter, reason);
+    this.counters.host.conflict(item.counter, reason);
     item.reject?.(reason);
     item.leave();
     this.expired(item.counter, item.counter, reason);
@@ -311,7 +284,7 @@ export class Sender implements Participant, MailboxSender {
   private renumber(): void {
     for (const item of this.items.dropHopeless(this.taken)) {
       this.rewrite = Math.min(this.rewrite, item.counter);
-      this.resolved.push({ item, answer: item.hopeless! });
+      this.counters.resolve(item, item.hopeless!);
     }
     let counter = this.taken + 1;
     for (const item of this.items.from(counter)) {
@@ -322,64 +295,47 @@ export class Sender implements Participant, MailboxSender {
       }
       counter++;
     }
-    this.next = counter;
-    this.stored = Math.min(this.stored, this.rewrite - 1, this.next - 1);
+    this.counters.next = counter;
+    this.stored = Math.min(this.stored, this.rewrite - 1, this.counters.next - 1);
     this.rewind();
     this.admit();
-    this.persister.mark(this);
+    this.counters.mark();
   }
 
   // ---- receipts
 
-  /** See `OwnMessages`: what was never sent with this counter cannot be in the chain. */
   matches(counter: number, hash: Uint8Array, at: number): boolean {
-    if (counter <= this.receipted) return true;
     const item = this.items.find(counter);
     return item !== undefined && sameBytes(item.hash, 0, hash, at, 32);
   }
 
   receipt(counter: number, receipt: Receipt): void {
-    if (counter > this.receipted) {
-      // A chain that goes on behind a gap: what came before has no receipt any more.
-      if (this.items.first && this.items.first.counter < counter) this.lost(counter - 1);
-      const item = this.items.first?.counter === counter ? this.items.shift() : null;
-      this.receipted = counter;
-      if (counter > this.taken) this.taken = counter;
-      if (counter > this.sent) this.sent = counter;
-      if (item) this.resolved.push({ item, answer: receipt });
-      if (this.recovering) this.recover();
-      else this.admit();
-    } else {
-      this.resolved.push({ item: null, answer: receipt });
-    }
-    this.persister.mark(this);
+    // A chain that goes on behind a gap: what came before has no receipt any more.
+    if (this.items.first && this.items.first.counter < counter) this.lost(counter - 1);
+    const item = this.items.first?.counter === counter ? this.items.shift() : null;
+    this.counters.receipted = counter;
+    if (counter > this.taken) this.taken = counter;
+    if (counter > this.sent) this.sent = counter;
+    if (item) this.counters.resolve(item, receipt);
+    if (this.recovering) this.recover();
+    else this.admit();
   }
 
   // ---- saving
 
   changes(out: Change[]): void {
-    if (this.receipted > this.storedReceipted)
-      out.push({ type: 'receipted', mailbox: this.hex, through: this.receipted });
-    this.storedReceipted = this.receipted;
-    this.resolving = this.resolved;
-    this.resolved = [];
-    this.storing = this.next - 1;
-    const first = Math.max(this.receipted + 1, Math.min(this.rewrite, this.stored + 1));
-    if (first >= this.next && this.rewrite > this.next) return;
+    const { hex, next, receipted } = this.counters;
+    this.storing = next - 1;
+    const first = Math.max(receipted + 1, Math.min(this.rewrite, this.stored + 1));
+    if (first >= next && this.rewrite > next) return;
     const bundles = this.items.from(first).map((item) => item.bundle);
-    out.push({ type: 'submitted', mailbox: this.hex, first, bundles });
+    out.push({ type: 'submitted', mailbox: hex, first, bundles });
     this.rewrite = Number.MAX_SAFE_INTEGER;
   }
 
   saved(): void {
     // Renumbered meanwhile: then only what lies below is as it was saved.
     this.stored = Math.max(this.stored, Math.min(this.storing, this.rewrite - 1));
-    for (const { item, answer } of this.resolving) {
-      if (answer instanceof CountersignError) item?.reject?.(answer);
-      else if (item?.resolve) item.resolve(answer);
-      else if (answer.proven) this.host.receipt(answer);
-    }
-    this.resolving = [];
     this.transmit();
   }
 }

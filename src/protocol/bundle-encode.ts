@@ -1,4 +1,4 @@
-/** Lays out bundles (bundle.ts), as a sender does. */
+/** Lays out bundles (bundle.ts) and submit frames, as a sender does. */
 import { sha256Into } from '#crypto';
 import { BundleError } from './bundle.js';
 import {
@@ -11,9 +11,11 @@ import {
   LEAF_PART_BYTES,
   LEAF_PREFIX,
   MAILBOX_AT,
+  SUBMIT_HEADER_BYTES,
   TAG_BYTES,
 } from './bundle-layout.js';
-import { compareBytes, equalBytes, HASH_BYTES, putU16, putU32 } from './bytes.js';
+import { compareBytes, equalBytes, HASH_BYTES, putU16, putU32, Writer } from './bytes.js';
+import { FRAME } from './frames.js';
 
 export interface Recipient {
   /** 32 bytes. */
@@ -119,4 +121,12 @@ function putPart(
   out.set(tag, at + 4);
   out.set(content, at + 4 + TAG_BYTES);
   return at + 4 + TAG_BYTES + content.length;
+}
+
+/** A submit frame of bundles that are laid out already. */
+export function encodeSubmit(slot: number, firstCounter: number, bundles: readonly Uint8Array[]): Uint8Array {
+  const out = new Writer(SUBMIT_HEADER_BYTES + bundles.reduce((sum, each) => sum + each.length, 0));
+  out.u8(FRAME.submit).u16(slot).u8(0).u64(firstCounter).u16(bundles.length);
+  for (const each of bundles) out.bytes(each);
+  return out.done();
 }

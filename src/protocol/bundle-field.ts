@@ -1,9 +1,31 @@
-/** The submit frame with its bundles, as JSON shows it: in binary they are laid out and read where they lie. */
+/**
+ * The submit frame: its header, as servers read it, and all of it with its bundles, as JSON shows it. In binary these
+ * are laid out and read where they lie.
+ */
 import { layOut } from './bundle-encode.js';
-import { BLINDER_BYTES, BODY_TAG, ENVELOPE_TAG, LEAF_PREFIX, TAG_BYTES } from './bundle-layout.js';
+import {
+  BLINDER_BYTES,
+  BODY_TAG,
+  ENVELOPE_TAG,
+  LEAF_PREFIX,
+  SUBMIT_HEADER_BYTES,
+  TAG_BYTES,
+} from './bundle-layout.js';
 import { FormatError, type Reader } from './bytes.js';
-import { bytes, type Field, fixed, hash, list, struct, u16, type ValueOf } from './fields.js';
-import { SUBMIT_TO } from './frames.js';
+import {
+  bytes,
+  checked,
+  type Field,
+  fixed,
+  hash,
+  list,
+  struct,
+  u8,
+  u16,
+  u64,
+  type ValueOf,
+} from './fields.js';
+import { decodeFrame, FRAME } from './frames.js';
 
 const shown = struct({
   recipients: list(u16, struct({ mailbox: hash, blinder: fixed(BLINDER_BYTES), envelope: bytes })),
@@ -41,6 +63,24 @@ function readBundle(from: Reader): ValueOf<typeof shown> {
   }));
   return { recipients, body: content(BODY_TAG) };
 }
+
+/** Flags 0 = unsigned; 1 is kept for a submission signature and refused until the manifest's policy allows it. */
+const flags = checked(u8, (value) => {
+  if (value !== 0) throw new FormatError('submit flags: signed submissions are not accepted');
+});
+/** Count and bundles follow. */
+const SUBMIT_TO = { slot: u16, flags, firstCounter: u64 };
+const submitHeader = checked(struct({ ...SUBMIT_TO, count: u16 }), ({ firstCounter, count }) => {
+  if (firstCounter > Number.MAX_SAFE_INTEGER - count)
+    throw new FormatError('submit: counters above 2^53 - 1');
+  if (firstCounter === 0 || count === 0)
+    throw new FormatError('submit: counters start at 1 and a frame has a bundle');
+});
+export type SubmitHeader = ValueOf<typeof submitHeader>;
+
+/** Reads the header; bundles start at `SUBMIT_HEADER_BYTES`. */
+export const decodeSubmitHeader = (frame: Uint8Array) =>
+  decodeFrame(FRAME.submit, submitHeader, frame.subarray(0, SUBMIT_HEADER_BYTES));
 
 /** Bundles (bundle.ts) have consecutive counters from the first. */
 export const submit = struct({ ...SUBMIT_TO, bundles: list(u16, bundle) });

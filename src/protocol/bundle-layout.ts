@@ -13,3 +13,10 @@ export const BLINDER_AT = 9;
 export const MAILBOX_AT = 25;
 export const ENVELOPE_HASH_AT = 57;
 export const TAG_BYTES = 8;
+/** Of a submit frame: type, slot, flags, first counter, count. The bundles follow. */
+export const SUBMIT_HEADER_BYTES = 14;
+
+/** Offset of recipient `i`'s leaf part in a bundle that starts at `start`. */
+export function leafPartAt(start: number, i: number): number {
+  return start + 2 + i * LEAF_PART_BYTES;
+}

@@ -17,11 +17,11 @@ import {
   ENVELOPE_TAG,
   LEAF_PART_BYTES,
   LEAF_PREFIX,
+  leafPartAt,
   MAILBOX_AT,
   TAG_BYTES,
 } from './bundle-layout.js';
 import { compareBytes, FormatError, getU16, getU32, HASH_BYTES, sameBytes } from './bytes.js';
-import { leafPartAt } from './recipients.js';
 
 export { BLINDER_BYTES, LEAF_PART_BYTES } from './bundle-layout.js';
 
@@ -162,7 +162,7 @@ export class BundleCursor extends BundleView {
   }
 }
 
-const scratch = new Uint8Array(HASH_BYTES);
+const scratch = /* @__PURE__ */ new Uint8Array(HASH_BYTES);
 
 /** Offset of recipient `i`'s mailbox in a bundle that starts at `start`. */
 export function mailboxAt(start: number, i: number): number {
@@ -194,34 +194,4 @@ function checkPart(
     );
   }
   return at + 4 + length;
-}
-
-/** The leaf part of a recipient: 0x00 ‖ `csign1rc` ‖ blinder ‖ mailbox ‖ envelope hash; `envelopePart` with tag, or empty. */
-export function leafPart(blinder: Uint8Array, mailbox: Uint8Array, envelopePart: Uint8Array): Uint8Array {
-  const part = new Uint8Array(LEAF_PART_BYTES);
-  part.set(LEAF_PREFIX);
-  part.set(blinder, BLINDER_AT);
-  part.set(mailbox, MAILBOX_AT);
-  if (envelopePart.length > 0) sha256Into(envelopePart, part, ENVELOPE_HASH_AT);
-  return part;
-}
-
-/** The 80 bytes of a leaf part that stand in the message hash of a message with one recipient. */
-export function leafBytes(part: Uint8Array): Uint8Array {
-  return part.subarray(BLINDER_AT);
-}
-
-/** Tag lengths, for readers of delivered parts. */
-export function isBodyPart(part: Uint8Array): boolean {
-  return part.length >= TAG_BYTES && sameBytes(part, 0, BODY_TAG, 0, TAG_BYTES);
-}
-
-/** Empty, or the tag and at least one byte. */
-export function isEnvelopePart(part: Uint8Array): boolean {
-  return part.length === 0 || (part.length > TAG_BYTES && sameBytes(part, 0, ENVELOPE_TAG, 0, TAG_BYTES));
-}
-
-/** What a part carries behind its tag. */
-export function partContent(part: Uint8Array): Uint8Array {
-  return part.subarray(Math.min(TAG_BYTES, part.length));
 }

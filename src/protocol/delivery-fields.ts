@@ -34,7 +34,7 @@ import {
 } from './fields.js';
 import type { FrameWriter } from './frame-writer.js';
 import { FRAME } from './frames.js';
-import type { RecipientTree } from './recipients.js';
+import type { RecipientTree } from './recipient-tree.js';
 
 const logProof: Field<LogProof> = tagged({}, 'mode', {
   [LOG_MODE.extend]: { logIndex: u64, from: u64, signature, gap: hashes(u8) },

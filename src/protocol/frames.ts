@@ -51,13 +51,13 @@ export function frameType(frame: Uint8Array): number {
   return frame[0]!;
 }
 
-function encode<T>(type: number, field: Field<T>, value: T): Uint8Array {
+export function encodeFrame<T>(type: number, field: Field<T>, value: T): Uint8Array {
   const out = new Writer().u8(type);
   field.write(out, value);
   return out.done();
 }
 
-function decodeAs<T>(type: number, field: Field<T>, frame: Uint8Array): T {
+export function decodeFrame<T>(type: number, field: Field<T>, frame: Uint8Array): T {
   if (frameType(frame) !== type) throw new FormatError(`frame type ${frame[0]}, expected ${type}`);
   return decode(field, frame, 1);
 }
@@ -76,16 +76,16 @@ const hello = /* @__PURE__ */ checked(helloFields, ({ kind, checkpoint: { size, 
 });
 export type Hello = ValueOf<typeof hello>;
 
-export const encodeHello = (value: Hello) => encode(FRAME.hello, helloFields, value);
-export const decodeHello = (frame: Uint8Array) => decodeAs(FRAME.hello, hello, frame);
+export const encodeHello = (value: Hello) => encodeFrame(FRAME.hello, helloFields, value);
+export const decodeHello = (frame: Uint8Array) => decodeFrame(FRAME.hello, hello, frame);
 
 // ---- challenge
 
 const challenge = struct({ serverId: hash, challenge: hash, manifestHash: hash });
 export type Challenge = ValueOf<typeof challenge>;
 
-export const encodeChallenge = (value: Challenge) => encode(FRAME.challenge, challenge, value);
-export const decodeChallenge = (frame: Uint8Array) => decodeAs(FRAME.challenge, challenge, frame);
+export const encodeChallenge = (value: Challenge) => encodeFrame(FRAME.challenge, challenge, value);
+export const decodeChallenge = (frame: Uint8Array) => decodeFrame(FRAME.challenge, challenge, frame);
 
 // ---- session
 
@@ -96,8 +96,8 @@ export type SessionRequest = ValueOf<typeof sessionRequest>;
 const session = struct({ mailboxes: list(u16, sessionRequest, MAX_SESSIONS_PER_FRAME) });
 
 export const encodeSession = (mailboxes: readonly SessionRequest[]) =>
-  encode(FRAME.session, session, { mailboxes });
-export const decodeSession = (frame: Uint8Array) => decodeAs(FRAME.session, session, frame).mailboxes;
+  encodeFrame(FRAME.session, session, { mailboxes });
+export const decodeSession = (frame: Uint8Array) => decodeFrame(FRAME.session, session, frame).mailboxes;
 
 // ---- opened
 
@@ -115,70 +115,10 @@ export type OpenedMailbox = ValueOf<typeof openedMailbox>;
 const opened = struct({ mailboxes: list(u16, openedMailbox) });
 
 export const encodeOpened = (mailboxes: readonly OpenedMailbox[]) =>
-  encode(FRAME.opened, opened, { mailboxes });
-export const decodeOpened = (frame: Uint8Array) => decodeAs(FRAME.opened, opened, frame).mailboxes;
+  encodeFrame(FRAME.opened, opened, { mailboxes });
+export const decodeOpened = (frame: Uint8Array) => decodeFrame(FRAME.opened, opened, frame).mailboxes;
 
-// ---- submit
-
-/** Flags 0 = unsigned; 1 is kept for a submission signature and refused until the manifest's policy allows it. */
-const flags = /* @__PURE__ */ checked(u8, (value) => {
-  if (value !== 0) throw new FormatError('submit flags: signed submissions are not accepted');
-});
-/** Bundles follow: bundle-field.ts. */
-export const SUBMIT_TO = { slot: u16, flags, firstCounter: u64 };
-const submitHeader = /* @__PURE__ */ checked(
-  /* @__PURE__ */ struct({ ...SUBMIT_TO, count: u16 }),
-  ({ firstCounter, count }) => {
-    if (firstCounter > Number.MAX_SAFE_INTEGER - count)
-      throw new FormatError('submit: counters above 2^53 - 1');
-    if (firstCounter === 0 || count === 0)
-      throw new FormatError('submit: counters start at 1 and a frame has a bundle');
-  },
-);
-export type SubmitHeader = ValueOf<typeof submitHeader>;
-
-export const SUBMIT_HEADER_BYTES = 14;
-
-/** Of bundles that are laid out already. */
-export function encodeSubmit(slot: number, firstCounter: number, bundles: readonly Uint8Array[]): Uint8Array {
-  const out = new Writer(SUBMIT_HEADER_BYTES + bundles.reduce((sum, each) => sum + each.length, 0));
-  out.u8(FRAME.submit).u16(slot).u8(0).u64(firstCounter).u16(bundles.length);
-  for (const each of bundles) out.bytes(each);
-  return out.done();
-}
-
-/** Reads the header; bundles start at `SUBMIT_HEADER_BYTES`. */
-export const decodeSubmitHeader = (frame: Uint8Array) =>
-  decodeAs(FRAME.submit, submitHeader, frame.subarray(0, SUBMIT_HEADER_BYTES));
-
-// ---- placed
-
-/** A hint without proof. */
-const placed = struct({
-  slot: u16,
-  epoch: u64,
-  inbox: u16,
-  messages: list(u16, struct({ counter: u64, index: u32 })),
-});
-export type Placed = ValueOf<typeof placed>;
-
-export const encodePlaced = (value: Placed) => encode(FRAME.placed, placed, value);
-export const decodePlaced = (frame: Uint8Array) => decodeAs(FRAME.placed, placed, frame);
-
-/** The same frame for runs of consecutive counters at consecutive indices, without an object per message. */
-export function encodePlacedRuns(
-  slot: number,
-  epoch: number,
-  inbox: number,
-  runs: readonly { readonly firstCounter: number; readonly firstIndex: number; readonly count: number }[],
-): Uint8Array {
-  const count = runs.reduce((sum, run) => sum + run.count, 0);
-  const out = new Writer(15 + count * 12).u8(FRAME.placed).u16(slot).u64(epoch).u16(inbox).u16(count);
-  for (const { firstCounter, firstIndex, count } of runs) {
-    for (let i = 0; i < count; i++) out.u64(firstCounter + i).u32(firstIndex + i);
-  }
-  return out.done();
-}
+// ---- submit: bundle-field.ts and bundle-encode.ts; placed: placed.ts
 
 // ---- ack
 
@@ -188,27 +128,27 @@ export type Ack = ValueOf<typeof ack>;
 
 const acks = struct({ acks: list(u16, ack) });
 
-export const encodeAck = (value: readonly Ack[]) => encode(FRAME.ack, acks, { acks: value });
-export const decodeAck = (frame: Uint8Array) => decodeAs(FRAME.ack, acks, frame).acks;
+export const encodeAck = (value: readonly Ack[]) => encodeFrame(FRAME.ack, acks, { acks: value });
+export const decodeAck = (frame: Uint8Array) => decodeFrame(FRAME.ack, acks, frame).acks;
 
 // ---- ask still
 
 /** Answered in the next epoch, by a still or by a link. */
 const askStill = struct({ slots: list(u16, u16) });
 
-export const encodeAskStill = (slots: readonly number[]) => encode(FRAME.askStill, askStill, { slots });
-export const decodeAskStill = (frame: Uint8Array) => decodeAs(FRAME.askStill, askStill, frame).slots;
+export const encodeAskStill = (slots: readonly number[]) => encodeFrame(FRAME.askStill, askStill, { slots });
+export const decodeAskStill = (frame: Uint8Array) => decodeFrame(FRAME.askStill, askStill, frame).slots;
 
 // ---- ping, pong
 
 /** A ping is answered by a pong: for clients whose WebSockets cannot ping. */
 const nothing = struct({});
 
-export const PING = encode(FRAME.ping, nothing, {});
-export const PONG = encode(FRAME.pong, nothing, {});
+export const PING = encodeFrame(FRAME.ping, nothing, {});
+export const PONG = /* @__PURE__ */ encodeFrame(FRAME.pong, nothing, {});
 
 /** Throws `FormatError` on a ping with anything behind its type. */
-export const decodePing = (frame: Uint8Array) => decodeAs(FRAME.ping, nothing, frame);
+export const decodePing = (frame: Uint8Array) => decodeFrame(FRAME.ping, nothing, frame);
 
 // ---- checkpoint
 
@@ -219,8 +159,9 @@ export const decodePing = (frame: Uint8Array) => decodeAs(FRAME.ping, nothing, f
 const checkpointFrame = struct({ from: u64, to: u64, signature, gap: hashes(u8) });
 export type CheckpointFrame = ValueOf<typeof checkpointFrame>;
 
-export const encodeCheckpoint = (value: CheckpointFrame) => encode(FRAME.checkpoint, checkpointFrame, value);
-export const decodeCheckpoint = (frame: Uint8Array) => decodeAs(FRAME.checkpoint, checkpointFrame, frame);
+export const encodeCheckpoint = (value: CheckpointFrame) =>
+  encodeFrame(FRAME.checkpoint, checkpointFrame, value);
+export const decodeCheckpoint = (frame: Uint8Array) => decodeFrame(FRAME.checkpoint, checkpointFrame, frame);
 
 // ---- end of backlog
 
@@ -228,8 +169,9 @@ export const decodeCheckpoint = (frame: Uint8Array) => decodeAs(FRAME.checkpoint
 const endOfBacklog = struct({ slot: u16, epoch: u64 });
 export type EndOfBacklog = ValueOf<typeof endOfBacklog>;
 
-export const encodeEndOfBacklog = (value: EndOfBacklog) => encode(FRAME.endOfBacklog, endOfBacklog, value);
-export const decodeEndOfBacklog = (frame: Uint8Array) => decodeAs(FRAME.endOfBacklog, endOfBacklog, frame);
+export const encodeEndOfBacklog = (value: EndOfBacklog) =>
+  encodeFrame(FRAME.endOfBacklog, endOfBacklog, value);
+export const decodeEndOfBacklog = (frame: Uint8Array) => decodeFrame(FRAME.endOfBacklog, endOfBacklog, frame);
 
 // ---- error
 
@@ -263,11 +205,11 @@ const NO_DETAILS = {
 /** What is left out is as when it does not apply. */
 export function encodeError(given: Pick<ErrorFrame, 'number' | 'text'> & Partial<ErrorFrame>): Uint8Array {
   const printable = given.text.slice(0, MAX_ERROR_TEXT).replace(/[^\x20-\x7e]/g, '?');
-  return encode(FRAME.error, error, { ...NO_DETAILS, ...given, text: printable });
+  return encodeFrame(FRAME.error, error, { ...NO_DETAILS, ...given, text: printable });
 }
-export const decodeError = (frame: Uint8Array) => decodeAs(FRAME.error, error, frame);
+export const decodeError = (frame: Uint8Array) => decodeFrame(FRAME.error, error, frame);
 
-/** The fields of every control frame but submit, behind its type. */
+/** The fields of the frames defined here, behind their type. */
 export const CONTROL_FRAMES = {
   hello,
   session,
@@ -276,7 +218,6 @@ export const CONTROL_FRAMES = {
   ping: nothing,
   challenge,
   opened,
-  placed,
   checkpoint: checkpointFrame,
   endOfBacklog,
   pong: nothing,

@@ -26,7 +26,8 @@ import {
   ZERO_HASH,
 } from './bytes.js';
 import { PAGE_ENTRIES } from './limits.js';
-import { EMPTY_ROOT, merkleRoot } from './merkle.js';
+import { EMPTY_ROOT } from './merkle.js';
+import { merkleRoot } from './merkle-tree.js';
 import type { Place } from './place.js';
 
 const PREFIX_BYTES = 9;

@@ -10,7 +10,7 @@ import { sha256 } from '#crypto';
 import { ascii, concat, getU16, Writer } from './bytes.js';
 import { BUCKETS } from './limits.js';
 import type { Manifest } from './manifest.js';
-import { merkleRoot } from './merkle.js';
+import { merkleRoot } from './merkle-tree.js';
 
 const LEAF_PREFIX = /* @__PURE__ */ ascii('\0csign1pl');
 const BUCKET_TAG = ascii('csign1bk');

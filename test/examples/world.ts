@@ -85,7 +85,7 @@ export function cursorOn(bundle: Uint8Array): p.BundleCursor {
 }
 
 export function hashOf({ sender, counter, bundle }: Omit<Message, 'previous'>): Uint8Array {
-  const hasher = new p.MessageHasher(SERVER_ID);
+  const hasher = new p.BundleHasher(SERVER_ID);
   const out = new Uint8Array(32);
   hasher.sender(sender, 0);
   hasher.bundle(counter, cursorOn(bundle), out, 0);

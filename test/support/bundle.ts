@@ -3,12 +3,19 @@ import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 
 /** Bytes, gzipped, with all of verification in it. To be lowered, not raised. */
-export const LIMIT = 24_600;
+export const LIMIT = 21_800;
+/** Of what a page loads that sends, too. */
+export const SENDING_LIMIT = 26_100;
 
-export const bundle = readFileSync(new URL('../../browser/client.js', import.meta.url));
+const built = (name: string) => readFileSync(new URL(`../../browser/${name}.js`, import.meta.url));
+
+export const bundle = built('client');
+
+/** What it loads when something is sent for the first time. */
+export const send = built('send');
 
 /** What it loads where WebCrypto has no Ed25519. */
-export const fallback = readFileSync(new URL('../../browser/noble.js', import.meta.url));
+export const fallback = built('noble');
 
 export function sizeOf(code: Uint8Array): { readonly bytes: number; readonly gzipped: number } {
   return { bytes: code.length, gzipped: gzipSync(code, { level: 9 }).length };

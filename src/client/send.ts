@@ -1,0 +1,26 @@
+/** What sends: a file of its own in browsers, and loaded when it is first needed, everywhere (sending.ts). */
+import { BundleHasher, decodePlaced, type Placed } from '../protocol/index.js';
+import type { Counters } from './counters.js';
+import type { Settings } from './options.js';
+import { Sender } from './sender.js';
+import { overFrame } from './verification-error.js';
+import type { World } from './world.js';
+
+export { SenderClient } from './sender-client.js';
+
+/** `bundles`: those without receipt that the store holds, from the next counter on. */
+export function makeSender(
+  counters: Counters,
+  { serverId, manifest: { policy } }: World,
+  { window, windowBytes, maxQueued }: Settings,
+  proven: boolean,
+  bundles: readonly Uint8Array[] = [],
+): Sender {
+  const options = { window: Math.min(window, policy.countersKept), windowBytes, maxQueued, policy, proven };
+  return new Sender(counters, options, new BundleHasher(serverId), bundles);
+}
+
+/** Throws `VerificationError`. */
+export function readPlaced(frame: Uint8Array): Placed {
+  return overFrame(frame, () => decodePlaced(frame));
+}
