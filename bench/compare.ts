@@ -1,27 +1,31 @@
-/**
- * npm run -s bench -- compare A B [--threshold 5%] [--metric throughput,cpu,p50,p99] [--seed 1] [--json]
- *
- * A and B are folders of run.json files. Exit code 0: B is not slower than A by more than the threshold; 1: it is; 2: these
- * runs cannot be compared; 3: these runs cannot tell. The method is told in bench/statistics.ts.
- */
+/** `bench compare`: is B slower than A? The method is told in bench/statistics.ts. */
 import { parseArgs } from 'node:util';
-import {
-  type Comparison,
-  compareRuns,
-  type Line,
-  METRICS,
-  NotComparable,
-  type Options,
-} from './comparison.js';
+import { type Comparison, compareRuns, type Line, METRICS, type Options } from './comparison.js';
 import { readRuns } from './runs.js';
 import { MIN_PAIRS } from './statistics.js';
 import { number, tableOf } from './text.js';
+
+/** Of `bench branch`, too. */
+export const COMPARE_HELP = `  --threshold 5%          how much slower is slower
+  --metric A,B            some of ${Object.keys(METRICS).join(', ')}; default all
+  --seed N                of the bootstrap; default 1
+  --json                  one JSON line
+
+Exit code 0: B is not slower than A by more than the threshold; 1: it is, and the 95 % interval leaves no doubt;
+2: these runs cannot be compared; 3: these runs cannot tell.
+`;
+
+const HELP = `bench compare A B [options]
+
+  A, B                    folders of run.json files of the same workload, made in turns (A B A B …)
+${COMPARE_HELP}`;
 
 export const COMPARE_OPTIONS = {
   threshold: { type: 'string', default: '5%' },
   metric: { type: 'string', default: Object.keys(METRICS).join(',') },
   seed: { type: 'string', default: '1' },
   json: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
 interface Given {
@@ -43,24 +47,12 @@ export function compareOptions({ threshold, metric, seed }: Given): Options {
 }
 
 export async function main(args: string[]): Promise<void> {
-  process.exitCode = await refusing(() => {
-    const { values, positionals } = parseArgs({ args, allowPositionals: true, options: COMPARE_OPTIONS });
-    const [a, b, ...rest] = positionals;
-    if (a === undefined || b === undefined || rest.length > 0)
-      throw new TypeError('expected: compare A B, two folders of run.json files');
-    return reportComparison(a, b, compareOptions(values), values.json);
-  });
-}
-
-/** The exit code of `compare`, or 2 when it refuses: 1 is for what was measured alone. */
-export async function refusing(compare: () => number | Promise<number>): Promise<number> {
-  try {
-    return await compare();
-  } catch (error) {
-    if (!(error instanceof NotComparable || error instanceof TypeError)) throw error;
-    console.error(`NOT COMPARED: ${error.message}`);
-    return 2;
-  }
+  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: COMPARE_OPTIONS });
+  if (values.help) return void process.stdout.write(HELP);
+  const [a, b, ...rest] = positionals;
+  if (a === undefined || b === undefined || rest.length > 0)
+    throw new TypeError('A B: expected two folders of run.json files');
+  process.exitCode = reportComparison(a, b, compareOptions(values), values.json);
 }
 
 /** Prints, and gives the exit code. */

@@ -3,7 +3,8 @@ import type { RunResult } from './result.js';
 import { configKey, differingKnobs, groupBy, isRun, type Outcome } from './runs.js';
 import { type Effect, effectOf, median, type Verdict, verdictOf } from './statistics.js';
 
-export class NotComparable extends Error {}
+/** About what was asked, as every TypeError in the bench. */
+export class NotComparable extends TypeError {}
 
 interface Metric {
   readonly says: string;

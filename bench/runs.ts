@@ -22,13 +22,24 @@ function filesBelow(folder: string): string[] {
   });
 }
 
+function parsed(path: string): Outcome | null {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return null;
+  }
+}
+
 function read(path: string): Outcome {
-  const outcome = JSON.parse(readFileSync(path, 'utf8')) as Outcome;
-  if (outcome.format !== FORMAT) throw new TypeError(`${path}: expected format ${FORMAT}`);
+  const outcome = parsed(path);
+  if (outcome?.format !== FORMAT) throw new TypeError(`${path}: expected format ${FORMAT}`);
   return outcome;
 }
 
-const startOf = (outcome: Outcome) => (isRun(outcome) ? outcome.startedAt : '');
+/** What was not available comes last. */
+const startOf = (outcome: Outcome) => (isRun(outcome) ? outcome.startedAt : '~');
+
+const compareTexts = (a: string, b: string) => (a < b ? -1 : Number(a > b));
 
 /** Every run below the folders, in the order in which they were made. Throws `TypeError` where there is none. */
 export function readRuns(folders: readonly string[]): Outcome[] {
@@ -39,7 +50,7 @@ export function readRuns(folders: readonly string[]): Outcome[] {
   });
   return outcomes
     .map((outcome, index) => ({ outcome, index }))
-    .sort((a, b) => startOf(a.outcome).localeCompare(startOf(b.outcome)) || a.index - b.index)
+    .sort((a, b) => compareTexts(startOf(a.outcome), startOf(b.outcome)) || a.index - b.index)
     .map(({ outcome }) => outcome);
 }
 
@@ -62,7 +73,7 @@ function flat(value: object, prefix: string): Knobs {
 /** Equal for runs that may be averaged or compared; `without`: whatever these knobs are. */
 export function configKey(run: RunResult, without: readonly string[] = []): string {
   const knobs = Object.entries(knobsOf(run.config)).filter(([path]) => !without.includes(path));
-  return JSON.stringify(knobs.sort(([a], [b]) => (a < b ? -1 : 1)));
+  return JSON.stringify(knobs.sort(([a], [b]) => compareTexts(a, b)));
 }
 
 /** In the order in which the keys first come. */

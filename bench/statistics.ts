@@ -9,6 +9,8 @@
  * resampling: then the answer is "cannot tell".
  */
 
+import { randomFrom } from './random.js';
+
 export const MIN_PAIRS = 5;
 const RESAMPLES = 10_000;
 /** Of a normal distribution: 95 % lie within so many deviations of the mean. */
@@ -41,17 +43,6 @@ export const spreadOf = (values: readonly number[]): Spread => ({
   min: Math.min(...values),
   max: Math.max(...values),
 });
-
-/** Uniform in [0, 1), the same for the same seed (mulberry32). */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const mean = (values: ArrayLike<number>) => {
   let sum = 0;

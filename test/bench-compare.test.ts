@@ -1,4 +1,5 @@
 /** `bench compare`: what it says, what it refuses, and by which exit code a script can tell. */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -110,6 +111,10 @@ test('a wrong command line is exit code 2, never 1', async () => {
     [folder, folder, '--nothing'],
   ])
     assert.is((await bench(['compare', ...args])).status, 2, args.slice(1).join(' '));
+  writeFileSync(join(folder, '000', 'run.json'), '{"format":');
+  const { status, stderr } = await bench(['compare', folder, folder]);
+  assert.is(status, 2);
+  assert.match(stderr, /000\/run\.json: expected format countersign-bench\/1/);
 });
 
 test('systems and configurations in one folder are compared each with its own', async () => {

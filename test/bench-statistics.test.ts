@@ -1,13 +1,13 @@
 /** The comparison's statistics on samples whose truth is known. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { randomFrom } from '../bench/random.js';
 import {
   type Effect,
   effectOf,
   MIN_PAIRS,
   median,
   normalTail,
-  randomFrom,
   spreadOf,
   studentQuantile,
   type Verdict,

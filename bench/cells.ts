@@ -1,0 +1,105 @@
+/**
+ * Runs of one system under one configuration, and what is said of them together: median and whole range, of the runs that
+ * count. What does not count is named, never averaged in.
+ */
+import type { RunResult } from './result.js';
+import {
+  configKey,
+  counts,
+  differingKnobs,
+  groupBy,
+  isRun,
+  knobsOf,
+  knobText,
+  type Outcome,
+} from './runs.js';
+import { spreadOf } from './statistics.js';
+import { spreadText } from './text.js';
+
+export interface Cell {
+  readonly system: string;
+  readonly workload: string;
+  /** What sets this cell apart from the others: '' where a knob is unknown, as it is of what is not available. */
+  readonly knobs: Readonly<Record<string, string>>;
+  readonly outcomes: readonly Outcome[];
+}
+
+export interface Figure {
+  readonly name: keyof RunResult | 'serverPeakMiB';
+  readonly title: string;
+  readonly of: (run: RunResult) => number;
+}
+
+export const FIGURES: readonly Figure[] = [
+  { name: 'deliveredPerSecond', title: 'deliveries/s', of: (run) => run.deliveredPerSecond },
+  { name: 'acknowledgedPerSecond', title: 'acknowledged/s', of: (run) => run.acknowledgedPerSecond },
+  { name: 'p50Ms', title: 'p50 ms', of: (run) => run.p50Ms },
+  { name: 'p99Ms', title: 'p99 ms', of: (run) => run.p99Ms },
+  { name: 'p999Ms', title: 'p99.9 ms', of: (run) => run.p999Ms },
+  { name: 'serverCpuSecondsPerMillion', title: 'CPU s/million', of: (run) => run.serverCpuSecondsPerMillion },
+  { name: 'serverPeakMiB', title: 'peak MiB', of: (run) => run.server.peakMiB },
+];
+
+/** Cells of runs from anywhere, each with the knobs in which they differ. */
+export function cellsOf(outcomes: readonly Outcome[]): Cell[] {
+  const names = differingKnobs(outcomes.filter(isRun));
+  const groups = groupBy(outcomes, (outcome) =>
+    JSON.stringify([outcome.workload, isRun(outcome) ? configKey(outcome) : '', outcome.system]),
+  );
+  return [...groups.values()]
+    .filter((group) => !isOutdated(group[0]!, outcomes))
+    .map((group) => {
+      const run = group.find(isRun);
+      const knobs = run ? knobsOf(run.config) : {};
+      const { system, workload } = group[0]!;
+      const texts = names.map((name) => [name, knobText(knobs[name])]);
+      return { system, workload, knobs: Object.fromEntries(texts), outcomes: group };
+    });
+}
+
+/** It was not available once, and has been run since. */
+const isOutdated = (one: Outcome, all: readonly Outcome[]) =>
+  !isRun(one) &&
+  all.some((other) => isRun(other) && other.system === one.system && other.workload === one.workload);
+
+export const countedOf = (cell: Cell): RunResult[] => cell.outcomes.filter(counts);
+
+/** Why numbers are missing, in capitals; '' where every run counts. */
+export function warningOf(cell: Cell): string {
+  const missing = cell.outcomes.find((outcome) => !isRun(outcome));
+  if (missing && !isRun(missing)) return `N/A: ${missing.notAvailable}`;
+  const runs = cell.outcomes.filter(isRun);
+  const voided = runs.filter((run) => run.void.length > 0);
+  if (voided.length === 0) return '';
+  return `VOID: ${voided.length} of ${runs.length}: ${[...new Set(voided.flatMap((run) => run.void))].join('; ')}`;
+}
+
+/** Headers first; one row per cell. */
+export function rowsOf(cells: readonly Cell[]): string[][] {
+  const knobs = Object.keys(cells[0]?.knobs ?? {});
+  const header = ['workload', ...knobs, 'system', 'runs', ...FIGURES.map(({ title }) => title), ''];
+  const rows = cells.map((cell) => {
+    const runs = countedOf(cell);
+    const figures = FIGURES.map(({ of }) => spreadText(runs.map(of)));
+    const set = knobs.map((name) => cell.knobs[name]!);
+    return [cell.workload, ...set, cell.system, String(runs.length), ...figures, warningOf(cell)];
+  });
+  return [header, ...rows];
+}
+
+/** The same for programs: median, least and most apart, empty where there are none. */
+export function csvRowsOf(cells: readonly Cell[]): (string | number)[][] {
+  const knobs = Object.keys(cells[0]?.knobs ?? {});
+  const figures = FIGURES.flatMap(({ name }) => [`${name}Median`, `${name}Min`, `${name}Max`]);
+  const rows = cells.map((cell) => {
+    const runs = countedOf(cell);
+    const spreads = FIGURES.flatMap(({ of }): (string | number)[] => {
+      if (runs.length === 0) return ['', '', ''];
+      const { median, min, max } = spreadOf(runs.map(of));
+      return [median, min, max];
+    });
+    const set = knobs.map((name) => cell.knobs[name]!);
+    return [cell.workload, ...set, cell.system, runs.length, ...spreads, warningOf(cell)];
+  });
+  return [['workload', ...knobs, 'system', 'runs', ...figures, 'warning'], ...rows];
+}
