@@ -2,7 +2,7 @@
  * Runs of one system under one configuration, and what is said of them together: median and whole range, of the runs that
  * count. What does not count is named, never averaged in.
  */
-import type { RunResult } from './result.js';
+import { lineOf, type RunResult } from './result.js';
 import {
   configKey,
   counts,
@@ -14,7 +14,7 @@ import {
   type Outcome,
 } from './runs.js';
 import { spreadOf } from './statistics.js';
-import { spreadText } from './text.js';
+import { spreadText, tableOf } from './text.js';
 
 export interface Cell {
   readonly system: string;
@@ -25,7 +25,7 @@ export interface Cell {
 }
 
 export interface Figure {
-  readonly name: keyof RunResult | 'serverPeakMiB';
+  readonly name: string;
   readonly title: string;
   readonly of: (run: RunResult) => number;
 }
@@ -36,8 +36,17 @@ export const FIGURES: readonly Figure[] = [
   { name: 'p50Ms', title: 'p50 ms', of: (run) => run.p50Ms },
   { name: 'p99Ms', title: 'p99 ms', of: (run) => run.p99Ms },
   { name: 'p999Ms', title: 'p99.9 ms', of: (run) => run.p999Ms },
-  { name: 'serverCpuSecondsPerMillion', title: 'CPU s/million', of: (run) => run.serverCpuSecondsPerMillion },
-  { name: 'serverPeakMiB', title: 'peak MiB', of: (run) => run.server.peakMiB },
+  {
+    name: 'serverCpuSecondsPerMillion',
+    title: 'server CPU s/million',
+    of: (run) => run.serverCpuSecondsPerMillion,
+  },
+  {
+    name: 'clientCpuSecondsPerMillion',
+    title: 'clients CPU s/million',
+    of: (run) => Number(lineOf(run)['clientCpuSecondsPerMillion']),
+  },
+  { name: 'serverPeakMiB', title: 'server peak MiB', of: (run) => run.server.peakMiB },
 ];
 
 /** Cells of runs from anywhere, each with the knobs in which they differ. */
@@ -46,21 +55,14 @@ export function cellsOf(outcomes: readonly Outcome[]): Cell[] {
   const groups = groupBy(outcomes, (outcome) =>
     JSON.stringify([outcome.workload, isRun(outcome) ? configKey(outcome) : '', outcome.system]),
   );
-  return [...groups.values()]
-    .filter((group) => !isOutdated(group[0]!, outcomes))
-    .map((group) => {
-      const run = group.find(isRun);
-      const knobs = run ? knobsOf(run.config) : {};
-      const { system, workload } = group[0]!;
-      const texts = names.map((name) => [name, knobText(knobs[name])]);
-      return { system, workload, knobs: Object.fromEntries(texts), outcomes: group };
-    });
+  return [...groups.values()].map((group) => {
+    const run = group.find(isRun);
+    const knobs = run ? knobsOf(run.config) : {};
+    const { system, workload } = group[0]!;
+    const texts = names.map((name) => [name, knobText(knobs[name])]);
+    return { system, workload, knobs: Object.fromEntries(texts), outcomes: group };
+  });
 }
-
-/** It was not available once, and has been run since. */
-const isOutdated = (one: Outcome, all: readonly Outcome[]) =>
-  !isRun(one) &&
-  all.some((other) => isRun(other) && other.system === one.system && other.workload === one.workload);
 
 export const countedOf = (cell: Cell): RunResult[] => cell.outcomes.filter(counts);
 
@@ -74,18 +76,26 @@ export function warningOf(cell: Cell): string {
   return `VOID: ${voided.length} of ${runs.length}: ${[...new Set(voided.flatMap((run) => run.void))].join('; ')}`;
 }
 
-/** Headers first; one row per cell. */
-export function rowsOf(cells: readonly Cell[]): string[][] {
+/** A row per cell; what does not count is named below, where no table's width hides it. */
+export function textOf(cells: readonly Cell[]): string {
   const knobs = Object.keys(cells[0]?.knobs ?? {});
-  const header = ['workload', ...knobs, 'system', 'runs', ...FIGURES.map(({ title }) => title), ''];
+  const header = ['system', 'workload', ...knobs, 'runs', ...FIGURES.map(({ title }) => title)];
   const rows = cells.map((cell) => {
     const runs = countedOf(cell);
     const figures = FIGURES.map(({ of }) => spreadText(runs.map(of)));
-    const set = knobs.map((name) => cell.knobs[name]!);
-    return [cell.workload, ...set, cell.system, String(runs.length), ...figures, warningOf(cell)];
+    return [...namesOf(cell, knobs), `${runs.length} of ${cell.outcomes.length}`, ...figures];
   });
-  return [header, ...rows];
+  const warnings = cells
+    .filter(warningOf)
+    .map((cell) => `${namesOf(cell, knobs).join(' ')}: ${warningOf(cell)}\n`);
+  return `${tableOf([header, ...rows])}\n${warnings.join('')}`;
 }
+
+const namesOf = (cell: Cell, knobs: readonly string[]) => [
+  cell.system,
+  cell.workload,
+  ...knobs.map((name) => cell.knobs[name]!),
+];
 
 /** The same for programs: median, least and most apart, empty where there are none. */
 export function csvRowsOf(cells: readonly Cell[]): (string | number)[][] {
@@ -98,8 +108,7 @@ export function csvRowsOf(cells: readonly Cell[]): (string | number)[][] {
       const { median, min, max } = spreadOf(runs.map(of));
       return [median, min, max];
     });
-    const set = knobs.map((name) => cell.knobs[name]!);
-    return [cell.workload, ...set, cell.system, runs.length, ...spreads, warningOf(cell)];
+    return [...namesOf(cell, knobs), runs.length, ...spreads, warningOf(cell)];
   });
-  return [['workload', ...knobs, 'system', 'runs', ...figures, 'warning'], ...rows];
+  return [['system', 'workload', ...knobs, 'runs', ...figures, 'warning'], ...rows];
 }

@@ -9,6 +9,10 @@ type Command = {
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   run: { about: 'runs a workload on one or several systems, in turns', load: () => import('./run.js') },
+  sweep: { about: 'runs a matrix of knobs and systems, in turns', load: () => import('./sweep.js') },
+  report: { about: 'makes one HTML page with plots from runs', load: () => import('./report.js') },
+  compare: { about: 'tells whether runs B are slower than runs A', load: () => import('./compare.js') },
+  branch: { about: 'compares the working tree with a commit', load: () => import('./branch.js') },
   list: { about: 'lists workloads and systems', load: () => import('./list.js') },
 };
 

@@ -1,5 +1,6 @@
 /** `bench run`: systems take turns, one server at a time; a line or a row for every run. */
 import { parseArgs } from 'node:util';
+import { cellsOf, textOf } from './cells.js';
 import { Cleanup } from './cleanup.js';
 import { measure, type RunOptions } from './measure.js';
 import { profileText } from './profile.js';
@@ -8,7 +9,6 @@ import { FORMAT, lineOf, type NotAvailable, type RunResult } from './result.js';
 import { saveRun } from './run-files.js';
 import type { System, ThreadProfile } from './system.js';
 import { systemOf } from './systems/index.js';
-import { table } from './table.js';
 import { loadWorkload, type Workload } from './workload.js';
 
 export const HELP = `bench run WORKLOAD [options]
@@ -56,7 +56,7 @@ export async function main(args: string[]): Promise<void> {
       if (values.json) process.stdout.write(`${JSON.stringify(lineOf(result))}\n`);
     },
   });
-  if (!values.json) process.stdout.write(table(results));
+  if (!values.json) process.stdout.write(textOf(cellsOf(results)));
   if (results.some((each) => !('notAvailable' in each) && each.void.length > 0)) process.exitCode = 1;
 }
 
@@ -91,34 +91,47 @@ export interface Turns {
 
 /** A B A B …: what makes the machine slow for a while makes all of them slow. */
 export async function runInTurns(turns: Turns): Promise<(RunResult | NotAvailable)[]> {
-  const { systems, repeat, out, done } = turns;
+  const { systems, repeat, done } = turns;
   const results: (RunResult | NotAvailable)[] = [];
-  const cleanup = new Cleanup();
-  const interrupted = () => void cleanup.run().finally(() => process.exit(130));
-  process.once('SIGINT', interrupted);
-  for (let repetition = 1; repetition <= repeat; repetition++)
-    for (const system of systems) {
-      const result = await one(system, turns, repetition, cleanup);
-      if (!('notAvailable' in result)) saveRun(out, result);
-      results.push(result);
-      done(result);
-    }
-  process.removeListener('SIGINT', interrupted);
+  await interruptible(async (cleanup) => {
+    for (let repetition = 1; repetition <= repeat; repetition++)
+      for (const system of systems) {
+        const result = await runOne({ ...turns, system, repetition, cleanup });
+        results.push(result);
+        done(result);
+      }
+  });
   return results;
 }
 
-async function one(
-  system: System,
-  { workload, profile }: Pick<Turns, 'workload' | 'profile'>,
-  repetition: number,
-  cleanup: Cleanup,
-): Promise<RunResult | NotAvailable> {
+/** Ctrl-C undoes what was put into the cleanup, and ends the bench. */
+export async function interruptible(run: (cleanup: Cleanup) => Promise<void>): Promise<void> {
+  const cleanup = new Cleanup();
+  const interrupted = () => void cleanup.run().finally(() => process.exit(130));
+  process.once('SIGINT', interrupted);
+  await run(cleanup);
+  process.removeListener('SIGINT', interrupted);
+}
+
+export interface One extends Pick<RunOptions, 'system' | 'workload' | 'repetition' | 'cleanup' | 'profile'> {
+  readonly out: string;
+}
+
+/** Runs, and keeps what came out. */
+export async function runOne(one: One): Promise<RunResult | NotAvailable> {
+  const result = await outcomeOf(one);
+  saveRun(one.out, result);
+  return result;
+}
+
+async function outcomeOf(one: One): Promise<RunResult | NotAvailable> {
+  const { system, workload, repetition } = one;
   const notAvailable = await system.missing(workload);
   if (notAvailable !== null)
     return { format: FORMAT, system: system.name, workload: workload.name, notAvailable };
   const progress = progressOf(`${system.name} ${repetition}`, workload);
   try {
-    return await measure({ system, workload, repetition, cleanup, profile, tick: progress.tick });
+    return await measure({ ...one, tick: progress.tick });
   } finally {
     progress.stop();
   }
