@@ -13,7 +13,7 @@ import {
   knobText,
   type Outcome,
 } from './runs.js';
-import { spreadOf } from './statistics.js';
+import { finite, spreadOf } from './statistics.js';
 import { spreadText, tableOf } from './text.js';
 
 export interface Cell {
@@ -104,8 +104,9 @@ export function csvRowsOf(cells: readonly Cell[]): (string | number)[][] {
   const rows = cells.map((cell) => {
     const runs = countedOf(cell);
     const spreads = FIGURES.flatMap(({ of }): (string | number)[] => {
-      if (runs.length === 0) return ['', '', ''];
-      const { median, min, max } = spreadOf(runs.map(of));
+      const values = finite(runs.map(of));
+      if (values.length === 0) return ['', '', ''];
+      const { median, min, max } = spreadOf(values);
       return [median, min, max];
     });
     return [...namesOf(cell, knobs), runs.length, ...spreads, warningOf(cell)];

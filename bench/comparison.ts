@@ -109,6 +109,8 @@ function lineOf(
 ): Line {
   const { of, moreIsBetter } = METRICS[metric]!;
   const costs = (runs: readonly RunResult[]) => runs.map((run) => (moreIsBetter ? 1 / of(run) : of(run)));
+  if (![...a, ...b].every((run) => of(run) > 0 && of(run) < Number.POSITIVE_INFINITY))
+    throw new NotComparable(`${a[0]!.system}, ${a[0]!.workload}: ${metric}: some run has no such figure`);
   const effect = effectOf(costs(a), costs(b), seed);
   return {
     metric,

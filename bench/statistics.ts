@@ -38,6 +38,9 @@ export interface Spread {
   readonly max: number;
 }
 
+/** What a run has no figure for is NaN, or null once it has been written. */
+export const finite = (values: readonly number[]): number[] => values.filter(Number.isFinite);
+
 export const spreadOf = (values: readonly number[]): Spread => ({
   median: median(values),
   min: Math.min(...values),

@@ -72,7 +72,7 @@ export function summarise(measured: Measured): RunResult {
       acknowledged: base64(histograms.acknowledged),
     },
     stages,
-    void: whyVoid(measured, audited, generator),
+    void: [...whyVoid(measured, audited, generator), ...whyNothing(events)],
   };
 }
 
@@ -219,4 +219,9 @@ function whyVoid(
 
 function base64(histogram: ReturnType<Latencies['histogram']>): string {
   return hdr.encodeIntoCompressedBase64(histogram);
+}
+
+/** A rate of 0 has no cost and no latency: it must not look like a figure. */
+function whyNothing({ acknowledged }: Events): string[] {
+  return acknowledged.inWindow === 0 ? ['nothing was acknowledged within the window'] : [];
 }

@@ -1,5 +1,5 @@
 /** Numbers and tables as the bench's commands print them. */
-import { spreadOf } from './statistics.js';
+import { finite, spreadOf } from './statistics.js';
 
 const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 
@@ -10,7 +10,8 @@ export function number(value: number): string {
 }
 
 /** Median, and the whole range where there is one: '100,000 (97,000 … 103,000)'. */
-export function spreadText(values: readonly number[]): string {
+export function spreadText(all: readonly number[]): string {
+  const values = finite(all);
   if (values.length === 0) return 'none';
   const { median, min, max } = spreadOf(values);
   return values.length === 1 ? number(median) : `${number(median)} (${number(min)} … ${number(max)})`;

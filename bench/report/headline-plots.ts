@@ -1,7 +1,7 @@
 /** Of one workload under one configuration: how systems stand beside each other, and what happened within. */
 import { type Cell, countedOf, warningOf } from '../cells.js';
 import type { RunResult } from '../result.js';
-import { spreadOf } from '../statistics.js';
+import { finite, median, spreadOf } from '../statistics.js';
 import type { Spec } from './draw.js';
 import { colour, dash, HEIGHT, heading, quantity, type Scale, WIDTH } from './marks.js';
 import { only, type Palette } from './palette.js';
@@ -42,9 +42,10 @@ interface Bars {
 
 function bars({ cells, palette, of, scale, title, y }: Bars): Spec {
   const rows = cells.map((cell) => {
-    const runs = countedOf(cell);
+    const values = finite(countedOf(cell).map(of));
     const base = { system: cell.system, label: labelOf(cell) };
-    return runs.length > 0 ? { ...base, ...spreadOf(runs.map(of)) } : { ...base, text: warningOf(cell) };
+    if (values.length > 0) return { ...base, ...spreadOf(values) };
+    return { ...base, text: warningOf(cell) || 'none' };
   });
   const most = Math.max(...rows.map((row) => ('max' in row ? row.max : 0)));
   const x = (field: string) => ({
@@ -108,8 +109,7 @@ export function systems(cells: readonly Cell[], palette: Palette): Spec {
   };
 }
 
-const medianOf = (runs: readonly RunResult[], of: (run: RunResult) => number) =>
-  spreadOf(runs.map(of)).median;
+const medianOf = (runs: readonly RunResult[], of: (run: RunResult) => number) => median(runs.map(of));
 
 const COSTS = [
   {
@@ -144,13 +144,14 @@ const LATENCIES = [
 const DECADES = [1, 10, 100, 1000, 10_000, 100_000];
 
 /** Every percentile of all runs together, the tail stretched as HdrHistogram's plots do. */
-export function percentiles(cells: readonly Cell[], palette: Palette): Spec {
+export function percentiles(cells: readonly Cell[], palette: Palette): Spec | null {
   const measured = cells.filter((cell) => countedOf(cell).length > 0);
   const rows = measured.flatMap((cell) => {
     const { count, at } = mergedLatencies(countedOf(cell));
     const steps = Array.from({ length: 101 }, (_, i) => 10 ** (i / 20)).filter((x) => x <= count);
     return steps.map((x) => ({ system: cell.system, x, ms: at(100 - 100 / x) }));
   });
+  if (rows.length === 0) return null;
   const most = Math.max(...rows.map(({ x }) => x));
   const present = only(palette, rows);
   const x = quantity('x', { title: 'percentile', log: [1, most], ticks: DECADES.filter((x) => x <= most) });

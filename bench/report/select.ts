@@ -28,9 +28,10 @@ export function linesOver(
   axis: Axis,
   value: (run: RunResult) => number,
 ): Point[] {
-  const lines = [...groupBy(runs, (run) => `${run.system} ${configKey(run, axis.knobs)}`).values()].filter(
-    (line) => new Set(line.map(axis.of)).size > 1,
-  );
+  const measured = runs.filter((run) => Number.isFinite(value(run)));
+  const lines = [
+    ...groupBy(measured, (run) => `${run.system} ${configKey(run, axis.knobs)}`).values(),
+  ].filter((line) => new Set(line.map(axis.of)).size > 1);
   const others = differingKnobs(lines.flat()).filter((name) => !axis.knobs.includes(name));
   return lines.flatMap((line) => {
     const { system } = line[0]!;
