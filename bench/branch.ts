@@ -1,1 +1,154 @@
-export async function main(_args: string[]): Promise<void> {}
+/** `bench branch`: is the working tree slower than a commit? Both are run in turns (A B A B …), each with its own bench. */
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Cleanup } from './cleanup.js';
+import { COMPARE_HELP, COMPARE_OPTIONS, compareOptions, reportComparison } from './compare.js';
+import { NotComparable, type Options } from './comparison.js';
+import { interruptible, positive } from './run.js';
+import { MIN_PAIRS } from './statistics.js';
+import { loadWorkload, type Workload } from './workload.js';
+
+const HELP = `bench branch --base COMMIT [WORKLOAD] [options]
+
+  --base COMMIT           A; B is the working tree, as it was built last
+  WORKLOAD                as of bench run; default throughput
+  --pairs N               runs of each; default ${MIN_PAIRS}, and fewer cannot tell
+  --minutes N             no further pair begins after so long; default 10
+  --seconds N             of the measured window; as --set seconds=N
+  --warmup N              before it; as --set warmupSeconds=N
+  --set PATH.TO.KNOB=V    changes a knob of the workload; may be given several times
+${COMPARE_HELP}`;
+
+export async function main(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      ...COMPARE_OPTIONS,
+      base: { type: 'string' },
+      pairs: { type: 'string', default: String(MIN_PAIRS) },
+      minutes: { type: 'string', default: '10' },
+      seconds: { type: 'string' },
+      warmup: { type: 'string' },
+      set: { type: 'string', multiple: true, default: [] },
+    },
+  });
+  if (values.help) return void process.stdout.write(HELP);
+  if (values.base === undefined || positionals.length > 1)
+    throw new TypeError('expected --base COMMIT [WORKLOAD]');
+  const workload = loadWorkload(positionals[0] ?? 'throughput', [
+    ...(values.seconds === undefined ? [] : [`seconds=${values.seconds}`]),
+    ...(values.warmup === undefined ? [] : [`warmupSeconds=${values.warmup}`]),
+    ...values.set,
+  ]);
+  await compareWithBase({
+    commit: resolved(values.base),
+    workload,
+    pairs: positive('--pairs', values.pairs),
+    minutes: positive('--minutes', values.minutes),
+    options: compareOptions(values),
+    json: values.json,
+  });
+}
+
+interface Asked {
+  readonly commit: string;
+  readonly workload: Workload;
+  readonly pairs: number;
+  readonly minutes: number;
+  readonly options: Options;
+  readonly json: boolean;
+}
+
+async function compareWithBase({ commit, workload, pairs, minutes, options, json }: Asked): Promise<void> {
+  await interruptible(async (cleanup) => {
+    try {
+      const folder = mkdtempSync(join(tmpdir(), 'countersign-branch-'));
+      cleanup.add(() => rmSync(folder, { recursive: true, force: true }));
+      // The same for both, whatever either's own workloads say.
+      const file = join(folder, 'workload.json');
+      writeFileSync(file, JSON.stringify(workload));
+      const base = await builtBase(commit, join(folder, 'base'), cleanup);
+      const a = { tree: base, name: `A, ${commit.slice(0, 10)}`, out: join(folder, 'a') };
+      const b = { tree: root(), name: 'B, the working tree', out: join(folder, 'b') };
+      await runPairs([a, b], file, pairs, minutes);
+      process.exitCode = reportComparison(a.out, b.out, options, json);
+    } finally {
+      await cleanup.run();
+    }
+  });
+}
+
+// ---- the two trees
+
+const git = (...args: string[]) =>
+  execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+const root = () => git('rev-parse', '--show-toplevel');
+
+function resolved(base: string): string {
+  try {
+    return git('rev-parse', '--verify', `${base}^{commit}`);
+  } catch {
+    throw new NotComparable(`--base ${base}: no such commit here`);
+  }
+}
+
+/** Checked out into a worktree of its own and built there, with our packages if it wants the same. */
+async function builtBase(commit: string, tree: string, cleanup: Cleanup): Promise<string> {
+  cleanup.add(() => git('worktree', 'prune'));
+  cleanup.add(() => rmSync(tree, { recursive: true, force: true }));
+  git('worktree', 'add', '--detach', tree, commit);
+  const lockfile = (folder: string) => readFileSync(join(folder, 'package-lock.json'), 'utf8');
+  process.stderr.write(`builds ${commit.slice(0, 10)}\n`);
+  if (lockfile(tree) === lockfile(root()))
+    symlinkSync(join(root(), 'node_modules'), join(tree, 'node_modules'));
+  else await npm(['ci', '--no-audit', '--no-fund'], tree);
+  await npm(['run', '-s', 'build'], tree);
+  if (!existsSync(program(tree))) throw new NotComparable(`${commit.slice(0, 10)} has no bench run`);
+  return tree;
+}
+
+async function npm(args: readonly string[], cwd: string): Promise<void> {
+  const status = await run('npm', args, cwd);
+  if (status !== 0) throw new NotComparable(`the base's npm ${args.join(' ')}: exit code ${status}`);
+}
+
+const program = (tree: string) => join(tree, 'dist', 'bench', 'main.js');
+
+/** Its exit code; what it prints goes to stderr, where it disturbs no result. */
+async function run(command: string, args: readonly string[], cwd: string): Promise<number | null> {
+  const child = spawn(command, args, { cwd, stdio: ['ignore', 2, 2] });
+  return await new Promise((resolve, reject) => child.once('close', resolve).once('error', reject));
+}
+
+// ---- runs
+
+interface Side {
+  readonly tree: string;
+  readonly name: string;
+  readonly out: string;
+}
+
+async function runPairs(
+  sides: readonly Side[],
+  workload: string,
+  pairs: number,
+  minutes: number,
+): Promise<void> {
+  const start = performance.now();
+  for (let pair = 1; pair <= pairs; pair++) {
+    if (performance.now() - start > minutes * 60_000) {
+      process.stderr.write(`${minutes} minutes are over after ${pair - 1} of ${pairs} pairs\n`);
+      return;
+    }
+    for (const { tree, name, out } of sides) {
+      process.stderr.write(`pair ${pair} of ${pairs}: ${name}\n`);
+      const args = [program(tree), 'run', workload, '--system', 'countersign', '--out', out];
+      if ((await run(process.execPath, args, tree)) !== 0)
+        throw new NotComparable(`${name}: a run that is void or failed`);
+    }
+  }
+}
