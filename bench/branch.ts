@@ -10,6 +10,7 @@ import { NotComparable, type Options } from './comparison.js';
 import { interruptible, positive } from './run.js';
 import { MIN_PAIRS } from './statistics.js';
 import { loadWorkload, type Workload } from './workload.js';
+import { settingsFrom, WORKLOAD_OPTIONS } from './workload-options.js';
 
 const HELP = `bench branch --base COMMIT [WORKLOAD] [options]
 
@@ -31,22 +32,17 @@ export async function main(args: string[]): Promise<void> {
       base: { type: 'string' },
       pairs: { type: 'string', default: String(MIN_PAIRS) },
       minutes: { type: 'string', default: '10' },
-      seconds: { type: 'string' },
-      warmup: { type: 'string' },
-      set: { type: 'string', multiple: true, default: [] },
+      seconds: WORKLOAD_OPTIONS.seconds,
+      warmup: WORKLOAD_OPTIONS.warmup,
+      set: WORKLOAD_OPTIONS.set,
     },
   });
   if (values.help) return void process.stdout.write(HELP);
   if (values.base === undefined || positionals.length > 1)
     throw new TypeError('expected --base COMMIT [WORKLOAD]');
-  const workload = loadWorkload(positionals[0] ?? 'throughput', [
-    ...(values.seconds === undefined ? [] : [`seconds=${values.seconds}`]),
-    ...(values.warmup === undefined ? [] : [`warmupSeconds=${values.warmup}`]),
-    ...values.set,
-  ]);
   await compareWithBase({
     commit: resolved(values.base),
-    workload,
+    workload: loadWorkload(positionals[0] ?? 'throughput', settingsFrom(values)),
     pairs: positive('--pairs', values.pairs),
     minutes: positive('--minutes', values.minutes),
     options: compareOptions(values),

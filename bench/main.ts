@@ -9,6 +9,10 @@ type Command = {
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   run: { about: 'runs a workload on one or several systems, in turns', load: () => import('./run.js') },
+  'find-max': {
+    about: 'searches the highest rate that a system sustains within a latency',
+    load: () => import('./find-max.js'),
+  },
   sweep: { about: 'runs a matrix of knobs and systems, in turns', load: () => import('./sweep.js') },
   report: { about: 'makes one HTML page with plots from runs', load: () => import('./report.js') },
   compare: { about: 'tells whether runs B are slower than runs A', load: () => import('./compare.js') },
@@ -19,7 +23,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 const HELP = `bench COMMAND [options]
 
 ${Object.entries(COMMANDS)
-  .map(([name, { about }]) => `  ${name.padEnd(10)}${about}\n`)
+  .map(([name, { about }]) => `  ${name.padEnd(12)}${about}\n`)
   .join('')}
 bench COMMAND --help says more.
 `;

@@ -5,11 +5,12 @@ import { parseArgs } from 'node:util';
 import { type Cell, csvRowsOf, textOf } from './cells.js';
 import type { Cleanup } from './cleanup.js';
 import { FORMAT, type NotAvailable, type RunResult } from './result.js';
-import { interruptible, positive, runOne } from './run.js';
+import { interruptible, positive, runOnce } from './run.js';
 import { isRun, type Outcome } from './runs.js';
 import { type Plan, type PlannedCell, planOf, sweepNames } from './sweep-plan.js';
 import { systemOf } from './systems/index.js';
 import { csvOf, number } from './text.js';
+import { settingsFrom, WORKLOAD_OPTIONS } from './workload-options.js';
 
 const HELP = `bench sweep NAME… [options]
 
@@ -24,30 +25,25 @@ const HELP = `bench sweep NAME… [options]
   --out FOLDER            default bench-results; runs and sweep.csv are in FOLDER/NAME
 `;
 
+// A table and a CSV come at the end, and no JSON line per run.
+const { json: _json, ...RUN_OPTIONS } = WORKLOAD_OPTIONS;
+
 export async function main(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
     options: {
+      ...RUN_OPTIONS,
       over: { type: 'string', multiple: true, default: [] },
       system: { type: 'string' },
       repeat: { type: 'string' },
-      seconds: { type: 'string' },
-      warmup: { type: 'string' },
-      set: { type: 'string', multiple: true, default: [] },
-      out: { type: 'string', default: 'bench-results' },
-      help: { type: 'boolean', short: 'h', default: false },
     },
   });
   if (values.help) return void process.stdout.write(HELP);
   if (positionals.length === 0) throw new TypeError('NAME: expected one at least');
   const asked = {
     over: values.over,
-    set: [
-      ...(values.seconds === undefined ? [] : [`seconds=${values.seconds}`]),
-      ...(values.warmup === undefined ? [] : [`warmupSeconds=${values.warmup}`]),
-      ...values.set,
-    ],
+    set: settingsFrom(values),
     systems: values.system?.split(',') ?? null,
     repeat: values.repeat === undefined ? null : positive('--repeat', values.repeat),
   };
@@ -92,7 +88,7 @@ async function outcomeOf(
   cleanup: Cleanup,
 ): Promise<RunResult | NotAvailable> {
   try {
-    return await runOne({ system: systemOf(system), workload, repetition, out, cleanup, profile: null });
+    return await runOnce(systemOf(system), { workload, out, profile: null }, repetition, cleanup);
   } catch (error) {
     return {
       format: FORMAT,
