@@ -1,5 +1,5 @@
 /** `bench branch`: is the working tree slower than a commit? Both are run in turns (A B A B …), each with its own bench. */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,7 +41,7 @@ export async function main(args: string[]): Promise<void> {
   if (values.base === undefined || positionals.length > 1)
     throw new TypeError('expected --base COMMIT [WORKLOAD]');
   await compareWithBase({
-    commit: resolved(values.base),
+    commit: git('rev-parse', '--verify', `${values.base}^{commit}`),
     workload: loadWorkload(positionals[0] ?? 'throughput', settingsFrom(values)),
     pairs: positive('--pairs', values.pairs),
     minutes: positive('--minutes', values.minutes),
@@ -80,17 +80,14 @@ async function compareWithBase({ commit, workload, pairs, minutes, options, json
 
 // ---- the two trees
 
-const git = (...args: string[]) =>
-  execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
-const root = () => git('rev-parse', '--show-toplevel');
-
-function resolved(base: string): string {
-  try {
-    return git('rev-parse', '--verify', `${base}^{commit}`);
-  } catch {
-    throw new NotComparable(`--base ${base}: no such commit here`);
-  }
+/** What it prints. */
+function git(...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync('git', args, { encoding: 'utf8' });
+  if (status !== 0) throw new NotComparable(`git ${args.join(' ')}: ${stderr?.trim()}`);
+  return stdout.trim();
 }
+
+const root = () => git('rev-parse', '--show-toplevel');
 
 /** Checked out into a worktree of its own and built there, with our packages if it wants the same. */
 async function builtBase(commit: string, tree: string, cleanup: Cleanup): Promise<string> {

@@ -93,7 +93,7 @@ test('too few pairs cannot tell: exit code 3', async () => {
 test('what cannot be compared is said: exit code 2', async () => {
   for (const [slow, base, reason] of [
     ['1', 'HEAD~1', /the base's npm run -s build: exit code 1/],
-    ['1', 'HEAD~5', /--base HEAD~5: no such commit here/],
+    ['1', 'HEAD~5', /git rev-parse --verify HEAD~5\^\{commit\}: fatal/],
     ['99', 'HEAD', /A, [0-9a-f]{10}: a run that is void or failed/],
   ] as const) {
     const { status, stderr } = await branch(withBench(slow).root, '--base', base);
