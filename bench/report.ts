@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Cell, cellsOf } from './cells.js';
-import { pngOf, type Spec, startPage, svgOf } from './report/draw.js';
+import { pngOf, type Spec, svgOf } from './report/draw.js';
 import * as headline from './report/headline-plots.js';
 import * as line from './report/line-plots.js';
 import { type Figure, pageOf } from './report/page.js';
@@ -49,7 +49,6 @@ export async function reportOf(outcomes: readonly Outcome[]): Promise<{ html: st
   const cells = cellsOf(outcomes);
   const palette = paletteOf(cells.map(({ system }) => system));
   const wanted = [...ofHeadlines(headlines(cells), palette), ...overKnobs(outcomes, palette)];
-  startPage();
   const figures: Figure[] = [];
   for (const { title, spec, command } of wanted)
     figures.push({ title, command, svg: spec && (await svgOf(spec)) });

@@ -58,15 +58,15 @@ test('the same runs give the same bytes, page and picture', async () => {
   assert.ok(one.png.readUInt32BE(16) > 1000, 'a picture that is wide enough to be read');
 });
 
-test('a page by itself: nothing is fetched, ids of plots do not collide', async () => {
+test('a page by itself: nothing is fetched, and no plot has ids that another might have', async () => {
   const fetched = [...html.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, url]) => url!);
   assert.equal(
     fetched.filter((url) => !url.startsWith('data:') && !url.startsWith('#')),
     [],
   );
   assert.not.match(html, /<script|@import|url\((?!#)/);
-  const ids = [...html.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
-  assert.is(new Set(ids).size, ids.length);
+  // Vega counts them on and on: they would also make a second page of one process another one.
+  assert.not.match(html, /<[^>]* id="/);
 });
 
 test('void and missing are named, and their numbers are nowhere', async () => {

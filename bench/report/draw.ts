@@ -81,11 +81,6 @@ interface TextMetrics {
   width: typeof widthOf;
 }
 
-/** Ids in the SVG are counted: from the start again for each page, and different in each plot of a page. */
-export function startPage(): void {
-  (vega as unknown as { resetSVGDefIds(): void }).resetSVGDefIds();
-}
-
 /** As vega-lite has it, without its types: what it does not understand it says when it draws, and that is an error here. */
 export type Spec = Readonly<Record<string, unknown>>;
 
