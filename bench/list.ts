@@ -3,7 +3,10 @@ import { parseArgs } from 'node:util';
 import { SYSTEMS } from './systems/index.js';
 import { builtIn, loadWorkload } from './workload.js';
 
-const HELP = 'bench list\n\n  workloads, and systems with what they promise or why they cannot be had here\n';
+const HELP = `bench list
+
+Lists the workloads that come with the bench, and what each system promises or why it is not available here.
+`;
 
 export async function main(args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { help: { type: 'boolean', short: 'h', default: false } } });

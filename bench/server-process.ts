@@ -74,7 +74,10 @@ function ready(child: ChildProcess): Promise<{ url: string; internalUrl: string 
     child.stdout!.on('data', (chunk) => {
       text += chunk;
       const line = text.split('\n').find((each) => each.startsWith('{'));
-      if (line) resolve(JSON.parse(line) as { url: string; internalUrl: string });
+      if (!line) return;
+      const said = JSON.parse(line) as { url?: string; internalUrl: string };
+      if (said.url === undefined) reject(new Error(`the server did not start: ${line}`));
+      else resolve({ url: said.url, internalUrl: said.internalUrl });
     });
     child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
   });
