@@ -72,7 +72,7 @@ export function summarise(measured: Measured): RunResult {
       acknowledged: base64(histograms.acknowledged),
     },
     stages,
-    void: [...whyVoid(measured, audited, generator), ...whyNothing(events)],
+    void: [...whyVoid(measured, audited, generator), ...whyNothing(events, workload)],
   };
 }
 
@@ -225,6 +225,9 @@ function base64(histogram: ReturnType<Latencies['histogram']>): string {
 }
 
 /** A rate of 0 has no cost and no latency: it must not look like a figure. */
-function whyNothing({ acknowledged }: Events): string[] {
-  return acknowledged.inWindow === 0 ? ['nothing was acknowledged within the window'] : [];
+function whyNothing({ acknowledged, delivered }: Events, { online }: Workload): string[] {
+  const why: string[] = [];
+  if (acknowledged.inWindow === 0) why.push('nothing was acknowledged within the window');
+  if (delivered.inWindow === 0 && online > 0) why.push('nothing was delivered within the window');
+  return why;
 }

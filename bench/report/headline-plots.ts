@@ -178,7 +178,11 @@ export function percentiles(cells: readonly Cell[], palette: Palette): Spec | nu
 export function stages(cells: readonly Cell[], palette: Palette): Spec | null {
   const measured = cells.filter((cell) => stagesOf(countedOf(cell)).length > 0);
   const rows = measured.flatMap(({ system, ...cell }) =>
-    stagesOf(countedOf({ system, ...cell })).map((stage) => ({ system, ...stage })),
+    stagesOf(countedOf({ system, ...cell })).map((stage) => ({
+      system,
+      ...stage,
+      end: Math.max(stage.median, stage.high),
+    })),
   );
   if (rows.length === 0) return null;
   const present = only(palette, rows);
@@ -189,7 +193,7 @@ export function stages(cells: readonly Cell[], palette: Palette): Spec | null {
     sort: [...new Set(rows.map(({ stage }) => stage))],
   };
   const apart = { yOffset: { field: 'system', type: 'nominal', sort: present.systems } };
-  const most = Math.max(...rows.map(({ high }) => high));
+  const most = Math.max(...rows.map(({ end }) => end));
   const x = (field: string) => ({
     ...quantity(field, { title: 'ms per epoch' }),
     scale: { domain: [0, most * 1.15], nice: false },
@@ -209,7 +213,7 @@ export function stages(cells: readonly Cell[], palette: Palette): Spec | null {
     layer: [
       { mark: { type: 'bar' }, encoding: { x: x('median'), color } },
       { mark: { type: 'rule', strokeWidth: 1.5 }, encoding: { x: x('low'), x2: { field: 'high' } } },
-      { mark: text, encoding: { x: x('high'), text: number } },
+      { mark: text, encoding: { x: x('end'), text: number } },
     ],
   };
 }
@@ -235,7 +239,7 @@ export function intervals(cells: readonly Cell[], palette: Palette): Spec {
       },
       {
         // Nothing came in a second without a latency.
-        transform: [{ filter: `datum.${field} > 0` }],
+        transform: scale.log ? [{ filter: `datum.${field} > 0` }] : [],
         mark: { type: 'line', strokeWidth: 2, point: { size: 30 } },
         encoding: { x, y: quantity(field, scale), color: colour(present, true), strokeDash: dash(present) },
       },

@@ -13,7 +13,7 @@ export interface Figure {
 }
 
 const STYLE = `
-body { font: 15px/1.5 "DejaVu Sans", Verdana, sans-serif; color: #222; margin: 2em auto; max-width: 1100px; padding: 0 1em; }
+body { font: 15px/1.5 "DejaVu Sans", Verdana, sans-serif; color: #222; margin: 2em auto; max-width: 1280px; padding: 0 1em; }
 h1 { font-size: 1.6em; } h2 { font-size: 1.25em; margin-top: 2em; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 12px; white-space: nowrap; }

@@ -9,8 +9,16 @@ const DASHES = [
 ];
 const SHAPES = ['circle', 'square', 'triangle-up', 'diamond', 'cross', 'triangle-down'];
 
-/** What comes first gets the colours that differ most. */
-const KNOWN = ['countersign', 'central', 'nats-ws', 'redis-always', 'central-group', 'nats-tcp'];
+/** These look the same in every report; behind them come all others, by name. */
+const KNOWN = [
+  'countersign',
+  'central',
+  'nats-ws',
+  'redis-always',
+  'central-group',
+  'nats-tcp',
+  'countersign-unverified',
+];
 
 export interface Palette {
   readonly systems: readonly string[];
@@ -21,14 +29,18 @@ export interface Palette {
 }
 
 export function paletteOf(names: readonly string[]): Palette {
-  const rank = (name: string) => (KNOWN.includes(name) ? KNOWN.indexOf(name) : KNOWN.length);
-  const systems = [...new Set(names)].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
-  return {
+  const others = [...new Set(names)].filter((name) => !KNOWN.includes(name)).sort();
+  const systems = [...KNOWN, ...others];
+  const all = {
     systems,
     colours: systems.map((_, i) => COLOURS[i % COLOURS.length]!),
     shapes: systems.map((_, i) => SHAPES[i % SHAPES.length]!),
     dashes: systems.map((_, i) => DASHES[Math.floor(i / COLOURS.length) % DASHES.length]!),
   };
+  return only(
+    all,
+    names.map((system) => ({ system })),
+  );
 }
 
 /** Only of the systems that are in the data: a legend must not name lines that are not there. */

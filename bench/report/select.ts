@@ -84,9 +84,14 @@ export interface Stage {
   readonly high: number;
 }
 
+/** As an epoch goes through them; others come behind. */
+const ORDER = ['fill', 'take', 'close', 'route', 'merge', 'link', 'commit', 'fsync', 'deliver'];
+const rankOf = (stage: string) => (ORDER.includes(stage) ? ORDER.indexOf(stage) : ORDER.length);
+
 /** Of all epochs of all runs: the median, and from where to where nine in ten lie. */
 export function stagesOf(runs: readonly RunResult[]): Stage[] {
   const names = [...new Set(runs.flatMap((run) => Object.keys(run.stages ?? {})))];
+  names.sort((a, b) => rankOf(a) - rankOf(b));
   return names.flatMap((stage) => {
     const times = runs.flatMap((run) => run.stages?.[stage] ?? []).sort((a, b) => a - b);
     if (times.length === 0) return [];
