@@ -80,6 +80,7 @@ class Run {
       ),
     );
     this.server = await starting;
+    if (this.cleanup.isRunning) throw new Error('interrupted');
     await this.openClients();
     const start = await this.beginLoad();
     const window = await this.watch(start);
