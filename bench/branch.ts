@@ -70,7 +70,7 @@ async function compareWithBase({ commit, workload, pairs, minutes, options, json
       const base = await builtBase(commit, join(folder, 'base'), cleanup);
       const a = { tree: base, name: `A, ${commit.slice(0, 10)}`, out: join(folder, 'a') };
       const b = { tree: root(), name: 'B, the working tree', out: join(folder, 'b') };
-      await runPairs([a, b], file, pairs, minutes);
+      await runPairs([a, b], { workload: file, pairs, minutes, cleanup });
       process.exitCode = reportComparison(a.out, b.out, options, json);
     } finally {
       await cleanup.run();
@@ -98,23 +98,37 @@ async function builtBase(commit: string, tree: string, cleanup: Cleanup): Promis
   process.stderr.write(`builds ${commit.slice(0, 10)}\n`);
   if (lockfile(tree) === lockfile(root()))
     symlinkSync(join(root(), 'node_modules'), join(tree, 'node_modules'));
-  else await npm(['ci', '--no-audit', '--no-fund'], tree);
-  await npm(['run', '-s', 'build'], tree);
+  else await npm(['ci', '--no-audit', '--no-fund'], tree, cleanup);
+  await npm(['run', '-s', 'build'], tree, cleanup);
   if (!existsSync(program(tree))) throw new NotComparable(`${commit.slice(0, 10)} has no bench run`);
   return tree;
 }
 
-async function npm(args: readonly string[], cwd: string): Promise<void> {
-  const status = await run('npm', args, cwd);
+async function npm(args: readonly string[], cwd: string, cleanup: Cleanup): Promise<void> {
+  const status = await run({ command: 'npm', args, cwd, cleanup });
   if (status !== 0) throw new NotComparable(`the base's npm ${args.join(' ')}: exit code ${status}`);
 }
 
 const program = (tree: string) => join(tree, 'dist', 'bench', 'main.js');
 
-/** Its exit code; what it prints goes to stderr, where it disturbs no result. */
-async function run(command: string, args: readonly string[], cwd: string): Promise<number | null> {
+interface Step {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly cleanup: Cleanup;
+}
+
+/** Its exit code; what it prints goes to stderr, where it disturbs no result. It ends before what it works on is removed. */
+async function run({ command, args, cwd, cleanup }: Step): Promise<number | null> {
   const child = spawn(command, args, { cwd, stdio: ['ignore', 2, 2] });
-  return await new Promise((resolve, reject) => child.once('close', resolve).once('error', reject));
+  const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
+  cleanup.add(() => {
+    child.kill('SIGINT');
+    return closed;
+  });
+  // What cannot be started is closed, too, with a code below 0.
+  child.once('error', ({ message }) => process.stderr.write(`${message}\n`));
+  return await closed;
 }
 
 // ---- runs
@@ -125,12 +139,14 @@ interface Side {
   readonly out: string;
 }
 
-async function runPairs(
-  sides: readonly Side[],
-  workload: string,
-  pairs: number,
-  minutes: number,
-): Promise<void> {
+interface Pairs {
+  readonly workload: string;
+  readonly pairs: number;
+  readonly minutes: number;
+  readonly cleanup: Cleanup;
+}
+
+async function runPairs(sides: readonly Side[], { workload, pairs, minutes, cleanup }: Pairs): Promise<void> {
   const start = performance.now();
   for (let pair = 1; pair <= pairs; pair++) {
     if (performance.now() - start > minutes * 60_000) {
@@ -140,7 +156,7 @@ async function runPairs(
     for (const { tree, name, out } of sides) {
       process.stderr.write(`pair ${pair} of ${pairs}: ${name}\n`);
       const args = [program(tree), 'run', workload, '--system', 'countersign', '--out', out];
-      if ((await run(process.execPath, args, tree)) !== 0)
+      if ((await run({ command: process.execPath, args, cwd: tree, cleanup })) !== 0)
         throw new NotComparable(`${name}: a run that is void or failed`);
     }
   }
