@@ -72,7 +72,7 @@ export function summarise(measured: Measured): RunResult {
       acknowledged: base64(histograms.acknowledged),
     },
     stages,
-    void: [...whyVoid(measured, audited, generator), ...whyNothing(events, workload)],
+    void: [...whyVoid(measured, audited, generator), ...whyNothing(events, workload, histograms.delivered.totalCount)],
   };
 }
 
@@ -225,8 +225,9 @@ function base64(histogram: ReturnType<Latencies['histogram']>): string {
 }
 
 /** A rate of 0 has no cost and no latency: it must not look like a figure. */
-function whyNothing({ acknowledged, delivered }: Events, { online }: Workload): string[] {
+function whyNothing({ acknowledged, delivered }: Events, { online }: Workload, latencies: number): string[] {
   const why: string[] = [];
+  if (latencies === 0) why.push('nothing of the window was delivered');
   if (acknowledged.inWindow === 0) why.push('nothing was acknowledged within the window');
   if (delivered.inWindow === 0 && online > 0) why.push('nothing was delivered within the window');
   return why;
