@@ -72,7 +72,10 @@ export function summarise(measured: Measured): RunResult {
       acknowledged: base64(histograms.acknowledged),
     },
     stages,
-    void: [...whyVoid(measured, audited, generator), ...whyNothing(events, workload, histograms.delivered.totalCount)],
+    void: [
+      ...whyVoid(measured, audited, generator),
+      ...whyNothing(events, workload, histograms.delivered.totalCount),
+    ],
   };
 }
 

@@ -91,13 +91,15 @@ test('too few pairs cannot tell: exit code 3', async () => {
 });
 
 test('what cannot be compared is said: exit code 2', async () => {
-  for (const [slow, base, reason] of [
-    ['1', 'HEAD~1', /the base's npm run -s build: exit code 1/],
-    ['1', 'HEAD~5', /git rev-parse --verify HEAD~5\^\{commit\}: fatal/],
-    ['99', 'HEAD', /A, [0-9a-f]{10}: a run that is void or failed/],
+  const plain = withBench('1').root;
+  const { root } = withBench('99');
+  for (const [where, base, reason] of [
+    [plain, 'HEAD~1', /the base's npm run -s build: exit code 1/],
+    [plain, 'HEAD~5', /git rev-parse --verify HEAD~5\^\{commit\}: fatal/],
+    [root, 'HEAD', /A, [0-9a-f]{10}: a run that is void or failed/],
   ] as const) {
-    const { status, stderr } = await branch(withBench(slow).root, '--base', base);
-    assert.is(status, 2, `${base} ${slow} ${stderr}`);
+    const { status, stderr } = await branch(where, '--base', base);
+    assert.is(status, 2, stderr);
     assert.match(stderr, reason);
   }
 });
