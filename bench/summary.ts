@@ -72,7 +72,10 @@ export function summarise(measured: Measured): RunResult {
       acknowledged: base64(histograms.acknowledged),
     },
     stages,
-    void: whyVoid(measured, audited, generator),
+    void: [
+      ...(histograms.delivered.totalCount === 0 ? ['nothing of the window was delivered'] : []),
+      ...whyVoid(measured, audited, generator),
+    ],
   };
 }
 
