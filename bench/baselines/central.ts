@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { dial } from '../../src/client/websocket.js';
 import { layOut } from '../../src/protocol/bundle-encode.js';
@@ -23,6 +24,7 @@ import type {
 } from '../system.js';
 import * as wire from './central-wire.js';
 
+const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'));
 const SERVER = fileURLToPath(new URL('./central-server.js', import.meta.url));
 /** Most of each in a frame: the server takes 1,024 bundles in one and 4 MiB. */
 const BUNDLES = 512;
@@ -54,6 +56,7 @@ async function start(directory: string, commit: string): Promise<RunningSystem> 
   const address: Address = { url: url.replace('http', 'ws') };
   return {
     address,
+    version,
     pids: [child.pid!],
     stages: async () => null,
     async stop() {
