@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { ThreadFigures } from './probe.js';
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
+const UNATTESTED = new URL('./unattested/register.js', import.meta.url).href;
 /** What can be preloaded into a server's threads, with the flags it needs. */
 const PRELOADED = {
   probe: ['--expose-gc', '--import', new URL('./probe.js', import.meta.url).href],
@@ -30,6 +31,8 @@ export interface RunningServer {
 export interface ServerOptions {
   /** In every thread: bench/probe.ts or bench/stage-probe.ts. */
   readonly preload?: keyof typeof PRELOADED;
+  /** With the attesting switched off: bench/unattested/register.ts in every thread. */
+  readonly unattested?: boolean;
   /** Not a new temporary directory but this one. */
   readonly data?: string;
 }
@@ -39,9 +42,11 @@ export const newDirectory = () => mkdtempSync(join(tmpdir(), 'countersign-bench-
 /** `flags` of `countersign serve`. */
 export async function startServer(
   flags: readonly string[],
-  { preload, data = newDirectory() }: ServerOptions = {},
+  { preload, unattested = false, data = newDirectory() }: ServerOptions = {},
 ): Promise<RunningServer> {
-  const probing = preload ? PRELOADED[preload] : [];
+  // First: what is preloaded imports the server's modules.
+  const replacing = unattested ? ['--import', UNATTESTED] : [];
+  const probing = [...replacing, ...(preload ? PRELOADED[preload] : [])];
   const serve = ['serve', '--json', '--data', data, '--port', '0', '--internal-port', '0', ...flags];
   const child = spawn(process.execPath, [...probing, MAIN, ...serve], {
     stdio: ['ignore', 'pipe', 'inherit', ...(preload ? (['ipc'] as const) : [])],

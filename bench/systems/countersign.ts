@@ -45,10 +45,14 @@ function flagsFor(workload: Workload): string[] {
   ];
 }
 
-async function start(workload: Workload, directory: string): Promise<RunningSystem> {
+async function start(workload: Workload, directory: string, unattested: boolean): Promise<RunningSystem> {
   const ids = join(directory, 'bench-ids');
   writeIds(ids, workload.mailboxes);
-  const server = await startServer(flagsFor(workload), { preload: 'stages', data: join(directory, 'data') });
+  const server = await startServer(flagsFor(workload), {
+    preload: 'stages',
+    unattested,
+    data: join(directory, 'data'),
+  });
   return {
     address: { url: server.url, internalUrl: server.internalUrl, ids },
     version,
@@ -80,12 +84,12 @@ function writeIds(file: string, count: number): void {
   writeFileSync(file, ids);
 }
 
-function system(name: string, effective: (workload: Workload) => Workload): System {
+function system(name: string, effective: (workload: Workload) => Workload, unattested = false): System {
   return {
     name,
     promises: (workload) => promises(effective(workload)),
     missing: (workload) => missing(effective(workload)),
-    start,
+    start: (workload, directory) => start(workload, directory, unattested),
     async connect(address: Address, given: Workload) {
       const workload = effective(given);
       const ids = readFileSync(String(address['ids']));
@@ -99,7 +103,13 @@ function system(name: string, effective: (workload: Workload) => Workload): Syst
 }
 
 export const countersign = system('countersign', (workload) => workload);
-export const countersignUnverified = system('countersign-unverified', (workload) => ({
-  ...workload,
-  verification: 'none',
-}));
+const unverified = (workload: Workload): Workload => ({ ...workload, verification: 'none' });
+export const countersignUnverified = system('countersign-unverified', unverified);
+/** What the same server does with hashing, trees and signing switched off, as bench/unattested/register.ts says. */
+export const unattested: System = {
+  ...system('unattested', unverified, true),
+  promises: (workload) => ({
+    ...promises(unverified(workload)),
+    verified: 'nothing: there is nothing to verify',
+  }),
+};
