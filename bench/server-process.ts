@@ -8,7 +8,12 @@ import { fileURLToPath } from 'node:url';
 import type { ThreadFigures } from './probe.js';
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
-const UNATTESTED = new URL('./unattested/register.js', import.meta.url).href;
+/** Workers load their task by `require` where that takes ES modules, and then no hook sees what it imports. */
+const UNATTESTED = [
+  '--no-experimental-require-module',
+  '--import',
+  new URL('./unattested/register.js', import.meta.url).href,
+];
 /** What can be preloaded into a server's threads, with the flags it needs. */
 const PRELOADED = {
   probe: ['--expose-gc', '--import', new URL('./probe.js', import.meta.url).href],
@@ -45,8 +50,7 @@ export async function startServer(
   { preload, unattested = false, data = newDirectory() }: ServerOptions = {},
 ): Promise<RunningServer> {
   // First: what is preloaded imports the server's modules.
-  const replacing = unattested ? ['--import', UNATTESTED] : [];
-  const probing = [...replacing, ...(preload ? PRELOADED[preload] : [])];
+  const probing = [...(unattested ? UNATTESTED : []), ...(preload ? PRELOADED[preload] : [])];
   const serve = ['serve', '--json', '--data', data, '--port', '0', '--internal-port', '0', ...flags];
   const child = spawn(process.execPath, [...probing, MAIN, ...serve], {
     stdio: ['ignore', 'pipe', 'inherit', ...(preload ? (['ipc'] as const) : [])],
