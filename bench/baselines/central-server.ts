@@ -5,8 +5,8 @@
  *     node dist/bench/baselines/central-server.js DIRECTORY message|group
  *
  * One lock over the store. Who has it numbers, writes one transaction, fsyncs, and only then answers the sender and passes on
- * to readers. `message`: the lock is taken for each message. `group`: for all that wait. The event loop goes on meanwhile:
- * frames are taken in, and the store writes and syncs on a thread of its own.
+ * to readers. `message`: the lock is taken for each message, and everything waits for its transaction. `group`: for all that
+ * wait, and the event loop goes on meanwhile: frames are taken in, the store writes and syncs on a thread of its own.
  */
 import type { ClientSocket } from '../../src/actors/client-connection.js';
 import { errorFrame } from '../../src/actors/sessions.js';
@@ -19,6 +19,7 @@ import { Deliveries } from './central-deliveries.js';
 import { CentralLock, runsOf } from './central-lock.js';
 import { CentralQueues, type Message } from './central-queues.js';
 import * as wire from './central-wire.js';
+import { SyncStore } from './sync-store.js';
 
 /** Acknowledgments are written with every so many transactions, and after so long without any. */
 const FLUSH_TRANSACTIONS = 64;
@@ -37,7 +38,7 @@ class CentralServer implements SocketEvents {
   private transactions = 0;
 
   constructor(
-    private readonly store: Store,
+    private readonly store: Store | SyncStore,
     perTransaction: number,
   ) {
     this.queues = new CentralQueues(store);
@@ -164,7 +165,7 @@ async function main(directory: string, commit: string): Promise<void> {
   const failed = (error: Error) => {
     throw error;
   };
-  const store = Store.open(directory, failed);
+  const store = commit === 'message' ? new SyncStore(directory) : Store.open(directory, failed);
   const server = new CentralServer(store, commit === 'message' ? 1 : limits.messagesPerEpoch);
   const port = await listen(
     (_, response) => response.writeHead(404).end(),
