@@ -78,13 +78,16 @@ export async function startServer(
 }
 
 /** The first line of JSON that a server writes. */
-export function ready<T>(child: ChildProcess): Promise<T> {
+export function ready<T extends { readonly url: string }>(child: ChildProcess): Promise<T> {
   return new Promise((resolve, reject) => {
     let text = '';
     child.stdout!.on('data', (chunk) => {
       text += chunk;
       const line = text.split('\n').find((each) => each.startsWith('{'));
-      if (line) resolve(JSON.parse(line) as T);
+      if (!line) return;
+      const said = JSON.parse(line) as Partial<T>;
+      if (said.url === undefined) reject(new Error(`the server did not start: ${line}`));
+      else resolve(said as T);
     });
     child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
   });

@@ -2,16 +2,17 @@
  * The single-lock server: a WebSocket server over one store, both as countersign has them, and no attestation: nothing is
  * signed, hashed or proved.
  *
- *     node dist/bench/baselines/central-server.js DIRECTORY message|group
+ *     node dist/bench/baselines/central-server.js DIRECTORY message|group [flags of countersign serve: its limits]
  *
  * One lock over the store. Who has it numbers, writes one transaction, fsyncs, and only then answers the sender and passes on
  * to readers. `message`: the lock is taken for each message, and everything waits for its transaction. `group`: for all that
  * wait, and the event loop goes on meanwhile: frames are taken in, the store writes and syncs on a thread of its own.
  */
+import { parseArgs } from 'node:util';
 import type { ClientSocket } from '../../src/actors/client-connection.js';
 import { errorFrame } from '../../src/actors/sessions.js';
 import * as p from '../../src/protocol/index.js';
-import { loadConfig } from '../../src/server/config.js';
+import { flagOptions, loadConfig } from '../../src/server/config.js';
 import { listenForClients, type SocketEvents } from '../../src/server/listeners.js';
 import { listen } from '../../src/server/ports.js';
 import { Store } from '../../src/server/store.js';
@@ -25,7 +26,8 @@ import { SyncStore } from './sync-store.js';
 const FLUSH_TRANSACTIONS = 64;
 const FLUSH_MS = 1000;
 
-const { limits } = loadConfig({ flags: {}, env: {} });
+const { values, positionals } = parseArgs({ allowPositionals: true, options: flagOptions() });
+const { limits } = loadConfig({ flags: values, env: {} });
 
 class CentralServer implements SocketEvents {
   private readonly queues: CentralQueues;
@@ -190,4 +192,4 @@ async function main(directory: string, commit: string): Promise<void> {
   process.stdout.write(`${JSON.stringify({ url: port.url })}\n`);
 }
 
-await main(process.argv[2]!, process.argv[3]!);
+await main(positionals[0]!, positionals[1]!);

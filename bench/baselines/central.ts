@@ -22,6 +22,7 @@ import type {
   SenderEvents,
   System,
 } from '../system.js';
+import { limitFlags } from '../systems/countersign.js';
 import * as wire from './central-wire.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'));
@@ -43,7 +44,7 @@ function system(name: string, commit: 'message' | 'group', durable: string): Sys
       verified: 'nothing: there is nothing to verify',
     }),
     missing: async ({ encoding }) => (encoding === 'binary' ? null : 'it speaks binary frames only'),
-    start: (_, directory) => start(directory, commit),
+    start: (workload, directory) => start([directory, commit, ...limitFlags(workload)]),
     connect: async (address, workload) => new CentralClients(String(address['url']), workload.envelopeBytes),
   };
 }

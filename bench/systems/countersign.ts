@@ -31,14 +31,21 @@ const { version } = JSON.parse(readFileSync(new URL('../../../package.json', imp
 
 /** What the workload asks of the server beyond its defaults. */
 function flagsFor(workload: Workload): string[] {
-  const { server, bodyBytes, envelopeBytes, receivers, online } = workload;
-  const perSocket = Math.ceil(online / receivers);
-  const raised = (flag: string, fallback: number, value: number) =>
-    value > fallback ? [flag, String(value)] : [];
+  const { server } = workload;
   return [
     ...['--inboxes', String(server.inboxes), '--outboxes', String(server.outboxes)],
     ...['--threads', String(server.threads), '--checks', server.checks],
     ...['--epoch-min-interval-ms', String(server.epochIntervalMs)],
+    ...limitFlags(workload),
+  ];
+}
+
+/** The limits that stand in the workload's way by default. */
+export function limitFlags({ bodyBytes, envelopeBytes, receivers, online }: Workload): string[] {
+  const perSocket = Math.ceil(online / receivers);
+  const raised = (flag: string, fallback: number, value: number) =>
+    value > fallback ? [flag, String(value)] : [];
+  return [
     ...raised('--limits-body-bytes', 262_144, bodyBytes),
     ...raised('--limits-envelope-bytes', 4096, envelopeBytes),
     ...raised('--limits-mailboxes-per-socket', 4096, perSocket),
