@@ -49,8 +49,8 @@ function system(name: string, commit: 'message' | 'group', durable: string): Sys
   };
 }
 
-async function start(directory: string, commit: string): Promise<RunningSystem> {
-  const child = spawn(process.execPath, [SERVER, directory, commit], {
+async function start(args: readonly string[]): Promise<RunningSystem> {
+  const child = spawn(process.execPath, [SERVER, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const { url } = await ready<{ url: string }>(child);
