@@ -54,6 +54,7 @@ class Second {
 
   shown() {
     const { acknowledged, delivered } = this;
+    if (delivered === 0) return { acknowledged, delivered, latencies: 'no latencies' };
     const histogram = this.latencies.histogram();
     const [p50, p99] = [50, 99].map((percent) => percentile(histogram, percent).toFixed(1));
     return { acknowledged, delivered, latencies: `p50 ${p50} ms, p99 ${p99} ms` };

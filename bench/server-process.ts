@@ -56,11 +56,17 @@ export async function startServer(
     stdio: ['ignore', 'pipe', 'inherit', ...(preload ? (['ipc'] as const) : [])],
   });
   const { url, internalUrl } = await ready<{ url: string; internalUrl: string }>(child);
-  const ask = async (question: string) => {
-    const answer = once(child, 'message');
-    child.send(question);
-    return (await answer)[0] as unknown[];
-  };
+  const ask = (question: string) =>
+    new Promise<unknown[]>((resolve, reject) => {
+      const ended = () => reject(new Error('the server has ended'));
+      if (!child.connected) return ended();
+      child.once('exit', ended);
+      child.once('message', (answers) => {
+        child.off('exit', ended);
+        resolve(answers as unknown[]);
+      });
+      child.send(question);
+    });
   return {
     pid: child.pid!,
     url,

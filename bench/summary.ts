@@ -72,7 +72,10 @@ export function summarise(measured: Measured): RunResult {
       acknowledged: base64(histograms.acknowledged),
     },
     stages,
-    void: whyVoid(measured, audited, generator),
+    void: [
+      ...(histograms.delivered.totalCount === 0 ? ['nothing of the window was delivered'] : []),
+      ...whyVoid(measured, audited, generator),
+    ],
   };
 }
 
@@ -217,7 +220,7 @@ function whyVoid(
   if (open > 0) why.push(`${open} not acknowledged`);
   if (latenessP99Ms > MOST_LATENESS_MS)
     why.push(`the generator was late: ${latenessP99Ms} ms at the 99th percentile, over ${MOST_LATENESS_MS}`);
-  return [...why, ...failures.map(({ message }) => message)];
+  return [...why, ...new Set(failures.map(({ message }) => message))];
 }
 
 function base64(histogram: ReturnType<Latencies['histogram']>): string {

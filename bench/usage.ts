@@ -16,13 +16,22 @@ export function since(before: Usage, after: Usage): Usage {
   return { cpuSeconds: after.cpuSeconds - before.cpuSeconds, peakMiB: after.peakMiB };
 }
 
-/** At one moment, once a second. */
+/** At one moment, once a second; NaN of a process that has ended. */
 export interface Sample {
   readonly cpuSeconds: number;
   readonly mebibytes: number;
 }
 
 export function sampleOf(pids: readonly number[]): Sample {
-  const bytes = pids.reduce((sum, pid) => sum + memoryOf(pid).own + memoryOf(pid).files, 0);
+  const bytes = pids.reduce((sum, pid) => sum + residentBytes(pid), 0);
   return { cpuSeconds: usageOfAll(pids).cpuSeconds, mebibytes: bytes / 2 ** 20 };
+}
+
+function residentBytes(pid: number): number {
+  try {
+    const { own, files } = memoryOf(pid);
+    return own + files;
+  } catch {
+    return Number.NaN;
+  }
 }

@@ -39,6 +39,8 @@ test('what is unknown or out of range is named', () => {
     [/load\.rate: /, 'load={"mode":"open","rate":0,"arrivals":"constant"}'],
     [/choice\.s: /, 'choice={"kind":"zipf","s":5}'],
     [/recipients: more than mailboxes/, 'recipients=11', 'mailboxes=10'],
+    [/senderProcesses: more than senders/, 'senderProcesses=17'],
+    [/receiverProcesses: more than receivers/, 'receiverProcesses=17'],
     [/online: more than mailboxes/, 'online=1001'],
     [/choice\.size: /, 'choice={"kind":"groups","size":7}'],
     [/expected path\.to\.knob=value/, 'senders'],

@@ -14,6 +14,9 @@ export interface CountersignAddress {
   readonly ids: Uint8Array;
 }
 
+/** A machine may be very busy while all clients come at once. */
+export const CONNECT_MS = 60_000;
+
 export const idAt = (ids: Uint8Array, mailbox: number) => ids.subarray(32 * mailbox, 32 * mailbox + 32);
 
 const IDS_PER_REQUEST = 10_000;

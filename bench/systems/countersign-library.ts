@@ -3,7 +3,14 @@ import { type Client, connect, connectMany, type Gateway } from '../../src/clien
 import { OPEN_WINDOW } from '../sending.js';
 import type { Clients, Receiver, ReceiverEvents, Sender, SenderEvents } from '../system.js';
 import type { Workload } from '../workload.js';
-import { type CountersignAddress, idAt, placeNumber, registerMailboxes, seedOf } from './countersign-keys.js';
+import {
+  CONNECT_MS,
+  type CountersignAddress,
+  idAt,
+  placeNumber,
+  registerMailboxes,
+  seedOf,
+} from './countersign-keys.js';
 
 export class LibraryClients implements Clients {
   private constructor(
@@ -22,7 +29,8 @@ export class LibraryClients implements Clients {
   async openSender(number: number, events: SenderEvents): Promise<Sender> {
     const { load, envelopeBytes } = this.workload;
     const window = load.mode === 'closed' ? load.window : OPEN_WINDOW;
-    const client = await connect({ url: this.address.url, key: seedOf(`sender ${number}`), window });
+    const key = seedOf(`sender ${number}`);
+    const client = await connect({ url: this.address.url, key, window, connectTimeoutMs: CONNECT_MS });
     onEnd(client, events);
     return new LibrarySender(client, this.address.ids, envelopeBytes, events);
   }
@@ -32,6 +40,7 @@ export class LibraryClients implements Clients {
       url: this.address.url,
       keys: mailboxes.map((mailbox) => seedOf(`mailbox ${mailbox}`)),
       mailboxesPerSocket: Math.max(mailboxes.length, 1),
+      connectTimeoutMs: CONNECT_MS,
       onMessages(i, messages) {
         for (const { body, place } of messages)
           events.delivered(mailboxes[i]!, body, placeNumber(place.epoch, place.inbox, place.index));

@@ -9,7 +9,13 @@ import * as p from '../../src/protocol/index.js';
 import { open } from '../light-client.js';
 import type { Clients, Receiver, ReceiverEvents, Sender, SenderEvents } from '../system.js';
 import type { Workload } from '../workload.js';
-import { type CountersignAddress, idAt, registerMailboxes, signerOf } from './countersign-keys.js';
+import {
+  CONNECT_MS,
+  type CountersignAddress,
+  idAt,
+  registerMailboxes,
+  signerOf,
+} from './countersign-keys.js';
 import { binaryCodec, jsonCodec, type LightCodec, type SubmitFrame } from './light-codec.js';
 
 /** Below what the server takes by default (limits.bundlesPerFrame, limits.frameBytes). */
@@ -28,7 +34,11 @@ export class LightClients implements Clients {
   }
 
   static async connect(address: CountersignAddress, workload: Workload): Promise<LightClients> {
-    return new LightClients(address, workload, await fetchWorld(address.url, AbortSignal.timeout(10_000)));
+    return new LightClients(
+      address,
+      workload,
+      await fetchWorld(address.url, AbortSignal.timeout(CONNECT_MS)),
+    );
   }
 
   private get base(): string {
