@@ -218,15 +218,17 @@ test('open loop: a generator that is held up sends what is due late, counts from
     failed,
   );
   await sending.open(clientsThat(true), [0, 1]);
-  const start = now() + 100;
+  const start = now();
   sending.start(start);
-  await pause(300);
+  const atLeast = async (count: number) => {
+    while (sending.sent < count) await pause(5);
+  };
+  await atLeast(100);
   for (const until = now() + 100; now() < until; );
-  await pause(100);
+  await atLeast(sending.sent + 200);
   await sending.stop();
   const { senders, lateness, unsent } = sending.results();
   const intended = senders.flatMap((each) => [...each.intended]).sort((a, b) => a - b);
-  assert.ok(intended.length >= 395, 'what was due while it was held up is sent, too');
   intended.forEach((each, i) => {
     assert.ok(Math.abs(each - start - i) < 1e-6);
   });
