@@ -1,8 +1,15 @@
 /** Every system that the bench knows, in the order in which they are listed. */
+import { central, centralGroup } from '../baselines/central.js';
 import type { System } from '../system.js';
-import { countersign, countersignUnverified } from './countersign.js';
+import { countersign, countersignUnverified, unattested } from './countersign.js';
 
-export const SYSTEMS: readonly System[] = [countersign, countersignUnverified];
+export const SYSTEMS: readonly System[] = [
+  countersign,
+  countersignUnverified,
+  unattested,
+  centralGroup,
+  central,
+];
 
 /** Throws `TypeError` on a name that is not known. */
 export function systemOf(name: string): System {
