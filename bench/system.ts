@@ -38,6 +38,8 @@ export interface System {
 
 export interface RunningSystem {
   readonly address: Address;
+  /** Of the server, as it says itself; stands in every result. */
+  readonly version: string;
   /** Of all processes of the server: their CPU time and memory are counted. */
   readonly pids: readonly number[];
   /** Milliseconds of every epoch's stages (fill, route, merge, commit, fsync, deliver …) since the last call; null where unknown. */
