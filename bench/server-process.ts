@@ -45,7 +45,7 @@ export async function startServer(
   const child = spawn(process.execPath, [...profiling, ...probing, MAIN, ...serve], {
     stdio: ['ignore', 'pipe', 'inherit', ...(probe ? (['ipc'] as const) : [])],
   });
-  const { url, internalUrl } = await ready(child);
+  const { url, internalUrl } = await ready<{ url: string; internalUrl: string }>(child);
   return {
     pid: child.pid!,
     url,
@@ -66,13 +66,14 @@ export async function startServer(
   };
 }
 
-function ready(child: ChildProcess): Promise<{ url: string; internalUrl: string }> {
+/** The first line of JSON that a server writes. */
+export function ready<T>(child: ChildProcess): Promise<T> {
   return new Promise((resolve, reject) => {
     let text = '';
     child.stdout!.on('data', (chunk) => {
       text += chunk;
       const line = text.split('\n').find((each) => each.startsWith('{'));
-      if (line) resolve(JSON.parse(line) as { url: string; internalUrl: string });
+      if (line) resolve(JSON.parse(line) as T);
     });
     child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
   });

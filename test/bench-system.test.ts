@@ -211,7 +211,13 @@ function memorySystem(fault: Fault): System {
     missing: async () => null,
     async start() {
       server.start();
-      return { address: {}, pids: [], stages: async () => null, stop: async () => server.start() };
+      return {
+        address: {},
+        version: '',
+        pids: [],
+        stages: async () => null,
+        stop: async () => server.start(),
+      };
     },
     connect: async () => fault(server.clients()),
   };

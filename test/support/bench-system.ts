@@ -19,8 +19,7 @@ const MAILBOXES = 40;
 const RECIPIENTS = 3;
 /** Mailboxes on one socket. */
 const PER_RECEIVER = 5;
-/** Messages of each sender in each phase, and in one turn of the event loop. */
-const MESSAGES = 600;
+/** Messages of a sender in one turn of the event loop. */
 const BATCH = 50;
 
 const SMALL = [
@@ -33,6 +32,8 @@ const SMALL = [
 export interface CheckOptions {
   /** As for `loadWorkload`, on top of a small workload. */
   readonly settings?: readonly string[];
+  /** Of each sender in each of five turns: fewer for what is slow. */
+  readonly messages?: number;
   /** How long anything may take. */
   readonly patienceMs?: number;
 }
@@ -41,7 +42,7 @@ export interface CheckOptions {
 export async function checkSystem(
   system: System,
   directory: string,
-  { settings = [], patienceMs = 30_000 }: CheckOptions = {},
+  { settings = [], messages = 600, patienceMs = 30_000 }: CheckOptions = {},
 ): Promise<void> {
   const workload = loadWorkload('throughput', [...SMALL, ...settings]);
   assert.equal(await system.missing(workload), null);
@@ -49,14 +50,14 @@ export async function checkSystem(
   const first = await Life.start(system, workload, directory, history);
   try {
     await first.clients.register(everyMailbox);
-    await ordinary(first, history);
-    await first.sendUntilKilled(MESSAGES);
+    await ordinary(first, history, messages);
+    await first.sendUntilKilled(messages);
   } finally {
     await first.end();
   }
   const second = await Life.start(system, workload, directory, history);
   try {
-    await afterwards(second, history);
+    await afterwards(second, history, messages);
   } finally {
     await second.end();
   }
@@ -64,23 +65,23 @@ export async function checkSystem(
 }
 
 /** Phases 1 and 2. */
-async function ordinary(life: Life, history: History): Promise<void> {
+async function ordinary(life: Life, history: History, messages: number): Promise<void> {
   const even = everyMailbox.filter((mailbox) => mailbox % 2 === 0);
   const receivers = await life.receive(even);
-  await life.send(MESSAGES);
+  await life.send(messages);
   await history.until('what is open to be delivered', () => history.missing(even));
   for (const receiver of receivers) await receiver.close();
   await life.receive(everyMailbox);
   await history.until('what waited', () => history.missing(everyMailbox));
-  await life.send(MESSAGES);
+  await life.send(messages);
   await history.until('what is new', () => history.missing(everyMailbox));
 }
 
-async function afterwards(life: Life, history: History): Promise<void> {
+async function afterwards(life: Life, history: History, messages: number): Promise<void> {
   history.restarted();
   await life.receive(everyMailbox);
   await history.until('what was acknowledged before the kill', () => history.missing(everyMailbox));
-  await life.send(MESSAGES);
+  await life.send(messages);
   await history.until('what is sent after the kill', () => history.missing(everyMailbox));
 }
 

@@ -1,0 +1,20 @@
+/** A run's folder: run.json, which is the whole result, and its seconds as CSV. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Interval, RunResult } from './result.js';
+
+/** `out`/TIME-SYSTEM-REPETITION; returns its path. */
+export function saveRun(out: string, result: RunResult): string {
+  const time = result.startedAt.replaceAll(/[:.]/g, '-');
+  const folder = join(out, `${time}-${result.system}-${result.repetition}`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'run.json'), `${JSON.stringify(result)}\n`);
+  writeFileSync(join(folder, 'intervals.csv'), csvOf(result.intervals));
+  return folder;
+}
+
+function csvOf(intervals: readonly Interval[]): string {
+  const names = Object.keys(intervals[0]!) as (keyof Interval)[];
+  const rows = intervals.map((interval) => names.map((name) => interval[name]).join());
+  return `${[names.join(), ...rows].join('\n')}\n`;
+}
