@@ -222,7 +222,8 @@ function haveOneOrder({ starts, message, mailboxes }: Sequences, count: number):
   let placed = 0;
   for (let one = ready.pop(); one !== undefined; one = ready.pop()) {
     placed++;
-    for (let i = firstOut[one]!; i < firstOut[one + 1]!; i++) if (--before[out[i]!]! === 0) ready.push(out[i]!);
+    for (let i = firstOut[one]!; i < firstOut[one + 1]!; i++)
+      if (--before[out[i]!]! === 0) ready.push(out[i]!);
   }
   return placed === count;
 }

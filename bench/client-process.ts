@@ -1,9 +1,8 @@
 /** A process of clients: does what the bench's main process asks, and tells it every second how it goes. */
-import { Session } from 'node:inspector/promises';
-import { now } from './clock.js';
 import type { Calls, FromClient, OpenOptions, ToClient } from './client-protocol.js';
+import { now } from './clock.js';
 import { Latencies } from './latencies.js';
-import type { CpuProfile } from './profile.js';
+import { Profiler } from './profile.js';
 import { Receiving } from './receiving.js';
 import { Sending } from './sending.js';
 import type { Clients } from './system.js';
@@ -12,7 +11,7 @@ import { systemOf } from './systems/index.js';
 type Handlers = { [Name in keyof Calls]: (...args: Parameters<Calls[Name]>) => unknown };
 
 const nothing = new Latencies();
-const profiler = new Session();
+const profiler = new Profiler();
 let clients: Clients;
 let sending: Sending;
 let receiving: Receiving;
@@ -72,16 +71,8 @@ const handlers: Handlers = {
   readRest: (mailboxes, expected) => receiving.readRest(mailboxes, expected),
   sent: () => sending.results(),
   received: () => receiving.results(),
-  async startProfile() {
-    profiler.connect();
-    await profiler.post('Profiler.enable');
-    await profiler.post('Profiler.start');
-  },
-  async stopProfile() {
-    const { profile } = await profiler.post('Profiler.stop');
-    profiler.disconnect();
-    return profile as CpuProfile;
-  },
+  startProfile: () => profiler.start(),
+  stopProfile: () => profiler.stop(),
   async close() {
     await sending.close();
     await receiving.closeReceivers();

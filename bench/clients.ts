@@ -51,7 +51,10 @@ export class ClientProcess {
     if (!this.isClosing) this.events.failed(error);
   }
 
-  call<Name extends CallName>(name: Name, ...args: Parameters<Calls[Name]>): Promise<ReturnType<Calls[Name]>> {
+  call<Name extends CallName>(
+    name: Name,
+    ...args: Parameters<Calls[Name]>
+  ): Promise<ReturnType<Calls[Name]>> {
     return new Promise((resolve, reject) => {
       if (!this.child.connected) throw new Error(`${this.name} has ended`);
       const id = this.calls++;

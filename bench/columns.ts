@@ -95,7 +95,10 @@ export class Delivered {
 
   add(sender: number, number: number, mailbox: number, place: number, time: number): void {
     const row = this.count % CHUNK_ROWS;
-    if (row === 0) this.chunks.push((this.last = new Chunk()));
+    if (row === 0) {
+      this.last = new Chunk();
+      this.chunks.push(this.last);
+    }
     const { last } = this;
     last.sender[row] = sender;
     last.number[row] = number;

@@ -1,7 +1,16 @@
 /** Of the machine and the code, for every result. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, fdatasyncSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fdatasyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +29,9 @@ export function environmentOf(directory: string): Omit<Environment, 'systemVersi
     disk: fileSystemOf(directory),
     fdatasyncMs: fdatasyncMs(directory),
     node: process.version,
-    lockfile: createHash('sha256').update(readFileSync(join(ROOT, 'package-lock.json'))).digest('hex'),
+    lockfile: createHash('sha256')
+      .update(readFileSync(join(ROOT, 'package-lock.json')))
+      .digest('hex'),
     commit: commit(),
     load: loadavg()[0]!,
   };

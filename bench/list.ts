@@ -3,14 +3,14 @@ import { SYSTEMS } from './systems/index.js';
 import { builtIn, loadWorkload } from './workload.js';
 
 export async function main(): Promise<void> {
-  const workloads = builtIn().map((name) => `  ${name.padEnd(22)}${loadWorkload(name).about}\n`);
+  const workloads = builtIn().map((name) => `  ${name.padEnd(24)}${loadWorkload(name).about}\n`);
   const plain = loadWorkload('throughput');
   const systems = await Promise.all(
     SYSTEMS.map(async (system) => {
       const missing = await system.missing(plain);
       const { durable, verified, totalOrder } = system.promises(plain);
       const promises = `${durable}; verified: ${verified}; ${totalOrder ? 'one' : 'no'} order over mailboxes`;
-      return `  ${system.name.padEnd(22)}${missing === null ? promises : `n/a: ${missing}`}\n`;
+      return `  ${system.name.padEnd(24)}${missing === null ? promises : `n/a: ${missing}`}\n`;
     }),
   );
   process.stdout.write(`workloads\n${workloads.join('')}\nsystems\n${systems.join('')}`);

@@ -2,7 +2,10 @@
  * npm run -s bench -- COMMAND …: measures countersign and other systems with the same clients' interface, load, clock and
  * audit. Every command has a --help.
  */
-type Command = { readonly about: string; readonly load: () => Promise<{ main(args: string[]): Promise<void> }> };
+type Command = {
+  readonly about: string;
+  readonly load: () => Promise<{ main(args: string[]): Promise<void> }>;
+};
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   run: { about: 'runs a workload on one or several systems, in turns', load: () => import('./run.js') },
@@ -21,7 +24,9 @@ const [name, ...args] = process.argv.slice(2);
 const command = COMMANDS[name ?? ''];
 if (!command) {
   const asked = name === '--help' || name === '-h';
-  (asked ? process.stdout : process.stderr).write(asked ? HELP : `bench: no command ${name ?? 'given'}\n\n${HELP}`);
+  (asked ? process.stdout : process.stderr).write(
+    asked ? HELP : `bench: no command ${name ?? 'given'}\n\n${HELP}`,
+  );
   process.exitCode = asked ? 0 : 2;
 } else {
   try {
@@ -29,7 +34,9 @@ if (!command) {
     await main(args);
   } catch (error) {
     // A TypeError is about what was asked; anything else about what happened.
-    process.stderr.write(`bench ${name}: ${error instanceof TypeError ? error.message : (error as Error).stack}\n`);
+    process.stderr.write(
+      `bench ${name}: ${error instanceof TypeError ? error.message : (error as Error).stack}\n`,
+    );
     process.exitCode = error instanceof TypeError ? 2 : 1;
   }
 }

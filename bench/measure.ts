@@ -14,7 +14,7 @@ import type { ReceivingResults } from './receiving.js';
 import type { RunResult } from './result.js';
 import type { SendingResults } from './sending.js';
 import { type Measured, summarise } from './summary.js';
-import type { RunningSystem, System } from './system.js';
+import type { RunningSystem, System, ThreadProfile } from './system.js';
 import { type Sample, sampleOf, since, usageOfAll } from './usage.js';
 import type { Workload } from './workload.js';
 
@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly repetition: number;
   /** What is to be undone when the bench is interrupted is put here. */
   readonly cleanup: Cleanup;
+  /** Whether to say where the window's time went, in every thread of server and clients. Costs some of the speed. */
+  readonly profile: ((profiles: readonly ThreadProfile[]) => void) | null;
   /** Every process tells every second. */
   readonly tick: (second: number, tick: Tick) => void;
 }
@@ -156,7 +158,9 @@ class Run {
     const { waiting, load } = this.options.workload;
     const window = load.mode === 'closed' ? load.window : FILL_WINDOW;
     const count = this.senders.length;
-    const filled = this.senders.map((each, i) => each.call('fill', Math.floor((waiting + i) / count), window));
+    const filled = this.senders.map((each, i) =>
+      each.call('fill', Math.floor((waiting + i) / count), window),
+    );
     await Promise.all(filled);
     const start = now() + HEAD_START_MS;
     await Promise.all([...this.senders, ...this.receivers].map((each) => each.call('start', start)));
@@ -174,15 +178,33 @@ class Run {
     await this.reach(from);
     const before = this.usage();
     await this.server.stages();
+    const stopProfile = this.options.profile && (await this.startProfile());
     await this.reach(from + seconds * 1000);
     const after = this.usage();
     const stages = await this.server.stages();
+    if (stopProfile) this.options.profile!(await stopProfile());
     const usage = {
       server: since(before.server, after.server),
       senders: since(before.senders, after.senders),
       receivers: since(before.receivers, after.receivers),
     };
     return { samples: await sampling, usage, stages };
+  }
+
+  private async startProfile(): Promise<() => Promise<ThreadProfile[]>> {
+    const { server } = this;
+    if (!server.profile) throw new TypeError(`--profile: ${this.options.system.name} has none`);
+    const clients = [...this.senders, ...this.receivers];
+    const stopServer = await server.profile();
+    await Promise.all(clients.map((each) => each.call('startProfile')));
+    return async () => {
+      const own = await stopServer();
+      const others = clients.map(async (each) => ({
+        name: each.name,
+        profile: await each.call('stopProfile'),
+      }));
+      return [...own, ...(await Promise.all(others))];
+    };
   }
 
   private reach(moment: number): Promise<void> {
@@ -237,8 +259,7 @@ class Run {
   /** How many deliveries each mailbox is to have. */
   private due(sent: readonly SendingResults[]): Uint32Array {
     const due = new Uint32Array(this.options.workload.mailboxes);
-    for (const { senders } of sent)
-      for (const { to } of senders) for (const mailbox of to) due[mailbox]!++;
+    for (const { senders } of sent) for (const { to } of senders) for (const mailbox of to) due[mailbox]!++;
     return due;
   }
 }

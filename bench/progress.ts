@@ -9,7 +9,8 @@ export interface RunProgress {
   stop(): void;
 }
 
-const FORMAT = ' {title} {bar} {value}/{total} s | {acknowledged} placed/s, {delivered} delivered/s, {latencies}';
+const FORMAT =
+  ' {title} {bar} {value}/{total} s | {acknowledged} placed/s, {delivered} delivered/s, {latencies}';
 
 /** Every process tells of every second; it is shown once all have. */
 export function progressOf(title: string, workload: Workload): RunProgress {

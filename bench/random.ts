@@ -15,7 +15,10 @@ export function mix(value: number): number {
 export function randomFrom(...parts: readonly number[]): Random {
   let state = 0x9e3779b9;
   for (const part of parts) state = mix(Math.imul(state, 31) + part);
-  const word = () => mix((state = (state + 0x9e3779b9) | 0));
+  const word = () => {
+    state = (state + 0x9e3779b9) | 0;
+    return mix(state);
+  };
   let [a, b, c, d] = [word(), word(), word(), word()];
   const next = () => {
     const result = Math.imul(rotate(Math.imul(b, 5), 7), 9) >>> 0;

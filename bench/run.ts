@@ -1,11 +1,12 @@
 /** `bench run`: systems take turns, one server at a time; a line or a row for every run. */
 import { parseArgs } from 'node:util';
 import { Cleanup } from './cleanup.js';
-import { measure } from './measure.js';
+import { measure, type RunOptions } from './measure.js';
+import { profileText } from './profile.js';
 import { progressOf } from './progress.js';
 import { FORMAT, lineOf, type NotAvailable, type RunResult } from './result.js';
 import { saveRun } from './run-files.js';
-import type { System } from './system.js';
+import type { System, ThreadProfile } from './system.js';
 import { systemOf } from './systems/index.js';
 import { table } from './table.js';
 import { loadWorkload, type Workload } from './workload.js';
@@ -19,6 +20,7 @@ export const HELP = `bench run WORKLOAD [options]
   --repeat N              runs of every system; default 1
   --set PATH.TO.KNOB=V    changes a knob of the workload; may be given several times
   --out FOLDER            where runs are kept; default bench-results
+  --profile               also where the time went in every thread of server and clients, which costs some of it
   --json                  one JSON line per run
 `;
 
@@ -33,6 +35,7 @@ export async function main(args: string[]): Promise<void> {
       repeat: { type: 'string', default: '1' },
       set: { type: 'string', multiple: true, default: [] },
       out: { type: 'string', default: 'bench-results' },
+      profile: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -48,12 +51,18 @@ export async function main(args: string[]): Promise<void> {
     workload,
     repeat: positive('--repeat', values.repeat),
     out: values.out,
+    profile: values.profile ? showProfiles : null,
     done(result) {
       if (values.json) process.stdout.write(`${JSON.stringify(lineOf(result))}\n`);
     },
   });
   if (!values.json) process.stdout.write(table(results));
   if (results.some((each) => !('notAvailable' in each) && each.void.length > 0)) process.exitCode = 1;
+}
+
+/** Beside the results, which stay what they are for scripts. */
+function showProfiles(profiles: readonly ThreadProfile[]): void {
+  for (const { name, profile } of profiles) process.stderr.write(profileText(name, profile));
 }
 
 export function workloadName(positionals: readonly string[]): string {
@@ -76,19 +85,20 @@ export interface Turns {
   readonly repeat: number;
   /** Below it every run has its folder. */
   readonly out: string;
+  readonly profile: RunOptions['profile'];
   readonly done: (result: RunResult | NotAvailable) => void;
 }
 
 /** A B A B …: what makes the machine slow for a while makes all of them slow. */
 export async function runInTurns(turns: Turns): Promise<(RunResult | NotAvailable)[]> {
-  const { systems, workload, repeat, out, done } = turns;
+  const { systems, repeat, out, done } = turns;
   const results: (RunResult | NotAvailable)[] = [];
   const cleanup = new Cleanup();
   const interrupted = () => void cleanup.run().finally(() => process.exit(130));
   process.once('SIGINT', interrupted);
   for (let repetition = 1; repetition <= repeat; repetition++)
     for (const system of systems) {
-      const result = await one(system, workload, repetition, cleanup);
+      const result = await one(system, turns, repetition, cleanup);
       if (!('notAvailable' in result)) saveRun(out, result);
       results.push(result);
       done(result);
@@ -99,7 +109,7 @@ export async function runInTurns(turns: Turns): Promise<(RunResult | NotAvailabl
 
 async function one(
   system: System,
-  workload: Workload,
+  { workload, profile }: Pick<Turns, 'workload' | 'profile'>,
   repetition: number,
   cleanup: Cleanup,
 ): Promise<RunResult | NotAvailable> {
@@ -108,7 +118,7 @@ async function one(
     return { format: FORMAT, system: system.name, workload: workload.name, notAvailable };
   const progress = progressOf(`${system.name} ${repetition}`, workload);
   try {
-    return await measure({ system, workload, repetition, cleanup, tick: progress.tick });
+    return await measure({ system, workload, repetition, cleanup, profile, tick: progress.tick });
   } finally {
     progress.stop();
   }

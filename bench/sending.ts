@@ -90,7 +90,9 @@ export class Sending {
   private onAcknowledged(one: One, number: number, place: number): void {
     const time = now();
     if (!one.sent.acknowledge(number, place, time))
-      return this.fail(new Error(`sender ${one.number}: message ${number} was acknowledged twice or never sent`));
+      return this.fail(
+        new Error(`sender ${one.number}: message ${number} was acknowledged twice or never sent`),
+      );
     one.underWay--;
     this.underWay--;
     this.acknowledged++;

@@ -39,7 +39,10 @@ export function summarise(measured: Measured): RunResult {
   const { delivered, acknowledged } = events;
   const audited = auditOf(measured);
   const generator = generatorOf(measured.sent);
-  const histograms = { delivered: delivered.window.histogram(), acknowledged: acknowledged.window.histogram() };
+  const histograms = {
+    delivered: delivered.window.histogram(),
+    acknowledged: acknowledged.window.histogram(),
+  };
   return {
     format: FORMAT,
     system,

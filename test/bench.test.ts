@@ -1,43 +1,72 @@
 /** The benchmarks run, and their audits hold; how fast is not a test's business. */
 import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { decodeFromCompressedBase64 } from 'hdr-histogram-js';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { RunResult } from '../bench/result.js';
+import { directory } from './client-helpers.js';
 
 const run = promisify(execFile);
 const bench = (name: string) => fileURLToPath(new URL(`../bench/${name}.js`, import.meta.url));
 
-test('throughput: everything sent is receipted and delivered once, in one order', async () => {
-  const knobs = [
-    '--seconds',
-    '1',
-    '--warmup',
-    '1',
-    '--senders',
-    '4',
-    '--window',
-    '32',
-    '--mailboxes',
-    '40',
-    '--sockets',
-    '4',
-  ];
+/** A little load, two recipients, in a folder of its own; returns the lines of the runs, and the folder. */
+async function runs(systems: string, ...more: string[]) {
+  const out = directory('bench-runs');
+  const little = ['senders=4', 'load.window=32', 'mailboxes=40', 'receivers=4', 'recipients=2'];
+  const knobs = [...little, ...more].flatMap((knob) => ['--set', knob]);
+  const times = ['--seconds', '0.5', '--warmup', '0.5'];
   const { stdout } = await run(process.execPath, [
-    bench('throughput'),
-    '--json',
-    '--recipients',
-    '2',
-    ...knobs,
+    bench('main'),
+    ...['run', 'throughput', '--json', '--out', out, '--system', systems, ...times, ...knobs],
   ]);
-  const result = JSON.parse(stdout.trim().split('\n').at(-1)!) as Record<string, number | boolean>;
-  assert.ok(Number(result['acknowledgedPerSecond']) > 0);
-  assert.is(result['sent'], result['receipted']);
-  assert.is(Number(result['delivered']), 2 * Number(result['sent']));
-  for (const name of ['lost', 'duplicated', 'misordered', 'otherPlace', 'unverified'])
-    assert.is(result[name], 0, name);
-  assert.is(result['totalOrder'], true);
+  return {
+    lines: stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+    out,
+  };
+}
+
+test('run: everything sent is acknowledged and delivered once, in one order, whether clients verify or not', async () => {
+  const { lines, out } = await runs('countersign,countersign-unverified');
+  assert.equal(
+    lines.map(({ system, verified }) => [system, verified]),
+    [
+      ['countersign', 'every receipt and delivery'],
+      ['countersign-unverified', 'nothing'],
+    ],
+  );
+  for (const line of lines) {
+    assert.equal(line.void, []);
+    assert.is(line.totalOrder, true);
+    for (const name of ['deliveredPerSecond', 'p50Ms', 'p99Ms', 'p999Ms', 'serverCpuSecondsPerMillion'])
+      assert.ok(line[name] > 0, name);
+    for (const name of ['lost', 'duplicated', 'misordered', 'skipped', 'altered', 'unverified'])
+      assert.is(line[name], 0, name);
+  }
+  assert.is(readdirSync(out).length, 2);
+  for (const folder of readdirSync(out)) checkFiles(join(out, folder));
 });
+
+/** The whole result: histograms, seconds and stages can be read again. */
+function checkFiles(folder: string): void {
+  const result = JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')) as RunResult;
+  const { audit, histograms, intervals, stages, environment } = result;
+  assert.ok(audit.sent > 0 && audit.delivered === 2 * audit.sent && audit.acknowledged === audit.sent);
+  const delivered = decodeFromCompressedBase64(histograms.delivered);
+  assert.is(delivered.getValueAtPercentile(99) / 1000, result.p99Ms);
+  assert.is(intervals.length, 1);
+  for (const stage of ['fill', 'take', 'close', 'route', 'merge', 'link', 'commit', 'fsync', 'deliver'])
+    assert.ok(stages![stage]!.length > 0, stage);
+  assert.ok(environment.fdatasyncMs > 0 && environment.systemVersion !== '' && result.diskBytes > 0);
+  const [names, ...rows] = readFileSync(join(folder, 'intervals.csv'), 'utf8').trim().split('\n');
+  assert.is(names!.split(',').length, rows[0]!.split(',').length);
+}
 
 async function figuresOf(name: string, ...knobs: string[]) {
   const { stdout } = await run(process.execPath, [bench(name), '--json', ...knobs]);

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { importSecretKey, type Signer } from '#crypto';
 import { toHex } from '../../src/protocol/index.js';
 
-export const seedOf = (name: string) => Uint8Array.from(createHash('sha256').update(`bench ${name}`).digest());
+export const seedOf = (name: string) =>
+  Uint8Array.from(createHash('sha256').update(`bench ${name}`).digest());
 export const signerOf = (name: string): Signer => importSecretKey(seedOf(name));
 
 /** How a server is reached, and the ids of all mailboxes, 32 bytes each. */

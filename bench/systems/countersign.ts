@@ -4,8 +4,9 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ServerOptions, startServer } from '../server-process.js';
-import type { Address, Promises, RunningSystem, System } from '../system.js';
+import type { CpuProfile } from '../profile.js';
+import { startServer } from '../server-process.js';
+import type { Address, Promises, RunningSystem, StageTimes, System } from '../system.js';
 import type { Workload } from '../workload.js';
 import { signerOf } from './countersign-keys.js';
 import { LibraryClients } from './countersign-library.js';
@@ -44,23 +45,32 @@ function flagsFor(workload: Workload): string[] {
   ];
 }
 
-/** `options`: how the server's process is looked into. */
-export async function startCountersign(
-  workload: Workload,
-  directory: string,
-  options: ServerOptions,
-): Promise<RunningSystem & { readonly profiles: string }> {
+async function start(workload: Workload, directory: string): Promise<RunningSystem> {
   const ids = join(directory, 'bench-ids');
   writeIds(ids, workload.mailboxes);
-  const server = await startServer(flagsFor(workload), { ...options, data: join(directory, 'data') });
+  const server = await startServer(flagsFor(workload), { preload: 'stages', data: join(directory, 'data') });
   return {
     address: { url: server.url, internalUrl: server.internalUrl, ids },
     version,
     pids: [server.pid],
-    profiles: server.profiles,
-    stages: async () => null,
+    stages: async () => merged((await server.ask('stages')) as StageTimes[]),
+    async profile() {
+      await server.ask('startProfile');
+      return async () =>
+        ((await server.ask('stopProfile')) as CpuProfile[]).map((profile, thread) => {
+          const name = thread === 0 ? 'main thread (sockets)' : `worker thread ${thread}`;
+          return { name: `server, ${name}`, profile };
+        });
+    },
     stop: () => server.stop(),
   };
+}
+
+function merged(threads: readonly StageTimes[]): StageTimes {
+  const all: Record<string, number[]> = {};
+  for (const times of threads)
+    for (const [stage, ms] of Object.entries(times)) all[stage] = [...(all[stage] ?? []), ...ms];
+  return all;
 }
 
 /** Every process needs every mailbox's id; making one costs as much as sending ten messages. */
@@ -75,12 +85,15 @@ function system(name: string, effective: (workload: Workload) => Workload): Syst
     name,
     promises: (workload) => promises(effective(workload)),
     missing: (workload) => missing(effective(workload)),
-    start: (workload, directory) => startCountersign(workload, directory, {}),
+    start,
     async connect(address: Address, given: Workload) {
       const workload = effective(given);
       const ids = readFileSync(String(address['ids']));
       const kind = workload.verification === 'all' ? LibraryClients : LightClients;
-      return kind.connect({ url: String(address['url']), internalUrl: String(address['internalUrl']), ids }, workload);
+      return kind.connect(
+        { url: String(address['url']), internalUrl: String(address['internalUrl']), ids },
+        workload,
+      );
     },
   };
 }
