@@ -2,8 +2,17 @@
 import { central, centralGroup } from '../baselines/central.js';
 import type { System } from '../system.js';
 import { countersign, countersignUnverified } from './countersign.js';
+import { NATS } from './nats.js';
+import { REDIS } from './redis.js';
 
-export const SYSTEMS: readonly System[] = [countersign, countersignUnverified, centralGroup, central];
+export const SYSTEMS: readonly System[] = [
+  countersign,
+  countersignUnverified,
+  centralGroup,
+  central,
+  ...REDIS,
+  ...NATS,
+];
 
 /** Throws `TypeError` on a name that is not known. */
 export function systemOf(name: string): System {
