@@ -60,7 +60,7 @@ const handlers: Handlers = {
   fill: (count, window) => sending.fill(count, window),
   start(moment) {
     startTicking(moment);
-    if (sending.isOpen) setTimeout(() => sending.start(moment), moment - now());
+    if (sending.isOpen) sending.start(moment);
   },
   stop() {
     clearTimeout(ticking);

@@ -1,8 +1,9 @@
 /**
  * The senders of one process, and their load. Closed loop: every acknowledgment sends the next message. Open loop:
- * messages are sent when they are due, by whatever thread of time there is, and how late they were is recorded.
+ * messages are sent when they are due, whatever has been answered, and how late they were is recorded.
  */
-import { type Arrivals, arrivalsOf } from './arrivals.js';
+import { Alarm } from './alarm.js';
+import { arrivalsOf } from './arrivals.js';
 import { Bodies } from './bodies.js';
 import { type Choose, choiceOf } from './choice.js';
 import { now, pause } from './clock.js';
@@ -44,7 +45,7 @@ export class Sending {
   private underWay = 0;
   /** Messages that each acknowledgment may still be followed by; infinite while the closed loop lasts. */
   private credit = 0;
-  private timer: NodeJS.Timeout | undefined;
+  private alarm: Alarm | null = null;
   private failure: Error | null = null;
 
   constructor(
@@ -73,8 +74,7 @@ export class Sending {
 
   private fail(error: Error): void {
     this.failure ??= error;
-    this.credit = 0;
-    clearTimeout(this.timer);
+    this.halt();
     this.failed(error);
   }
 
@@ -111,8 +111,8 @@ export class Sending {
   /** `start`: moment of the clock from which messages are due. */
   start(start: number): void {
     const { load } = this.workload;
-    if (load.mode === 'closed') this.startClosed(load.window, Number.POSITIVE_INFINITY);
-    else this.tick(arrivalsOf(this.workload, [...this.senders.keys()]), start);
+    if (load.mode === 'open') this.startOpen(start);
+    else setTimeout(() => this.startClosed(load.window, Number.POSITIVE_INFINITY), start - now());
   }
 
   private startClosed(window: number, count: number): void {
@@ -122,25 +122,36 @@ export class Sending {
     for (let i = 0; i < first; i++) this.send(senders[i % senders.length]!, now());
   }
 
-  private tick(arrivals: Arrivals, start: number): void {
-    for (let time = now(); start + arrivals.due <= time; arrivals.advance()) {
-      const one = this.senders.get(arrivals.sender)!;
-      if (one.underWay >= OPEN_WINDOW) {
-        this.unsent++;
-        continue;
-      }
-      this.lateness.record(time - start - arrivals.due);
-      this.send(one, start + arrivals.due);
-      time = now();
+  private startOpen(start: number): void {
+    const arrivals = arrivalsOf(this.workload, [...this.senders.keys()]);
+    const alarm = new Alarm(() => {
+      for (let time = now(); start + arrivals.due <= time; arrivals.advance(), time = now())
+        this.sendDue(arrivals.sender, start + arrivals.due, time);
+      alarm.set(Math.max(start + arrivals.due, now() + TICK_MS));
+    });
+    this.alarm = alarm;
+    alarm.set(start);
+  }
+
+  private sendDue(sender: number, due: number, time: number): void {
+    const one = this.senders.get(sender)!;
+    if (one.underWay >= OPEN_WINDOW) {
+      this.unsent++;
+      return;
     }
-    const rest = Math.max(TICK_MS, start + arrivals.due - now());
-    this.timer = setTimeout(() => this.tick(arrivals, start), rest);
+    this.lateness.record(time - due);
+    this.send(one, due);
+  }
+
+  /** Sends nothing new. */
+  halt(): void {
+    this.credit = 0;
+    this.alarm?.stop();
   }
 
   /** Sends nothing new; resolves when all is acknowledged, or will not be. */
   async stop(): Promise<void> {
-    this.credit = 0;
-    clearTimeout(this.timer);
+    this.halt();
     await this.drained();
   }
 

@@ -32,9 +32,7 @@ class MemoryServer {
 
   clients(): Clients {
     return {
-      register: async (mailboxes) => {
-        for (const mailbox of mailboxes) this.queues.set(mailbox, []);
-      },
+      register: async (mailboxes) => this.make(mailboxes),
       openSender: async (_, events) => ({
         send: (number, to, body) => this.take({ number, to, body, events }),
         close: async () => {},
@@ -44,7 +42,12 @@ class MemoryServer {
     };
   }
 
+  private make(mailboxes: readonly number[]): void {
+    for (const mailbox of mailboxes) if (!this.queues.has(mailbox)) this.queues.set(mailbox, []);
+  }
+
   private receive(mailboxes: readonly number[], events: ReceiverEvents): Receiver {
+    this.make(mailboxes);
     for (const mailbox of mailboxes) {
       this.open.set(mailbox, events);
       this.deliver(mailbox);

@@ -99,16 +99,15 @@ class CentralServer implements SocketEvents {
   }
 
   private register(connection: number, ids: readonly Uint8Array[]): void {
-    const ready = () => this.sockets.get(connection)?.send(wire.READY, false);
-    this.store.write(this.queues.register(ids), ready);
+    this.store.write(this.queues.register(ids), () => this.sockets.get(connection)?.send(wire.READY, false));
   }
 
   private open(connection: number, opened: readonly wire.Opened[]): void {
-    if (!opened.every(({ mailbox }) => this.queues.find(mailbox, 0)))
-      return this.refuse(connection, 'no-such-mailbox', 'a mailbox that was not registered');
-    const socket = this.sockets.get(connection)!;
-    socket.send(wire.READY, false);
-    this.deliveries.open(connection, opened, (frame) => socket.send(frame, true));
+    this.register(
+      connection,
+      opened.map(({ mailbox }) => mailbox),
+    );
+    this.deliveries.open(connection, opened, (frame) => this.sockets.get(connection)?.send(frame, true));
   }
 
   private submit(connection: number, frame: Buffer): void {

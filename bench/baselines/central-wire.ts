@@ -2,8 +2,8 @@
  * What the single-lock server and its clients say, on the same WebSockets as countersign's. A place is a sequence number.
  * Numbers are big-endian. To the server:
  *
- *   register  0x41 ‖ n × mailbox 32                            makes them; answered by ready when that is on disk
- *   open      0x42 ‖ n × (mailbox 32 ‖ acknowledged 8)         on an outbox socket, once: slots 0, 1, …; answered by ready
+ *   register  0x41 ‖ n × mailbox 32                            makes mailboxes; answered by ready when they are on disk
+ *   open      0x42 ‖ n × (mailbox 32 ‖ acknowledged 8)         the same, and reads them: once, as slots 0, 1, …
  *   submit    as in src/protocol/frames.ts; its counters are the sender's own numbers, which come back in taken
  *   ack       as in src/protocol/frames.ts, with the sequence number for the epoch; cumulative
  *

@@ -10,7 +10,7 @@ import { dial } from '../../src/client/websocket.js';
 import { layOut } from '../../src/protocol/bundle-encode.js';
 import { TAG_BYTES } from '../../src/protocol/bundle-layout.js';
 import * as p from '../../src/protocol/index.js';
-import { deferred } from '../../src/server/deferred.js';
+import { type Deferred, deferred } from '../../src/server/deferred.js';
 import { ready } from '../server-process.js';
 import type {
   Address,
@@ -74,9 +74,12 @@ function idOf(mailbox: number): Uint8Array {
   return id;
 }
 
+const ignore = () => {};
+
 /** A socket; `failed` is called when it goes without having been closed. */
 class Connection {
-  private readonly waiting: (() => void)[] = [];
+  /** The request that has no answer yet. */
+  private request: Deferred<void> | null = null;
   private readonly closed = deferred<void>();
   private closing = false;
   private socket!: ReturnType<typeof dial>;
@@ -91,13 +94,14 @@ class Connection {
       connection.socket = dial(url, {
         opened: () => resolve(connection),
         frame: (frame) => {
-          if (frame[0] === wire.FRAME.ready) connection.waiting.shift()?.();
+          if (frame[0] === wire.FRAME.ready) connection.request?.resolve();
           else if (frame[0] === p.FRAME.error) failed(new Error(p.decodeError(frame).text));
           else onFrame(frame);
         },
         closed: (code, reason) => {
           const error = new Error(`closed with ${code} ${reason}`);
           reject(error);
+          connection.request?.reject(error);
           connection.closed.resolve();
           if (!connection.closing) failed(error);
         },
@@ -110,9 +114,10 @@ class Connection {
   }
 
   /** Resolves when the server says that it is ready. */
-  request(frame: Uint8Array): Promise<void> {
+  ask(frame: Uint8Array): Promise<void> {
+    this.request = deferred();
     this.send(frame);
-    return new Promise((resolve) => this.waiting.push(resolve));
+    return this.request.promise;
   }
 
   /** Resolves when the server has closed it, too: it has read all that was sent. */
@@ -132,12 +137,9 @@ class CentralClients implements Clients {
   ) {}
 
   async register(mailboxes: readonly number[]): Promise<void> {
-    const failed = deferred<never>();
-    const connection = await Connection.open(`${this.url}/v1/front`, () => {}, failed.reject);
-    for (let i = 0; i < mailboxes.length; i += REGISTERED) {
-      const frame = wire.encodeRegister(mailboxes.slice(i, i + REGISTERED).map(idOf));
-      await Promise.race([connection.request(frame), failed.promise]);
-    }
+    const connection = await Connection.open(`${this.url}/v1/front`, ignore, ignore);
+    for (let i = 0; i < mailboxes.length; i += REGISTERED)
+      await connection.ask(wire.encodeRegister(mailboxes.slice(i, i + REGISTERED).map(idOf)));
     await connection.close();
   }
 
@@ -183,7 +185,7 @@ class CentralSender implements Sender {
   send(number: number, to: readonly number[], body: Uint8Array): void {
     const sorted = to.length === 1 ? to : to.toSorted((a, b) => a - b);
     const recipients = sorted.map((mailbox) => ({ mailbox: idOf(mailbox), envelope: this.envelope }));
-    const bundle = layOut(recipients, body, () => {});
+    const bundle = layOut(recipients, body, ignore);
     const full = this.bundles.length === BUNDLES || this.bytes + bundle.length > FRAME_BYTES;
     if (full || number !== this.first + this.bundles.length) this.flush();
     if (this.bundles.push(bundle) === 1) {
@@ -222,6 +224,6 @@ async function openReceiver(
   };
   const connection = await Connection.open(url, onFrame, events.failed);
   const opened = mailboxes.map((mailbox) => ({ mailbox: idOf(mailbox), acknowledged: 0 }));
-  await connection.request(wire.encodeOpen(opened));
+  await connection.ask(wire.encodeOpen(opened));
   return { close: () => connection.close() };
 }
