@@ -69,7 +69,7 @@ async function readResp(port: number): Promise<string[]> {
       array: (length) => said.push(`[${length}`),
       integer: (value) => said.push(`${value}`),
       bytes: (value) => said.push(value.toString()),
-      failed: (error) => said.push(`!${error.message}`) === RESP_SAYS.length && resolve(),
+      failed: ({ message }) => said.push(`!${message}`) && message.endsWith('closed') && resolve(),
     }).catch(reject);
   });
   return said;
