@@ -22,6 +22,7 @@ export class Alarm {
 
   constructor(ring: () => void) {
     this.thread.on('message', ring);
+    this.thread.unref();
   }
 
   /** For one moment at a time: the next when this one has rung. */

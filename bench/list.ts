@@ -1,8 +1,16 @@
 /** `bench list`: what can be run here. */
+import { parseArgs } from 'node:util';
 import { SYSTEMS } from './systems/index.js';
 import { builtIn, loadWorkload } from './workload.js';
 
-export async function main(): Promise<void> {
+const HELP = `bench list
+
+Lists the workloads that come with the bench, and what each system promises or why it is not available here.
+`;
+
+export async function main(args: string[]): Promise<void> {
+  const { values } = parseArgs({ args, options: { help: { type: 'boolean', short: 'h', default: false } } });
+  if (values.help) return void process.stdout.write(HELP);
   const workloads = builtIn().map((name) => `  ${name.padEnd(24)}${loadWorkload(name).about}\n`);
   const plain = loadWorkload('throughput');
   const systems = await Promise.all(

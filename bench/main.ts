@@ -9,13 +9,17 @@ type Command = {
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   run: { about: 'runs a workload on one or several systems, in turns', load: () => import('./run.js') },
+  'find-max': {
+    about: 'searches the highest rate that a system sustains within a latency',
+    load: () => import('./find-max.js'),
+  },
   list: { about: 'lists workloads and systems', load: () => import('./list.js') },
 };
 
 const HELP = `bench COMMAND [options]
 
 ${Object.entries(COMMANDS)
-  .map(([name, { about }]) => `  ${name.padEnd(10)}${about}\n`)
+  .map(([name, { about }]) => `  ${name.padEnd(12)}${about}\n`)
   .join('')}
 bench COMMAND --help says more.
 `;

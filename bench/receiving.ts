@@ -1,5 +1,5 @@
 /** The mailboxes that one process reads: while the load lasts those that are online, afterwards the rest, some at a time. */
-import { Bodies } from './bodies.js';
+import { Bodies, intendedIn, numberIn, senderIn } from './bodies.js';
 import { now, pause } from './clock.js';
 import { Delivered, type DeliveredColumns } from './columns.js';
 import { Latencies } from './latencies.js';
@@ -51,13 +51,12 @@ export class Receiving {
 
   private onDelivered(mailbox: number, body: Uint8Array, place: number): void {
     const time = now();
-    const header = new DataView(body.buffer, body.byteOffset, body.length);
-    if (!this.bodies.isWhole(body, header)) {
+    if (!this.bodies.isWhole(body)) {
       this.altered++;
       return;
     }
-    this.delivered.add(header.getUint32(0), header.getUint32(4), mailbox, place, time);
-    this.latencies.record(time - header.getFloat64(8));
+    this.delivered.add(senderIn(body), numberIn(body), mailbox, place, time);
+    this.latencies.record(time - intendedIn(body));
   }
 
   /** Resolves when so many deliveries have come in all, or no more come. */

@@ -9,46 +9,26 @@ import { saveRun } from './run-files.js';
 import type { System, ThreadProfile } from './system.js';
 import { systemOf } from './systems/index.js';
 import { table } from './table.js';
-import { loadWorkload, type Workload } from './workload.js';
+import type { Workload } from './workload.js';
+import { WORKLOAD_HELP, WORKLOAD_OPTIONS, workloadFrom } from './workload-options.js';
 
-export const HELP = `bench run WORKLOAD [options]
+const HELP = `bench run WORKLOAD [options]
 
-  WORKLOAD                a built-in name (bench list) or the path of a JSON file
-  --system A,B            systems, which take turns; default countersign
-  --seconds N             of the measured window; as --set seconds=N
-  --warmup N              before it; as --set warmupSeconds=N
-  --repeat N              runs of every system; default 1
-  --set PATH.TO.KNOB=V    changes a knob of the workload; may be given several times
-  --out FOLDER            where runs are kept; default bench-results
+${WORKLOAD_HELP}  --repeat N              runs of every system; default 1
   --profile               also where the time went in every thread of server and clients, which costs some of it
-  --json                  one JSON line per run
 `;
 
 export async function main(args: string[]): Promise<void> {
-  const { values, positionals } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: {
-      system: { type: 'string', default: 'countersign' },
-      seconds: { type: 'string' },
-      warmup: { type: 'string' },
-      repeat: { type: 'string', default: '1' },
-      set: { type: 'string', multiple: true, default: [] },
-      out: { type: 'string', default: 'bench-results' },
-      profile: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  });
+  const options = {
+    ...WORKLOAD_OPTIONS,
+    repeat: { type: 'string', default: '1' },
+    profile: { type: 'boolean', default: false },
+  } as const;
+  const { values, positionals } = parseArgs({ args, allowPositionals: true, options });
   if (values.help) return void process.stdout.write(HELP);
-  const workload = loadWorkload(workloadName(positionals), [
-    ...(values.seconds === undefined ? [] : [`seconds=${values.seconds}`]),
-    ...(values.warmup === undefined ? [] : [`warmupSeconds=${values.warmup}`]),
-    ...values.set,
-  ]);
   const results = await runInTurns({
     systems: values.system.split(',').map(systemOf),
-    workload,
+    workload: workloadFrom(positionals, values),
     repeat: positive('--repeat', values.repeat),
     out: values.out,
     profile: values.profile ? showProfiles : null,
@@ -65,14 +45,7 @@ function showProfiles(profiles: readonly ThreadProfile[]): void {
   for (const { name, profile } of profiles) process.stderr.write(profileText(name, profile));
 }
 
-export function workloadName(positionals: readonly string[]): string {
-  const [name, ...others] = positionals;
-  if (name === undefined || others.length > 0)
-    throw new TypeError(`WORKLOAD: expected one, got ${positionals.length}`);
-  return name;
-}
-
-export function positive(flag: string, text: string): number {
+function positive(flag: string, text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1)
     throw new TypeError(`${flag}: expected a positive integer, got ${text}`);
@@ -90,26 +63,35 @@ export interface Turns {
 }
 
 /** A B A B …: what makes the machine slow for a while makes all of them slow. */
-export async function runInTurns(turns: Turns): Promise<(RunResult | NotAvailable)[]> {
-  const { systems, repeat, out, done } = turns;
-  const results: (RunResult | NotAvailable)[] = [];
+export function runInTurns(turns: Turns): Promise<(RunResult | NotAvailable)[]> {
+  return interruptible(async (cleanup) => {
+    const results: (RunResult | NotAvailable)[] = [];
+    for (let repetition = 1; repetition <= turns.repeat; repetition++)
+      for (const system of turns.systems) {
+        const result = await runOnce(system, turns, repetition, cleanup);
+        results.push(result);
+        turns.done(result);
+      }
+    return results;
+  });
+}
+
+/** On SIGINT everything that was started is stopped, and the process ends. */
+export async function interruptible<T>(work: (cleanup: Cleanup) => Promise<T>): Promise<T> {
   const cleanup = new Cleanup();
   const interrupted = () => void cleanup.run().finally(() => process.exit(130));
   process.once('SIGINT', interrupted);
-  for (let repetition = 1; repetition <= repeat; repetition++)
-    for (const system of systems) {
-      const result = await one(system, turns, repetition, cleanup);
-      if (!('notAvailable' in result)) saveRun(out, result);
-      results.push(result);
-      done(result);
-    }
-  process.removeListener('SIGINT', interrupted);
-  return results;
+  try {
+    return await work(cleanup);
+  } finally {
+    process.removeListener('SIGINT', interrupted);
+  }
 }
 
-async function one(
+/** A system that is missing is a result, too. */
+export async function runOnce(
   system: System,
-  { workload, profile }: Pick<Turns, 'workload' | 'profile'>,
+  { workload, profile, out }: Pick<Turns, 'workload' | 'profile' | 'out'>,
   repetition: number,
   cleanup: Cleanup,
 ): Promise<RunResult | NotAvailable> {
@@ -118,7 +100,9 @@ async function one(
     return { format: FORMAT, system: system.name, workload: workload.name, notAvailable };
   const progress = progressOf(`${system.name} ${repetition}`, workload);
   try {
-    return await measure({ system, workload, repetition, cleanup, profile, tick: progress.tick });
+    const result = await measure({ system, workload, repetition, cleanup, profile, tick: progress.tick });
+    saveRun(out, result);
+    return result;
   } finally {
     progress.stop();
   }

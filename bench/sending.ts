@@ -46,6 +46,8 @@ export class Sending {
   /** Messages that each acknowledgment may still be followed by; infinite while the closed loop lasts. */
   private credit = 0;
   private alarm: Alarm | null = null;
+  /** How late messages are in the warm-up is nobody's business. */
+  private windowFrom = 0;
   private failure: Error | null = null;
 
   constructor(
@@ -124,6 +126,7 @@ export class Sending {
 
   private startOpen(start: number): void {
     const arrivals = arrivalsOf(this.workload, [...this.senders.keys()]);
+    this.windowFrom = start + this.workload.warmupSeconds * 1000;
     const alarm = new Alarm(() => {
       for (let time = now(); start + arrivals.due <= time; arrivals.advance(), time = now())
         this.sendDue(arrivals.sender, start + arrivals.due, time);
@@ -139,7 +142,7 @@ export class Sending {
       this.unsent++;
       return;
     }
-    this.lateness.record(time - due);
+    if (due >= this.windowFrom) this.lateness.record(time - due);
     this.send(one, due);
   }
 

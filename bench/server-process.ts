@@ -8,6 +8,12 @@ import { fileURLToPath } from 'node:url';
 import type { ThreadFigures } from './probe.js';
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
+/** Workers load their task by `require` where that takes ES modules, and then no hook sees what it imports. */
+const UNATTESTED = [
+  '--no-experimental-require-module',
+  '--import',
+  new URL('./unattested/register.js', import.meta.url).href,
+];
 /** What can be preloaded into a server's threads, with the flags it needs. */
 const PRELOADED = {
   probe: ['--expose-gc', '--import', new URL('./probe.js', import.meta.url).href],
@@ -30,6 +36,8 @@ export interface RunningServer {
 export interface ServerOptions {
   /** In every thread: bench/probe.ts or bench/stage-probe.ts. */
   readonly preload?: keyof typeof PRELOADED;
+  /** With the attesting switched off: bench/unattested/register.ts in every thread. */
+  readonly unattested?: boolean;
   /** Not a new temporary directory but this one. */
   readonly data?: string;
 }
@@ -39,9 +47,10 @@ export const newDirectory = () => mkdtempSync(join(tmpdir(), 'countersign-bench-
 /** `flags` of `countersign serve`. */
 export async function startServer(
   flags: readonly string[],
-  { preload, data = newDirectory() }: ServerOptions = {},
+  { preload, unattested = false, data = newDirectory() }: ServerOptions = {},
 ): Promise<RunningServer> {
-  const probing = preload ? PRELOADED[preload] : [];
+  // First: what is preloaded imports the server's modules.
+  const probing = [...(unattested ? UNATTESTED : []), ...(preload ? PRELOADED[preload] : [])];
   const serve = ['serve', '--json', '--data', data, '--port', '0', '--internal-port', '0', ...flags];
   const child = spawn(process.execPath, [...probing, MAIN, ...serve], {
     stdio: ['ignore', 'pipe', 'inherit', ...(preload ? (['ipc'] as const) : [])],
@@ -69,13 +78,16 @@ export async function startServer(
 }
 
 /** The first line of JSON that a server writes. */
-export function ready<T>(child: ChildProcess): Promise<T> {
+export function ready<T extends { readonly url: string }>(child: ChildProcess): Promise<T> {
   return new Promise((resolve, reject) => {
     let text = '';
     child.stdout!.on('data', (chunk) => {
       text += chunk;
       const line = text.split('\n').find((each) => each.startsWith('{'));
-      if (line) resolve(JSON.parse(line) as T);
+      if (!line) return;
+      const said = JSON.parse(line) as Partial<T>;
+      if (said.url === undefined) reject(new Error(`the server did not start: ${line}`));
+      else resolve(said as T);
     });
     child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
   });

@@ -141,7 +141,7 @@ class Events {
         intended.set(columns.sender, columns.intended);
         this.addSender(columns, start);
       }
-    for (const { delivered } of received) this.addDelivered(delivered, intended, start);
+    for (const { delivered } of received) this.addDelivered(delivered, intended, start, workload.online);
   }
 
   private addSender({ count, intended, acknowledged }: SentColumns, start: number): void {
@@ -152,12 +152,15 @@ class Events {
     }
   }
 
+  /** Of mailboxes that are read meanwhile: what waits for the audit says nothing of latency. */
   private addDelivered(
-    { count, sender, number, time }: DeliveredColumns,
+    { count, sender, number, mailbox, time }: DeliveredColumns,
     intended: ReadonlyMap<number, Float64Array>,
     start: number,
+    online: number,
   ): void {
     for (let row = 0; row < count; row++) {
+      if (mailbox[row]! >= online) continue;
       const due = intended.get(sender[row]!)?.[number[row]!];
       if (due === undefined) continue;
       if (due < start) this.returnSeconds = Math.max(this.returnSeconds, (time[row]! - start) / 1000);

@@ -6,7 +6,7 @@ import * as hdr from 'hdr-histogram-js';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Arrivals, arrivalsOf } from '../bench/arrivals.js';
-import { Bodies } from '../bench/bodies.js';
+import { Bodies, intendedIn, numberIn, senderIn } from '../bench/bodies.js';
 import { choiceOf } from '../bench/choice.js';
 import { now, pause } from '../bench/clock.js';
 import { Latencies, percentile } from '../bench/latencies.js';
@@ -139,17 +139,15 @@ test('a seed repeats itself, another one and another sender do not', () => {
 test('a body is recognised, and no byte of it can be changed', () => {
   for (const bodyBytes of [16, 17, 128]) {
     const bodies = new Bodies({ seed: 7, bodyBytes });
-    const isWhole = (body: Uint8Array) => bodies.isWhole(body, new DataView(body.buffer, body.byteOffset));
     const body = Uint8Array.from(bodies.make(3, 70_000, 1234.567));
-    const view = new DataView(body.buffer);
-    assert.equal([view.getUint32(0), view.getUint32(4), view.getFloat64(8)], [3, 70_000, 1234.567]);
-    assert.ok(isWhole(body));
-    assert.not(isWhole(body.slice(0, -1)));
+    assert.equal([senderIn(body), numberIn(body), intendedIn(body)], [3, 70_000, 1234.567]);
+    assert.ok(bodies.isWhole(body));
+    assert.not(bodies.isWhole(body.slice(0, -1)));
     // A header without a filling has nothing that could contradict it.
     if (bodyBytes < 128) continue;
     for (let i = 0; i < bodyBytes; i++) {
       body[i]! ^= 1;
-      assert.not(isWhole(body), `byte ${i}`);
+      assert.not(bodies.isWhole(body), `byte ${i}`);
       body[i]! ^= 1;
     }
   }
@@ -213,7 +211,10 @@ const failed = (error: Error) => {
 };
 
 test('open loop: a generator that is held up sends what is due late, counts from when it was due, and says so', async () => {
-  const sending = new Sending(loadWorkload('light', ['senders=2', open('constant', 1000)]), failed);
+  const sending = new Sending(
+    loadWorkload('light', ['senders=2', 'warmupSeconds=0', open('constant', 1000)]),
+    failed,
+  );
   await sending.open(clientsThat(true), [0, 1]);
   const start = now() + 100;
   sending.start(start);
@@ -242,10 +243,8 @@ test('open loop: what finds a sender’s window full is not sent, and counted', 
   });
   await sending.open(clientsThat(false), [0]);
   sending.start(now());
-  await pause(OPEN_WINDOW / 100 + 100);
-  const { senders, unsent } = sending.results();
-  assert.is(senders[0]!.count, OPEN_WINDOW);
-  assert.ok(unsent > 1000);
+  while (sending.results().unsent === 0) await pause(10);
+  assert.is(sending.results().senders[0]!.count, OPEN_WINDOW);
   sending.halt();
   assert.is(failure, null);
 });

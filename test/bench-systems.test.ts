@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import { central, centralGroup } from '../bench/baselines/central.js';
 import type { System } from '../bench/system.js';
+import { countersignUnverified, unattested } from '../bench/systems/countersign.js';
 import { type CheckOptions, checkSystem } from './support/bench-system.js';
 
 async function check(system: System, options: CheckOptions = {}): Promise<void> {
@@ -13,6 +14,8 @@ async function check(system: System, options: CheckOptions = {}): Promise<void> 
   rmSync(directory, { recursive: true });
 }
 
+test('countersign-unverified', () => check(countersignUnverified));
+test('unattested', () => check(unattested));
 test('central-group', () => check(centralGroup));
 // One fsync for each message.
 test('central', () => check(central, { messages: 100 }));

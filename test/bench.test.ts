@@ -7,7 +7,9 @@ import { promisify } from 'node:util';
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { main as findMaxMain } from '../bench/find-max.js';
 import type { RunResult } from '../bench/result.js';
+import { main as runMain } from '../bench/run.js';
 import { directory } from './client-helpers.js';
 
 const run = promisify(execFile);
@@ -51,6 +53,45 @@ test('run: everything sent is acknowledged and delivered once, in one order, whe
   }
   assert.is(readdirSync(out).length, 2);
   for (const folder of readdirSync(out)) checkFiles(join(out, folder));
+});
+
+test('run: JSON, envelopes, several actors, and mailboxes that nobody reads until the load is over', async () => {
+  const actors = ['server.inboxes=2', 'server.outboxes=2', 'server.threads=2'];
+  const more = [...actors, 'online=10', 'encoding=json', 'envelopeBytes=9'];
+  const { lines, out } = await runs('countersign,countersign-unverified', ...more);
+  assert.match(lines[0].notAvailable, /verification=none/);
+  assert.equal(lines[1].void, []);
+  const [folder] = readdirSync(out);
+  const { audit } = JSON.parse(readFileSync(join(out, folder!, 'run.json'), 'utf8')) as RunResult;
+  assert.is(audit.delivered, 2 * audit.sent);
+});
+
+test('run: messages that wait until their readers come back', async () => {
+  const { lines, out } = await runs('countersign', 'waiting=200', 'server.durability=none');
+  assert.equal([lines[0].void, lines[0].durable], [[], 'in memory per epoch']);
+  const [folder] = readdirSync(out);
+  const result = JSON.parse(readFileSync(join(out, folder!, 'run.json'), 'utf8')) as RunResult;
+  assert.ok(result.returnSeconds! > 0);
+});
+
+test('what is asked wrongly is named; the program says so and ends with 2', async () => {
+  const wrong: readonly (readonly [RegExp, (args: string[]) => Promise<void>, ...string[]])[] = [
+    [/bogus/, runMain, 'throughput', '--set', 'bogus=1'],
+    [/--bogus/, runMain, 'throughput', '--bogus'],
+    [/--system kafka/, runMain, 'throughput', '--system', 'kafka'],
+    [/WORKLOAD/, runMain],
+    [/--slo/, findMaxMain, 'throughput'],
+  ];
+  for (const [text, main, ...args] of wrong) {
+    const error = await main(args).then(
+      () => null,
+      (reason: Error) => reason,
+    );
+    assert.instance(error, TypeError);
+    assert.match(error!.message, text);
+  }
+  const ended = await run(process.execPath, [bench('main'), 'walk']).catch((error) => error);
+  assert.equal([ended.code, /no command walk/.test(ended.stderr)], [2, true]);
 });
 
 /** The whole result: histograms, seconds and stages can be read again. */

@@ -63,7 +63,8 @@ export class Deliveries {
       this.queues.append(sequence, bundle, (mailbox, envelopeAt, bodyAt) => {
         const { reader, slot } = mailbox;
         if (!reader) return;
-        if (mailbox.sent < mailbox.queue.length - 1 || !this.hasRoom(reader)) reader.behind.add(mailbox);
+        // With room nobody is behind: who was has caught up when there was room again.
+        if (!this.hasRoom(reader)) reader.behind.add(mailbox);
         else {
           mailbox.sent++;
           this.put(reader, { slot, place: sequence, bundle, envelopeAt, bodyAt });

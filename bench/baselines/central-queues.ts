@@ -56,7 +56,7 @@ export class CentralQueues {
   private readonly view = new BundleView();
 
   /** With what a store holds. */
-  constructor(private readonly store: StoreReader) {
+  constructor(private readonly store: Pick<StoreReader, 'get' | 'range'>) {
     this.sequence = numberIn(store.get(SEQUENCE));
     for (const { key, value } of store.range(Uint8Array.of(MAILBOX), Uint8Array.of(MAILBOX + 1)))
       this.make(idAt(key, 1)).acknowledged = numberIn(value);

@@ -2,16 +2,17 @@
  * The single-lock server: a WebSocket server over one store, both as countersign has them, and no attestation: nothing is
  * signed, hashed or proved.
  *
- *     node dist/bench/baselines/central-server.js DIRECTORY message|group
+ *     node dist/bench/baselines/central-server.js DIRECTORY message|group [flags of countersign serve: its limits]
  *
  * One lock over the store. Who has it numbers, writes one transaction, fsyncs, and only then answers the sender and passes on
- * to readers. `message`: the lock is taken for each message. `group`: for all that wait. The event loop goes on meanwhile:
- * frames are taken in, and the store writes and syncs on a thread of its own.
+ * to readers. `message`: the lock is taken for each message, and everything waits for its transaction. `group`: for all that
+ * wait, and the event loop goes on meanwhile: frames are taken in, the store writes and syncs on a thread of its own.
  */
+import { parseArgs } from 'node:util';
 import type { ClientSocket } from '../../src/actors/client-connection.js';
 import { errorFrame } from '../../src/actors/sessions.js';
 import * as p from '../../src/protocol/index.js';
-import { loadConfig } from '../../src/server/config.js';
+import { flagOptions, loadConfig } from '../../src/server/config.js';
 import { listenForClients, type SocketEvents } from '../../src/server/listeners.js';
 import { listen } from '../../src/server/ports.js';
 import { Store } from '../../src/server/store.js';
@@ -19,12 +20,14 @@ import { Deliveries } from './central-deliveries.js';
 import { CentralLock, runsOf } from './central-lock.js';
 import { CentralQueues, type Message } from './central-queues.js';
 import * as wire from './central-wire.js';
+import { SyncStore } from './sync-store.js';
 
 /** Acknowledgments are written with every so many transactions, and after so long without any. */
 const FLUSH_TRANSACTIONS = 64;
 const FLUSH_MS = 1000;
 
-const { limits } = loadConfig({ flags: {}, env: {} });
+const { values, positionals } = parseArgs({ allowPositionals: true, options: flagOptions() });
+const { limits } = loadConfig({ flags: values, env: {} });
 
 class CentralServer implements SocketEvents {
   private readonly queues: CentralQueues;
@@ -37,7 +40,7 @@ class CentralServer implements SocketEvents {
   private transactions = 0;
 
   constructor(
-    private readonly store: Store,
+    private readonly store: Store | SyncStore,
     perTransaction: number,
   ) {
     this.queues = new CentralQueues(store);
@@ -164,7 +167,7 @@ async function main(directory: string, commit: string): Promise<void> {
   const failed = (error: Error) => {
     throw error;
   };
-  const store = Store.open(directory, failed);
+  const store = commit === 'message' ? new SyncStore(directory) : Store.open(directory, failed);
   const server = new CentralServer(store, commit === 'message' ? 1 : limits.messagesPerEpoch);
   const port = await listen(
     (_, response) => response.writeHead(404).end(),
@@ -189,4 +192,4 @@ async function main(directory: string, commit: string): Promise<void> {
   process.stdout.write(`${JSON.stringify({ url: port.url })}\n`);
 }
 
-await main(process.argv[2]!, process.argv[3]!);
+await main(positionals[0]!, positionals[1]!);

@@ -22,6 +22,7 @@ import type {
   SenderEvents,
   System,
 } from '../system.js';
+import { limitFlags } from '../systems/countersign.js';
 import * as wire from './central-wire.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'));
@@ -43,13 +44,13 @@ function system(name: string, commit: 'message' | 'group', durable: string): Sys
       verified: 'nothing: there is nothing to verify',
     }),
     missing: async ({ encoding }) => (encoding === 'binary' ? null : 'it speaks binary frames only'),
-    start: (_, directory) => start(directory, commit),
+    start: (workload, directory) => start([directory, commit, ...limitFlags(workload)]),
     connect: async (address, workload) => new CentralClients(String(address['url']), workload.envelopeBytes),
   };
 }
 
-async function start(directory: string, commit: string): Promise<RunningSystem> {
-  const child = spawn(process.execPath, [SERVER, directory, commit], {
+async function start(args: readonly string[]): Promise<RunningSystem> {
+  const child = spawn(process.execPath, [SERVER, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const { url } = await ready<{ url: string }>(child);

@@ -2,7 +2,6 @@
  * Clients that verify nothing and keep nothing, as those of other systems: they send, take `placed` as the acknowledgment,
  * read bodies and acknowledge. Blinders are chance that is not hashed: they owe nobody a roster. In binary or in JSON.
  */
-import { randomBytes } from 'node:crypto';
 import type WebSocket from 'ws';
 import { fetchWorld } from '../../src/client/directory.js';
 import type { World } from '../../src/client/world.js';
@@ -11,7 +10,7 @@ import { open } from '../light-client.js';
 import type { Clients, Receiver, ReceiverEvents, Sender, SenderEvents } from '../system.js';
 import type { Workload } from '../workload.js';
 import { type CountersignAddress, idAt, registerMailboxes, signerOf } from './countersign-keys.js';
-import { binaryCodec, jsonCodec, type LightCodec } from './light-codec.js';
+import { binaryCodec, jsonCodec, type LightCodec, type SubmitFrame } from './light-codec.js';
 
 /** Below what the server takes by default (limits.bundlesPerFrame, limits.frameBytes). */
 const BUNDLES_PER_FRAME = 1024;
@@ -87,48 +86,42 @@ export class LightClients implements Clients {
 
 /** What is sent in one turn of the event loop goes out in as few frames as possible. */
 class LightSender implements Sender {
-  private readonly blinders = randomBytes(1 << 16);
-  private readonly envelope: Uint8Array;
-  private bundles: Uint8Array[] = [];
-  private bytes = 0;
+  private readonly frame: SubmitFrame;
   private firstNumber = 0;
+  private isFlushing = false;
 
   constructor(
     private readonly socket: WebSocket,
     private readonly ids: Uint8Array,
     { envelopeBytes }: Workload,
-    private readonly codec: LightCodec,
+    codec: LightCodec,
   ) {
-    this.envelope = new Uint8Array(envelopeBytes);
+    this.frame = codec.submitFrame(envelopeBytes);
   }
 
   send(number: number, to: readonly number[], body: Uint8Array): void {
-    const { bundles } = this;
-    if (bundles.length === 0) {
-      this.firstNumber = number;
-      setImmediate(() => this.flush());
-    }
-    const bundle = this.codec.bundle(this.recipients(to), body, this.blinders, (number * 16) % 65_536);
-    bundles.push(bundle);
-    this.bytes += bundle.length;
-    if (bundles.length === BUNDLES_PER_FRAME || this.bytes > FRAME_BYTES) this.flush();
+    const { frame } = this;
+    if (frame.count === 0) this.firstNumber = number;
+    frame.add(this.sorted(to), body);
+    if (frame.count === BUNDLES_PER_FRAME || frame.bytes > FRAME_BYTES) this.flush();
+    if (this.isFlushing) return;
+    this.isFlushing = true;
+    setImmediate(() => {
+      this.isFlushing = false;
+      if (frame.count > 0) this.flush();
+    });
   }
 
-  /** Sorted by id, as a bundle wants them. */
-  private recipients(to: readonly number[]): p.Recipient[] {
-    const { ids, envelope } = this;
-    const list = to.map((mailbox) => ({ mailbox: idAt(ids, mailbox), envelope }));
-    if (list.length > 1) list.sort((a, b) => p.compareBytes(a.mailbox, 0, b.mailbox, 0, 32));
-    return list;
+  /** Ids in the order that a bundle wants. */
+  private sorted(to: readonly number[]): Uint8Array[] {
+    const ids = to.map((mailbox) => idAt(this.ids, mailbox));
+    return ids.length === 1 ? ids : ids.sort((a, b) => p.compareBytes(a, 0, b, 0, 32));
   }
 
   /** The keys are new to the server: a message's counter is its number plus one. */
   private flush(): void {
-    if (this.bundles.length === 0) return;
-    this.socket.send(this.codec.submit(this.firstNumber + 1, this.bundles));
-    this.firstNumber += this.bundles.length;
-    this.bundles = [];
-    this.bytes = 0;
+    // The socket masks into a buffer of its own, so that the frame's may be written again.
+    this.socket.send(this.frame.take(this.firstNumber + 1));
   }
 
   async close(): Promise<void> {

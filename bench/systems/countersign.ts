@@ -31,24 +31,35 @@ const { version } = JSON.parse(readFileSync(new URL('../../../package.json', imp
 
 /** What the workload asks of the server beyond its defaults. */
 function flagsFor(workload: Workload): string[] {
-  const { server, bodyBytes, envelopeBytes, receivers, online } = workload;
-  const perSocket = Math.ceil(online / receivers);
-  const raised = (flag: string, fallback: number, value: number) =>
-    value > fallback ? [flag, String(value)] : [];
+  const { server } = workload;
   return [
     ...['--inboxes', String(server.inboxes), '--outboxes', String(server.outboxes)],
     ...['--threads', String(server.threads), '--checks', server.checks],
     ...['--epoch-min-interval-ms', String(server.epochIntervalMs)],
+    ...limitFlags(workload),
+  ];
+}
+
+/** The limits that stand in the workload's way by default. */
+export function limitFlags({ bodyBytes, envelopeBytes, receivers, online }: Workload): string[] {
+  const perSocket = Math.ceil(online / receivers);
+  const raised = (flag: string, fallback: number, value: number) =>
+    value > fallback ? [flag, String(value)] : [];
+  return [
     ...raised('--limits-body-bytes', 262_144, bodyBytes),
     ...raised('--limits-envelope-bytes', 4096, envelopeBytes),
     ...raised('--limits-mailboxes-per-socket', 4096, perSocket),
   ];
 }
 
-async function start(workload: Workload, directory: string): Promise<RunningSystem> {
+async function start(workload: Workload, directory: string, unattested: boolean): Promise<RunningSystem> {
   const ids = join(directory, 'bench-ids');
   writeIds(ids, workload.mailboxes);
-  const server = await startServer(flagsFor(workload), { preload: 'stages', data: join(directory, 'data') });
+  const server = await startServer(flagsFor(workload), {
+    preload: 'stages',
+    unattested,
+    data: join(directory, 'data'),
+  });
   return {
     address: { url: server.url, internalUrl: server.internalUrl, ids },
     version,
@@ -80,12 +91,12 @@ function writeIds(file: string, count: number): void {
   writeFileSync(file, ids);
 }
 
-function system(name: string, effective: (workload: Workload) => Workload): System {
+function system(name: string, effective: (workload: Workload) => Workload, unattested = false): System {
   return {
     name,
     promises: (workload) => promises(effective(workload)),
     missing: (workload) => missing(effective(workload)),
-    start,
+    start: (workload, directory) => start(workload, directory, unattested),
     async connect(address: Address, given: Workload) {
       const workload = effective(given);
       const ids = readFileSync(String(address['ids']));
@@ -99,7 +110,13 @@ function system(name: string, effective: (workload: Workload) => Workload): Syst
 }
 
 export const countersign = system('countersign', (workload) => workload);
-export const countersignUnverified = system('countersign-unverified', (workload) => ({
-  ...workload,
-  verification: 'none',
-}));
+const unverified = (workload: Workload): Workload => ({ ...workload, verification: 'none' });
+export const countersignUnverified = system('countersign-unverified', unverified);
+/** What the same server does with hashing, trees and signing switched off, as bench/unattested/register.ts says. */
+export const unattested: System = {
+  ...system('unattested', unverified, true),
+  promises: (workload) => ({
+    ...promises(unverified(workload)),
+    verified: 'nothing: there is nothing to verify',
+  }),
+};

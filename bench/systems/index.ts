@@ -1,13 +1,14 @@
 /** Every system that the bench knows, in the order in which they are listed. */
 import { central, centralGroup } from '../baselines/central.js';
 import type { System } from '../system.js';
-import { countersign, countersignUnverified } from './countersign.js';
+import { countersign, countersignUnverified, unattested } from './countersign.js';
 import { NATS } from './nats.js';
 import { REDIS } from './redis.js';
 
 export const SYSTEMS: readonly System[] = [
   countersign,
   countersignUnverified,
+  unattested,
   centralGroup,
   central,
   ...REDIS,

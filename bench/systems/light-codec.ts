@@ -1,12 +1,34 @@
 /** What light clients write and read, in binary and in JSON. */
+import { randomBytes } from 'node:crypto';
+import { sha256 } from '#crypto';
+import {
+  BLINDER_AT,
+  BLINDER_BYTES,
+  BODY_TAG,
+  ENVELOPE_HASH_AT,
+  ENVELOPE_TAG,
+  LEAF_PART_BYTES,
+  LEAF_PREFIX,
+  MAILBOX_AT,
+  TAG_BYTES,
+} from '../../src/protocol/bundle-layout.js';
 import * as p from '../../src/protocol/index.js';
 import { placeNumber } from './countersign-keys.js';
 
+/** A frame of submissions that grows message by message. */
+export interface SubmitFrame {
+  readonly count: number;
+  readonly bytes: number;
+  /** `to`: ids of 32 bytes, in rising order. */
+  add(to: readonly Uint8Array[], body: Uint8Array): void;
+  /** The frame, for counters from the first on; the next one is empty. Holds until the next message is added. */
+  take(firstCounter: number): Uint8Array | string;
+}
+
 export interface LightCodec {
   readonly isText: boolean;
-  /** `recipients` sorted by id; one blinder (16 bytes at `at`) serves them all, as nobody checks it. */
-  bundle(recipients: readonly p.Recipient[], body: Uint8Array, blinders: Uint8Array, at: number): Uint8Array;
-  submit(firstCounter: number, bundles: readonly Uint8Array[]): Uint8Array | string;
+  /** For messages with an envelope of so many bytes for each recipient. */
+  submitFrame(envelopeBytes: number): SubmitFrame;
   /** Tells of every message that a frame says is placed. */
   placed(frame: Buffer, acknowledged: (number: number, place: number) => void, refused: () => void): void;
   /** Tells of every message that a frame delivers; returns the acknowledgment, if there is something to acknowledge. */
@@ -21,11 +43,68 @@ export interface LightCodec {
 
 const PLACED = { epoch: 3, inbox: 11, count: 13, messages: 15, bytes: 12 };
 
+const BLINDERS = randomBytes(1 << 16);
+
+/** Writes bundles where they will lie, so that a message costs no object. One blinder serves all of its recipients. */
+class BinaryFrame implements SubmitFrame {
+  count = 0;
+  bytes = p.SUBMIT_HEADER_BYTES;
+  private out = Buffer.allocUnsafe(1 << 16);
+  private blinderAt = 0;
+  private readonly envelopePart: Buffer;
+  private readonly envelopeHash: Uint8Array;
+
+  constructor(envelopeBytes: number) {
+    const part = p.concat(ENVELOPE_TAG, new Uint8Array(envelopeBytes));
+    this.envelopePart = Buffer.alloc(4 + (envelopeBytes && part.length));
+    this.envelopeHash = new Uint8Array(p.HASH_BYTES);
+    if (envelopeBytes === 0) return;
+    this.envelopePart.writeUInt32BE(part.length);
+    this.envelopePart.set(part, 4);
+    this.envelopeHash = sha256(part);
+  }
+
+  add(to: readonly Uint8Array[], body: Uint8Array): void {
+    this.reserve(2 + to.length * (LEAF_PART_BYTES + this.envelopePart.length) + 4 + TAG_BYTES + body.length);
+    const { out, envelopePart, envelopeHash } = this;
+    let at = out.writeUInt16BE(to.length, this.bytes);
+    this.blinderAt = (this.blinderAt + BLINDER_BYTES) % BLINDERS.length;
+    for (const mailbox of to) {
+      out.set(LEAF_PREFIX, at);
+      BLINDERS.copy(out, at + BLINDER_AT, this.blinderAt, this.blinderAt + BLINDER_BYTES);
+      out.set(mailbox, at + MAILBOX_AT);
+      out.set(envelopeHash, at + ENVELOPE_HASH_AT);
+      at += LEAF_PART_BYTES;
+    }
+    for (let i = 0; i < to.length; i++, at += envelopePart.length) out.set(envelopePart, at);
+    at = out.writeUInt32BE(TAG_BYTES + body.length, at);
+    out.set(BODY_TAG, at);
+    out.set(body, at + TAG_BYTES);
+    this.bytes = at + TAG_BYTES + body.length;
+    this.count++;
+  }
+
+  private reserve(more: number): void {
+    if (this.bytes + more <= this.out.length) return;
+    const larger = Buffer.allocUnsafe(2 * (this.bytes + more));
+    this.out.copy(larger, 0, 0, this.bytes);
+    this.out = larger;
+  }
+
+  take(firstCounter: number): Uint8Array {
+    const { out, bytes, count } = this;
+    const header = p.encodeSubmit(0, firstCounter, []);
+    p.putU16(header, p.SUBMIT_HEADER_BYTES - 2, count);
+    out.set(header);
+    this.bytes = p.SUBMIT_HEADER_BYTES;
+    this.count = 0;
+    return out.subarray(0, bytes);
+  }
+}
+
 export const binaryCodec: LightCodec = {
   isText: false,
-  bundle: (recipients, body, blinders, from) =>
-    p.layOut(recipients, body, (_, out, at) => out.set(blinders.subarray(from, from + 16), at)),
-  submit: (firstCounter, bundles) => p.encodeSubmit(0, firstCounter, bundles),
+  submitFrame: (envelopeBytes) => new BinaryFrame(envelopeBytes),
   placed(frame, acknowledged, refused) {
     if (frame[0] === p.FRAME.error) return refused();
     if (frame[0] !== p.FRAME.placed) return;
@@ -56,7 +135,6 @@ export const binaryCodec: LightCodec = {
   error: (frame) => new Error(p.decodeError(frame).text),
 };
 
-const utf8 = new TextEncoder();
 const base64 = (bytes: Uint8Array) =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64url');
 
@@ -69,20 +147,40 @@ interface JsonDelivery {
   }[];
 }
 
+class JsonFrame implements SubmitFrame {
+  private bundles: string[] = [];
+  private readonly envelope: string;
+  bytes = 0;
+
+  constructor(envelopeBytes: number) {
+    this.envelope = base64(new Uint8Array(envelopeBytes));
+  }
+
+  get count(): number {
+    return this.bundles.length;
+  }
+
+  add(to: readonly Uint8Array[], body: Uint8Array): void {
+    const from = (BLINDER_BYTES * this.count) % BLINDERS.length;
+    const blinder = base64(BLINDERS.subarray(from, from + BLINDER_BYTES));
+    const recipients = to.map((mailbox) => ({ mailbox: base64(mailbox), blinder, envelope: this.envelope }));
+    const bundle = JSON.stringify({ recipients, body: base64(body) });
+    this.bytes += bundle.length;
+    this.bundles.push(bundle);
+  }
+
+  take(firstCounter: number): string {
+    const bundles = this.bundles.join();
+    this.bundles = [];
+    this.bytes = 0;
+    return `{"type":"submit","slot":0,"flags":0,"firstCounter":"${firstCounter}","bundles":[${bundles}]}`;
+  }
+}
+
 /** Frames come as bytes of a text. */
 export const jsonCodec: LightCodec = {
   isText: true,
-  bundle(recipients, body, blinders, from) {
-    const blinder = base64(blinders.subarray(from, from + 16));
-    const list = recipients.map(({ mailbox, envelope }) => {
-      return { mailbox: base64(mailbox), blinder, envelope: base64(envelope) };
-    });
-    return utf8.encode(JSON.stringify({ recipients: list, body: base64(body) }));
-  },
-  submit(firstCounter, bundles) {
-    const list = bundles.map((each) => Buffer.from(each.buffer, each.byteOffset, each.length).toString());
-    return `{"type":"submit","slot":0,"flags":0,"firstCounter":"${firstCounter}","bundles":[${list.join()}]}`;
-  },
+  submitFrame: (envelopeBytes) => new JsonFrame(envelopeBytes),
   placed(text, acknowledged, refused) {
     const frame = JSON.parse(String(text));
     if (frame.type === 'error') return refused();

@@ -14,6 +14,7 @@ import * as assert from 'node:assert/strict';
 import type { Clients, Receiver, RunningSystem, Sender, System } from '../../bench/system.js';
 import { HEADER_BYTES, loadWorkload, type Workload } from '../../bench/workload.js';
 
+/** In each of two lives of the server: others after the kill, as a sender does not know then what was taken in. */
 const SENDERS = 4;
 const MAILBOXES = 40;
 const RECIPIENTS = 3;
@@ -23,7 +24,7 @@ const PER_RECEIVER = 5;
 const BATCH = 50;
 
 const SMALL = [
-  `senders=${SENDERS}`,
+  `senders=${2 * SENDERS}`,
   `mailboxes=${MAILBOXES}`,
   `receivers=${MAILBOXES / PER_RECEIVER}`,
   `recipients=${RECIPIENTS}`,
@@ -49,7 +50,7 @@ export async function checkSystem(
   const workload = loadWorkload('throughput', [...SMALL, ...settings]);
   assert.equal(await system.missing(workload), null);
   const history = new History(system.promises(workload).totalOrder, workload.bodyBytes, patienceMs);
-  const first = await Life.start(system, workload, directory, history);
+  const first = await Life.start(system, workload, directory, history, 0);
   try {
     await ordinary(first, history, messages);
     if (kill) await first.sendUntilKilled(messages);
@@ -57,7 +58,7 @@ export async function checkSystem(
     await first.end();
   }
   if (kill) {
-    const second = await Life.start(system, workload, directory, history);
+    const second = await Life.start(system, workload, directory, history, SENDERS);
     try {
       await afterwards(second, history, messages);
     } finally {
@@ -102,24 +103,30 @@ class Life {
     private readonly running: RunningSystem,
     readonly clients: Clients,
     private readonly readers: Clients,
-    private readonly senders: readonly Sender[],
+    private readonly senders: ReadonlyMap<number, Sender>,
     private readonly history: History,
   ) {}
 
-  static async start(system: System, workload: Workload, directory: string, history: History): Promise<Life> {
+  static async start(
+    system: System,
+    workload: Workload,
+    directory: string,
+    history: History,
+    firstSender: number,
+  ): Promise<Life> {
     const running = await system.start(workload, directory);
     try {
       const clients = await system.connect(running.address, workload);
       const readers = await system.connect(running.address, workload);
       const life = { current: null as Life | null };
       const failed = (error: Error) => life.current?.failed(error);
-      const senders: Sender[] = [];
-      for (let sender = 0; sender < SENDERS; sender++) {
+      const senders = new Map<number, Sender>();
+      for (let sender = firstSender; sender < firstSender + SENDERS; sender++) {
         const acknowledged = (number: number, place: number) => {
           history.acknowledge(sender, number, place);
           life.current?.killIfDue();
         };
-        senders.push(await clients.openSender(sender, { acknowledged, failed }));
+        senders.set(sender, await clients.openSender(sender, { acknowledged, failed }));
       }
       life.current = new Life(running, clients, readers, senders, history);
       return life.current;
@@ -152,7 +159,7 @@ class Life {
   /** Every sender sends so many, a batch in a turn of the event loop. */
   private async submit(messages: number): Promise<void> {
     for (let sent = 0; sent < messages && !this.dead; sent += BATCH) {
-      for (const [i, sender] of this.senders.entries()) {
+      for (const [i, sender] of this.senders) {
         for (let k = 0; k < BATCH; k++) {
           const { number, to, body } = this.history.next(i);
           sender.send(number, to, body);
@@ -208,7 +215,7 @@ interface Inbox {
 /** What was sent, said and seen; complains at once about what is wrong with it. */
 export class History {
   acknowledged = 0;
-  private readonly sent: Message[][] = Array.from({ length: SENDERS }, () => []);
+  private readonly sent: Message[][] = Array.from({ length: 2 * SENDERS }, () => []);
   private readonly inboxes: Inbox[] = everyMailbox.map(() => ({
     places: new Map(),
     last: 0,
@@ -335,7 +342,7 @@ export class History {
 
   /** In the order of places, each sender's numbers rise. */
   private checkSenders(mailbox: number, places: ReadonlyMap<Message, number>): void {
-    const last = new Array<number>(SENDERS).fill(-1);
+    const last = new Array<number>(2 * SENDERS).fill(-1);
     for (const [{ sender, number }] of [...places].sort(([, a], [, b]) => a - b)) {
       if (number <= last[sender]!)
         this.complain(`${sender}/${number} in mailbox ${mailbox} after a later one`);
