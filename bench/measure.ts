@@ -71,8 +71,16 @@ class Run {
     const directory = mkdtempSync(join(parent, 'countersign-bench-'));
     this.cleanup.add(() => rmSync(directory, { recursive: true, force: true }));
     const environment = environmentOf(directory);
-    this.server = await system.start(workload, directory);
-    this.cleanup.add(() => this.server.stop());
+    const starting = system.start(workload, directory);
+    // Interrupted while it starts, it is stopped, too.
+    this.cleanup.add(() =>
+      starting.then(
+        (server) => server.stop(),
+        () => {},
+      ),
+    );
+    this.server = await starting;
+    if (this.cleanup.isRunning) throw new Error('interrupted');
     await this.openClients();
     const start = await this.beginLoad();
     const window = await this.watch(start);

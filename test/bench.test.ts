@@ -1,6 +1,7 @@
 /** The benchmarks run, and their audits hold; how fast is not a test's business. */
-import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -92,6 +93,24 @@ test('what is asked wrongly is named; the program says so and ends with 2', asyn
   }
   const ended = await run(process.execPath, [bench('main'), 'walk']).catch((error) => error);
   assert.equal([ended.code, /no command walk/.test(ended.stderr)], [2, true]);
+});
+
+test('interrupted, it stops what it started and leaves nothing behind', async () => {
+  const place = directory('bench-interrupted');
+  const args = ['run', 'throughput', '--seconds', '60', '--out', join(place, 'results')];
+  const temporary = join(place, 'tmp');
+  mkdirSync(temporary);
+  const child = spawn(process.execPath, [bench('main'), ...args], {
+    env: { ...process.env, TMPDIR: temporary },
+    stdio: 'ignore',
+  });
+  const ended = once(child, 'exit');
+  const started = () =>
+    readdirSync(temporary).some((run) => existsSync(join(temporary, run, 'data', 'store')));
+  while (!started()) await new Promise((resolve) => setTimeout(resolve, 20));
+  child.kill('SIGINT');
+  assert.equal(await ended, [130, null]);
+  assert.equal(readdirSync(temporary), []);
 });
 
 /** The whole result: histograms, seconds and stages can be read again. */
