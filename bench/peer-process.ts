@@ -2,6 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Promises } from './system.js';
 import type { Workload } from './workload.js';
 
 const START_MS = 20_000;
@@ -25,8 +26,15 @@ export function notInstalled(command: string): string | null {
 }
 
 /** What a peer has no equal of is not left out of its work in silence. */
-export function noEnvelopes({ envelopeBytes }: Workload): string | null {
-  return envelopeBytes > 0 ? 'it has no envelopes of one recipient: --set envelopeBytes=0' : null;
+export function noEqual({ envelopeBytes, encoding }: Workload): string | null {
+  if (envelopeBytes > 0) return 'it has no envelopes of one recipient: --set envelopeBytes=0';
+  return encoding === 'json' ? 'it carries bytes as they are: --set encoding=binary' : null;
+}
+
+/** `durable` says what its settings do; in a directory that is in memory they do nothing. */
+export function promisesOf(totalOrder: boolean, durable: string, { server }: Workload): Promises {
+  const kept = server.durability === 'fsync' ? durable : 'in memory';
+  return { totalOrder, durable: kept, verified: 'nothing' };
 }
 
 export interface PeerProcess {

@@ -7,7 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NatsConnection } from '../bench/nats-connection.js';
-import { startPeer } from '../bench/peer-process.js';
+import { noEqual, startPeer } from '../bench/peer-process.js';
 import { RespConnection } from '../bench/resp.js';
 import { NATS } from '../bench/systems/nats.js';
 import { REDIS } from '../bench/systems/redis.js';
@@ -106,9 +106,12 @@ parts('a server that does not start is an error with what it said, and leaves no
   assert.match(message, /does not start: nobody there\nbad setting/);
 });
 
-parts('what a peer has no equal of is said', async () => {
-  const workload = loadWorkload('throughput', ['envelopeBytes=10']);
-  for (const system of [...REDIS, ...NATS]) assert.match((await system.missing(workload)) ?? '', /\w/);
+parts('what a peer has no equal of is said, and what memory makes of its promise', () => {
+  assert.match(noEqual(loadWorkload('throughput', ['envelopeBytes=10'])) ?? '', /envelopeBytes=0/);
+  assert.match(noEqual(loadWorkload('throughput', ['encoding=json'])) ?? '', /encoding=binary/);
+  assert.is(noEqual(loadWorkload('throughput')), null);
+  const inMemory = loadWorkload('throughput', ['server.durability=none']);
+  assert.is(REDIS[0]!.promises(inMemory).durable, 'in memory');
 });
 
 peers.run();

@@ -15,7 +15,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../src/cli/demo/server-process.js';
 import { NatsConnection, type Transport } from '../nats-connection.js';
-import { noEnvelopes, notInstalled, startPeer, versionOf } from '../peer-process.js';
+import { noEqual, notInstalled, promisesOf, startPeer, versionOf } from '../peer-process.js';
 import type { Clients, Receiver, ReceiverEvents, Sender, SenderEvents, System } from '../system.js';
 import type { Workload } from '../workload.js';
 
@@ -256,8 +256,8 @@ function cannotSync(sync: Sync): string | null {
 function nats(name: string, transport: Transport, sync: Sync): System {
   return {
     name,
-    promises: () => ({ totalOrder: false, durable: DURABLE[sync], verified: 'nothing' }),
-    missing: async (workload) => notInstalled(SERVER) ?? cannotSync(sync) ?? noEnvelopes(workload),
+    promises: (workload) => promisesOf(false, DURABLE[sync], workload),
+    missing: async (workload) => notInstalled(SERVER) ?? cannotSync(sync) ?? noEqual(workload),
     async start(workload, directory) {
       const ports = { tcp: await freePort(), ws: await freePort() };
       const file = join(directory, 'nats.conf');

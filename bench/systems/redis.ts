@@ -17,7 +17,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../src/cli/demo/server-process.js';
-import { noEnvelopes, notInstalled, startPeer, versionOf } from '../peer-process.js';
+import { noEqual, notInstalled, promisesOf, startPeer, versionOf } from '../peer-process.js';
 import { ask, encoded, RespConnection, type RespEvents } from '../resp.js';
 import type { Clients, Receiver, ReceiverEvents, Sender, SenderEvents, System } from '../system.js';
 
@@ -289,8 +289,8 @@ auto-aof-rewrite-percentage 0
 function redis(name: string, order: Order, sync: Sync): System {
   return {
     name,
-    promises: () => ({ totalOrder: order === 'numbered', durable: DURABLE[sync], verified: 'nothing' }),
-    missing: async (workload) => notInstalled(SERVER) ?? noEnvelopes(workload),
+    promises: (workload) => promisesOf(order === 'numbered', DURABLE[sync], workload),
+    missing: async (workload) => notInstalled(SERVER) ?? noEqual(workload),
     async start(_, directory) {
       const port = await freePort();
       const file = join(directory, 'redis.conf');
