@@ -28,7 +28,7 @@ for (const system of [...REDIS, ...NATS]) {
   test(`${system.name} does what every system does`, async () => {
     const own = join(folder, system.name);
     mkdirSync(own);
-    await checkSystem(system, own, { kill: system.name !== 'redis-everysec' });
+    await checkSystem(system, own, { messages: 300, kill: system.name !== 'redis-everysec' });
   });
 }
 
