@@ -27,7 +27,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npm ci && npm start': 'here',
   'npm ci && npm test': '.ci/run',
   'npm run demo': 'test/demo.test.ts',
-  'npm run -s bench -- run throughput --system countersign,countersign-unverified': 'test/bench.test.ts',
+  'npm run -s bench -- run throughput --system countersign,countersign-unverified': 'test/bench-run.test.ts',
   'node examples/client.mjs': 'here',
   'node examples/browser/serve.mjs': 'test/browser.test.ts',
   'npx countersign keygen --out alice.key': 'here',
