@@ -2,6 +2,8 @@
 import { central, centralGroup } from '../baselines/central.js';
 import type { System } from '../system.js';
 import { countersign, countersignUnverified, unattested } from './countersign.js';
+import { NATS } from './nats.js';
+import { REDIS } from './redis.js';
 
 export const SYSTEMS: readonly System[] = [
   countersign,
@@ -9,6 +11,8 @@ export const SYSTEMS: readonly System[] = [
   unattested,
   centralGroup,
   central,
+  ...REDIS,
+  ...NATS,
 ];
 
 /** Throws `TypeError` on a name that is not known. */
