@@ -1,5 +1,6 @@
 /** Reads V8 CPU profiles and says where the time went: by kind of work, per thread. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 interface CallFrame {
   readonly functionName: string;
@@ -13,7 +14,7 @@ export interface CpuProfile {
   readonly timeDeltas: readonly number[];
 }
 
-export function readProfile(file: string): CpuProfile {
+function readProfile(file: string): CpuProfile {
   return JSON.parse(readFileSync(file, 'utf8')) as CpuProfile;
 }
 
@@ -37,7 +38,7 @@ const KINDS: readonly (readonly [string, RegExp])[] = [
 ];
 
 /** Milliseconds per kind of work, most first. What matches none is 'other'. */
-export function timeByKind({ nodes, samples, timeDeltas }: CpuProfile): [string, number][] {
+function timeByKind({ nodes, samples, timeDeltas }: CpuProfile): [string, number][] {
   const names = new Map(nodes.map(({ id, callFrame }) => [id, `${callFrame.functionName} ${callFrame.url}`]));
   const times = new Map<string, number>();
   samples.forEach((id, i) => {
@@ -49,7 +50,7 @@ export function timeByKind({ nodes, samples, timeDeltas }: CpuProfile): [string,
 }
 
 /** The functions that took most by themselves, in milliseconds. */
-export function topFunctions({ nodes, samples, timeDeltas }: CpuProfile, count: number): [string, number][] {
+function topFunctions({ nodes, samples, timeDeltas }: CpuProfile, count: number): [string, number][] {
   const place = ({ functionName, url }: CallFrame) =>
     `${functionName || '(anonymous)'} ${url.split('/').slice(-2).join('/')}`.trim();
   const names = new Map(nodes.map(({ id, callFrame }) => [id, place(callFrame)]));
@@ -59,4 +60,22 @@ export function topFunctions({ nodes, samples, timeDeltas }: CpuProfile, count: 
     times.set(name, (times.get(name) ?? 0) + timeDeltas[i]! / 1000);
   });
   return [...times].sort((a, b) => b[1] - a[1]).slice(0, count);
+}
+
+export function showProfile(name: string, profile: CpuProfile, say: (line: string) => void): void {
+  const kinds = timeByKind(profile);
+  const total = kinds.reduce((sum, [, ms]) => sum + ms, 0);
+  const percent = (ms: number) => `${((100 * ms) / total).toFixed(1).padStart(5)} %`;
+  say(`\n${name}`);
+  for (const [kind, ms] of kinds) say(`  ${percent(ms)}  ${kind}`);
+  say('  most by themselves:');
+  for (const [place, ms] of topFunctions(profile, 16)) say(`  ${percent(ms)}  ${place}`);
+}
+
+/** Of each thread of a server that has stopped. */
+export function showServer(profiles: string, say: (line: string) => void): void {
+  readdirSync(profiles).forEach((file, thread) => {
+    const name = thread === 0 ? 'main thread (sockets)' : `worker thread ${thread}`;
+    showProfile(`server, ${name}`, readProfile(join(profiles, file)), say);
+  });
 }

@@ -3,8 +3,9 @@
  * what limits. They send bundles made beforehand, count `placed` hints and delivered entries, and
  * acknowledge. Everything is fsynced and signed as always. Closed loop.
  *
- *   npm run -s bench:server -- [--seconds 5] [--recipients 1] [--window 256] [--text] [--json] [-- server flags]
+ *   npm run -s bench:server -- [--seconds 5] [--recipients 1] [--window 256] [--text] [--profile] [--json] [-- server flags]
  *
+ * With --profile, where the time went in each thread of the server (whole life).
  * With --text the clients speak countersign.v1.json, as a client without a codec does.
  */
 import { parseArgs } from 'node:util';
@@ -12,6 +13,7 @@ import type WebSocket from 'ws';
 import type { Signer } from '#crypto';
 import * as p from '../src/protocol/index.js';
 import { bundleFor, open, signerOf } from './light-client.js';
+import { showServer } from './profile.js';
 import { startServer, usageOf } from './server-process.js';
 
 const { values, positionals } = parseArgs({
@@ -21,6 +23,7 @@ const { values, positionals } = parseArgs({
     recipients: { type: 'string', default: '1' },
     window: { type: 'string', default: '256' },
     text: { type: 'boolean', default: false },
+    profile: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
@@ -116,7 +119,7 @@ async function startSender(base: string, name: string, mailboxes: readonly Signe
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-const server = await startServer(positionals);
+const server = await startServer(positionals, { profile: values.profile });
 try {
   const base = server.url.replace('http', 'ws');
   const mailboxes = Array.from({ length: MAILBOXES }, (_, i) => signerOf(`mailbox ${i}`));
@@ -160,6 +163,7 @@ try {
   else console.table(Object.fromEntries(Object.entries(result).map(([key, value]) => [key, { value }])));
 } finally {
   await server.stop();
+  if (values.profile) showServer(server.profiles, (line) => process.stdout.write(`${line}\n`));
   server.remove();
 }
 process.exit();

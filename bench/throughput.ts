@@ -13,10 +13,8 @@
  * Closed loop: a sender has always `window` messages under way, so latency is what the load makes it.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { readdirSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
 import { availableParallelism, cpus } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as hdr from 'hdr-histogram-js';
 import {
@@ -29,7 +27,7 @@ import {
   type StateChange,
 } from '../src/client/index.js';
 import { type Place, toHex } from '../src/protocol/index.js';
-import { type CpuProfile, readProfile, timeByKind, topFunctions } from './profile.js';
+import { type CpuProfile, showProfile, showServer } from './profile.js';
 import { startServer, usageOf } from './server-process.js';
 
 const { values, positionals } = parseArgs({
@@ -84,16 +82,6 @@ async function profileClients(): Promise<() => Promise<CpuProfile>> {
     session.disconnect();
     return profile as CpuProfile;
   };
-}
-
-function showProfile(name: string, profile: CpuProfile): void {
-  const kinds = timeByKind(profile);
-  const total = kinds.reduce((sum, [, ms]) => sum + ms, 0);
-  const percent = (ms: number) => `${((100 * ms) / total).toFixed(1).padStart(5)} %`;
-  say(`\n${name}`);
-  for (const [kind, ms] of kinds) say(`  ${percent(ms)}  ${kind}`);
-  say('  most by themselves:');
-  for (const [place, ms] of topFunctions(profile, 12)) say(`  ${percent(ms)}  ${place}`);
 }
 
 // ---- what is counted and audited
@@ -302,17 +290,9 @@ try {
   else console.table(Object.fromEntries(Object.entries(result).map(([key, value]) => [key, { value }])));
   const sound = lost + audit.duplicated + audit.misordered + audit.otherPlace + audit.unverified === 0;
   if (!sound) process.exitCode = 1;
-  if (clientProfile) showProfile('clients (all in this process)', clientProfile);
+  if (clientProfile) showProfile('clients (all in this process)', clientProfile, say);
 } finally {
   await server.stop();
-  if (values.profile) {
-    const { profiles } = server;
-    readdirSync(profiles).forEach((file, thread) => {
-      showProfile(
-        thread === 0 ? 'server, main thread (sockets)' : `server, worker thread ${thread}`,
-        readProfile(join(profiles, file)),
-      );
-    });
-  }
+  if (values.profile) showServer(server.profiles, say);
   server.remove();
 }
