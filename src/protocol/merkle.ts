@@ -6,13 +6,14 @@
  * an odd level moves up unchanged, which is the same tree as the RFC's recursive definition.
  */
 import { sha256, sha256Into } from '#crypto';
-import { concat, FormatError, HASH_BYTES } from './bytes.js';
+import { concat, copy32, FormatError, HASH_BYTES, viewOf } from './bytes.js';
 
 /** The root of a tree without leaves. */
 export const EMPTY_ROOT = sha256(new Uint8Array(0));
 
 const nodePreimage = new Uint8Array(1 + 2 * HASH_BYTES);
 nodePreimage[0] = 0x01;
+const nodeView = viewOf(nodePreimage);
 
 /** Writes H(0x01 ‖ left ‖ right) to `out`; the inputs are 32 bytes at their offsets. */
 function nodeInto(
@@ -49,7 +50,12 @@ export function buildTree(leaves: Uint8Array, size = leaves.length / HASH_BYTES)
   for (let n = size; n > 1; n = (n + 1) >> 1) {
     const below = levels[levels.length - 1]!;
     const level = new Uint8Array(((n + 1) >> 1) * HASH_BYTES);
-    for (let i = 0; i + 1 < n; i += 2) nodeInto(below, i * 32, below, (i + 1) * 32, level, (i >> 1) * 32);
+    const view = viewOf(below);
+    for (let i = 0; i + 1 < n; i += 2) {
+      copy32(view, i * 32, nodeView, 1);
+      copy32(view, i * 32 + 32, nodeView, 33);
+      sha256Into(nodePreimage, level, i * 16);
+    }
     if (n % 2 === 1) level.set(below.subarray((n - 1) * 32, n * 32), (n >> 1) * 32);
     levels.push(level);
   }
