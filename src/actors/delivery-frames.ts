@@ -10,9 +10,9 @@ import {
   linkParts,
   logPath,
   MAILBOX_KIND,
-  multiproof,
   pagesTree,
   putDeliverHead,
+  putMultiproof,
   putReceivedEntry,
   putSentEntry,
   RECIPIENT_PAGE,
@@ -75,8 +75,10 @@ export class DeliveryFrames {
       this.putMailbox(epoch, due[next++]!, positions);
     }
     out.patchU16(countAt, next - first);
-    const proof = multiproof(epoch.tree, positions);
-    out.u32(proof.length / 32).bytes(proof);
+    const proofAt = out.length;
+    out.u32(0);
+    putMultiproof(out, epoch.tree, positions);
+    out.patchU32(proofAt, (out.length - proofAt - 4) / 32);
     return { frame: out.done().slice(), next };
   }
 

@@ -198,7 +198,8 @@ const SHORT = 224;
 /** Appends to a buffer that doubles when full. `done()` gives a view of what was written. */
 export class Writer {
   private buffer: Uint8Array;
-  private view: DataView;
+  /** Of all that is and may be written; another one once it has grown. */
+  view: DataView;
   length = 0;
 
   constructor(capacity = 256) {
@@ -206,8 +207,8 @@ export class Writer {
     this.view = viewOf(this.buffer);
   }
 
-  /** Makes room for `size` bytes and returns where they start. */
-  private grow(size: number): number {
+  /** Makes room for `size` bytes, which the caller writes, and returns where they start. */
+  grow(size: number): number {
     const at = this.length;
     this.length = at + size;
     if (this.length > this.buffer.length) this.enlarge(at);

@@ -8,7 +8,7 @@
  */
 import type { BundleView } from './bundle.js';
 import { BLINDER_BYTES, BODY_TAG, ENVELOPE_TAG } from './bundle-layout.js';
-import { FormatError, HASH_BYTES, type Reader, type Writer } from './bytes.js';
+import { copy32, copyShort, FormatError, HASH_BYTES, type Reader, type Writer } from './bytes.js';
 import {
   checked,
   decode,
@@ -164,6 +164,9 @@ export function putSentEntry(
   out.u16(inbox).u32(index).u8(ENTRY_KIND.sent).u64(counter).copy(hash, hashAt, HASH_BYTES);
 }
 
+/** Bytes of a received entry through the blinder. */
+const RECEIVED_HEAD = 2 + 4 + 1 + 32 + 8 + 2 + 2 + BLINDER_BYTES;
+
 /** Writes an entry for recipient `position` of the bundle under the cursor; `leaves` null: its only one. The sender is 32 bytes at `senderAt`. */
 export function putReceivedEntry(
   out: Writer,
@@ -177,8 +180,16 @@ export function putReceivedEntry(
   position: number,
 ): void {
   const { view, recipients } = bundle;
-  out.u16(inbox).u32(index).u8(ENTRY_KIND.received).copy(sender, senderAt, 32).u64(counter);
-  out.u16(recipients).u16(position).copy(view, bundle.blinderAt(position), BLINDER_BYTES);
+  const at = out.grow(RECEIVED_HEAD);
+  out.view.setUint16(at, inbox);
+  out.view.setUint32(at + 2, index);
+  out.view.setUint8(at + 6, ENTRY_KIND.received);
+  copy32(sender, senderAt, out.view, at + 7);
+  out.view.setUint32(at + 39, Math.floor(counter / 0x1_0000_0000));
+  out.view.setUint32(at + 43, counter);
+  out.view.setUint16(at + 47, recipients);
+  out.view.setUint16(at + 49, position);
+  copyShort(view, bundle.blinderAt(position), out.view, at + 51, BLINDER_BYTES);
   if (leaves) putSiblings(out, leaves, recipients, position);
   else out.u8(0);
   const envelopeAt = bundle.envelopeAt(position);

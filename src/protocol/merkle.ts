@@ -6,7 +6,7 @@
  * an odd level moves up unchanged, which is the same tree as the RFC's recursive definition.
  */
 import { sha256, sha256Into } from '#crypto';
-import { concat, copy32, FormatError, HASH_BYTES, viewOf } from './bytes.js';
+import { concat, copy32, FormatError, HASH_BYTES, viewOf, Writer } from './bytes.js';
 
 /** The root of a tree without leaves. */
 export const EMPTY_ROOT = sha256(new Uint8Array(0));
@@ -76,20 +76,25 @@ export function merkleRoot(leaves: Uint8Array, size = leaves.length / HASH_BYTES
  * the leaves up, left to right within a level. For one index this is the RFC 6962 audit path.
  */
 export function multiproof(tree: Tree, indices: readonly number[]): Uint8Array {
-  const hashes: Uint8Array[] = [];
-  let known = [...indices];
+  const out = new Writer();
+  putMultiproof(out, tree, indices);
+  return out.done();
+}
+
+/** Writes what `multiproof` gives. */
+export function putMultiproof(out: Writer, tree: Tree, indices: readonly number[]): void {
+  let known = indices;
   for (let level = 0, n = tree.size; n > 1; level++, n = (n + 1) >> 1) {
-    const nodes = tree.levels[level]!;
+    const nodes = viewOf(tree.levels[level]!);
     const above: number[] = [];
     for (let i = 0; i < known.length; i++) {
       const sibling = known[i]! ^ 1;
       if (known[i + 1] === sibling) i++;
-      else if (sibling < n) hashes.push(nodes.subarray(sibling * 32, sibling * 32 + 32));
+      else if (sibling < n) out.copy(nodes, sibling * 32, 32);
       above.push(sibling >> 1);
     }
     known = above;
   }
-  return concat(...hashes);
 }
 
 /**
