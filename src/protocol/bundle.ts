@@ -138,15 +138,15 @@ export class BundleCursor extends BundleView {
 
   private checkEnvelope(i: number, at: number, limit: number): number {
     need(at, 4, limit);
-    const hashAt = this.leafAt(i) + ENVELOPE_HASH_AT;
-    if (getU32(this.bytes, at) !== 0) {
+    if (this.view.getUint32(at) !== 0) {
       const end = checkPart(this.bytes, at, limit, ENVELOPE_TAG, this.limits.envelopeBytes, 'envelope');
       if (end === at + 4 + TAG_BYTES)
         throw new BundleError('bundle-malformed', 'an empty envelope has length 0 and no tag');
       return end;
     }
-    for (let k = 0; k < HASH_BYTES; k++) {
-      if (this.bytes[hashAt + k] !== 0)
+    const hashAt = this.leafAt(i) + ENVELOPE_HASH_AT;
+    for (let k = 0; k < HASH_BYTES; k += 4) {
+      if (this.view.getInt32(hashAt + k) !== 0)
         throw new BundleError('bundle-malformed', `recipient ${i}: envelope missing`);
     }
     return at + 4;

@@ -76,11 +76,9 @@ export function copy32(from: DataView, fromAt: number, to: DataView, toAt: numbe
 /** Copies a short piece of any length. */
 export function copyShort(from: DataView, fromAt: number, to: DataView, toAt: number, length: number): void {
   let i = 0;
-  for (; i + 16 <= length; i += 16) {
+  for (; i + 8 <= length; i += 8) {
     to.setInt32(toAt + i, from.getInt32(fromAt + i));
     to.setInt32(toAt + i + 4, from.getInt32(fromAt + i + 4));
-    to.setInt32(toAt + i + 8, from.getInt32(fromAt + i + 8));
-    to.setInt32(toAt + i + 12, from.getInt32(fromAt + i + 12));
   }
   for (; i + 4 <= length; i += 4) to.setInt32(toAt + i, from.getInt32(fromAt + i));
   for (; i < length; i++) to.setUint8(toAt + i, from.getUint8(fromAt + i));
@@ -192,9 +190,6 @@ export class Reader {
   }
 }
 
-/** Beyond so many bytes one `set` is the fastest copy. */
-const SHORT = 224;
-
 /** Appends to a buffer that doubles when full. `done()` gives a view of what was written. */
 export class Writer {
   private buffer: Uint8Array;
@@ -211,32 +206,30 @@ export class Writer {
   grow(size: number): number {
     const at = this.length;
     this.length = at + size;
-    if (this.length > this.buffer.length) this.enlarge(at);
+    if (this.length > this.buffer.length) {
+      const larger = new Uint8Array(Math.max(this.length, this.buffer.length * 2));
+      larger.set(this.buffer.subarray(0, at));
+      this.buffer = larger;
+      this.view = viewOf(larger);
+    }
     return at;
-  }
-
-  private enlarge(used: number): void {
-    const larger = new Uint8Array(Math.max(this.length, this.buffer.length * 2));
-    larger.set(this.buffer.subarray(0, used));
-    this.buffer = larger;
-    this.view = viewOf(larger);
   }
 
   u8(value: number): this {
     const at = this.grow(1);
-    this.view.setUint8(at, value);
+    this.buffer[at] = value;
     return this;
   }
 
   u16(value: number): this {
     const at = this.grow(2);
-    this.view.setUint16(at, value);
+    putU16(this.buffer, at, value);
     return this;
   }
 
   u32(value: number): this {
     const at = this.grow(4);
-    this.view.setUint32(at, value);
+    putU32(this.buffer, at, value);
     return this;
   }
 
@@ -252,21 +245,13 @@ export class Writer {
     return this;
   }
 
-  /** Copies `length` bytes of what `from` looks at, from `fromAt`. */
-  copy(from: DataView, fromAt: number, length: number): this {
-    const at = this.grow(length);
-    if (length <= SHORT) copyShort(from, fromAt, this.view, at, length);
-    else this.buffer.set(new Uint8Array(from.buffer, from.byteOffset + fromAt, length), at);
-    return this;
-  }
-
   /** Overwrites a 32-bit integer written earlier. */
   patchU32(at: number, value: number): void {
-    this.view.setUint32(at, value);
+    putU32(this.buffer, at, value);
   }
 
   patchU16(at: number, value: number): void {
-    this.view.setUint16(at, value);
+    putU16(this.buffer, at, value);
   }
 
   done(): Uint8Array {
@@ -276,4 +261,14 @@ export class Writer {
   reset(): void {
     this.length = 0;
   }
+}
+
+/** Beyond so many bytes one `set` is the fastest copy. */
+const SHORT = 224;
+
+/** Appends `length` bytes of what `from` looks at, from `fromAt`. Not a method: pages in browsers do without it. */
+export function append(out: Writer, from: DataView, fromAt: number, length: number): void {
+  const at = out.grow(length);
+  if (length <= SHORT) copyShort(from, fromAt, out.view, at, length);
+  else out.done().set(new Uint8Array(from.buffer, from.byteOffset + fromAt, length), at);
 }

@@ -9,7 +9,7 @@
  * `total` counts the chain's entries through the part. Every part but the last is full.
  */
 import { sha256, sha256Into } from '#crypto';
-import { ascii, copy32, copyShort, putU16, putU64, viewOf } from './bytes.js';
+import { ascii, copyShort, putU16, putU64, viewOf } from './bytes.js';
 import { MAX_U16, PAGE_ENTRIES } from './limits.js';
 
 const LINK_PREFIX = ascii('\0csign1li');
@@ -56,7 +56,7 @@ export function link(
   if (parts > MAX_U16) throw new RangeError(`link: ${parts} parts, at most ${MAX_U16}`);
   let head = chain.head;
   let headAt = 0;
-  copy32(mailbox, mailboxAt, preimageView, 9);
+  copyShort(mailbox, mailboxAt, preimageView, 9, 32);
   putU64(preimage, 41, epoch);
   putU16(preimage, 51, parts);
   putU64(preimage, 53, chain.lastEpoch);

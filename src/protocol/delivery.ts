@@ -8,7 +8,7 @@
  */
 import type { BundleView } from './bundle.js';
 import { BLINDER_BYTES, BODY_TAG, ENVELOPE_TAG } from './bundle-layout.js';
-import { copy32, copyShort, FormatError, HASH_BYTES, type Reader, type Writer } from './bytes.js';
+import { append, copy32, copyShort, FormatError, HASH_BYTES, type Reader, type Writer } from './bytes.js';
 import {
   checked,
   decode,
@@ -161,7 +161,8 @@ export function putSentEntry(
   hash: DataView,
   hashAt: number,
 ): void {
-  out.u16(inbox).u32(index).u8(ENTRY_KIND.sent).u64(counter).copy(hash, hashAt, HASH_BYTES);
+  out.u16(inbox).u32(index).u8(ENTRY_KIND.sent).u64(counter);
+  append(out, hash, hashAt, HASH_BYTES);
 }
 
 /** Bytes of a received entry through the blinder. */
@@ -193,6 +194,6 @@ export function putReceivedEntry(
   if (leaves) putSiblings(out, leaves, recipients, position);
   else out.u8(0);
   const envelopeAt = bundle.envelopeAt(position);
-  out.copy(view, envelopeAt, 4 + view.getUint32(envelopeAt));
-  out.copy(view, bundle.bodyAt - 4, 4 + bundle.end - bundle.bodyAt);
+  append(out, view, envelopeAt, 4 + view.getUint32(envelopeAt));
+  append(out, view, bundle.bodyAt - 4, 4 + bundle.end - bundle.bodyAt);
 }

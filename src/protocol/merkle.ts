@@ -6,7 +6,7 @@
  * an odd level moves up unchanged, which is the same tree as the RFC's recursive definition.
  */
 import { sha256, sha256Into } from '#crypto';
-import { concat, copy32, FormatError, HASH_BYTES, viewOf, Writer } from './bytes.js';
+import { append, concat, copyShort, FormatError, HASH_BYTES, viewOf, Writer } from './bytes.js';
 
 /** The root of a tree without leaves. */
 export const EMPTY_ROOT = sha256(new Uint8Array(0));
@@ -52,8 +52,7 @@ export function buildTree(leaves: Uint8Array, size = leaves.length / HASH_BYTES)
     const level = new Uint8Array(((n + 1) >> 1) * HASH_BYTES);
     const view = viewOf(below);
     for (let i = 0; i + 1 < n; i += 2) {
-      copy32(view, i * 32, nodeView, 1);
-      copy32(view, i * 32 + 32, nodeView, 33);
+      copyShort(view, i * 32, nodeView, 1, 64);
       sha256Into(nodePreimage, level, i * 16);
     }
     if (n % 2 === 1) level.set(below.subarray((n - 1) * 32, n * 32), (n >> 1) * 32);
@@ -90,7 +89,7 @@ export function putMultiproof(out: Writer, tree: Tree, indices: readonly number[
     for (let i = 0; i < known.length; i++) {
       const sibling = known[i]! ^ 1;
       if (known[i + 1] === sibling) i++;
-      else if (sibling < n) out.copy(nodes, sibling * 32, 32);
+      else if (sibling < n) append(out, nodes, sibling * 32, 32);
       above.push(sibling >> 1);
     }
     known = above;

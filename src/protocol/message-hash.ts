@@ -32,9 +32,8 @@ export class MessageHasher {
   /** As much of it as the message before took: most have as many recipients as the one before. */
   private whole = this.preimage;
   private readonly view = viewOf(this.preimage);
-  private leaves = new Uint8Array(RECIPIENT_PAGE * HASH_BYTES);
-  /** The recipients' leaf hashes of the message before, if it had more than one; until the next message. */
-  leafHashes = this.leaves.subarray(0, 0);
+  /** The recipients' leaf hashes of the newest message that had more than one. */
+  leafHashes = new Uint8Array(0);
 
   constructor(serverId: Uint8Array) {
     this.preimage.set(MESSAGE_TAG);
@@ -54,22 +53,15 @@ export class MessageHasher {
       this.finish(counter, 1, LEAF_BYTES, bytes, bundle.bodyAt, bundle.end, out, at);
       return;
     }
-    const leaves = this.hashLeaves(bundle);
+    const leaves = new Uint8Array(recipients * HASH_BYTES);
+    for (let i = 0; i < recipients; i++) {
+      const leaf = bundle.leafAt(i);
+      sha256Into(bytes.subarray(leaf, leaf + LEAF_PART_BYTES), leaves, i * HASH_BYTES);
+    }
+    this.leafHashes = leaves;
     const R = recipients <= RECIPIENT_PAGE ? leaves : merkleRoot(recipientPages(leaves, recipients));
     this.preimage.set(R, R_AT);
     this.finish(counter, recipients, R.length, bytes, bundle.bodyAt, bundle.end, out, at);
-  }
-
-  private hashLeaves(bundle: BundleView): Uint8Array {
-    const { bytes, recipients } = bundle;
-    const length = recipients * HASH_BYTES;
-    if (length > this.leaves.length) this.leaves = new Uint8Array(length);
-    for (let i = 0; i < recipients; i++) {
-      const leaf = bundle.leafAt(i);
-      sha256Into(bytes.subarray(leaf, leaf + LEAF_PART_BYTES), this.leaves, i * HASH_BYTES);
-    }
-    this.leafHashes = this.leaves.subarray(0, length);
-    return this.leafHashes;
   }
 
   /** Hashes a message of which `R` is known; the body part (with tag) is `bytes[bodyAt, bodyEnd)`. */

@@ -6,7 +6,7 @@
  */
 import { sha256Into } from '#crypto';
 import { LEAF_PART_BYTES } from './bundle-layout.js';
-import { ascii, HASH_BYTES, type Writer } from './bytes.js';
+import { append, ascii, HASH_BYTES, type Writer } from './bytes.js';
 import { RECIPIENT_PAGE } from './limits.js';
 import { buildTree, multiproof, type Tree } from './merkle.js';
 
@@ -62,8 +62,8 @@ export function putSiblings(
   const to = Math.min(from + RECIPIENT_PAGE, recipients);
   const path = pages ? multiproof(pages, [page]) : NOTHING;
   out.u8(to - from - 1 + path.length / HASH_BYTES);
-  out.copy(view, at + from * HASH_BYTES, (position - from) * HASH_BYTES);
-  out.copy(view, at + (position + 1) * HASH_BYTES, (to - position - 1) * HASH_BYTES);
+  append(out, view, at + from * HASH_BYTES, (position - from) * HASH_BYTES);
+  append(out, view, at + (position + 1) * HASH_BYTES, (to - position - 1) * HASH_BYTES);
   out.bytes(path);
 }
 
