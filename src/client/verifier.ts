@@ -34,6 +34,7 @@ import {
   rootFromMultiproof,
   rootFromPath,
   stillHash,
+  viewOf,
 } from '../protocol/index.js';
 import type { Evidence, LinkEvidence } from './evidence.js';
 import { followCheckpoint, type LogState, placeLeaf } from './log-state.js';
@@ -258,7 +259,8 @@ class Verification {
     const { chain, mailbox } = state;
     const rows = new Uint8Array(entries.length * LINK_ENTRY_BYTES);
     const ownCounter = this.rows(entries, state, rows);
-    link(mailbox, 0, epoch, chain, rows, rowOffset, entries.length, this.hashes, leaf * HASH_BYTES);
+    const at = leaf * HASH_BYTES;
+    link(viewOf(mailbox), 0, epoch, chain, viewOf(rows), rowOffset, entries.length, this.hashes, at);
     const last = (leaf + linkParts(entries.length)) * HASH_BYTES;
     const head = this.hashes.slice(last - HASH_BYTES, last);
     const next: MailboxState = {

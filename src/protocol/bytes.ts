@@ -53,6 +53,37 @@ export function getU64(bytes: Uint8Array, at: number): number {
   return high * 0x1_0000_0000 + getU32(bytes, at + 4);
 }
 
+/**
+ * The same bytes for whoever copies many short pieces: a word at a time, that takes a fifth of the time that
+ * byte by byte takes, or that `set` of a `subarray` does.
+ */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Copies a hash or an id. */
+export function copy32(from: DataView, fromAt: number, to: DataView, toAt: number): void {
+  to.setInt32(toAt, from.getInt32(fromAt));
+  to.setInt32(toAt + 4, from.getInt32(fromAt + 4));
+  to.setInt32(toAt + 8, from.getInt32(fromAt + 8));
+  to.setInt32(toAt + 12, from.getInt32(fromAt + 12));
+  to.setInt32(toAt + 16, from.getInt32(fromAt + 16));
+  to.setInt32(toAt + 20, from.getInt32(fromAt + 20));
+  to.setInt32(toAt + 24, from.getInt32(fromAt + 24));
+  to.setInt32(toAt + 28, from.getInt32(fromAt + 28));
+}
+
+/** Copies a short piece of any length. */
+export function copyShort(from: DataView, fromAt: number, to: DataView, toAt: number, length: number): void {
+  let i = 0;
+  for (; i + 8 <= length; i += 8) {
+    to.setInt32(toAt + i, from.getInt32(fromAt + i));
+    to.setInt32(toAt + i + 4, from.getInt32(fromAt + i + 4));
+  }
+  for (; i + 4 <= length; i += 4) to.setInt32(toAt + i, from.getInt32(fromAt + i));
+  for (; i < length; i++) to.setUint8(toAt + i, from.getUint8(fromAt + i));
+}
+
 /** Whether `length` bytes of `a` from `aAt` equal those of `b` from `bAt`. Not constant time: nothing here is secret. */
 export function sameBytes(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number, length: number): boolean {
   for (let i = 0; i < length; i++) if (a[aAt + i] !== b[bAt + i]) return false;
@@ -162,20 +193,24 @@ export class Reader {
 /** Appends to a buffer that doubles when full. `done()` gives a view of what was written. */
 export class Writer {
   private buffer: Uint8Array;
+  /** Of all that is and may be written; another one once it has grown. */
+  view: DataView;
   length = 0;
 
   constructor(capacity = 256) {
     this.buffer = new Uint8Array(capacity);
+    this.view = viewOf(this.buffer);
   }
 
-  /** Makes room for `size` bytes and returns where they start. */
-  private grow(size: number): number {
+  /** Makes room for `size` bytes, which the caller writes, and returns where they start. */
+  grow(size: number): number {
     const at = this.length;
     this.length = at + size;
     if (this.length > this.buffer.length) {
       const larger = new Uint8Array(Math.max(this.length, this.buffer.length * 2));
       larger.set(this.buffer.subarray(0, at));
       this.buffer = larger;
+      this.view = viewOf(larger);
     }
     return at;
   }
@@ -210,14 +245,6 @@ export class Writer {
     return this;
   }
 
-  /** Copies `length` bytes of `data` from `from`, without making a view of them first. */
-  slice(data: Uint8Array, from: number, length: number): this {
-    const at = this.grow(length);
-    if (length > 64) this.buffer.set(data.subarray(from, from + length), at);
-    else for (let i = 0; i < length; i++) this.buffer[at + i] = data[from + i]!;
-    return this;
-  }
-
   /** Overwrites a 32-bit integer written earlier. */
   patchU32(at: number, value: number): void {
     putU32(this.buffer, at, value);
@@ -234,4 +261,14 @@ export class Writer {
   reset(): void {
     this.length = 0;
   }
+}
+
+/** Beyond so many bytes one `set` is the fastest copy. */
+const SHORT = 224;
+
+/** Appends `length` bytes of what `from` looks at, from `fromAt`. Not a method: pages in browsers do without it. */
+export function append(out: Writer, from: DataView, fromAt: number, length: number): void {
+  const at = out.grow(length);
+  if (length <= SHORT) copyShort(from, fromAt, out.view, at, length);
+  else out.done().set(new Uint8Array(from.buffer, from.byteOffset + fromAt, length), at);
 }

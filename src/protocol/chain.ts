@@ -9,7 +9,7 @@
  * `total` counts the chain's entries through the part. Every part but the last is full.
  */
 import { sha256, sha256Into } from '#crypto';
-import { ascii, putU16, putU64 } from './bytes.js';
+import { ascii, copyShort, putU16, putU64, viewOf } from './bytes.js';
 import { MAX_U16, PAGE_ENTRIES } from './limits.js';
 
 const LINK_PREFIX = ascii('\0csign1li');
@@ -30,6 +30,7 @@ export interface ChainState {
 
 const preimage = new Uint8Array(LINK_HEADER_BYTES + PAGE_ENTRIES * LINK_ENTRY_BYTES);
 preimage.set(LINK_PREFIX);
+const preimageView = viewOf(preimage);
 
 /** Number of parts that `entries` entries of one mailbox and epoch take (0 entries: no link). */
 export function linkParts(entries: number): number {
@@ -37,15 +38,15 @@ export function linkParts(entries: number): number {
 }
 
 /**
- * Links `count` entries, of which entry `i` lies at `entryAt(i)` in `bytes` (38 bytes each), to the
- * chain. Writes one leaf hash per part to `leaves` at `leavesAt`; the last is the new head.
+ * Links `count` entries, of which entry `i` lies at `entryAt(i)` (38 bytes each), to the chain of the mailbox
+ * whose 32 bytes lie at `mailboxAt`. Writes one leaf hash per part to `leaves` at `leavesAt`; the last is the new head.
  */
 export function link(
-  mailbox: Uint8Array,
+  mailbox: DataView,
   mailboxAt: number,
   epoch: number,
   chain: ChainState,
-  bytes: Uint8Array,
+  entries: DataView,
   entryAt: (i: number) => number,
   count: number,
   leaves: Uint8Array,
@@ -55,7 +56,7 @@ export function link(
   if (parts > MAX_U16) throw new RangeError(`link: ${parts} parts, at most ${MAX_U16}`);
   let head = chain.head;
   let headAt = 0;
-  for (let i = 0; i < 32; i++) preimage[9 + i] = mailbox[mailboxAt + i]!;
+  copyShort(mailbox, mailboxAt, preimageView, 9, 32);
   putU64(preimage, 41, epoch);
   putU16(preimage, 51, parts);
   putU64(preimage, 53, chain.lastEpoch);
@@ -67,8 +68,7 @@ export function link(
     putU16(preimage, 101, n);
     let at = LINK_HEADER_BYTES;
     for (let e = from; e < from + n; e++) {
-      const source = entryAt(e);
-      for (let i = 0; i < LINK_ENTRY_BYTES; i++) preimage[at + i] = bytes[source + i]!;
+      copyShort(entries, entryAt(e), preimageView, at, LINK_ENTRY_BYTES);
       at += LINK_ENTRY_BYTES;
     }
     sha256Into(preimage.subarray(0, at), leaves, leavesAt + part * 32);

@@ -6,13 +6,14 @@
  * an odd level moves up unchanged, which is the same tree as the RFC's recursive definition.
  */
 import { sha256, sha256Into } from '#crypto';
-import { concat, FormatError, HASH_BYTES } from './bytes.js';
+import { append, concat, copyShort, FormatError, HASH_BYTES, viewOf, Writer } from './bytes.js';
 
 /** The root of a tree without leaves. */
 export const EMPTY_ROOT = sha256(new Uint8Array(0));
 
 const nodePreimage = new Uint8Array(1 + 2 * HASH_BYTES);
 nodePreimage[0] = 0x01;
+const nodeView = viewOf(nodePreimage);
 
 /** Writes H(0x01 ‖ left ‖ right) to `out`; the inputs are 32 bytes at their offsets. */
 function nodeInto(
@@ -49,7 +50,11 @@ export function buildTree(leaves: Uint8Array, size = leaves.length / HASH_BYTES)
   for (let n = size; n > 1; n = (n + 1) >> 1) {
     const below = levels[levels.length - 1]!;
     const level = new Uint8Array(((n + 1) >> 1) * HASH_BYTES);
-    for (let i = 0; i + 1 < n; i += 2) nodeInto(below, i * 32, below, (i + 1) * 32, level, (i >> 1) * 32);
+    const view = viewOf(below);
+    for (let i = 0; i + 1 < n; i += 2) {
+      copyShort(view, i * 32, nodeView, 1, 64);
+      sha256Into(nodePreimage, level, i * 16);
+    }
     if (n % 2 === 1) level.set(below.subarray((n - 1) * 32, n * 32), (n >> 1) * 32);
     levels.push(level);
   }
@@ -70,20 +75,25 @@ export function merkleRoot(leaves: Uint8Array, size = leaves.length / HASH_BYTES
  * the leaves up, left to right within a level. For one index this is the RFC 6962 audit path.
  */
 export function multiproof(tree: Tree, indices: readonly number[]): Uint8Array {
-  const hashes: Uint8Array[] = [];
-  let known = [...indices];
+  const out = new Writer();
+  putMultiproof(out, tree, indices);
+  return out.done();
+}
+
+/** Writes what `multiproof` gives. */
+export function putMultiproof(out: Writer, tree: Tree, indices: readonly number[]): void {
+  let known = indices;
   for (let level = 0, n = tree.size; n > 1; level++, n = (n + 1) >> 1) {
-    const nodes = tree.levels[level]!;
+    const nodes = viewOf(tree.levels[level]!);
     const above: number[] = [];
     for (let i = 0; i < known.length; i++) {
       const sibling = known[i]! ^ 1;
       if (known[i + 1] === sibling) i++;
-      else if (sibling < n) hashes.push(nodes.subarray(sibling * 32, sibling * 32 + 32));
+      else if (sibling < n) append(out, nodes, sibling * 32, 32);
       above.push(sibling >> 1);
     }
     known = above;
   }
-  return concat(...hashes);
 }
 
 /**

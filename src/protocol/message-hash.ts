@@ -8,7 +8,7 @@
 import { sha256Into } from '#crypto';
 import type { BundleView } from './bundle.js';
 import { LEAF_PART_BYTES } from './bundle-layout.js';
-import { ascii, HASH_BYTES, putU16, putU64 } from './bytes.js';
+import { ascii, copyShort, HASH_BYTES, putU16, putU64, viewOf } from './bytes.js';
 import { RECIPIENT_PAGE } from './limits.js';
 import { merkleRoot } from './merkle.js';
 import { recipientPages } from './recipients.js';
@@ -31,6 +31,9 @@ export class MessageHasher {
   private readonly preimage = new Uint8Array(R_AT + RECIPIENT_PAGE * HASH_BYTES + HASH_BYTES);
   /** As much of it as the message before took: most have as many recipients as the one before. */
   private whole = this.preimage;
+  private readonly view = viewOf(this.preimage);
+  /** The recipients' leaf hashes of the newest message that had more than one. */
+  leafHashes = new Uint8Array(0);
 
   constructor(serverId: Uint8Array) {
     this.preimage.set(MESSAGE_TAG);
@@ -46,20 +49,19 @@ export class MessageHasher {
   bundle(counter: number, bundle: BundleView, out: Uint8Array, at: number): void {
     const { bytes, recipients } = bundle;
     if (recipients === 1) {
-      const leaf = bundle.blinderAt(0);
-      for (let i = 0; i < LEAF_BYTES; i++) this.preimage[R_AT + i] = bytes[leaf + i]!;
+      copyShort(bundle.view, bundle.blinderAt(0), this.view, R_AT, LEAF_BYTES);
       this.finish(counter, 1, LEAF_BYTES, bytes, bundle.bodyAt, bundle.end, out, at);
       return;
     }
-    const leaves = recipients <= RECIPIENT_PAGE ? this.preimage : new Uint8Array(recipients * HASH_BYTES);
-    const leavesAt = recipients <= RECIPIENT_PAGE ? R_AT : 0;
+    const leaves = new Uint8Array(recipients * HASH_BYTES);
     for (let i = 0; i < recipients; i++) {
       const leaf = bundle.leafAt(i);
-      sha256Into(bytes.subarray(leaf, leaf + LEAF_PART_BYTES), leaves, leavesAt + i * HASH_BYTES);
+      sha256Into(bytes.subarray(leaf, leaf + LEAF_PART_BYTES), leaves, i * HASH_BYTES);
     }
-    if (leaves !== this.preimage) this.preimage.set(merkleRoot(recipientPages(leaves, recipients)), R_AT);
-    const rLength = leaves === this.preimage ? recipients * HASH_BYTES : HASH_BYTES;
-    this.finish(counter, recipients, rLength, bytes, bundle.bodyAt, bundle.end, out, at);
+    this.leafHashes = leaves;
+    const R = recipients <= RECIPIENT_PAGE ? leaves : merkleRoot(recipientPages(leaves, recipients));
+    this.preimage.set(R, R_AT);
+    this.finish(counter, recipients, R.length, bytes, bundle.bodyAt, bundle.end, out, at);
   }
 
   /** Hashes a message of which `R` is known; the body part (with tag) is `bytes[bodyAt, bodyEnd)`. */
