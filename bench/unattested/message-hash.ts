@@ -2,9 +2,12 @@
 import type { BundleView } from '../../src/protocol/bundle.js';
 
 export class MessageHasher {
+  leafHashes = new Uint8Array(0);
+
   sender(): void {}
 
-  bundle(_counter: number, _bundle: BundleView, out: Uint8Array, at: number): void {
+  bundle(_counter: number, { recipients }: BundleView, out: Uint8Array, at: number): void {
+    if (recipients > 1) this.leafHashes = new Uint8Array(recipients * 32);
     out.fill(0, at, at + 32);
   }
 }
