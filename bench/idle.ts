@@ -142,7 +142,7 @@ async function fill(server: RunningServer, first: number, count: number): Promis
 async function start(data: string): Promise<{ server: RunningServer; ready: number; session: number }> {
   const began = performance.now();
   const seconds = () => Number(((performance.now() - began) / 1000).toFixed(2));
-  const server = await startServer(flags, { probe: true, data });
+  const server = await startServer(flags, { preload: 'probe', data });
   const ready = seconds();
   const url = `${server.url.replace('http', 'ws')}/v1/outboxes/0`;
   (await open(url, SESSION_KIND.outbox, [known], () => {})).terminate();
@@ -150,7 +150,7 @@ async function start(data: string): Promise<{ server: RunningServer; ready: numb
 }
 
 const data = newDirectory();
-let server = await startServer(flags, { probe: true, data });
+let server = await startServer(flags, { preload: 'probe', data });
 try {
   await measure(server, 0, 'mailboxes');
   await fill(server, 0, quarter);

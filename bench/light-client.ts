@@ -8,7 +8,7 @@ export const signerOf = (name: string) => importSecretKey(createHash('sha256').u
 const NO_CHECKPOINT = { size: 0, root: new Uint8Array(32), signature: new Uint8Array(64) };
 
 /**
- * Opens a socket with these mailboxes; `onFrame` gets the frame that says so and every one after it. Rejects when it is refused
+ * Opens a socket with these mailboxes; `onFrame` gets the frames that say so and every one after them. Rejects when it is refused
  * or closed before they are open. With `text` the socket speaks JSON, and `onFrame` gets the texts.
  */
 export function open(
@@ -23,13 +23,14 @@ export function open(
     const send = (frame: Uint8Array) => socket.send(text ? p.frameToJson(frame) : frame);
     const socket = new WebSocket(url, [protocol], { perMessageDeflate: false, maxPayload: 1 << 28 });
     const nonce = randomBytes(32);
-    let opened = false;
+    /** Mailboxes that the server has answered for. */
+    let opened = 0;
     socket.on('error', reject);
     socket.on('close', (code) => reject(new Error(`closed with ${code}`)));
     socket.on('open', () => send(p.encodeHello({ kind, nonce, checkpoint: NO_CHECKPOINT })));
     socket.on('message', (data) => {
       const message = data as Buffer;
-      if (opened) return onFrame(message, socket);
+      if (opened === signers.length) return onFrame(message, socket);
       const frame = text ? p.frameFromJson(String(message)) : message;
       if (frame[0] === p.FRAME.challenge) {
         const { serverId, challenge } = p.decodeChallenge(frame);
@@ -40,11 +41,12 @@ export function open(
             signature: sign(p.sessionBytes(serverId, kind, challenge, nonce, key)),
           };
         });
-        send(p.encodeSession(sessions));
+        for (let from = 0; from < sessions.length; from += p.MAX_SESSIONS_PER_FRAME)
+          send(p.encodeSession(sessions.slice(from, from + p.MAX_SESSIONS_PER_FRAME)));
       } else if (frame[0] === p.FRAME.opened) {
-        opened = true;
+        opened += p.decodeOpened(frame).length;
         onFrame(message, socket);
-        resolve(socket);
+        if (opened === signers.length) resolve(socket);
       } else if (frame[0] === p.FRAME.error) reject(new Error(p.decodeError(frame).text));
       else onFrame(message, socket);
     });

@@ -1,8 +1,9 @@
 /**
  * Preloaded into every thread of a server that is measured: how long its event loops were blocked, and
- * what its heaps hold. Asked over the process's channel, it collects garbage, answers and starts anew.
+ * what its heaps hold. Asked, it collects garbage, answers and starts anew.
  */
-import { BroadcastChannel, isMainThread, threadId } from 'node:worker_threads';
+import { threadId } from 'node:worker_threads';
+import { answerForThreads } from './threads.js';
 
 export interface ThreadFigures {
   readonly thread: number;
@@ -12,8 +13,6 @@ export interface ThreadFigures {
 }
 
 const EVERY_MS = 5;
-const channel = new BroadcastChannel('bench probe');
-channel.unref();
 
 let blockedMs = 0;
 let last = performance.now();
@@ -33,22 +32,4 @@ function figures(): ThreadFigures {
   return answer;
 }
 
-type FromWorker = 'here' | ThreadFigures;
-
-if (isMainThread) {
-  let workers = 0;
-  let answers: ThreadFigures[] = [];
-  channel.onmessage = (event) => {
-    const { data } = event as { data: FromWorker };
-    if (data === 'here') workers++;
-    else if (answers.push(data) === 1 + workers) process.send!(answers);
-  };
-  process.on('message', () => {
-    answers = [figures()];
-    channel.postMessage('ask');
-  });
-  process.channel?.unref();
-} else {
-  channel.onmessage = () => channel.postMessage(figures());
-  channel.postMessage('here');
-}
+answerForThreads({ figures });

@@ -36,9 +36,9 @@ export interface Audit {
   readonly duplicated: number;
   /** Deliveries whose place or whose sender's number does not rise within their mailbox. */
   readonly misordered: number;
-  /** A sender's messages that a mailbox has behind later ones that it has. */
+  /** A sender's messages that a mailbox has behind later ones of that sender, or not at all though it has later ones. */
   readonly skipped: number;
-  /** Bodies that are not what was sent. */
+  /** Bodies that are not what was sent, or not to this mailbox. */
   readonly altered: number;
   /** Failed verifications, where clients verify. */
   readonly unverified: number;

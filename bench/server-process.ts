@@ -8,25 +8,36 @@ import { fileURLToPath } from 'node:url';
 import type { ThreadFigures } from './probe.js';
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
-const PROBE = new URL('./probe.js', import.meta.url).href;
+/** Workers load their task by `require` where that takes ES modules, and then no hook sees what it imports. */
+const UNATTESTED = [
+  '--no-experimental-require-module',
+  '--import',
+  new URL('./unattested/register.js', import.meta.url).href,
+];
+/** What can be preloaded into a server's threads, with the flags it needs. */
+const PRELOADED = {
+  probe: ['--expose-gc', '--import', new URL('./probe.js', import.meta.url).href],
+  stages: ['--import', new URL('./stage-probe.js', import.meta.url).href],
+};
 
 export interface RunningServer {
   readonly pid: number;
   readonly url: string;
   readonly internalUrl: string;
-  /** Of V8 CPU profiles, when they were asked for; readable once it has stopped. */
-  readonly profiles: string;
   /** Ends it; its files stay until `remove`. */
   stop(signal?: NodeJS.Signals): Promise<void>;
   remove(): void;
-  /** Of a server with a probe: what each thread says, the main thread first. */
+  /** What each thread of a server with a probe says, the main thread first. */
   probe(): Promise<ThreadFigures[]>;
+  /** The same of any question that what was preloaded answers. */
+  ask(question: string): Promise<unknown[]>;
 }
 
 export interface ServerOptions {
-  readonly profile?: boolean;
-  /** With bench/probe.ts in every thread. */
-  readonly probe?: boolean;
+  /** In every thread: bench/probe.ts or bench/stage-probe.ts. */
+  readonly preload?: keyof typeof PRELOADED;
+  /** With the attesting switched off: bench/unattested/register.ts in every thread. */
+  readonly unattested?: boolean;
   /** Not a new temporary directory but this one. */
   readonly data?: string;
 }
@@ -36,21 +47,30 @@ export const newDirectory = () => mkdtempSync(join(tmpdir(), 'countersign-bench-
 /** `flags` of `countersign serve`. */
 export async function startServer(
   flags: readonly string[],
-  { profile = false, probe = false, data = newDirectory() }: ServerOptions = {},
+  { preload, unattested = false, data = newDirectory() }: ServerOptions = {},
 ): Promise<RunningServer> {
-  const profiles = join(data, 'profiles');
-  const profiling = profile ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : [];
-  const probing = probe ? ['--expose-gc', '--import', PROBE] : [];
+  // First: what is preloaded imports the server's modules.
+  const probing = [...(unattested ? UNATTESTED : []), ...(preload ? PRELOADED[preload] : [])];
   const serve = ['serve', '--json', '--data', data, '--port', '0', '--internal-port', '0', ...flags];
-  const child = spawn(process.execPath, [...profiling, ...probing, MAIN, ...serve], {
-    stdio: ['ignore', 'pipe', 'inherit', ...(probe ? (['ipc'] as const) : [])],
+  const child = spawn(process.execPath, [...probing, MAIN, ...serve], {
+    stdio: ['ignore', 'pipe', 'inherit', ...(preload ? (['ipc'] as const) : [])],
   });
-  const { url, internalUrl } = await ready(child);
+  const { url, internalUrl } = await ready<{ url: string; internalUrl: string }>(child);
+  const ask = (question: string) =>
+    new Promise<unknown[]>((resolve, reject) => {
+      const ended = () => reject(new Error('the server has ended'));
+      if (!child.connected) return ended();
+      child.once('exit', ended);
+      child.once('message', (answers) => {
+        child.off('exit', ended);
+        resolve(answers as unknown[]);
+      });
+      child.send(question);
+    });
   return {
     pid: child.pid!,
     url,
     internalUrl,
-    profiles,
     async stop(signal = 'SIGTERM') {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const gone = once(child, 'exit');
@@ -58,21 +78,22 @@ export async function startServer(
       await gone;
     },
     remove: () => rmSync(data, { recursive: true, force: true }),
-    async probe() {
-      const answer = once(child, 'message');
-      child.send('probe');
-      return (await answer)[0] as ThreadFigures[];
-    },
+    ask,
+    probe: () => ask('figures') as Promise<ThreadFigures[]>,
   };
 }
 
-function ready(child: ChildProcess): Promise<{ url: string; internalUrl: string }> {
+/** The first line of JSON that a server writes. */
+export function ready<T extends { readonly url: string }>(child: ChildProcess): Promise<T> {
   return new Promise((resolve, reject) => {
     let text = '';
     child.stdout!.on('data', (chunk) => {
       text += chunk;
       const line = text.split('\n').find((each) => each.startsWith('{'));
-      if (line) resolve(JSON.parse(line) as { url: string; internalUrl: string });
+      if (!line) return;
+      const said = JSON.parse(line) as Partial<T>;
+      if (said.url === undefined) reject(new Error(`the server did not start: ${line}`));
+      else resolve(said as T);
     });
     child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
   });

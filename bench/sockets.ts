@@ -174,8 +174,8 @@ async function slowReaders(
 
 const data = newDirectory();
 const port = `${await freePort()}`;
-const startCrowded = () => startServer([...flags, '--port', port], { probe: true, data });
-const alone = await startServer(flags, { probe: true });
+const startCrowded = () => startServer([...flags, '--port', port], { preload: 'probe', data });
+const alone = await startServer(flags, { preload: 'probe' });
 let crowded = await startCrowded();
 try {
   const ids = idle.map((id) => `${toHex(id)}\n`);

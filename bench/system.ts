@@ -9,6 +9,7 @@
  * Nothing here is awaited per message: `send` returns at once, answers come by callbacks, and an adapter batches what is
  * sent in one turn of the event loop as its system does best.
  */
+import type { CpuProfile } from './profile.js';
 import type { Workload } from './workload.js';
 
 /** What a system promises when it is set up as the adapter does; it stands in every result. */
@@ -38,11 +39,20 @@ export interface System {
 
 export interface RunningSystem {
   readonly address: Address;
+  /** Of the server, as it says itself; stands in every result. */
+  readonly version: string;
   /** Of all processes of the server: their CPU time and memory are counted. */
   readonly pids: readonly number[];
   /** Milliseconds of every epoch's stages (fill, route, merge, commit, fsync, deliver …) since the last call; null where unknown. */
   stages(): Promise<StageTimes | null>;
+  /** Profiles the server's threads until what it returns is called; not there where nothing can. */
+  profile?(): Promise<() => Promise<readonly ThreadProfile[]>>;
   stop(): Promise<void>;
+}
+
+export interface ThreadProfile {
+  readonly name: string;
+  readonly profile: CpuProfile;
 }
 
 /** By stage, one number per epoch, in milliseconds. */

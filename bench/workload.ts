@@ -147,6 +147,8 @@ function checked(workload: Workload): Workload {
   const fail = (text: string) => new TypeError(`workload ${workload.name}: ${text}`);
   const { mailboxes, online, recipients, choice } = workload;
   if (online > mailboxes) throw fail('online: more than mailboxes');
+  if (workload.senderProcesses > workload.senders) throw fail('senderProcesses: more than senders');
+  if (workload.receiverProcesses > workload.receivers) throw fail('receiverProcesses: more than receivers');
   if (recipients > mailboxes) throw fail('recipients: more than mailboxes');
   if (choice.kind === 'groups' && (choice.size !== recipients || mailboxes % choice.size !== 0))
     throw fail(

@@ -22,6 +22,7 @@ import {
   decodeAttestation,
   type EpochContext,
   encodeAttestation,
+  getU16,
   hashPages,
   ITEM_ROW_BYTES,
   merkleRoot,
@@ -236,6 +237,8 @@ router('refuses every changed byte of pages, bundles, runs and attestation', () 
     for (const bundle of bundlesOf(batch))
       flipEach(bundle, (at) => refuses(to, [message], `bundle byte ${at}`));
     flipEach(batch.runs, (at) => refuses(to, [message], `run byte ${at}`));
+    assert.ok(batch.leaves.length > 0, 'some messages have several recipients');
+    flipEach(batch.leaves, (at) => refuses(to, [message], `leaf hash byte ${at}`));
     refusesAttestation(to, message.attestation, (attestation) => [{ ...message, attestation }]);
     for (const context of otherContexts(message)) refuses(to, [{ ...message, context }], 'another context');
   }
@@ -358,9 +361,12 @@ outbox('refuses every changed byte of items, bundles, runs and attestation', () 
       for (const bundle of bundlesOf(batch))
         flipEach(bundle, (at) => refuses(to, [message], `bundle byte ${at}`));
       flipEach(batch.runs, (at) => refuses(to, [message], `run byte ${at}`));
+      flipEach(batch.leaves, (at) => refuses(to, [message], `leaf hash byte ${at}`));
+      const bundles = bundlesOf(batch);
       changeEach(batch.where, batch.count * WHERE.fields, (at) => {
         const refused = unharmed(to, [message], expected, `where ${at}`);
-        assert.ok(refused || at % WHERE.fields === WHERE.run);
+        const [field, recipients] = [at % WHERE.fields, getU16(bundles[Math.floor(at / WHERE.fields)]!, 0)];
+        assert.ok(refused || field === WHERE.run || (field === WHERE.leaves && recipients === 1));
       });
     }
   }

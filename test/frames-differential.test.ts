@@ -6,6 +6,7 @@ import * as bundle from '../src/protocol/bundle.js';
 import { encodeSubmit } from '../src/protocol/bundle-encode.js';
 import { decodeSubmitHeader } from '../src/protocol/bundle-field.js';
 import { SUBMIT_HEADER_BYTES } from '../src/protocol/bundle-layout.js';
+import { viewOf } from '../src/protocol/bytes.js';
 import * as claims from '../src/protocol/claim.js';
 import * as delivery from '../src/protocol/delivery.js';
 import { putDeliverHead, putReceivedEntry, putSentEntry } from '../src/protocol/delivery-fields.js';
@@ -14,8 +15,8 @@ import * as frames from '../src/protocol/frames.js';
 import { frameFromJson, frameToJson } from '../src/protocol/json.js';
 import * as manifest from '../src/protocol/manifest.js';
 import * as placed from '../src/protocol/placed.js';
-import { RecipientTree } from '../src/protocol/recipient-tree.js';
 import { base, bytes, bytesUpTo, change, checkCodec, hash, refused, same, u16, u32, u64 } from './checks.js';
+import { leavesOf } from './support/leaves.js';
 import * as twin from './twin/index.js';
 import {
   epochInput,
@@ -160,9 +161,9 @@ function fastReceived(inbox: number, index: number, message: twin.Message, posit
   const cursor = new bundle.BundleCursor({ recipients: 1_000, bodyBytes: 1_000, envelopeBytes: 1_000 });
   cursor.parse(encoded, 0, encoded.length);
   const out = new FrameWriter(1);
-  const shifted = twin.join(Buffer.alloc(2), message.sender);
-  const tree = RecipientTree.of(cursor);
-  putReceivedEntry(out, inbox, index, shifted, 2, Number(message.counter), cursor, tree, position);
+  const sender = viewOf(twin.join(Buffer.alloc(2), message.sender));
+  const leaves = leavesOf(cursor);
+  putReceivedEntry(out, inbox, index, sender, 2, Number(message.counter), cursor, leaves, position);
   return out.done();
 }
 
@@ -174,7 +175,7 @@ deliveries('sent and received entries', () => {
       same(fastReceived(inbox, index, message, position), received);
       const messageHash = twin.messageHash(named('server'), message);
       const out = new FrameWriter(1);
-      const shifted = twin.join(Buffer.alloc(5), messageHash);
+      const shifted = viewOf(twin.join(Buffer.alloc(5), messageHash));
       putSentEntry(out, inbox, index, Number(message.counter), shifted, 5);
       same(out.done(), twin.sentEntry(inbox, index, message.counter, messageHash));
     }),

@@ -9,7 +9,7 @@ import * as attestation from '../src/protocol/attestation.js';
 import * as bundle from '../src/protocol/bundle.js';
 import { blinderFor, encodeBundle } from '../src/protocol/bundle-encode.js';
 import { BundleHasher } from '../src/protocol/bundle-hash.js';
-import { FormatError } from '../src/protocol/bytes.js';
+import { FormatError, viewOf } from '../src/protocol/bytes.js';
 import * as chain from '../src/protocol/chain.js';
 import * as log from '../src/protocol/log.js';
 import * as manifest from '../src/protocol/manifest.js';
@@ -352,7 +352,8 @@ outputs('inbox pages', () => {
       pages.putPrefixes(written, rows.length, pages.INBOX_ROW_BYTES, pages.INBOX_PREFIX);
       for (const [x, row] of rows.entries()) {
         const at = pages.rowAt(x, pages.INBOX_ROW_BYTES);
-        pages.putInboxRow(written, at, row.messageHash, 0, row.submissionHash, fastPlace(row.previousPlace));
+        written.set(row.messageHash, at);
+        pages.putInboxRow(viewOf(written), at, viewOf(row.submissionHash), fastPlace(row.previousPlace));
         assert.equal(pages.getPlace(written, at + 64), fastPlace(row.previousPlace));
       }
       const expected = twin.inboxPages(rows);
@@ -417,7 +418,8 @@ function writeItems(rows: twin.MailboxItem[], prefix: Uint8Array): Uint8Array {
   pages.putPrefixes(written, rows.length, pages.ITEM_ROW_BYTES, prefix);
   for (const [x, row] of rows.entries()) {
     const at = pages.rowAt(x, pages.ITEM_ROW_BYTES);
-    pages.putItemRow(written, at, row.mailbox, 0, row.inbox, row.index, row.messageHash, 0);
+    const [mailbox, hash] = [viewOf(row.mailbox), viewOf(row.messageHash)];
+    pages.putItemRow(viewOf(written), at, mailbox, 0, row.inbox, row.index, hash, 0);
   }
   return written;
 }
@@ -450,7 +452,8 @@ outputs('links of 1 to 200 entries, and stills', () => {
       const leaves = new Uint8Array(32 * expected.length + 8);
       const fast = fastChain(before);
       const shifted = twin.join(Buffer.alloc(3), mailbox);
-      chain.link(shifted, 3, Number(epoch), fast, spread, (i) => i * 70 + 32, count, leaves, 8);
+      const at = (i: number) => i * 70 + 32;
+      chain.link(viewOf(shifted), 3, Number(epoch), fast, viewOf(spread), at, count, leaves, 8);
       assert.is(chain.linkParts(count), expected.length);
       for (const [part, link] of expected.entries()) {
         const preimage = twin.linkLeaf(link);

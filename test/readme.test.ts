@@ -1,4 +1,4 @@
-/** What README.md says is done here, or some test does it. */
+/** What README.md and bench/README.md say is done here, or some test does it. */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert';
 import { importSecretKey } from '#crypto';
 import { readKeyFile } from '../src/server/keys.js';
 import { directory, serverAt } from './client-helpers.js';
+import { bench } from './support/bench.js';
 import { countersign, start } from './support/program.js';
 
 const test = suite('README');
@@ -27,7 +28,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npm ci && npm start': 'here',
   'npm ci && npm test': '.ci/run',
   'npm run demo': 'test/demo.test.ts',
-  'npm run bench': 'test/bench.test.ts',
+  'npm run -s bench -- run throughput --system countersign,countersign-unverified': 'test/bench-run.test.ts',
   'node examples/client.mjs': 'here',
   'node examples/browser/serve.mjs': 'test/browser.test.ts',
   'npx countersign keygen --out alice.key': 'here',
@@ -40,13 +41,29 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npx countersign serve --help': 'here',
 };
 
+/** Of bench/README.md. That the bench takes all of their options is tried here. */
+const BENCH_COMMANDS: Readonly<Record<string, string>> = {
+  'npm run -s bench -- list': 'test/bench.test.ts',
+  'npm run -s bench -- run throughput --repeat 5 --out results/throughput': 'test/bench.test.ts',
+  'npm run -s bench -- run light --repeat 5 --out results/light': 'test/bench.test.ts',
+  "npm run -s bench -- find-max throughput --slo 'p99<50ms' --out results/max": 'test/bench-find-max.test.ts',
+  'npm run -s bench -- sweep throughput --over recipients=1,10 --over server.threads=1,2 --seconds 5 --out results':
+    'test/bench-sweep.test.ts',
+  'npm run -s bench -- sweep shards rate mailboxes recipients --out results': 'test/bench-sweep.test.ts',
+  'npm run -s bench -- report results --out report.html --png throughput.png': 'test/bench-report.test.ts',
+  'npm run -s bench -- compare before after --threshold 5%': 'test/bench-compare.test.ts',
+  'npm run -s bench -- branch --base main~1 --threshold 5% --pairs 10': 'test/bench-branch.test.ts',
+};
+
 /** The scripts behind `npm run X`: what the tests run instead of them, so that nothing is built meanwhile. */
 const SCRIPTS: Readonly<Record<string, RegExp>> = {
   start: /^node dist\/src\/cli\/main\.js serve$/,
   test: /^node dist\/test\/run\.js dist\/test$/,
   demo: /^npm run -s build && node dist\/src\/cli\/main\.js demo$/,
-  bench: /^npm run -s build && node .*dist\/bench\/throughput\.js$/,
+  bench: /^npm run -s build && node dist\/bench\/main\.js$/,
 };
+
+const wordsOf = (line: string): string[] => line.split(' ').map((word) => word.replace(/^'(.*)'$/, '$1'));
 
 /** What the table and the text have that the other has not. */
 function differences(text: string, known: readonly string[]): string[] {
@@ -57,7 +74,21 @@ function differences(text: string, known: readonly string[]): string[] {
 test('every command line in a block is known to the table, and the other way round', () => {
   assert.equal(differences(readme, Object.keys(COMMANDS)), []);
   assert.equal(differences('```sh\nnpx gone\n```\n', ['npx here']), ['npx gone', 'npx here']);
-  for (const where of Object.values(COMMANDS)) assert.ok(where === 'here' || existsSync(join(ROOT, where)));
+  assert.equal(differences(file('bench/README.md'), Object.keys(BENCH_COMMANDS)), []);
+  for (const where of Object.values({ ...COMMANDS, ...BENCH_COMMANDS }))
+    assert.ok(where === 'here' || existsSync(join(ROOT, where)), where);
+});
+
+test('the bench knows every command and option that its README and CI give it', async () => {
+  const inCi = /^ +node dist\/bench\/main\.js (branch .*) \|\|$/m.exec(file('.ci/run'))![1]!;
+  const lines = Object.keys(BENCH_COMMANDS).map((line) => line.replace('npm run -s bench -- ', ''));
+  for (const line of [...lines, inCi]) {
+    const args = wordsOf(line);
+    const { status, stdout, stderr } = await bench([...args, '--help']);
+    assert.equal([status, stderr], [0, ''], line);
+    assert.match(stdout, new RegExp(`^bench ${args[0]}\\b`), line);
+  }
+  assert.is((await bench(['run', 'light', '--gone', '--help'])).status, 2);
 });
 
 test('the scripts are what the tests take them for', () => {
@@ -90,12 +121,7 @@ test('the example is the file, and runs against a server', async () => {
 });
 
 /** The arguments of a line `npx countersign …`. */
-function argumentsOf(line: string): string[] {
-  return line
-    .split(' ')
-    .slice(2)
-    .map((word) => word.replace(/^'(.*)'$/, '$1'));
-}
+const argumentsOf = (line: string): string[] => wordsOf(line).slice(2);
 
 test('the commands do what the text says, one after another, with a server as npm start runs it', async () => {
   const cwd = directory('readme');

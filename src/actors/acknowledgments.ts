@@ -30,6 +30,12 @@ export interface AcknowledgmentsHost {
   readonly reached: (mailbox: string) => void;
 }
 
+/** A mailbox's link: header `i` of an epoch's. */
+interface MailboxLink {
+  readonly links: Links;
+  readonly i: number;
+}
+
 export class Acknowledgments {
   /** Mailboxes whose acknowledgment has a long way to go, and through which epoch. */
   private readonly going = new Map<string, number>();
@@ -48,16 +54,16 @@ export class Acknowledgments {
    */
   through(mailbox: string, epoch: number): 'done' | 'later' | 'unknown' {
     const { host, going } = this;
-    const { chain, acknowledged } = host.mailboxes.get(mailbox)!;
+    const state = host.mailboxes.get(mailbox)!;
+    const { chain, acknowledged } = state;
     if (epoch <= acknowledged.lastEpoch) return 'done';
     const target = going.get(mailbox);
     if (target !== undefined && epoch <= target) return 'later';
     if (epoch > chain.lastEpoch || epoch > host.committedEpoch()) return 'unknown';
-    const links = host.linksOf(epoch);
-    const i = links?.find(mailbox) ?? -1;
-    if (!links || i < 0) return 'unknown';
-    if (target === undefined && linksBetween(acknowledged, links.weight(i)) <= WAYMARK_LINKS) {
-      this.release(mailbox, epoch);
+    const found = this.linkOf(mailbox, epoch);
+    if (!found) return 'unknown';
+    if (target === undefined && linksBetween(acknowledged, found.links.weight(found.i)) <= WAYMARK_LINKS) {
+      this.release(mailbox, state, found);
       return 'done';
     }
     going.set(mailbox, epoch);
@@ -81,7 +87,7 @@ export class Acknowledgments {
       const after = state.acknowledged.lastEpoch;
       const { links, own } = unacknowledged(state);
       const end = walkFrom(reader, mailbox, after, target, links + own);
-      this.release(mailbox, end);
+      this.release(mailbox, state, this.stored(mailbox, end));
       this.going.delete(mailbox);
       if (end < target) this.going.set(mailbox, target);
       else reached(mailbox);
@@ -89,22 +95,34 @@ export class Acknowledgments {
     }
   }
 
-  /** Acknowledges the links through `epoch`, no more than lie between two waymarks. */
-  private release(mailbox: string, epoch: number): void {
-    const { mailboxes, quotas } = this.host;
-    const state = mailboxes.get(mailbox)!;
-    let through = state.acknowledged;
-    for (let e = epoch; e > state.acknowledged.lastEpoch; ) {
-      const links = this.held?.epoch === e ? this.held : this.host.linksOf(e);
-      const i = links?.find(mailbox) ?? -1;
-      if (!links || i < 0) throw new Error(`epoch ${e} of a mailbox is missing in the store`);
-      if (e === epoch) through = links.chainAfter(i);
-      if (isWaymark(links, i)) this.passed.push({ key: waymarkKey(mailbox, e), value: null });
-      const previous = links.previousEpoch(i);
-      this.host.unacknowledged.release(e, links.isOwn(i));
-      e = previous;
+  /** Null when nothing came for the mailbox in that epoch. Holds until the next read. */
+  private linkOf(mailbox: string, epoch: number): MailboxLink | null {
+    const links = this.held?.epoch === epoch ? this.held : this.host.linksOf(epoch);
+    const i = links?.find(mailbox) ?? -1;
+    return links && i >= 0 ? { links, i } : null;
+  }
+
+  /** One that must be there. */
+  private stored(mailbox: string, epoch: number): MailboxLink {
+    const found = this.linkOf(mailbox, epoch);
+    if (!found) throw new Error(`epoch ${epoch} of a mailbox is missing in the store`);
+    return found;
+  }
+
+  /** Acknowledges the links through the newest one given, no more than lie between two waymarks. */
+  private release(mailbox: string, state: MailboxState, newest: MailboxLink): void {
+    const { mailboxes, quotas, unacknowledged } = this.host;
+    const after = state.acknowledged.lastEpoch;
+    let previous: number;
+    state.acknowledged = newest.links.chainAfter(newest.i);
+    for (let { links, i } = newest; ; { links, i } = this.stored(mailbox, previous)) {
+      const { epoch } = links;
+      // Before anything else is read: it holds until then.
+      previous = links.previousEpoch(i);
+      if (isWaymark(links, i)) this.passed.push({ key: waymarkKey(mailbox, epoch), value: null });
+      unacknowledged.release(epoch, links.isOwn(i));
+      if (previous <= after) break;
     }
-    state.acknowledged = through;
     mailboxes.put(mailbox, state);
     quotas.look(mailbox, state);
   }
@@ -130,8 +148,8 @@ export class Acknowledgments {
     for (let i = 0; i < links.mailboxes; i++) {
       const mailbox = links.mailbox(i);
       if (!links.isOwn(i) || this.going.has(mailbox) || isRead(mailbox)) continue;
-      if (mailboxes.get(mailbox)!.acknowledged.lastEpoch === links.previousEpoch(i))
-        this.release(mailbox, links.epoch);
+      const state = mailboxes.get(mailbox)!;
+      if (state.acknowledged.lastEpoch === links.previousEpoch(i)) this.release(mailbox, state, { links, i });
     }
   }
 

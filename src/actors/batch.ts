@@ -1,5 +1,12 @@
 /** Reading a message batch (messages.ts): where its bundles lie, and the counters that its runs imply. */
-import { BundleCursor, BundleHasher, type BundleLimits, getU32, getU64 } from '../protocol/index.js';
+import {
+  BundleCursor,
+  BundleHasher,
+  type BundleLimits,
+  equalBytes,
+  getU32,
+  getU64,
+} from '../protocol/index.js';
 import { ActorFault } from './attest.js';
 import { type MessageBatch, RUN, WHERE } from './messages.js';
 
@@ -27,6 +34,19 @@ export function chunkOf({ inbox, chunks, where }: MessageBatch, x: number): Uint
   if (!chunk || from > to || to > chunk.length)
     throw new ActorFault(`inbox ${inbox}: message ${x} lies nowhere`);
   return chunk;
+}
+
+/** The leaf hashes of the recipients of message `x`, which has so many; none when it is one. Throws `ActorFault`. */
+export function leavesOf({ inbox, leaves, where }: MessageBatch, x: number, recipients: number): Uint8Array {
+  const at = where[x * WHERE.fields + WHERE.leaves]!;
+  const end = at + leafBytes(recipients);
+  if (end > leaves.length) throw new ActorFault(`inbox ${inbox}: leaf hashes of message ${x} lie nowhere`);
+  return leaves.subarray(at, end);
+}
+
+/** Bytes of the leaf hashes that are kept for a message with so many recipients. */
+export function leafBytes(recipients: number): number {
+  return recipients > 1 ? recipients * 32 : 0;
 }
 
 /** Moves the cursor to message `x`. Throws `ActorFault` or `BundleError` when no bundle is there. */
@@ -60,9 +80,19 @@ export class MessageChecker {
     this.hasher.bundle(counter, this.cursor, out, at);
   }
 
+  /** Whether these are the leaf hashes of the bundle that was hashed last. */
+  hasLeaves(leaves: Uint8Array): boolean {
+    const { recipients } = this.cursor;
+    return recipients === 1 ? leaves.length === 0 : equalBytes(leaves, this.hasher.leafHashes);
+  }
+
   /** Hashes message `x` from its bytes in the batch. */
   hashIn(batch: MessageBatch, x: number, out: Uint8Array, at: number): void {
     moveTo(this.cursor, batch, x);
     this.hash(batch.runs, runAt(batch, x), counterOf(batch, x), out, at);
+    const { recipients } = this.cursor;
+    const unused = recipients === 1 && batch.where[x * WHERE.fields + WHERE.leaves] !== 0;
+    if (unused || !this.hasLeaves(leavesOf(batch, x, recipients)))
+      throw new ActorFault(`inbox ${batch.inbox}: message ${x} has other leaf hashes`);
   }
 }

@@ -1,40 +1,61 @@
 /** Packs the bodies of an epoch, each message once however many mailboxes of the outbox get it. */
-import { getU32, getU64, putU32, putU64 } from '../protocol/index.js';
-import { chunkOf, counterOf, runAt } from './batch.js';
+import { copy32, getU16, getU32, getU64, putU32, putU64, viewOf } from '../protocol/index.js';
+import { bundleBytes, chunkOf, counterOf, leafBytes, leavesOf, runAt } from './batch.js';
 import { BODY_HEADER_BYTES } from './epoch-file.js';
 import type { Memory } from './memory.js';
 import { type MessageBatch, WHERE } from './messages.js';
 
-export class BodyPacker {
-  block: Uint8Array;
-  length = 0;
-  /** Per inbox and message: offset + 1; 0 = not packed. */
-  private readonly offsets = new Map<number, Uint32Array>();
+/** Where a packed message's parts lie. */
+export interface PackedBody {
+  readonly counter: number;
+  /** Of the bundle. */
+  readonly from: number;
+  /** End of the bundle; the leaf hashes, if it has several recipients, follow. */
+  readonly to: number;
+}
 
-  constructor(
-    private readonly memory: Memory,
-    batches: readonly MessageBatch[],
-  ) {
-    this.block = memory.take(1);
-    for (const batch of batches) this.offsets.set(batch.inbox, new Uint32Array(batch.count));
+interface Source {
+  readonly batch: MessageBatch;
+  readonly runs: DataView;
+  /** Per message: offset + 1; 0 = not packed. */
+  readonly offsets: Uint32Array;
+}
+
+export class BodyPacker {
+  readonly block: Uint8Array;
+  private readonly view: DataView;
+  length = 0;
+  /** By inbox. */
+  private readonly sources = new Map<number, Source>();
+
+  constructor(memory: Memory, batches: readonly MessageBatch[]) {
+    let most = 1;
+    for (const batch of batches) {
+      const offsets = new Uint32Array(batch.count);
+      this.sources.set(batch.inbox, { batch, runs: viewOf(batch.runs), offsets });
+      most += batch.leaves.length;
+      for (let x = 0; x < batch.count; x++) most += BODY_HEADER_BYTES + bundleBytes(batch, x);
+    }
+    this.block = memory.take(most);
+    this.view = viewOf(this.block);
   }
 
   /** Packs message `index` unless it is there already. Returns its offset. */
-  put(batch: MessageBatch, index: number): number {
-    const offsets = this.offsets.get(batch.inbox)!;
+  put(inbox: number, index: number): number {
+    const { batch, runs, offsets } = this.sources.get(inbox)!;
     if (offsets[index]! > 0) return offsets[index]! - 1;
     const chunk = chunkOf(batch, index);
-    const at = index * WHERE.fields;
-    const from = batch.where[at + WHERE.from]!;
-    const bytes = batch.where[at + WHERE.to]! - from;
+    const from = batch.where[index * WHERE.fields + WHERE.from]!;
+    const bytes = bundleBytes(batch, index);
+    const recipients = getU16(chunk, from);
     const offset = this.length;
-    this.length = offset + BODY_HEADER_BYTES + bytes;
-    if (this.length > this.block.length) this.block = this.memory.grow(this.block, offset, this.length);
-    const sender = runAt(batch, index);
-    for (let i = 0; i < 32; i++) this.block[offset + i] = batch.runs[sender + i]!;
+    const bundleAt = offset + BODY_HEADER_BYTES;
+    this.length = bundleAt + bytes + leafBytes(recipients);
+    copy32(runs, runAt(batch, index), this.view, offset);
     putU64(this.block, offset + 32, counterOf(batch, index));
     putU32(this.block, offset + 40, bytes);
-    this.block.set(chunk.subarray(from, from + bytes), offset + BODY_HEADER_BYTES);
+    this.block.set(chunk.subarray(from, from + bytes), bundleAt);
+    if (recipients > 1) this.block.set(leavesOf(batch, index, recipients), bundleAt + bytes);
     offsets[index] = offset + 1;
     return offset;
   }
@@ -44,8 +65,8 @@ export class BodyPacker {
     return this.block.subarray(0, this.length);
   }
 
-  /** The message at `offset`: its sender is the 32 bytes there, its bundle lies in [from, to). */
-  static read(bodies: Uint8Array, offset: number): { counter: number; from: number; to: number } {
+  /** The message at `offset`: its sender is the 32 bytes there. */
+  static read(bodies: Uint8Array, offset: number): PackedBody {
     const from = offset + BODY_HEADER_BYTES;
     return { counter: getU64(bodies, offset + 32), from, to: from + getU32(bodies, offset + 40) };
   }

@@ -15,7 +15,6 @@ import {
   getU64,
   multiproof,
   type SignedAttestation,
-  type Tree,
 } from '../protocol/index.js';
 import { isSent, Links } from './epoch-file.js';
 import { logRecordLeaf } from './log-store.js';
@@ -24,14 +23,9 @@ import type { Committed, StoreReader } from './messages.js';
 import type { SignedEpoch, Still } from './signed-epoch.js';
 import { epochKey, numberKey, TABLE } from './store-keys.js';
 
-export interface CommittedEpoch {
+export interface CommittedEpoch extends SignedEpoch {
   readonly logIndex: number;
   readonly part: EpochPart;
-  readonly links: Links;
-  readonly bodies: Uint8Array;
-  readonly tree: Tree;
-  readonly stills: ReadonlyMap<string, Still>;
-  readonly blocks: readonly Uint8Array[];
 }
 
 /** Epochs kept in memory for readers that are nearly up to date, and for acknowledgments. */
@@ -89,8 +83,7 @@ export class CommittedEpochs {
   /** Takes over the memory of an epoch that is now committed. */
   add(message: Committed, signed: SignedEpoch): CommittedEpoch {
     const part = epochPart(message.leaf, message.attestations, this.actorPosition);
-    const tree = buildTree(signed.links.leafHashes);
-    return this.newest.keep({ ...signed, logIndex: message.logIndex, part, tree });
+    return this.newest.keep({ ...signed, logIndex: message.logIndex, part });
   }
 
   /** The links of a committed epoch; null when nothing came in it, or it is deleted. Holds until the next read. */

@@ -11,15 +11,19 @@ import {
   linkParts,
   logPath,
   MAILBOX_KIND,
-  multiproof,
+  pagesTree,
   putDeliverHead,
+  putMultiproof,
   putReceivedEntry,
   putSentEntry,
-  RecipientTree,
+  RECIPIENT_PAGE,
+  type RecipientLeaves,
+  type Tree,
 } from '../protocol/index.js';
+import { leafBytes } from './batch.js';
 import { BodyPacker } from './body-packer.js';
 import type { CommittedEpoch } from './committed-epochs.js';
-import { isSent } from './epoch-file.js';
+import { isSent, type LinkRow } from './epoch-file.js';
 import { logNodes } from './log-store.js';
 import type { StoreReader } from './messages.js';
 import { type Connection, type Due, positionOf } from './subscription.js';
@@ -29,9 +33,9 @@ const FRAME_TARGET = 256 << 10;
 
 export class DeliveryFrames {
   private readonly cursor: BundleCursor;
-  /** Recipients' trees of the epoch that is being delivered, by the bundle's offset in the bodies. */
-  private readonly trees = new Map<number, RecipientTree>();
-  private treesOf: CommittedEpoch | null = null;
+  /** Trees over the pages of many recipients in the epoch that is being delivered, by the bundle's offset in the bodies. */
+  private readonly trees = new Map<number, Tree>();
+  private treesOf: Uint8Array | null = null;
   private readonly out = new FrameWriter(FRAME_TARGET * 2);
 
   constructor(
@@ -71,14 +75,17 @@ export class DeliveryFrames {
       this.putMailbox(epoch, due[next++]!, positions);
     }
     out.patchU16(countAt, next - first);
-    const proof = multiproof(epoch.tree, positions);
-    out.u32(proof.length / 32).bytes(proof);
+    const proofAt = out.length;
+    out.u32(0);
+    putMultiproof(out, epoch.tree, positions);
+    out.patchU32(proofAt, (out.length - proofAt - 4) / 32);
     return { frame: out.done().slice(), next };
   }
 
   /** An epoch is through: its trees are not needed any more. */
   forget(): void {
     this.trees.clear();
+    this.treesOf = null;
   }
 
   private proof(connection: Connection, logIndex: number): LogProof {
@@ -109,36 +116,33 @@ export class DeliveryFrames {
     for (let x = links.firstRow(link), end = x + rows; x < end; x++) {
       const row = links.row(x);
       if (isSent(row)) {
-        putSentEntry(out, row.inbox, row.index, row.detail, links.bytes, row.hashAt);
+        putSentEntry(out, row.inbox, row.index, row.detail, links.view, row.hashAt);
       } else {
-        const body = BodyPacker.read(epoch.bodies, row.detail);
-        this.cursor.jump(epoch.bodies, body.from, body.to);
-        putReceivedEntry(
-          out,
-          row.inbox,
-          row.index,
-          epoch.bodies,
-          row.detail,
-          body.counter,
-          this.cursor,
-          this.treeOf(epoch, row.detail),
-          row.position,
-        );
+        this.putReceived(epoch, row);
       }
     }
     subscription.sentEpoch = links.epoch;
   }
 
+  private putReceived({ bodies }: CommittedEpoch, { inbox, index, detail, position }: LinkRow): void {
+    const { cursor, out } = this;
+    const { counter, from, to } = BodyPacker.read(bodies, detail);
+    cursor.jump(bodies, from, to);
+    const leaves = cursor.recipients > 1 ? this.leavesOf(bodies, detail, to) : null;
+    putReceivedEntry(out, inbox, index, cursor.view, detail, counter, cursor, leaves, position);
+  }
+
   /** Of the bundle under the cursor, which is packed at `offset`. */
-  private treeOf(epoch: CommittedEpoch, offset: number): RecipientTree | null {
-    if (this.treesOf !== epoch) {
-      this.treesOf = epoch;
-      this.trees.clear();
+  private leavesOf(bodies: Uint8Array, offset: number, at: number): RecipientLeaves {
+    const { view, recipients } = this.cursor;
+    if (recipients <= RECIPIENT_PAGE) return { view, at, pages: null };
+    if (this.treesOf !== bodies) this.trees.clear();
+    this.treesOf = bodies;
+    let pages = this.trees.get(offset);
+    if (!pages) {
+      pages = pagesTree(bodies.subarray(at, at + leafBytes(recipients)));
+      this.trees.set(offset, pages);
     }
-    const known = this.trees.get(offset);
-    if (known) return known;
-    const tree = RecipientTree.of(this.cursor);
-    if (tree) this.trees.set(offset, tree);
-    return tree;
+    return { view, at, pages };
   }
 }

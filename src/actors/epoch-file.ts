@@ -7,22 +7,28 @@
  *   weight  links with something received 4 ‖ links with own messages alone 4 ‖ bytes received 8
  *   row     inbox 2 ‖ index 4 ‖ message hash 32 ‖ position 2 (0xffff = sent) ‖ detail 8    (48 bytes)
  *           detail = offset in the bodies, or the sender's counter for a sent one
- *   bodies  messages × (sender 32 ‖ counter 8 ‖ length 4 ‖ bundle), each message once
+ *   bodies  messages × (sender 32 ‖ counter 8 ‖ length 4 ‖ bundle ‖ leaf hashes of its recipients), each message
+ *           once; a message with one recipient has no leaf hashes here
  */
 import {
   type ChainState,
+  copy32,
+  copyShort,
   getU16,
   getU32,
   getU64,
   linkParts,
-  putU16,
   putU32,
   putU64,
   sameBytes,
+  viewOf,
 } from '../protocol/index.js';
 import { compareId, idAt } from './ids.js';
 import { getWeight, type KeptChain, putWeight, type Weight } from './mailbox-state.js';
 import { SENT_ONLY } from './messages.js';
+
+/** A Buffer's own `slice` does not copy. */
+const copyOf = Uint8Array.prototype.slice;
 
 const START = 20;
 export const HEADER_BYTES = 108;
@@ -48,13 +54,18 @@ export interface LinkRow {
 
 /** Reads and, while an epoch is made, writes the links part. */
 export class Links {
+  /** Of all the bytes. */
+  readonly view: DataView;
+
   private constructor(
     readonly bytes: Uint8Array,
     readonly epoch: number,
     readonly mailboxes: number,
     readonly leaves: number,
     readonly rows: number,
-  ) {}
+  ) {
+    this.view = viewOf(bytes);
+  }
 
   static read(bytes: Uint8Array): Links {
     return new Links(bytes, getU64(bytes, 0), getU32(bytes, 8), getU32(bytes, 12), getU32(bytes, 16));
@@ -88,7 +99,7 @@ export class Links {
 
   putHeader(
     i: number,
-    mailbox: Uint8Array,
+    mailbox: DataView,
     mailboxAt: number,
     position: number,
     before: ChainState,
@@ -97,10 +108,8 @@ export class Links {
   ): void {
     const { bytes } = this;
     const at = this.headerAt(i);
-    for (let k = 0; k < 32; k++) {
-      bytes[at + k] = mailbox[mailboxAt + k]!;
-      bytes[at + 52 + k] = before.head[k]!;
-    }
+    copy32(mailbox, mailboxAt, this.view, at);
+    bytes.set(before.head, at + 52);
     putU32(bytes, at + 32, position);
     putU64(bytes, at + 36, before.lastEpoch);
     putU64(bytes, at + 44, before.total);
@@ -114,22 +123,22 @@ export class Links {
   }
 
   /** `entry`: inbox ‖ index ‖ message hash, 38 bytes at `entryAt`. */
-  putRow(i: number, entry: Uint8Array, entryAt: number, position: number, detail: number): void {
+  putRow(i: number, entry: DataView, entryAt: number, position: number, detail: number): void {
     const at = this.rowAt(i);
-    for (let k = 0; k < 38; k++) this.bytes[at + k] = entry[entryAt + k]!;
-    putU16(this.bytes, at + 38, position);
+    copyShort(entry, entryAt, this.view, at, 38);
+    this.view.setUint16(at + 38, position);
     putU64(this.bytes, at + 40, detail);
   }
 
   row(i: number): LinkRow {
     const at = this.rowAt(i);
-    const { bytes } = this;
+    const { view } = this;
     return {
-      inbox: getU16(bytes, at),
-      index: getU32(bytes, at + 2),
+      inbox: view.getUint16(at),
+      index: view.getUint32(at + 2),
       hashAt: at + 6,
-      position: getU16(bytes, at + 38),
-      detail: getU64(bytes, at + 40),
+      position: view.getUint16(at + 38),
+      detail: getU64(this.bytes, at + 40),
     };
   }
 
@@ -161,7 +170,7 @@ export class Links {
     return {
       lastEpoch: this.epoch,
       total: getU64(this.bytes, this.headerAt(i) + 44) + rows,
-      head: new Uint8Array(this.bytes.subarray(head, head + 32)),
+      head: copyOf.call(this.bytes, head, head + 32),
       links,
       own,
       bytes,

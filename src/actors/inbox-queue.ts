@@ -10,6 +10,7 @@ import {
   putU64,
   rowAt,
   UNSIGNED,
+  viewOf,
 } from '../protocol/index.js';
 import type { Memory } from './memory.js';
 import { type Load, type MessageBatch, RUN, type SubmittedFrame, WHERE } from './messages.js';
@@ -22,6 +23,8 @@ export interface QueuedRun {
   readonly sender: string;
   readonly firstCounter: number;
   readonly firstIndex: number;
+  /** Of its frame, among the queue's. */
+  readonly chunk: number;
   /** The sender's message before the first of the run lies in the same epoch. */
   readonly inEpoch: boolean;
   count: number;
@@ -34,6 +37,7 @@ interface UsedChunk {
 }
 
 const FIRST_ROWS = 1024;
+const NO_SUBMISSION = viewOf(UNSIGNED);
 
 export class InboxQueue {
   count = 0;
@@ -41,15 +45,20 @@ export class InboxQueue {
   readonly load: Load = { bytes: 0, messages: 0, items: 0 };
   readonly runs: QueuedRun[] = [];
   private readonly chunks = new Map<number, UsedChunk>();
-  private pages: Uint8Array;
+  pages: Uint8Array;
+  private view: DataView;
   private where: Uint32Array;
+  private leaves: Uint8Array;
+  private leavesUsed = 0;
 
   constructor(
     private readonly memory: Memory,
     private readonly inbox: number,
   ) {
     this.pages = memory.take(pagesBytes(FIRST_ROWS, INBOX_ROW_BYTES));
+    this.view = viewOf(this.pages);
     this.where = words(memory.take(FIRST_ROWS * WHERE.fields * 4));
+    this.leaves = memory.take(1);
   }
 
   /** Counts a frame and its memory in, whatever becomes of its bundles. */
@@ -64,36 +73,47 @@ export class InboxQueue {
 
   startRun(frame: SubmittedFrame, sender: string, firstCounter: number, inEpoch: boolean): QueuedRun {
     const { connection, slot } = frame;
-    const run = { connection, slot, sender, firstCounter, firstIndex: this.count, inEpoch, count: 0 };
+    const chunk = this.chunks.get(frame.chunk.id)!.position;
+    const run = { connection, slot, sender, firstCounter, firstIndex: this.count, chunk, inEpoch, count: 0 };
     this.runs.push(run);
     return run;
   }
 
-  /** Adds a message to the newest run; `hash` writes its hash. An in-epoch predecessor has epoch 0 for now. */
-  add(
-    frame: SubmittedFrame,
-    from: number,
-    to: number,
-    previous: Place,
-    hash: (pages: Uint8Array, row: number) => void,
-  ): number {
+  /**
+   * Adds a message to the newest run and returns its index; its hash is written by the caller, to `pages`. An
+   * in-epoch predecessor has epoch 0 for now.
+   */
+  add(from: number, to: number, previous: Place): number {
     const x = this.count++;
     this.makeRoom();
-    const row = rowAt(x, INBOX_ROW_BYTES);
-    hash(this.pages, row);
-    putInboxRow(this.pages, row, this.pages, row, UNSIGNED, previous);
+    putInboxRow(this.view, rowAt(x, INBOX_ROW_BYTES), NO_SUBMISSION, previous);
+    const run = this.runs[this.runs.length - 1]!;
     const at = x * WHERE.fields;
-    this.where[at + WHERE.chunk] = this.chunks.get(frame.chunk.id)!.position;
+    this.where[at + WHERE.chunk] = run.chunk;
     this.where[at + WHERE.from] = from;
     this.where[at + WHERE.to] = to;
     this.where[at + WHERE.run] = this.runs.length - 1;
-    this.runs[this.runs.length - 1]!.count++;
+    this.where[at + WHERE.leaves] = 0;
+    run.count++;
     return x;
+  }
+
+  /** Keeps the leaf hashes of a message that has several recipients. */
+  keepLeaves(x: number, hashes: Uint8Array): void {
+    const at = this.leavesUsed;
+    const end = at + hashes.length;
+    if (end > this.leaves.length) this.leaves = this.memory.grow(this.leaves, at, end);
+    this.leaves.set(hashes, at);
+    this.leavesUsed = end;
+    this.where[x * WHERE.fields + WHERE.leaves] = at;
   }
 
   private makeRoom(): void {
     const pages = pagesBytes(this.count, INBOX_ROW_BYTES);
-    if (pages > this.pages.length) this.pages = this.memory.grow(this.pages, this.pages.length, pages);
+    if (pages > this.pages.length) {
+      this.pages = this.memory.grow(this.pages, this.pages.length, pages);
+      this.view = viewOf(this.pages);
+    }
     const where = this.count * WHERE.fields * 4;
     if (where > this.where.byteLength) {
       const block = new Uint8Array(this.where.buffer);
@@ -148,6 +168,7 @@ export class InboxQueue {
       pages: this.pages.subarray(0, pagesBytes(this.count, INBOX_ROW_BYTES)),
       chunks: [...this.chunks.values()].map((chunk) => chunk.bytes),
       where: this.where,
+      leaves: this.leaves.subarray(0, this.leavesUsed),
       runs,
     };
   }
@@ -155,6 +176,7 @@ export class InboxQueue {
   /** Gives the rows' memory back; the frames' memory is its owner's: which chunks, how many frames. */
   release(): { id: number; frames: number }[] {
     this.memory.give(this.pages);
+    this.memory.give(this.leaves);
     this.memory.give(new Uint8Array(this.where.buffer));
     return [...this.chunks].map(([id, { frames }]) => ({ id, frames }));
   }

@@ -24,6 +24,7 @@ import {
   NO_PLACE,
   type Place,
   ROLE,
+  rowAt,
   type SignedAttestation,
   sameBytes,
 } from '../protocol/index.js';
@@ -179,8 +180,9 @@ export class Inbox implements Stage {
   ): QueuedRun {
     const { queue } = this;
     const run = open ?? queue.startRun(frame, id, counter, state.queuedIn === queue);
-    const hash = (pages: Uint8Array, row: number) => this.hasher.bundle(counter, this.cursor, pages, row);
-    const index = queue.add(frame, from, to, state.place, hash);
+    const index = queue.add(from, to, state.place);
+    this.hasher.bundle(counter, this.cursor, queue.pages, rowAt(index, INBOX_ROW_BYTES));
+    if (this.cursor.recipients > 1) queue.keepLeaves(index, this.hasher.leafHashes);
     state.last = counter;
     state.place = { epoch: 0, inbox: this.options.index, index };
     state.queuedIn = queue;

@@ -1,16 +1,16 @@
 /** The outbox's step: appends an epoch's items to the chains of their mailboxes, packed for store and deliveries. */
 import {
-  getU16,
-  getU32,
+  buildTree,
   ITEM_INBOX_AT,
   ITEM_INDEX_AT,
   ITEM_ROW_BYTES,
   link,
   linkParts,
-  merkleRoot,
   type Output,
   rowAt,
   stillHash,
+  treeRoot,
+  viewOf,
 } from '../protocol/index.js';
 import { ActorFault } from './attest.js';
 import { bundleBytes, counterOf } from './batch.js';
@@ -65,6 +65,7 @@ export function linkEpoch(
   const leaves = groups.reduce((sum, { count }) => sum + linkParts(count), asked.length);
   const block = memory.take(linksBytes(groups.length, leaves, items.count));
   const links = Links.create(block, epoch, groups.length, leaves, items.count);
+  const pages = viewOf(items.pages);
   const bodies = new BodyPacker(memory, batches);
   const stills = new Map<string, Still>();
   let leaf = 0;
@@ -83,18 +84,19 @@ export function linkEpoch(
     if (!state) throw new ActorFault('receiver: item for an unknown mailbox');
     const row = rowAt(first, ITEM_ROW_BYTES);
     const entryAt = (k: number) => rowAt(first + k, ITEM_ROW_BYTES) + ITEM_INBOX_AT;
-    link(items.pages, row, epoch, state.chain, items.pages, entryAt, count, links.bytes, links.leafAt(leaf));
-    links.putHeader(i, items.pages, row, leaf, state.chain, first, count);
+    link(pages, row, epoch, state.chain, pages, entryAt, count, links.bytes, links.leafAt(leaf));
+    links.putHeader(i, pages, row, leaf, state.chain, first, count);
     let received = 0;
     for (let x = first; x < first + count; x++) {
       const at = rowAt(x, ITEM_ROW_BYTES);
-      const batch = batches[getU16(items.pages, at + ITEM_INBOX_AT)]!;
-      const index = getU32(items.pages, at + ITEM_INDEX_AT);
+      const inbox = pages.getUint16(at + ITEM_INBOX_AT);
+      const index = pages.getUint32(at + ITEM_INDEX_AT);
+      const batch = batches[inbox]!;
       const position = items.positions[x]!;
       const own = position === SENT_ONLY;
       if (!own) received += bundleBytes(batch, index);
-      const detail = own ? counterOf(batch, index) : bodies.put(batch, index);
-      links.putRow(x, items.pages, at + ITEM_INBOX_AT, position, detail);
+      const detail = own ? counterOf(batch, index) : bodies.put(inbox, index);
+      links.putRow(x, pages, at + ITEM_INBOX_AT, position, detail);
     }
     links.putWeight(i, weightAfter(state.chain, received));
     leaf += linkParts(count);
@@ -102,6 +104,7 @@ export function linkEpoch(
     mailboxes.put(mailbox, state);
   });
   putStillsBelow(null);
-  const signed = { links, bodies: bodies.done(), stills, blocks: [block, bodies.block] };
-  return { signed, output: { entries: items.count, leaves, root: merkleRoot(links.leafHashes) } };
+  const tree = buildTree(links.leafHashes);
+  const signed = { links, bodies: bodies.done(), stills, tree, blocks: [block, bodies.block] };
+  return { signed, output: { entries: items.count, leaves, root: treeRoot(tree) } };
 }

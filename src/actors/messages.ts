@@ -64,14 +64,16 @@ export interface MessageBatch {
   /** Inbox rows in page layout (protocol/pages.ts). */
   readonly pages: Uint8Array;
   readonly chunks: readonly Uint8Array[];
-  /** Per message: chunk, offset, end, run. */
+  /** Per message: chunk, offset, end, run, offset in `leaves` (0 when it has one recipient). */
   readonly where: Uint32Array;
+  /** Leaf hashes of the recipients of messages with more than one: hashed once, delivered often. */
+  readonly leaves: Uint8Array;
   /** Per run: sender 32 ‖ first counter 8 ‖ index of its first message 4 (44 bytes). */
   readonly runs: Uint8Array;
 }
 
 /** Fields of a message in `MessageBatch.where`. */
-export const WHERE = { chunk: 0, from: 1, to: 2, run: 3, fields: 4 } as const;
+export const WHERE = { chunk: 0, from: 1, to: 2, run: 3, leaves: 4, fields: 5 } as const;
 /** Layout of a run. */
 export const RUN = { counter: 32, first: 40, bytes: 44 } as const;
 

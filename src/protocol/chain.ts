@@ -9,7 +9,7 @@
  * `total` counts the chain's entries through the part. Every part but the last is full.
  */
 import { sha256, sha256Into } from '#crypto';
-import { ascii, putU16, putU64 } from './bytes.js';
+import { ascii, copy32, copyShort, putU16, putU64, viewOf } from './bytes.js';
 import { MAX_U16, PAGE_ENTRIES } from './limits.js';
 
 const LINK_PREFIX = ascii('\0csign1li');
@@ -30,6 +30,7 @@ export interface ChainState {
 
 const preimage = new Uint8Array(LINK_HEADER_BYTES + PAGE_ENTRIES * LINK_ENTRY_BYTES);
 preimage.set(LINK_PREFIX);
+const preimageView = viewOf(preimage);
 /** As much of it as a part with so many entries takes: most parts are small, and a view costs as much as they do. */
 const parts: Uint8Array[] = [];
 
@@ -39,15 +40,15 @@ export function linkParts(entries: number): number {
 }
 
 /**
- * Links `count` entries, of which entry `i` lies at `entryAt(i)` in `bytes` (38 bytes each), to the
- * chain. Writes one leaf hash per part to `leaves` at `leavesAt`; the last is the new head.
+ * Links `count` entries, of which entry `i` lies at `entryAt(i)` (38 bytes each), to the chain of the mailbox
+ * whose 32 bytes lie at `mailboxAt`. Writes one leaf hash per part to `leaves` at `leavesAt`; the last is the new head.
  */
 export function link(
-  mailbox: Uint8Array,
+  mailbox: DataView,
   mailboxAt: number,
   epoch: number,
   chain: ChainState,
-  bytes: Uint8Array,
+  entries: DataView,
   entryAt: (i: number) => number,
   count: number,
   leaves: Uint8Array,
@@ -62,8 +63,7 @@ export function link(
     const n = Math.min(PAGE_ENTRIES, count - from);
     let at = LINK_HEADER_BYTES;
     for (let e = from; e < from + n; e++, at += LINK_ENTRY_BYTES) {
-      const source = entryAt(e);
-      for (let i = 0; i < LINK_ENTRY_BYTES; i++) preimage[at + i] = bytes[source + i]!;
+      copyShort(entries, entryAt(e), preimageView, at, LINK_ENTRY_BYTES);
     }
     sha256Into(putPart(part, n, chain.total + from, head, headAt), leaves, leavesAt + part * 32);
     head = leaves;
@@ -72,8 +72,8 @@ export function link(
 }
 
 /** What all parts of a link begin with. */
-function putOwner(mailbox: Uint8Array, at: number, epoch: number, chain: ChainState, last: number): void {
-  for (let i = 0; i < 32; i++) preimage[9 + i] = mailbox[at + i]!;
+function putOwner(mailbox: DataView, at: number, epoch: number, chain: ChainState, last: number): void {
+  copy32(mailbox, at, preimageView, 9);
   putU64(preimage, 41, epoch);
   putU16(preimage, 51, last);
   putU64(preimage, 53, chain.lastEpoch);
@@ -98,7 +98,7 @@ export function linkPreimage(
   chain: ChainState,
   entries: Uint8Array,
 ): Uint8Array {
-  putOwner(mailbox, 0, epoch, chain, last);
+  putOwner(viewOf(mailbox), 0, epoch, chain, last);
   preimage.set(entries, LINK_HEADER_BYTES);
   return putPart(part, entries.length / LINK_ENTRY_BYTES, chain.total, chain.head, 0).slice();
 }

@@ -1,7 +1,7 @@
 /** The deliver frame (delivery.ts) as fields, for JSON, and how a server writes it. */
 import type { BundleView } from './bundle.js';
 import { BLINDER_BYTES, BODY_TAG, ENVELOPE_TAG } from './bundle-layout.js';
-import { FormatError, getU32, HASH_BYTES, type Writer } from './bytes.js';
+import { copy32, copyShort, FormatError, HASH_BYTES, type Writer } from './bytes.js';
 import {
   type Deliver,
   type DeliveredEntry,
@@ -34,7 +34,7 @@ import {
 } from './fields.js';
 import type { FrameWriter } from './frame-writer.js';
 import { FRAME } from './frames.js';
-import type { RecipientTree } from './recipient-tree.js';
+import { putSiblings, type RecipientLeaves } from './recipient-tree.js';
 
 const logProof: Field<LogProof> = tagged({}, 'mode', {
   [LOG_MODE.extend]: { logIndex: u64, from: u64, signature, gap: hashes(u8) },
@@ -94,30 +94,42 @@ export function putSentEntry(
   inbox: number,
   index: number,
   counter: number,
-  hash: Uint8Array,
+  hash: DataView,
   hashAt: number,
 ): void {
-  out.u16(inbox).u32(index).u8(ENTRY_KIND.sent).u64(counter).slice(hash, hashAt, HASH_BYTES);
+  out.u16(inbox).u32(index).u8(ENTRY_KIND.sent).u64(counter);
+  out.append(hash, hashAt, HASH_BYTES);
 }
 
-/** Writes an entry for recipient `position` of the bundle under the cursor, whose tree is `tree` (null: one recipient); the sender is 32 bytes at `senderAt`. */
+/** Bytes of a received entry through the blinder. */
+const RECEIVED_HEAD = 2 + 4 + 1 + 32 + 8 + 2 + 2 + BLINDER_BYTES;
+
+/** Writes an entry for recipient `position` of the bundle under the cursor; `leaves` null: its only one. The sender is 32 bytes at `senderAt`. */
 export function putReceivedEntry(
   out: FrameWriter,
   inbox: number,
   index: number,
-  sender: Uint8Array,
+  sender: DataView,
   senderAt: number,
   counter: number,
   bundle: BundleView,
-  tree: RecipientTree | null,
+  leaves: RecipientLeaves | null,
   position: number,
 ): void {
-  const { bytes } = bundle;
-  out.u16(inbox).u32(index).u8(ENTRY_KIND.received).slice(sender, senderAt, 32).u64(counter);
-  out.u16(bundle.recipients).u16(position).slice(bytes, bundle.blinderAt(position), 16);
-  if (tree) tree.putSiblings(out, position);
+  const { view, recipients } = bundle;
+  const at = out.grow(RECEIVED_HEAD);
+  out.view.setUint16(at, inbox);
+  out.view.setUint32(at + 2, index);
+  out.view.setUint8(at + 6, ENTRY_KIND.received);
+  copy32(sender, senderAt, out.view, at + 7);
+  out.view.setUint32(at + 39, Math.floor(counter / 0x1_0000_0000));
+  out.view.setUint32(at + 43, counter);
+  out.view.setUint16(at + 47, recipients);
+  out.view.setUint16(at + 49, position);
+  copyShort(view, bundle.blinderAt(position), out.view, at + 51, BLINDER_BYTES);
+  if (leaves) putSiblings(out, leaves, recipients, position);
   else out.u8(0);
   const envelopeAt = bundle.envelopeAt(position);
-  out.slice(bytes, envelopeAt, 4 + getU32(bytes, envelopeAt));
-  out.slice(bytes, bundle.bodyAt - 4, 4 + bundle.end - bundle.bodyAt);
+  out.append(view, envelopeAt, 4 + view.getUint32(envelopeAt));
+  out.append(view, bundle.bodyAt - 4, 4 + bundle.end - bundle.bodyAt);
 }

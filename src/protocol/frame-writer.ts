@@ -1,13 +1,30 @@
 /** A writer of frames one after another, that copies out of larger arrays and fills in counts afterwards. */
-import { putU16, Writer } from './bytes.js';
+import { copyShort, putU16, putU32, viewOf, Writer } from './bytes.js';
+
+/** Beyond so many bytes one `set` is the fastest copy. */
+const SHORT = 224;
 
 export class FrameWriter extends Writer {
-  /** Copies `length` bytes of `data` from `from`, without making a view of them first. */
-  slice(data: Uint8Array, from: number, length: number): this {
+  /** Of all that is and may be written; another one once it has grown. */
+  view = viewOf(this.buffer);
+
+  override grow(size: number): number {
+    const at = super.grow(size);
+    if (this.view.buffer !== this.buffer.buffer) this.view = viewOf(this.buffer);
+    return at;
+  }
+
+  /** Copies `length` bytes of what `from` looks at, from `fromAt`. */
+  append(from: DataView, fromAt: number, length: number): this {
     const at = this.grow(length);
-    if (length > 64) this.buffer.set(data.subarray(from, from + length), at);
-    else for (let i = 0; i < length; i++) this.buffer[at + i] = data[from + i]!;
+    if (length <= SHORT) copyShort(from, fromAt, this.view, at, length);
+    else this.buffer.set(new Uint8Array(from.buffer, from.byteOffset + fromAt, length), at);
     return this;
+  }
+
+  /** Overwrites a 32-bit integer written earlier. */
+  patchU32(at: number, value: number): void {
+    putU32(this.buffer, at, value);
   }
 
   /** Overwrites a 16-bit integer written earlier. */

@@ -15,6 +15,7 @@ import {
   ascii,
   compareBytes,
   concat,
+  copy32,
   getU16,
   getU32,
   getU64,
@@ -80,20 +81,13 @@ export function hashPages(pages: Uint8Array, rows: number, rowBytes: number): Ui
   return hashes;
 }
 
-/** Writes an inbox row; `submission` is 32 zero bytes where the submission is unsigned. */
-export function putInboxRow(
-  pages: Uint8Array,
-  at: number,
-  hash: Uint8Array,
-  hashAt: number,
-  submission: Uint8Array,
-  previous: Place,
-): void {
-  for (let i = 0; i < 32; i++) {
-    pages[at + i] = hash[hashAt + i]!;
-    pages[at + 32 + i] = submission[i]!;
-  }
-  putPlace(pages, at + 64, previous);
+/** Writes an inbox row behind its message hash; `submission` is 32 zero bytes where the submission is unsigned. */
+export function putInboxRow(pages: DataView, at: number, submission: DataView, previous: Place): void {
+  copy32(submission, 0, pages, at + 32);
+  pages.setUint32(at + 64, Math.floor(previous.epoch / 0x1_0000_0000));
+  pages.setUint32(at + 68, previous.epoch);
+  pages.setUint16(at + 72, previous.inbox);
+  pages.setUint32(at + 74, previous.index);
 }
 
 export function putPlace(out: Uint8Array, at: number, place: Place): void {
@@ -108,26 +102,25 @@ export function getPlace(bytes: Uint8Array, at: number): Place {
 
 /** Writes a router or receiver row. */
 export function putItemRow(
-  pages: Uint8Array,
+  pages: DataView,
   at: number,
-  mailbox: Uint8Array,
+  mailbox: DataView,
   mailboxAt: number,
   inbox: number,
   index: number,
-  hash: Uint8Array,
+  hash: DataView,
   hashAt: number,
 ): void {
-  for (let i = 0; i < 32; i++) {
-    pages[at + i] = mailbox[mailboxAt + i]!;
-    pages[at + 38 + i] = hash[hashAt + i]!;
-  }
-  putU16(pages, at + 32, inbox);
-  putU32(pages, at + 34, index);
+  copy32(mailbox, mailboxAt, pages, at);
+  pages.setUint16(at + ITEM_INBOX_AT, inbox);
+  pages.setUint32(at + ITEM_INDEX_AT, index);
+  copy32(hash, hashAt, pages, at + ITEM_HASH_AT);
 }
 
 /** Offsets inside a router or receiver row. */
 export const ITEM_INBOX_AT = 32;
 export const ITEM_INDEX_AT = 34;
+export const ITEM_HASH_AT = 38;
 const ITEM_ORDER_BYTES = 38;
 
 /** Whether rows rise strictly by (mailbox, inbox, index): their first 38 bytes sort as bytes do. */

@@ -1,7 +1,4 @@
 /** The tree under R of a bundle with several recipients (recipients.ts), by who has the whole bundle. */
-import { sha256Into } from '#crypto';
-import type { BundleView } from './bundle.js';
-import { LEAF_PART_BYTES, leafPartAt } from './bundle-layout.js';
 import { HASH_BYTES } from './bytes.js';
 import type { FrameWriter } from './frame-writer.js';
 import { RECIPIENT_PAGE } from './limits.js';
@@ -25,35 +22,33 @@ export function recipientPages(leafHashes: Uint8Array, count: number): Uint8Arra
   return hashes;
 }
 
-/** The tree under R of one bundle: hashed once, whichever of its recipients get it. */
-export class RecipientTree {
-  private readonly leaves: Uint8Array;
-  /** Over the pages; null when the leaves are listed without a tree. */
-  private readonly pages: Tree | null;
+/** The leaf hashes of one bundle's recipients, of whom there are more than one. */
+export interface RecipientLeaves {
+  /** The hashes lie from `at` on. */
+  readonly view: DataView;
+  readonly at: number;
+  /** Over their pages; null when R lists them without a tree. */
+  readonly pages: Tree | null;
+}
 
-  /** Of the bundle under the cursor; null when it has one recipient, which needs no tree. One hash per recipient. */
-  static of(bundle: BundleView): RecipientTree | null {
-    return bundle.recipients === 1 ? null : new RecipientTree(bundle);
-  }
+/** Writes number and hashes of what recipient `position` needs, beside its own leaf, to rebuild R. */
+export function putSiblings(
+  out: FrameWriter,
+  { view, at, pages }: RecipientLeaves,
+  recipients: number,
+  position: number,
+): void {
+  const page = Math.floor(position / RECIPIENT_PAGE);
+  const from = page * RECIPIENT_PAGE;
+  const to = Math.min(from + RECIPIENT_PAGE, recipients);
+  const path = pages ? multiproof(pages, [page]) : NOTHING;
+  out.u8(to - from - 1 + path.length / HASH_BYTES);
+  out.append(view, at + from * HASH_BYTES, (position - from) * HASH_BYTES);
+  out.append(view, at + (position + 1) * HASH_BYTES, (to - position - 1) * HASH_BYTES);
+  out.bytes(path);
+}
 
-  private constructor({ recipients, bytes, start }: BundleView) {
-    this.leaves = new Uint8Array(recipients * HASH_BYTES);
-    for (let i = 0, at = leafPartAt(start, 0); i < recipients; i++, at += LEAF_PART_BYTES) {
-      sha256Into(bytes.subarray(at, at + LEAF_PART_BYTES), this.leaves, i * HASH_BYTES);
-    }
-    this.pages = recipients > RECIPIENT_PAGE ? buildTree(recipientPages(this.leaves, recipients)) : null;
-  }
-
-  /** Writes number and hashes of what recipient `position` needs, beside its own leaf, to rebuild R. */
-  putSiblings(out: FrameWriter, position: number): void {
-    const { leaves, pages } = this;
-    const page = Math.floor(position / RECIPIENT_PAGE);
-    const from = page * RECIPIENT_PAGE;
-    const to = Math.min(from + RECIPIENT_PAGE, leaves.length / HASH_BYTES);
-    const path = pages ? multiproof(pages, [page]) : NOTHING;
-    out.u8(to - from - 1 + path.length / HASH_BYTES);
-    out.slice(leaves, from * HASH_BYTES, (position - from) * HASH_BYTES);
-    out.slice(leaves, (position + 1) * HASH_BYTES, (to - position - 1) * HASH_BYTES);
-    out.bytes(path);
-  }
+/** The tree over the pages of leaf hashes, for more recipients than a page holds. */
+export function pagesTree(leafHashes: Uint8Array): Tree {
+  return buildTree(recipientPages(leafHashes, leafHashes.length / HASH_BYTES));
 }

@@ -1,6 +1,7 @@
 /** One example at least of every frame. */
 import { sha256 } from '#crypto';
 import * as p from '../../src/protocol/index.js';
+import { leavesOf } from '../support/leaves.js';
 import type { Example, JsonObject } from './format.js';
 import { leafFor, sessionSigned } from './objects.js';
 import * as w from './world.js';
@@ -38,10 +39,21 @@ function putEntries(out: p.FrameWriter, epoch: w.EpochExample, mailbox: Uint8Arr
   });
   out.u8(p.MAILBOX_KIND.link).u32(mine.length);
   for (const { message, index, cursor, position } of mine) {
-    if (position === undefined) p.putSentEntry(out, 0, index, message.counter, w.hashOf(message), 0);
+    if (position === undefined)
+      p.putSentEntry(out, 0, index, message.counter, p.viewOf(w.hashOf(message)), 0);
     else {
-      const tree = p.RecipientTree.of(cursor);
-      p.putReceivedEntry(out, 0, index, message.sender, 0, message.counter, cursor, tree, position);
+      const leaves = leavesOf(cursor);
+      p.putReceivedEntry(
+        out,
+        0,
+        index,
+        p.viewOf(message.sender),
+        0,
+        message.counter,
+        cursor,
+        leaves,
+        position,
+      );
     }
   }
 }

@@ -199,13 +199,16 @@ function makeEpoch(
   const inboxPage = page(
     p.INBOX_PREFIX,
     p.INBOX_ROW_BYTES,
-    messages.map((m) => (out, at) => p.putInboxRow(out, at, hashOf(m), 0, p.UNSIGNED, m.previous)),
+    messages.map((m) => (out, at) => {
+      out.set(hashOf(m), at);
+      p.putInboxRow(p.viewOf(out), at, p.viewOf(p.UNSIGNED), m.previous);
+    }),
   );
   const items = itemsOf(messages);
   const rows = items.map(
     ({ mailbox, index, hash }) =>
       (out: Uint8Array, at: number) =>
-        p.putItemRow(out, at, mailbox, 0, 0, index, hash, 0),
+        p.putItemRow(p.viewOf(out), at, p.viewOf(mailbox), 0, 0, index, p.viewOf(hash), 0),
   );
   const routerPage = page(p.ROUTER_PREFIX, p.ITEM_ROW_BYTES, rows);
   const receiverPage = page(p.RECEIVER_PREFIX, p.ITEM_ROW_BYTES, rows);

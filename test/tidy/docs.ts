@@ -7,7 +7,7 @@ const PROTOCOL_FILE = 'docs/PROTOCOL.md';
 /** Top-level names by which a path of ours is told from other words with slashes. */
 const PATH = /^(?:\.\/)?((?:src|test|docs|bench|examples|dist|\.ci)\/[\w./*-]*|[A-Z]+\.md|package\.json)$/;
 
-const isDocument = ({ path }: SourceFile) => /^(README\.md|docs\/.*\.md)$/.test(path);
+const isDocument = ({ path }: SourceFile) => /^((bench\/)?README\.md|docs\/.*\.md)$/.test(path);
 const find = (files: readonly SourceFile[], path: string) => files.find((file) => file.path === path);
 
 /** The keys of `ERRORS`, at the outermost level of its object. */

@@ -1,0 +1,122 @@
+/** `bench sweep`: what it plans, a small one that runs, and how it sums up what does not count. */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { cellsOf, csvRowsOf, textOf } from '../bench/cells.js';
+import { planOf, sweepNames } from '../bench/sweep-plan.js';
+import { systemOf } from '../bench/systems/index.js';
+import { csvOf } from '../bench/text.js';
+import { directory } from './client-helpers.js';
+import { bench } from './support/bench.js';
+import { madeRun, notAvailable } from './support/runs.js';
+
+const nothing = { over: [], set: [], systems: null, repeat: null };
+
+test('every combination, the last knob fastest; knobs that change together are one', () => {
+  const over = ['server.threads=1,2', 'server.inboxes+server.outboxes=1,2', 'verification=all,none'];
+  const { cells, systems, repeat } = planOf('throughput', { ...nothing, over, set: ['senders=4'] });
+  assert.equal(
+    cells.map(({ workload: { server, verification } }) =>
+      [server.threads, server.inboxes, server.outboxes, verification].join(' '),
+    ),
+    [
+      '1 1 1 all',
+      '1 1 1 none',
+      '1 2 2 all',
+      '1 2 2 none',
+      '2 1 1 all',
+      '2 1 1 none',
+      '2 2 2 all',
+      '2 2 2 none',
+    ],
+  );
+  assert.ok(cells.every(({ workload }) => workload.senders === 4));
+  assert.equal([systems, repeat], [['countersign'], 3]);
+});
+
+test('every built-in sweep fits the workloads and the systems; the command line goes over it', () => {
+  assert.ok(sweepNames().length >= 4);
+  for (const name of sweepNames()) planOf(name, nothing).systems.forEach(systemOf);
+  const asked = { over: ['mailboxes=50,60'], set: ['senders=2'], systems: ['a'], repeat: 7 };
+  const { cells, systems, repeat } = planOf('mailboxes', asked);
+  assert.equal(
+    cells.map(({ workload }) => workload.mailboxes),
+    [50, 60],
+  );
+  assert.equal([systems, repeat], [['a'], 7]);
+});
+
+test('mistakes are named before anything runs', async () => {
+  const file = join(directory('bench-sweep'), 'sweep.json');
+  writeFileSync(
+    file,
+    JSON.stringify({ about: '', workload: 'throughput', over: { senders: [1] }, systems: [], repeat: 1 }),
+  );
+  for (const [args, reason] of [
+    [['throughput'], /--over: expected one at least/],
+    [['throughput', '--over', 'senders'], /--over senders: expected path\.to\.knob=value,value/],
+    [['throughput', '--over', 'sendres=1'], /sendres/],
+    [['throughput', '--over', 'senders=0'], /senders/],
+    [['shards', '--system', 'none'], /--system none/],
+    [['shards', 'nothing'], /nothing/],
+    [[file], /systems/],
+    [[], /NAME/],
+  ] as const) {
+    const { status, stderr } = await bench(['sweep', ...args]);
+    assert.is(status, 2, stderr);
+    assert.match(stderr, reason);
+  }
+});
+
+test('a small sweep: a run.json per run, in turns, a line each, a table and a CSV', async () => {
+  const out = directory('bench-sweep');
+  const little = ['senders=2', 'load.window=16', 'mailboxes=20', 'receivers=2'].flatMap((knob) => [
+    '--set',
+    knob,
+  ]);
+  const times = ['--seconds', '1', '--warmup', '0.5', '--repeat', '1'];
+  const args = ['sweep', 'throughput', '--over', 'recipients=1,2', '--out', out, ...little, ...times];
+  const { status, stdout, stderr } = await bench(args);
+  assert.is(status, 0, stderr);
+  assert.match(
+    stderr,
+    /^throughput 1\/2 countersign recipients=1: [\d,.]+ deliveries\/s, p99 [\d,.]+ ms; \d+ s left$/m,
+  );
+  assert.match(stderr, /^throughput 2\/2 countersign recipients=2: .*; 0 s left$/m);
+  assert.match(stdout, /^countersign +throughput +2 +1 of 1 /m);
+  const folder = join(out, 'throughput');
+  const runs = readdirSync(folder).filter((name) => existsSync(join(folder, name, 'run.json')));
+  assert.is(runs.length, 2);
+  const csv = readFileSync(join(folder, 'sweep.csv'), 'utf8').trimEnd().split('\n');
+  assert.match(csv[0]!, /^system,workload,recipients,runs,deliveredPerSecondMedian,/);
+  assert.match(csv[2]!, /^countersign,throughput,2,1,\d/);
+});
+
+test('void runs and what is not available are named, and not averaged in', () => {
+  const cells = cellsOf([
+    madeRun({ perSecond: 100_000 }),
+    madeRun({ perSecond: 110_000 }),
+    madeRun({ perSecond: 990_000, void: ['3 lost'] }),
+    notAvailable('nats-ws', 'not installed: run "x"'),
+  ]);
+  const text = textOf(cells);
+  assert.match(text, /^countersign +throughput +2 of 3 +105,000 \(100,000 … 110,000\)/m);
+  assert.match(text, /^countersign throughput: VOID: 1 of 3: 3 lost$/m);
+  assert.match(text, /^nats-ws +throughput +0 of 1 +none/m);
+  assert.match(text, /^nats-ws throughput: N\/A: not installed: run "x"$/m);
+  const csv = csvOf(csvRowsOf(cells));
+  assert.match(csv, /^countersign,throughput,2,105000,100000,110000,.*,VOID: 1 of 3: 3 lost$/m);
+  assert.match(csv, /^nats-ws,throughput,0,,,,.*,"N\/A: not installed: run ""x"""$/m);
+});
+
+test('a figure that a run does not have is none', () => {
+  const [cell] = cellsOf([
+    madeRun(),
+    { ...madeRun(), p50Ms: Number.NaN },
+    { ...madeRun(), p50Ms: JSON.parse('null') },
+  ]);
+  assert.match(textOf([cell!]), /3 of 3 .* 40\.0 {2}/);
+});
+
+test.run();
