@@ -1,4 +1,5 @@
 /** The bench's load: workloads, who gets what, when it is due, what is measured when the generator is late. */
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -296,6 +297,18 @@ test('latencies are counted as an HdrHistogram of three digits counts them', () 
   latencies.record(2 ** 40);
   assert.is(latencies.histogram().totalCount, values.length + 2);
   assert.ok(Number.isNaN(percentile(new Latencies().histogram(), 50)));
+});
+
+test('the clock of a new process is that of the machine', () => {
+  const clock = new URL('../bench/clock.js', import.meta.url).href;
+  const code = `const { now } = await import('${clock}');
+    let behind = -Infinity;
+    for (let i = 0; i < 300; i++) behind = Math.max(behind, Number(process.hrtime.bigint()) / 1e6 - now());
+    console.log(behind);`;
+  const behind = Number(
+    execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' }),
+  );
+  assert.ok(Math.abs(behind) < 0.1, `${behind} ms`);
 });
 
 test.run();
