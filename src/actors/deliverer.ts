@@ -273,8 +273,9 @@ export class Deliverer {
 
   /** Sends an epoch's links and stills of one socket, in one frame or several; for the first there was room. */
   private deliver(connection: Connection, epoch: CommittedEpoch, due: readonly Due[]): void {
+    // Links are in order; stills were put behind them.
     const sorted =
-      due.length === 1 ? due : [...due].sort((a, b) => positionOf(epoch, a) - positionOf(epoch, b));
+      epoch.stills.size === 0 ? due : [...due].sort((a, b) => positionOf(epoch, a) - positionOf(epoch, b));
     for (let next = 0; next < sorted.length; ) {
       if (next > 0 && !this.hasRoom(connection)) {
         for (const { subscription } of sorted.slice(next)) this.fallBehind(subscription);

@@ -51,7 +51,7 @@ function weightAfter({ links, own, bytes }: Weight, received: number): Weight {
 
 /**
  * Links every group to its mailbox's chain and puts the asked stills (sorted, of mailboxes without
- * items) in between, leaves in mailbox order. Moves the chains in `mailboxes`. Throws `ActorFault` on
+ * items) in between, leaves in mailbox order. Moves the chains and tells `moved` of each. Throws `ActorFault` on
  * a mailbox that does not exist.
  */
 export function linkEpoch(
@@ -60,6 +60,7 @@ export function linkEpoch(
   asked: readonly string[],
   mailboxes: StateTable<string, MailboxState>,
   memory: Memory,
+  moved: (mailbox: string, state: MailboxState) => void,
 ): { signed: SignedEpoch; output: Output } {
   const { epoch } = context;
   const leaves = groups.reduce((sum, { count }) => sum + linkParts(count), asked.length);
@@ -101,7 +102,7 @@ export function linkEpoch(
     links.putWeight(i, weightAfter(state.chain, received));
     leaf += linkParts(count);
     state.chain = links.chainAfter(i);
-    mailboxes.put(mailbox, state);
+    moved(mailbox, state);
   });
   putStillsBelow(null);
   const tree = buildTree(links.leafHashes);

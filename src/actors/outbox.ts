@@ -177,7 +177,7 @@ export class Outbox implements Stage {
   // ---- epochs
 
   private append(message: ReceiverItems): void {
-    const { options, memory } = this;
+    const { options, memory, mailboxes, quotas } = this;
     const { epoch } = message.context;
     if (this.signed)
       throw new Error(`outbox: epoch ${epoch} came while ${this.signed.links.epoch} is committing`);
@@ -185,13 +185,15 @@ export class Outbox implements Stage {
     const groups = groupByMailbox(message.items);
     const asked = this.takeAsked(groups);
     const { signed, output } = checking(`receiver ${options.index}`, () =>
-      linkEpoch(message, groups, asked, this.mailboxes, memory),
+      linkEpoch(message, groups, asked, mailboxes, memory, (mailbox, state) => {
+        mailboxes.put(mailbox, state);
+        quotas.look(mailbox, state);
+      }),
     );
     if (options.checkInputs) checkBodies(signed, message.batches, options);
     const attestation = attest(options, ROLE.outbox, message.context, [message.attestation], [output]);
     this.signed = signed;
     this.unacknowledged.add(epoch, signed.links.mailboxes, signed.links.ownLinks, signed.bodies.length);
-    for (const { mailbox } of groups) this.quotas.look(mailbox, this.mailboxes.get(mailbox)!);
     const from = address('outbox', options.index);
     const records = this.records(epoch);
     this.send(address('sequencer'), { type: 'attested', from, epoch, attestation, records });

@@ -1,6 +1,6 @@
 /**
- * Carries messages between actors: at once to those of this thread, together at the end of a step to
- * other threads. The order between any two actors is kept.
+ * Carries messages between actors: at once to those of this thread, to other threads together with all else that
+ * an actor has made of a message. The order between any two actors is kept.
  */
 import type { ActorMessage, Address, Send } from './messages.js';
 
@@ -9,7 +9,7 @@ export interface Envelope {
   readonly message: ActorMessage;
 }
 
-/** How a thread reaches another: one call per step, with everything the step has for it. */
+/** How a thread reaches another: one call per message that an actor has taken, with everything it sends there. */
 export type PostToThread = (thread: number, envelopes: Envelope[]) => void;
 
 export class Switchboard {
@@ -44,16 +44,23 @@ export class Switchboard {
   step(run: () => void): void {
     run();
     if (this.running) return;
+    this.postAll();
     this.running = true;
     try {
       for (let next = 0; next < this.queue.length; next++) {
         const { to, message } = this.queue[next]!;
         this.actor(to)(message);
+        this.postAll();
       }
     } finally {
       this.running = false;
       this.queue = [];
     }
+  }
+
+  /** At once: who is told has its work to do while this thread goes on. */
+  private postAll(): void {
+    if (this.outgoing.size === 0) return;
     for (const [thread, envelopes] of this.outgoing) this.post(thread, envelopes);
     this.outgoing.clear();
   }

@@ -56,6 +56,8 @@ export interface PipelineOptions {
   readonly quota?: QuotaLimits;
   readonly retentionEpochs?: number;
   readonly store?: MemoryStore;
+  /** The sequencer's clock; it stands still where there is none. */
+  readonly now?: () => number;
   /** Called instead of every stage's step, which it has to run: to measure it, or to spoil its message. */
   readonly around?: (to: Address, message: ActorMessage, step: () => void) => void;
 }
@@ -218,7 +220,7 @@ export class Pipeline {
         write: (records, durable) => this.writes.push({ records, durable }),
         minIntervalMs: 0,
         heartbeatMs: 1000,
-        now: () => 0,
+        now: this.options.now ?? (() => 0),
         clock: {
           setTimeout: (fire) => {
             this.timers.set(this.nextTimer, () => fire());
@@ -277,10 +279,16 @@ export class Pipeline {
     this.sent = [];
     this.holding = true;
     if (this.work) this.queue.push({ to: address('sequencer'), message: { type: 'work' } });
-    else for (const heartbeat of [...this.timers.values()]) heartbeat();
+    else this.fire();
     this.work = false;
     this.run();
     if (this.writes.length === 0) throw new Error('the epoch was not closed');
+  }
+
+  /** Every timer that runs fires. */
+  fire(): void {
+    for (const timer of [...this.timers.values()]) timer();
+    this.run();
   }
 
   /** The closed epoch's records become durable, and everybody is told. */
