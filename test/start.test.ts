@@ -3,7 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { numberKey, TABLE } from '../src/actors/store-keys.js';
+import { metaKey, numberKey, numberValue, TABLE } from '../src/actors/store-keys.js';
 import { getU64, toHex } from '../src/protocol/index.js';
 import { OperatorError, type Server } from '../src/server/index.js';
 import { Store } from '../src/server/store.js';
@@ -64,6 +64,18 @@ test('a lost key is refused and not made anew in silence', async () => {
   await used(data);
   rmSync(join(data, 'keys', 'inbox-0.key'));
   assert.is((await refusal(serverAt(data))).code, 'keys-differ');
+});
+
+test('a store that another version wrote in another way is refused, and left alone', async () => {
+  const data = directory('start');
+  await used(data);
+  const key = metaKey('format');
+  for (const value of [numberValue(99), null]) {
+    await tamper(data, () => [{ key, value }]);
+    assert.is((await refusal(serverAt(data))).code, 'data-format');
+  }
+  await tamper(data, () => [{ key, value: numberValue(2) }]);
+  await used(data);
 });
 
 test('a log whose newest epoch has lost its attestations is refused as damaged', async () => {

@@ -1,6 +1,6 @@
 /** The server's identity: its first manifest, made and signed at the first start and kept in the store. */
 import { importSecretKey, randomBytes } from '#crypto';
-import { metaKey } from '../actors/store-keys.js';
+import { metaKey, numberValue } from '../actors/store-keys.js';
 import {
   concat,
   decodeManifest,
@@ -8,6 +8,7 @@ import {
   equalBytes,
   evenBuckets,
   getU32,
+  getU64,
   type Manifest,
   type ManifestActor,
   manifestHash,
@@ -34,13 +35,31 @@ export interface Identity {
 }
 
 const MANIFEST_KEY = metaKey('manifest');
+const FORMAT_KEY = metaKey('format');
+/** Of what is stored: raised whenever an older version's records would be misread. 2: leaf hashes lie behind their bodies. */
+const FORMAT = 2;
 
-/** The manifest in the store, if there is one. Its actors and limits bind every later start. */
+/**
+ * The manifest in the store, if there is one. Its actors and limits bind every later start. Throws `OperatorError`
+ * `data-format` when another version wrote the store in another way.
+ */
 export function readIdentity(store: Store): Identity | null {
   const record = store.get(MANIFEST_KEY);
   if (!record) return null;
+  checkFormat(store);
   const length = getU32(record, 0);
   return identityOf(record.slice(4, 4 + length), record.slice(4 + length));
+}
+
+function checkFormat(store: Store): void {
+  const record = store.get(FORMAT_KEY);
+  const format = record ? getU64(record, 0) : 1;
+  if (format === FORMAT) return;
+  throw new OperatorError(
+    'data-format',
+    `the data directory is written in format ${format}, and this version reads format ${FORMAT}`,
+    'Run the version that wrote it until all mail is acknowledged, then start with a new data directory.',
+  );
 }
 
 function identityOf(manifestBytes: Uint8Array, manifestSignature: Uint8Array): Identity {
@@ -64,9 +83,11 @@ export async function found(store: Store, config: Config, keys: ServerKeys): Pro
   const signature = root.sign(manifestSigned(bytes));
   const length = new Uint8Array(4);
   putU32(length, 0, bytes.length);
-  await new Promise<void>((done) =>
-    store.write([{ key: MANIFEST_KEY, value: concat(length, bytes, signature) }], done),
-  );
+  const records = [
+    { key: MANIFEST_KEY, value: concat(length, bytes, signature) },
+    { key: FORMAT_KEY, value: numberValue(FORMAT) },
+  ];
+  await new Promise<void>((done) => store.write(records, done));
   return identityOf(bytes, signature);
 }
 
