@@ -19,7 +19,14 @@ const bench = (name: string) => fileURLToPath(new URL(`../bench/${name}.js`, imp
 /** A little load, two recipients, in a folder of its own; returns the lines of the runs, and the folder. */
 async function runs(systems: string, ...more: string[]) {
   const out = directory('bench-runs');
-  const little = ['senders=4', 'load.window=4', 'mailboxes=40', 'receivers=4', 'recipients=2'];
+  const little = [
+    'server.epochIntervalMs=10',
+    'senders=4',
+    'load.window=4',
+    'mailboxes=40',
+    'receivers=4',
+    'recipients=2',
+  ];
   const knobs = [...little, ...more].flatMap((knob) => ['--set', knob]);
   const times = ['--seconds', '1.5', '--warmup', '0.5'];
   const args = ['run', 'throughput', '--json', '--out', out, '--system', systems, ...times, ...knobs];

@@ -73,10 +73,13 @@ test('mistakes are named before anything runs', async () => {
 
 test('a small sweep: a run.json per run, in turns, a line each, a table and a CSV', async () => {
   const out = directory('bench-sweep');
-  const little = ['senders=2', 'load.window=16', 'mailboxes=20', 'receivers=2'].flatMap((knob) => [
-    '--set',
-    knob,
-  ]);
+  const little = [
+    'server.epochIntervalMs=10',
+    'senders=2',
+    'load.window=16',
+    'mailboxes=20',
+    'receivers=2',
+  ].flatMap((knob) => ['--set', knob]);
   const times = ['--seconds', '0.7', '--warmup', '0.3', '--repeat', '1'];
   const args = ['sweep', 'throughput', '--over', 'recipients=1,2', '--out', out, ...little, ...times];
   const { status, stdout, stderr } = await bench(args);
