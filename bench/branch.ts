@@ -72,6 +72,9 @@ async function compareWithBase({ commit, workload, pairs, minutes, options, json
       const b = { tree: root(), name: 'B, the working tree', out: join(folder, 'b') };
       await runPairs([a, b], { workload: file, pairs, minutes, cleanup });
       process.exitCode = reportComparison(a.out, b.out, options, json);
+    } catch (error) {
+      // Whatever went wrong, nobody may take it for exit code 1: slower.
+      throw error instanceof TypeError ? error : new NotComparable(String(error));
     } finally {
       await cleanup.run();
     }

@@ -104,6 +104,15 @@ test('what cannot be compared is said: exit code 2', async () => {
   }
 });
 
+test('what goes wrong on the way is not taken for slower: exit code 2', async () => {
+  const { root, git } = withBench('1');
+  git('rm', '-q', 'package-lock.json');
+  git('commit', '-q', '-m', 'no lockfile');
+  const { status, stderr } = await branch(root, '--base', 'HEAD');
+  assert.is(status, 2, stderr);
+  assert.match(stderr, /ENOENT.*package-lock\.json/);
+});
+
 test('a base whose build makes no bench is refused', async () => {
   const { root, commit } = repository();
   commit({ 'package.json': JSON.stringify({ scripts: { build: 'true' } }) });

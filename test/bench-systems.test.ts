@@ -8,7 +8,10 @@ import type { System } from '../bench/system.js';
 import { countersignUnverified, unattested } from '../bench/systems/countersign.js';
 import { type CheckOptions, checkSystem } from './support/bench-system.js';
 
-async function check(system: System, options: CheckOptions = {}): Promise<void> {
+/** Of each sender in each turn: some batches; RUNS makes it more. */
+const MESSAGES = 150 * Number(process.env['RUNS'] ?? 1);
+
+async function check(system: System, options: CheckOptions = { messages: MESSAGES }): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'bench-system-'));
   await checkSystem(system, directory, options);
   rmSync(directory, { recursive: true });

@@ -66,7 +66,7 @@ test('send waits for the proof, and tail shows the message at the same place', a
 
 test('lines of stdin are sent in order, to several, and each is told with its place', async () => {
   const [carol, dave] = [await member('carol'), await member('dave')];
-  const lines = Array.from({ length: 3000 }, (_, i) => `line ${i}`);
+  const lines = Array.from({ length: 1000 }, (_, i) => `line ${i}`);
   const args = ['send', '--json', ...here(), '--key', 'carol.key', '--to', carol, '--to', dave, '-'];
   const sent = await run(args, { input: lines.join('\n') });
   assert.is(summary(sent).sent, lines.length);
@@ -76,7 +76,7 @@ test('lines of stdin are sent in order, to several, and each is told with its pl
     lines.map((_, i) => i + 1),
   );
   for (const name of ['carol', 'dave']) {
-    const got = await run(['tail', '--json', ...here(), '--key', `${name}.key`, '--count', '3000']);
+    const got = await run(['tail', '--json', ...here(), '--key', `${name}.key`, '--count', '1000']);
     assert.is(summary(got).messages, lines.length);
     const messages = jsonLines(got.stdout).slice(0, -1);
     assert.equal(

@@ -61,7 +61,7 @@ test('sockets cut at random, a store on disk: every message arrives once and in 
     Client.connect(options('chaos alice'), cutter.dial),
     Client.connect(options('chaos bob'), cutter.dial),
   ]);
-  const count = 3000;
+  const count = 1000;
   const timer = setInterval(() => cutter.cut(), 60);
   const sendAll = async (from: Client, to: Client) => {
     const counters: number[] = [];

@@ -25,7 +25,13 @@ export function clientOf(
   name: string,
   options: Partial<ClientOptions> = {},
 ): Promise<Client> {
-  return connect({ url: server.url, key: keyOf(name), backoffFirstMs: 20, ...options });
+  return connect({
+    url: server.url,
+    key: keyOf(name),
+    backoffFirstMs: 20,
+    connectTimeoutMs: 60_000,
+    ...options,
+  });
 }
 
 /** The next `count` messages of a mailbox, as texts. */

@@ -529,7 +529,7 @@ test('whatever happens in whatever order, nothing unacknowledged goes and nothin
         server.audit();
       },
     ),
-    runOptions(8),
+    runOptions(4),
   );
 });
 

@@ -142,13 +142,31 @@ export function isGoodKey(key: Uint8Array): boolean {
   return negatedKey(key) !== undefined;
 }
 
-/** The rule: a good key, s < L, encode(sB − kA) is R byte by byte, and that is not the identity. */
-export function verify(key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+const expected = new Map<string, Uint8Array | undefined>();
+
+/** encode(sB − kA), which R must be; undefined without a good key and an s < L. Kept per signature: it is slow. */
+export function expectedR(
+  key: Uint8Array,
+  message: Uint8Array,
+  signature: Uint8Array,
+): Uint8Array | undefined {
+  const id = [key, message, signature].map((bytes) => Buffer.from(bytes).toString('hex')).join();
+  if (!expected.has(id)) expected.set(id, computedR(key, message, signature));
+  return expected.get(id);
+}
+
+function computedR(key: Uint8Array, message: Uint8Array, signature: Uint8Array): Uint8Array | undefined {
   const negatedA = negatedKey(key);
-  if (negatedA === undefined || signature.length !== 64) return false;
+  if (negatedA === undefined || signature.length !== 64) return undefined;
   const R = signature.subarray(0, 32);
   const s = toNumber(signature.subarray(32));
-  if (s >= L) return false;
-  const point = add(base.times(s), negatedA.times(challenge(R, key, message)));
-  return Buffer.compare(encode(point), R) === 0 && !isIdentity(point);
+  if (s >= L) return undefined;
+  return encode(add(base.times(s), negatedA.times(challenge(R, key, message))));
+}
+
+/** The rule: a good key, s < L, encode(sB − kA) is R byte by byte, and that is not the identity. */
+export function verify(key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  const R = expectedR(key, message, signature);
+  if (R === undefined || Buffer.compare(R, signature.subarray(0, 32)) !== 0) return false;
+  return Buffer.compare(R, encode(IDENTITY)) !== 0;
 }

@@ -1,7 +1,7 @@
 /** The runner must see every way in which a test file can fail, above all the silent ones. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
@@ -105,6 +105,20 @@ runner('counts skipped tests and picks files by a part of their path', () => {
     run({ 'a.test.js': text, 'b.test.js': 'throw 1' }, '', 'a.t').last,
     '1 passed, 0 failed, 1 skipped',
   );
+});
+
+runner('begins what takes longest first, and names no test that is gone', () => {
+  const source = readFileSync(new URL('../../test/run.ts', import.meta.url), 'utf8');
+  const longest = /const LONGEST = \[\n([^\]]*)\]/.exec(source)![1]!.match(/[\w-]+/g)!;
+  for (const name of longest) assert.ok(existsSync(new URL(`./${name}.test.js`, import.meta.url)), name);
+  const others = Array.from({ length: 4 * (availableParallelism() + 1) }, (_, i) => `${1000 + i}`);
+  const log = join(mkdtempSync(join(tmpdir(), 'runner-order-')), 'log');
+  const noting = (name: string) =>
+    `import { appendFileSync } from 'node:fs';\nappendFileSync('${log}', '${name}\\n');\n${PASSING}`;
+  run(Object.fromEntries([...others, longest[3]!].map((name) => [`${name}.test.js`, noting(name)])));
+  const begun = readFileSync(log, 'utf8').trim().split('\n');
+  assert.is(begun.length, others.length + 1);
+  assert.ok(begun.indexOf(longest[3]!) < others.length / 2, `${begun}`);
 });
 
 runner('leaves out what was compiled from a test that is gone', () => {

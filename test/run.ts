@@ -9,7 +9,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { parseArgs, stripVTControlCharacters } from 'node:util';
 
 interface Result {
@@ -24,6 +24,33 @@ interface Result {
 
 // On a busy machine the slowest file takes three times as long as on a quiet one.
 const DEFAULT_TIMEOUT_SECONDS = 200;
+/**
+ * What takes longest on a quiet machine with two cores, the longest first. These begin first: of files that are begun last,
+ * a long one would keep everybody waiting.
+ */
+const LONGEST = [
+  'kill',
+  'attack-process',
+  'browser',
+  'cli-client',
+  'bench',
+  'limits',
+  'bench-run',
+  'check-then-sign',
+  'bench-systems',
+  'client-chaos',
+  'crypto',
+  'demo',
+  'attack',
+  'quota',
+  'bench-peers',
+  'bench-branch',
+  'bench-report',
+  'bench-sweep',
+  'stages-differential',
+  'data-lock',
+  'readme',
+];
 // What a file's children may still say after it has exited, before its pipes are closed on them.
 const DRAIN_MS = 500;
 
@@ -43,6 +70,15 @@ function findTests(folder: string): string[] {
     else if (entry.isFile() && entry.name.endsWith('.test.js') && !isStale(path)) found.push(path);
   }
   return found.sort();
+}
+
+/** The longest first, then in the order of their names. */
+function inOrder(paths: readonly string[]): string[] {
+  const rankOf = (path: string) => {
+    const rank = LONGEST.indexOf(basename(path, '.test.js'));
+    return rank < 0 ? LONGEST.length : rank;
+  };
+  return [...paths].sort((a, b) => rankOf(a) - rankOf(b));
 }
 
 /** uvu's closing lines, or undefined when it never got there. */
@@ -120,14 +156,14 @@ function describe(name: string, result: Result): string {
 
 async function runAll(root: string, paths: string[], timeoutSeconds: number): Promise<Result[]> {
   const results: Result[] = [];
-  const queue = [...paths];
+  const queue = inOrder(paths);
   const worker = async () => {
     for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
       const result = await runFile(path, timeoutSeconds);
       results.push(result);
       console.log(describe(relative(root, path), result));
-      // Why tests were skipped, for everybody to see.
-      for (const line of result.output.match(/^SKIPPED: .*/gm) ?? []) console.log(`     ${line}`);
+      // Why tests were skipped, and what does not exist here, for everybody to see.
+      for (const line of result.output.match(/^(?:SKIPPED|N\/A): .*/gm) ?? []) console.log(`     ${line}`);
       if (result.failed > 0) console.log(`${result.output.trimEnd().replace(/^/gm, '  | ')}\n`);
     }
   };

@@ -54,7 +54,7 @@ for (const checkInputs of [true, false]) {
         fc.property(plans, betweens(kind), fc.constantFrom(1 << 30, 2000), (plan, between, bytesInFlight) => {
           new SideBySide(plan, { checkInputs, bytesInFlight, flushEpochs: 2 }).run(plan, between);
         }),
-        runOptions(10),
+        runOptions(5),
       );
     });
   }
@@ -66,7 +66,7 @@ for (const flushEpochs of [1, 3, 1000]) {
       fc.property(plans, betweens('restart'), fc.boolean(), (plan, between, checkInputs) => {
         new SideBySide(plan, { checkInputs, flushEpochs }).run(plan, between);
       }),
-      runOptions(10),
+      runOptions(5),
     );
   });
 }

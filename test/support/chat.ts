@@ -17,7 +17,8 @@ import { idOf } from './names.js';
 import { CRASHING_WORKER, type Ending, ServerProcess } from './server-process.js';
 
 const CHATTER_PROCESS = fileURLToPath(new URL('./chatter-process.js', import.meta.url));
-const PATIENCE_MS = 20_000;
+// A busy machine may stop a process for long; who waits in vain has found a fault, however late.
+const PATIENCE_MS = 60_000;
 
 export interface ChatOptions {
   /** Clients of the test's own process, with stores in memory; these are never killed. */

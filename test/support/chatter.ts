@@ -66,7 +66,7 @@ async function insist(options: ClientOptions, store: (() => Store) | undefined):
 }
 
 const OUTSTANDING = 40;
-const PAUSE_MS = 4;
+const PAUSE_MS = 10;
 
 export class Chatter {
   private talking = false;

@@ -20,9 +20,10 @@ export async function during(
   flags: Readonly<Record<string, string>>,
   seed: number,
   run: (chat: Chat) => Promise<void>,
+  outside: readonly string[] = ['dora', 'emil'],
 ): Promise<Chat> {
   const began = performance.now();
-  const names = { inside: ['anna', 'ben', 'cleo'], outside: ['dora', 'emil'] };
+  const names = { inside: ['anna', 'ben', 'cleo'], outside };
   const chat = await Chat.open({ ...names, flags, random: randomFrom(seed), claimEvery: 20 });
   try {
     await run(chat);
