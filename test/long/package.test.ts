@@ -32,12 +32,12 @@ test.before(async () => {
 test('the library and its documents ship, and nothing else', () => {
   const paths = files.map(({ path }) => path);
   const known =
-    /^(dist\/src\/.*\.(js|d\.ts)|dist\/browser\/(client|noble)\.js|docs\/\w+\.md|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
+    /^(dist\/src\/.*\.(js|d\.ts)|dist\/browser\/(client|send|noble)\.js|docs\/\w+\.md|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
   assert.equal(
     paths.filter((path) => !known.test(path)),
     [],
   );
-  for (const path of ['README.md', 'docs/PROTOCOL.md', manifest.bin.countersign])
+  for (const path of ['README.md', 'docs/PROTOCOL.md', 'dist/browser/send.js', manifest.bin.countersign])
     assert.ok(paths.includes(path));
   assert.ok(readFileSync(join(ROOT, manifest.bin.countersign), 'utf8').startsWith('#!/usr/bin/env node\n'));
   for (const hook of ['preinstall', 'install', 'postinstall', 'prepare'])
