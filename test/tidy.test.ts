@@ -274,14 +274,14 @@ function asList(files: Files): SourceFile[] {
   return Object.entries(files).map(([path, text]) => ({ path, text }));
 }
 
-/** Every text file that is tracked, or would be: new ones that are not ignored count already. */
+/** Every file that is tracked, or would be: new ones that are not ignored count already. A picture has no text. */
 function readRepository(): SourceFile[] {
   const listing = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
   const paths = execFileSync('git', listing, { cwd: ROOT, encoding: 'utf8' }).split('\0');
   return [...new Set(paths)]
     .filter((path) => path && existsSync(join(ROOT, path)) && statSync(join(ROOT, path)).isFile())
     .map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') }))
-    .filter(({ text }) => !text.includes('\0'));
+    .map(({ path, text }) => ({ path, text: text.includes('\0') ? '' : text }));
 }
 
 const repository = readRepository();
