@@ -38,7 +38,7 @@ import {
 import { Pipeline } from './support/pipeline.js';
 import { clusterOf } from './support/side-by-side.js';
 import * as twin from './twin/index.js';
-import { named, RUNS, SEED, type Shape, worldOf } from './worlds.js';
+import { FIRST, named, type Shape, STRIDE, worldOf } from './worlds.js';
 
 // Two of everything. A client of each inbox sends: to all, to one, to itself.
 const SHAPE: Shape = { inboxes: 2, outboxes: 2, mailboxes: 7, bundles: [], asked: [], moved: [] };
@@ -130,12 +130,9 @@ function unharmed(to: Address, messages: readonly ActorMessage[], expected: stri
   return sent.length === 0;
 }
 
-/** Of four bytes one, and which one the seed says; with RUNS=4 every byte. */
-const STRIDE = Math.max(1, 4 / RUNS);
-
 /** The bytes of a piece of memory, one at a time. */
 function flipEach(bytes: Uint8Array, check: (at: number) => void): void {
-  for (let at = SEED % STRIDE; at < bytes.length; at += STRIDE) {
+  for (let at = FIRST; at < bytes.length; at += STRIDE) {
     bytes[at]! ^= 1 << (at % 8);
     try {
       check(at);
@@ -431,7 +428,7 @@ outbox('refuses changed bytes of the bodies that it has packed', () => {
     .find(({ key }) => key[0] === 'B'.charCodeAt(0))!.value!;
   assert.ok(length > 500);
   try {
-    for (let at = SEED % STRIDE; at < length; at += STRIDE) {
+    for (let at = FIRST; at < length; at += STRIDE) {
       BodyPacker.prototype.done = function (this: BodyPacker) {
         const bodies = done.call(this);
         bodies[at]! ^= 1;
