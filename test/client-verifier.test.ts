@@ -81,8 +81,8 @@ function check(obligations: readonly Obligation[]): void {
 }
 
 /** Bytes of the frame flipped, one by one: each must be refused by a step or by a signature. */
-function everyFlipIsRefused(reader: Reader, frame: Uint8Array, stride = 1): void {
-  for (let at = FIRST; at < frame.length; at += stride * STRIDE) {
+function everyFlipIsRefused(reader: Reader, frame: Uint8Array): void {
+  for (let at = FIRST; at < frame.length; at += STRIDE) {
     const flipped = Uint8Array.from(frame);
     flipped[at]! ^= 1 << (at % 8);
     let refused = false;

@@ -53,7 +53,7 @@ const BENCH_COMMANDS: Readonly<Record<string, string>> = {
   'npm run -s bench -- sweep shards rate mailboxes recipients --out results': 'test/bench-sweep.test.ts',
   'npm run -s bench -- report results --out report.html --png throughput.png': 'test/bench-report.test.ts',
   'npm run -s bench -- compare before after --threshold 5%': 'test/bench-compare.test.ts',
-  'npm run -s bench -- branch --base main~1 --threshold 5% --pairs 10': 'test/bench-branch.test.ts',
+  'npm run -s bench -- branch --base main~1 --threshold 5% --pairs 10': 'test/long/bench-branch.test.ts',
 };
 
 /** The scripts behind `npm run X`: what the tests run instead of them, so that nothing is built meanwhile. */
