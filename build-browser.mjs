@@ -1,6 +1,7 @@
-// Builds the browser client, dist/browser/client.js, and beside it what it loads when it is needed: send.js, with
-// what only senders need, and noble.js, where a browser's WebCrypto has no Ed25519. What client.js and send.js share
-// is in client.js, and send.js imports it from there. Needs the .d.ts files of the build before it.
+// Builds the browser client, dist/browser/client.js, and beside it what it loads when it is needed: its parts send.js,
+// with what only senders need, and claims.js, which makes claims, and noble.js, where a browser's WebCrypto has no
+// Ed25519. What a part shares with client.js is in client.js, and the part imports it from there. Needs the .d.ts
+// files of the build before it.
 import { mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
@@ -24,7 +25,7 @@ const sources = {
   setup({ onResolve, resolve }) {
     const options = { kind: 'import-statement', resolveDir: import.meta.dirname };
     onResolve({ filter: /^#crypto$/ }, () => resolve('./src/crypto/web.ts', options));
-    onResolve({ filter: /\/(noble|send)\.js$/ }, ({ kind, path }) =>
+    onResolve({ filter: /\/(noble|send|claims)\.js$/ }, ({ kind, path }) =>
       kind === 'dynamic-import' ? { path: `./${path.split('/').at(-1)}`, external: true } : undefined,
     );
   },
@@ -73,12 +74,14 @@ function publicNames() {
 }
 
 const common = { ...settings, bundle: true, outdir: 'dist/browser', write: false };
-const entries = { client: 'src/client/browser.ts', send: 'src/client/send.ts' };
+const parts = ['send', 'claims'];
+const entryOf = (name) => `src/client/${name}.ts`;
+const entries = [entryOf('browser'), ...parts.map(entryOf)];
 
-/** The files with code in client.js, and what each exports. A file is in client.js or in send.js as a whole. */
+/** The files with code in client.js, and what each exports. A file is in client.js or in parts as a whole. */
 async function clientFiles() {
   const options = { ...common, plugins: [sources], metafile: true };
-  const { metafile } = await build({ ...options, entryPoints: [entries.client] });
+  const { metafile } = await build({ ...options, entryPoints: [entries[0]] });
   const inputs = Object.entries(Object.values(metafile.outputs)[0].inputs);
   const files = inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([file]) => file);
   const each = await build({ ...options, entryPoints: files });
@@ -87,7 +90,7 @@ async function clientFiles() {
   );
 }
 
-/** Leaves out of send.js what is in these files: it imports it from their paths. */
+/** Leaves out of a part what is in these files: it imports it from their paths. */
 const fromClient = (files) => ({
   name: 'from-client',
   setup({ onLoad, onResolve, resolve }) {
@@ -121,13 +124,13 @@ const fromClient = (files) => ({
 async function ownNames() {
   const { outputFiles, metafile } = await build({
     ...common,
-    entryPoints: Object.values(entries),
+    entryPoints: entries,
     plugins: [sources],
     minifyIdentifiers: false,
     metafile: true,
   });
   const code = outputFiles.map(({ text }) => text).join('\n');
-  // By their exports the two files know each other.
+  // By their exports the files know each other.
   const exported = Object.values(metafile.outputs).flatMap(({ exports }) => exports);
   const foreign = new Set([...platformNames(), ...publicNames(), ...exported]);
   for (const [, , name] of code.matchAll(/(["'`])([A-Za-z_$][\w$]*)\1/g)) foreign.add(name);
@@ -142,10 +145,10 @@ const compress = { ecma: 2022, passes: 5, pure_getters: true, unsafe_arrows: tru
 
 const names = await ownNames();
 const mangleProps = new RegExp(`^(${names.join('|').replaceAll('$', '\\$')})$`);
-// Both files call a property by the same name.
+// All files call a property by the same name.
 const { mangleCache } = await build({
   ...common,
-  entryPoints: Object.values(entries),
+  entryPoints: entries,
   plugins: [sources],
   mangleProps,
   mangleCache: {},
@@ -156,34 +159,49 @@ async function built(options) {
   return outputFiles[0].text;
 }
 
-async function write(name, text) {
+async function minified(text) {
   const { code } = await minify(text, { module: true, compress, format: { ecma: 2022 } });
-  writeFileSync(`dist/browser/${name}.js`, code);
+  return code;
 }
 
-const send = await built({
-  entryPoints: [entries.send],
-  plugins: [fromClient(await clientFiles()), sources],
-});
-/** What client.js exports for send.js alone, by short names that no application takes for its own. */
-const shared = [];
-const imports = [];
-const rest = send.replaceAll(/import\{([^}]*)\}from"(src\/[^"]*)";/g, (_, names, file) => {
-  for (const each of names.split(',')) {
-    const [name, local = name] = each.split(' as ');
-    imports.push(`_${shared.length} as ${local}`);
-    shared.push(`export { ${name} as _${shared.length} } from './${file}';`);
-  }
-  return '';
-});
-const contents = [`export * from './${entries.client}';`, ...shared].join('\n');
+/** What parts have of client.js: how it says to export that, and by which name for the while. */
+const shared = new Map();
+
+/** The code of a part, which imports what it shares with client.js from there. */
+async function partOf(name, files) {
+  const imports = [];
+  const code = await built({ entryPoints: [entryOf(name)], plugins: [fromClient(files), sources] });
+  const rest = code.replaceAll(/import\{([^}]*)\}from"(src\/[^"]*)";/g, (_, names, file) => {
+    for (const each of names.split(',')) {
+      const [name, local = name] = each.split(' as ');
+      const wanted = `export { ${name} as * } from './${file}';`;
+      if (!shared.has(wanted)) shared.set(wanted, `shared_${shared.size}`);
+      imports.push(`${shared.get(wanted)} as ${local}`);
+    }
+    return '';
+  });
+  return minified(`import{${imports.join(',')}}from"./client.js";${rest}`);
+}
+
+const files = await clientFiles();
+const code = new Map();
+for (const part of parts) code.set(part, await partOf(part, files));
+const contents = [`export * from './${entries[0]}';`];
+for (const [wanted, name] of shared) contents.push(wanted.replace('*', name));
+const stdin = { contents: contents.join('\n'), resolveDir: import.meta.dirname, loader: 'ts' };
+const client = await minified(await built({ stdin, plugins: [sources] }));
+// What is shared is exported by the name that it has in client.js anyway.
+const given = new Map(
+  [...client.matchAll(/([\w$]+) as (shared_\d+)/g)].map(([, name, long]) => [long, name]),
+);
+code.set('client', client.replaceAll(/ as shared_\d+/g, ''));
 
 mkdirSync('dist/browser', { recursive: true });
-await write('send', `import{${imports.join(',')}}from"./client.js";${rest}`);
-await write(
-  'client',
-  await built({ stdin: { contents, resolveDir: import.meta.dirname, loader: 'ts' }, plugins: [sources] }),
-);
+for (const [name, text] of code)
+  writeFileSync(
+    `dist/browser/${name}.js`,
+    text.replaceAll(/\bshared_\d+/g, (long) => given.get(long)),
+  );
 await build({
   ...settings,
   bundle: true,

@@ -99,7 +99,7 @@ export class Client {
   }
 
   /** The whole claim, in binary form, behind a message or a receipt. */
-  claimOf(proven: Message | Receipt): Uint8Array {
+  claimOf(proven: Message | Receipt): Promise<Uint8Array> {
     return proven.claim();
   }
 

@@ -41,7 +41,9 @@ export class Later<T> {
   private failed(cause: unknown): void {
     const { waiting } = this;
     this.waiting = [];
-    const error = new CountersignError('connection-lost', 'what sends could not be loaded', { cause });
+    const error = new CountersignError('connection-lost', 'a part of the client could not be loaded', {
+      cause,
+    });
     for (const { fail } of waiting) fail(error);
   }
 

@@ -40,8 +40,8 @@ export const EMPTY_LOG: LogState = {
 export interface LogStep {
   readonly log: LogState;
   readonly obligation: Obligation | null;
-  /** Audit path of the leaf under the new log's checkpoint. */
-  readonly path: () => Uint8Array;
+  /** The log's frontier before the leaf, of a leaf that is the last one. */
+  readonly before: Frontier;
 }
 
 /** Places an epoch leaf at `index`. Throws `Mismatch` or `FormatError`. */
@@ -83,8 +83,7 @@ function extend(
   return {
     log: { checkpoint, frontier, lastEpoch: leaf.epoch },
     obligation: checkpointObligation(world, checkpoint),
-    // The last leaf's siblings are the complete subtrees before it, smallest first.
-    path: () => reversed(before.packed()),
+    before,
   };
 }
 
@@ -93,7 +92,7 @@ function under(log: LogState, index: number, leaf: EpochLeaf, size: number, path
   if (size !== checkpoint.size) throw new Mismatch('log', `from size ${size}, ${checkpoint.size} is known`);
   if (!equalBytes(rootFromPath(size, index, epochLeafHash(leaf), path), checkpoint.root))
     throw new Mismatch('log', 'not in the log');
-  return { log, obligation: null, path: () => path };
+  return { log, obligation: null, before: log.frontier };
 }
 
 /** Follows a checkpoint frame. Throws `Mismatch` or `FormatError`. */
@@ -120,11 +119,4 @@ function checkpointObligation(world: World, { size, root, signature }: Checkpoin
     signature,
     step: 'signature',
   };
-}
-
-function reversed(hashes: Uint8Array): Uint8Array {
-  const out = new Uint8Array(hashes.length);
-  for (let at = 0; at < hashes.length; at += 32)
-    out.set(hashes.subarray(at, at + 32), hashes.length - at - 32);
-  return out;
 }

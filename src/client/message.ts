@@ -1,6 +1,6 @@
 /** What the application is given: a message received, the receipt of one sent. Proof travels along. */
 import { LINK_ENTRY_BYTES, type Place, partContent, type ReceivedEntry, toHex } from '../protocol/index.js';
-import { claimEntry } from './evidence.js';
+import { claiming } from './claiming.js';
 import type { VerifiedLink } from './verifier.js';
 
 /** One mailbox's messages of one epoch, and how many of them the application still has to acknowledge. */
@@ -70,9 +70,9 @@ export class Message {
     this.batch.acknowledged(this);
   }
 
-  /** The whole claim, in binary form, that this message came to this mailbox at this place. */
-  claim(): Uint8Array {
-    return claimEntry(this.link, this.row);
+  /** The whole claim, in binary form, that this message came to this mailbox at this place. As `Receipt.claim`. */
+  claim(): Promise<Uint8Array> {
+    return claimRow(this.link, this.row);
   }
 }
 
@@ -116,13 +116,17 @@ export class Receipt {
     return this.link.evidence.step.log.checkpoint.size;
   }
 
-  /** The whole claim, in binary form. */
-  claim(): Uint8Array {
-    return claimEntry(this.link, this.row);
+  /** The whole claim, in binary form. Rejects with `connection-lost` in a page that cannot load what makes it. */
+  claim(): Promise<Uint8Array> {
+    return claimRow(this.link, this.row);
   }
 }
 
 function rowHash({ evidence, firstRow }: VerifiedLink, row: number): Uint8Array {
   const at = (firstRow + row) * LINK_ENTRY_BYTES + 6;
   return evidence.rows.slice(at, at + 32);
+}
+
+async function claimRow(link: VerifiedLink, row: number): Promise<Uint8Array> {
+  return (await claiming.get()).claimEntry(link, row);
 }

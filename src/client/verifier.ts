@@ -37,7 +37,7 @@ import {
   stillHash,
   viewOf,
 } from '../protocol/index.js';
-import type { Evidence, LinkEvidence } from './evidence.js';
+import type { Evidence, LinkEvidence, StillEvidence } from './evidence.js';
 import { followCheckpoint, type LogState, type LogStep, placeLeaf } from './log-state.js';
 import { receivedHashInto } from './received-hash.js';
 import { Mismatch, overFrame, type VerificationStep } from './verification-error.js';
@@ -79,14 +79,10 @@ export interface VerifiedLink extends LinkEvidence {
   readonly own: number;
 }
 
-export interface VerifiedStill {
+export interface VerifiedStill extends StillEvidence {
   readonly kind: typeof MAILBOX_KIND.still;
   readonly slot: number;
   readonly next: MailboxState;
-  readonly evidence: Evidence;
-  readonly mailbox: Uint8Array;
-  readonly trimmedThrough: number;
-  readonly leaf: number;
 }
 
 export interface VerifiedDelivery {
