@@ -15,6 +15,8 @@ const settings = {
   target: 'es2022',
   legalComments: 'eof',
   logLevel: 'warning',
+  // What fields are in JSON.
+  dropLabels: ['JSON_ONLY'],
   // Fields are made by assignment: shorter, and the same where no class has a setter of a field's name.
   tsconfigRaw: { compilerOptions: { useDefineForClassFields: false, verbatimModuleSyntax: true } },
 };
@@ -34,18 +36,38 @@ const sources = {
 const namesIn = (text) => text.match(/[A-Za-z_$][\w$]*/g) ?? [];
 const withoutTexts = (text) => text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*|'[^'\n]*'|"[^"\n]*"/g, '');
 
-/** Every member in the types of the platform: they say what objects of browsers and of JavaScript itself have. */
-function platformNames() {
+/**
+ * Types that the client is given no objects of, though those that it uses name them. What only they lead to is not
+ * foreign here: browsers have ten thousand names, and among them are most of our own.
+ */
+const UNUSED =
+  `Window WindowProxy WindowEventMap GlobalEventHandlersEventMap UIEvent Transferable MessageEventSource
+  Blob FormData ReadableStream MediaSource RequestInfo Request BodyInit Headers HeadersInit URLSearchParams
+  OnErrorEventHandler IDBIndex IDBCursor IDBCursorWithValue`.split(/\s+/);
+
+/** Every member of the types of JavaScript itself, and of those of browsers that the globals in this code lead to. */
+function platformNames(code) {
   const typescript = createRequire(
     realpathSync(fileURLToPath(import.meta.resolve('typescript/package.json'))),
   );
   const package_ = `@typescript/typescript-${process.platform}-${process.arch}/package.json`;
   const folder = join(dirname(typescript.resolve(package_)), 'lib');
-  const files = readdirSync(folder).filter((name) => /^lib\.(es|dom).*\.d\.ts$/.test(name));
+  const textOf = (family) =>
+    readdirSync(folder)
+      .filter((name) => new RegExp(`^lib\\.${family}.*\\.d\\.ts$`).test(name))
+      .map((name) => readFileSync(join(folder, name), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, ''))
+      .join('\n');
+  const types = new Map();
+  for (const part of textOf('dom').split(/^(?=interface |declare |type )/m)) {
+    const [, name] = /^(?:interface|type|declare \w+) (\w+)/.exec(part) ?? [];
+    if (!UNUSED.includes(name)) types.set(name, (types.get(name) ?? '') + part);
+  }
+  const found = new Set(namesIn(code).filter((name) => types.has(name)));
+  for (const name of found)
+    for (const each of types.get(name).match(/\b[A-Z]\w+/g) ?? []) if (types.has(each)) found.add(each);
   const member = /^ +(?:(?:readonly|static|get|set) )*["']?([A-Za-z_$][\w$]*)["']?\??(?=[(:<])/gm;
-  return files.flatMap((name) =>
-    [...readFileSync(join(folder, name), 'utf8').matchAll(member)].map(([, name]) => name),
-  );
+  const used = textOf('es') + [...found].map((name) => types.get(name)).join('\n');
+  return [...used.matchAll(member)].map(([, name]) => name);
 }
 
 /** Every name in the declarations that an application can get at from countersign/client. */
@@ -55,7 +77,9 @@ function publicNames() {
     if (!/^(client|protocol|crypto)\/.*\.d\.ts$/.test(name)) continue;
     const text = readFileSync(join('dist/src', name), 'utf8')
       .replaceAll(/\/\*\*(?:(?!\*\/)[\s\S])*@internal(?:(?!\*\/)[\s\S])*\*\/[^;]*;/g, '')
-      .replaceAll(/^ +private .*$/gm, '');
+      .replaceAll(/^ +private .*$/gm, '')
+      // Names of parameters.
+      .replaceAll(/(?<=[(,]\s*)\w+\??:/g, '');
     for (const part of withoutTexts(text).split(/^(?=export|declare|interface|type|class|const)/m)) {
       const declared =
         /^(?:export )?(?:declare )?(?:abstract )?(?:class|interface|type|const|function) (\w+)/.exec(part);
@@ -132,7 +156,7 @@ async function ownNames() {
   const code = outputFiles.map(({ text }) => text).join('\n');
   // By their exports the files know each other.
   const exported = Object.values(metafile.outputs).flatMap(({ exports }) => exports);
-  const foreign = new Set([...platformNames(), ...publicNames(), ...exported]);
+  const foreign = new Set([...platformNames(code), ...publicNames(), ...exported]);
   for (const [, , name] of code.matchAll(/(["'`])([A-Za-z_$][\w$]*)\1/g)) foreign.add(name);
   return [...new Set(namesIn(code))].filter((name) => !foreign.has(name));
 }

@@ -6,14 +6,11 @@ import { World } from './world.js';
 /** The same host by HTTP and by WebSocket. Throws `TypeError` on anything else than an absolute URL of those. */
 export function addresses(url: string): { readonly http: string; readonly front: string } {
   const parsed = new URL(url);
-  const secure = parsed.protocol === 'https:' || parsed.protocol === 'wss:';
-  if (!secure && parsed.protocol !== 'http:' && parsed.protocol !== 'ws:')
+  const [, secure] = /^(?:http|ws)(s?):$/.exec(parsed.protocol) ?? [];
+  if (secure === undefined)
     throw new TypeError(`url: expected http, https, ws or wss, got ${parsed.protocol}`);
-  const rest = `//${parsed.host}${parsed.pathname.replace(/\/+$/, '')}`;
-  return {
-    http: `${secure ? 'https:' : 'http:'}${rest}`,
-    front: `${secure ? 'wss:' : 'ws:'}${rest}/v1/front`,
-  };
+  const rest = `${secure}://${parsed.host}${parsed.pathname.replace(/\/+$/, '')}`;
+  return { http: `http${rest}`, front: `ws${rest}/v1/front` };
 }
 
 /** Fetches the manifest; its bytes prove themselves. */
