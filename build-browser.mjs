@@ -8,6 +8,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { minify } from 'terser';
+import { property, variables, withNames } from './build-names.mjs';
 
 const settings = {
   minify: true,
@@ -15,6 +16,7 @@ const settings = {
   target: 'es2022',
   legalComments: 'eof',
   logLevel: 'warning',
+  charset: 'utf8',
   // What fields are in JSON.
   dropLabels: ['JSON_ONLY'],
   // Fields are made by assignment: shorter, and the same where no class has a setter of a field's name.
@@ -77,7 +79,7 @@ function publicNames() {
     if (!/^(client|protocol|crypto)\/.*\.d\.ts$/.test(name)) continue;
     const text = readFileSync(join('dist/src', name), 'utf8')
       .replaceAll(/\/\*\*(?:(?!\*\/)[\s\S])*@internal(?:(?!\*\/)[\s\S])*\*\/[^;]*;/g, '')
-      .replaceAll(/^ +private .*$/gm, '')
+      .replaceAll(/^ +(?:private|protected) .*$/gm, '')
       // Names of parameters.
       .replaceAll(/(?<=[(,]\s*)\w+\??:/g, '');
     for (const part of withoutTexts(text).split(/^(?=export|declare|interface|type|class|const)/m)) {
@@ -144,8 +146,8 @@ const fromClient = (files) => ({
   },
 });
 
-/** What may be called otherwise inside: names of properties that nobody outside sees, and that no text names. */
-async function ownNames() {
+/** Names of properties that somebody outside sees, or that some text names, and the others: those may be called otherwise. */
+async function propertyNames() {
   const { outputFiles, metafile } = await build({
     ...common,
     entryPoints: entries,
@@ -158,25 +160,22 @@ async function ownNames() {
   const exported = Object.values(metafile.outputs).flatMap(({ exports }) => exports);
   const foreign = new Set([...platformNames(code), ...publicNames(), ...exported]);
   for (const [, , name] of code.matchAll(/(["'`])([A-Za-z_$][\w$]*)\1/g)) foreign.add(name);
-  return [...new Set(namesIn(code))].filter((name) => !foreign.has(name));
+  return { foreign, own: [...new Set(namesIn(code))].filter((name) => !foreign.has(name)) };
 }
 
 /**
  * Once more, by who looks at the whole file: nearly a twentieth less. Taken for granted is that reading a property
  * does nothing else and that nothing calls `new` on what is no class, which is so here.
  */
-const compress = { ecma: 2022, passes: 5, pure_getters: true, unsafe_arrows: true };
+const compress = {
+  ...{ ecma: 2022, passes: 5, pure_getters: true, unsafe_arrows: true, unsafe_comps: true },
+  ...{ lhs_constants: false, inline: 1 },
+};
 
-const names = await ownNames();
-const mangleProps = new RegExp(`^(${names.join('|').replaceAll('$', '\\$')})$`);
+const { foreign, own } = await propertyNames();
+const mangleProps = new RegExp(`^(${own.join('|').replaceAll('$', '\\$')})$`);
 // All files call a property by the same name.
-const { mangleCache } = await build({
-  ...common,
-  entryPoints: entries,
-  plugins: [sources],
-  mangleProps,
-  mangleCache: {},
-});
+const mangleCache = Object.fromEntries(own.map((name, i) => [name, property(i)]));
 
 async function built(options) {
   const { outputFiles } = await build({ ...common, mangleProps, mangleCache, ...options });
@@ -184,7 +183,8 @@ async function built(options) {
 }
 
 async function minified(text) {
-  const { code } = await minify(text, { module: true, compress, format: { ecma: 2022 } });
+  const mangle = { nth_identifier: variables };
+  const { code } = await minify(text, { module: true, compress, mangle, format: { ecma: 2022 } });
   return code;
 }
 
@@ -214,18 +214,20 @@ const contents = [`export * from './${entries[0]}';`];
 for (const [wanted, name] of shared) contents.push(wanted.replace('*', name));
 const stdin = { contents: contents.join('\n'), resolveDir: import.meta.dirname, loader: 'ts' };
 const client = await minified(await built({ stdin, plugins: [sources] }));
+code.set('client', client);
 // What is shared is exported by the name that it has in client.js anyway.
 const given = new Map(
-  [...client.matchAll(/([\w$]+) as (shared_\d+)/g)].map(([, name, long]) => [long, name]),
+  [...client.matchAll(/([^{,]+) as (shared_\d+)/g)].map(([, name, long]) => [long, name]),
 );
-code.set('client', client.replaceAll(/ as shared_\d+/g, ''));
+const texts = [...code.values()].map((text) =>
+  text.replaceAll(/ as shared_\d+/g, '').replaceAll(/\bshared_\d+/g, (long) => given.get(long)),
+);
+const named = withNames(texts, foreign);
 
 mkdirSync('dist/browser', { recursive: true });
-for (const [name, text] of code)
-  writeFileSync(
-    `dist/browser/${name}.js`,
-    text.replaceAll(/\bshared_\d+/g, (long) => given.get(long)),
-  );
+[...code.keys()].forEach((name, i) => {
+  writeFileSync(`dist/browser/${name}.js`, named[i]);
+});
 await build({
   ...settings,
   bundle: true,

@@ -57,8 +57,8 @@ class Reader {
 
   follow(frame: Uint8Array): VerifiedDelivery | null {
     if (frame[0] === FRAME.checkpoint) {
-      const { log, obligation } = verifyCheckpoint(this.server.world, this.log, frame);
-      check([obligation]);
+      const { log, obligations } = verifyCheckpoint(this.server.world, this.log, frame);
+      check(obligations);
       this.log = log;
     }
     if (frame[0] !== FRAME.deliver) return null;

@@ -6,7 +6,7 @@ import type { Resumed } from './mailbox.js';
 import type { Message, Receipt } from './message.js';
 import { MessageQueue, type QueueOptions } from './message-queue.js';
 import { openGateway } from './open-gateway.js';
-import { type GatewayOptions, settingsOf } from './options.js';
+import type { GatewayOptions } from './options.js';
 import type { SendOptions } from './outgoing-bundle.js';
 import type { Dial } from './socket.js';
 import type { Stand } from './stands.js';
@@ -30,7 +30,7 @@ export class Client {
     const queue = new MessageQueue();
     const gateway = await openGateway(
       { ...rest, keys: [key] },
-      settingsOf(options, dial),
+      dial,
       (_, messages, taken) => queue.push(messages, taken),
       (opening) => {
         opening.on('state', ({ state, reason }) => {

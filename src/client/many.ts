@@ -2,7 +2,7 @@
 import type { Gateway, OnMessages } from './gateway.js';
 import type { Message } from './message.js';
 import { openGateway } from './open-gateway.js';
-import { type GatewayOptions, settingsOf } from './options.js';
+import type { GatewayOptions } from './options.js';
 import type { Dial } from './socket.js';
 
 export interface ManyOptions extends GatewayOptions {
@@ -26,7 +26,7 @@ export function openMany(options: ManyOptions, dial: Dial): Promise<Gateway> {
     if (finished) finished.then(done, release);
     else done();
   };
-  return openGateway(options, settingsOf(options, dial), onMessages, (opening) =>
+  return openGateway(options, dial, onMessages, (opening) =>
     options.onReady?.((name, listener) => opening.on(name, listener)),
   );
 }

@@ -5,17 +5,19 @@ import { abortedError, onAbort } from './abortable.js';
 import { addresses } from './directory.js';
 import { connectError, findServer, timeout } from './find-server.js';
 import { Gateway, type OnMessages } from './gateway.js';
-import { type GatewayOptions, idOf, type Settings } from './options.js';
+import { type GatewayOptions, idOf, settingsOf } from './options.js';
 import { sending } from './sending.js';
+import type { Dial } from './socket.js';
 import { MemoryStore, type Store, storeError } from './store.js';
 
 /** Resolves when every mailbox is open or refused; rejects when all are. `onMessages` as in `Gateway`. */
 export async function openGateway(
   options: GatewayOptions,
-  settings: Settings,
+  dial: Dial,
   onMessages: OnMessages | null,
   prepare: (gateway: Gateway) => void,
 ): Promise<Gateway> {
+  const settings = settingsOf(options, dial);
   const { signal, keys } = options;
   const store = options.store ?? new MemoryStore();
   checkKeys(keys);

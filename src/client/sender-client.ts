@@ -9,7 +9,6 @@ import type { Gateway } from './gateway.js';
 import type { State } from './gateway-events.js';
 import type { UnprovenPlace } from './message.js';
 import type { openGateway } from './open-gateway.js';
-import { settingsOf } from './options.js';
 import type { SendOptions } from './outgoing-bundle.js';
 import type { Dial } from './socket.js';
 
@@ -25,7 +24,7 @@ export class SenderClient {
     open: typeof openGateway,
   ): Promise<SenderClient> {
     const prepare = (opening: Gateway) => onReady?.((name, listener) => opening.on(name, listener));
-    return new SenderClient(await open({ ...rest, keys: [key] }, settingsOf(rest, dial), null, prepare));
+    return new SenderClient(await open({ ...rest, keys: [key] }, dial, null, prepare));
   }
 
   get id(): Uint8Array {

@@ -9,7 +9,7 @@
  * `total` counts the chain's entries through the part. Every part but the last is full.
  */
 import { sha256, sha256Into } from '#crypto';
-import { ascii, copy32, copyShort, putU16, putU64, viewOf } from './bytes.js';
+import { ascii, copyHash, copyShort, putU16, putU64, viewOf, Writer } from './bytes.js';
 import { MAX_U16, PAGE_ENTRIES } from './limits.js';
 
 export const LINK_PREFIX = ascii('\0csign1li');
@@ -56,7 +56,7 @@ export function link(
 ): void {
   const last = linkParts(count);
   if (last > MAX_U16) throw new RangeError(`link: ${last} parts, at most ${MAX_U16}`);
-  copy32(mailbox, mailboxAt, preimageView, 9);
+  copyShort(mailbox, mailboxAt, preimageView, 9, 32);
   putU64(preimage, 41, epoch);
   putU16(preimage, 51, last);
   putU64(preimage, 53, chain.lastEpoch);
@@ -70,7 +70,7 @@ export function link(
     }
     putU16(preimage, 49, part);
     putU64(preimage, 61, chain.total + from + n);
-    for (let i = 0; i < 32; i++) preimage[69 + i] = head[headAt + i]!;
+    copyHash(head, headAt, preimage, 69);
     putU16(preimage, 101, n);
     parts[n] ??= preimage.subarray(0, LINK_HEADER_BYTES + n * LINK_ENTRY_BYTES);
     sha256Into(parts[n], leaves, leavesAt + part * 32);
@@ -86,15 +86,15 @@ export function stillPreimage(
   chain: ChainState,
   trimmedThrough: number,
 ): Uint8Array {
-  const out = new Uint8Array(9 + 32 + 8 + 8 + 8 + 32 + 8);
-  out.set(STILL_PREFIX);
-  out.set(mailbox, 9);
-  putU64(out, 41, epoch);
-  putU64(out, 49, chain.lastEpoch);
-  putU64(out, 57, chain.total);
-  out.set(chain.head, 65);
-  putU64(out, 97, trimmedThrough);
-  return out;
+  return new Writer(105)
+    .bytes(STILL_PREFIX)
+    .bytes(mailbox)
+    .u64(epoch)
+    .u64(chain.lastEpoch)
+    .u64(chain.total)
+    .bytes(chain.head)
+    .u64(trimmedThrough)
+    .done();
 }
 
 /** The leaf hash of a still; it does not touch the chain. */
