@@ -69,15 +69,25 @@ class OneOutbox {
   /** Takes everything that was sent; returns its deliveries and its bytes. */
   take(): { deliveries: Deliver[]; bytes: number } {
     const frames = this.pipeline.takeGateway('frames').flatMap((message) => message.frames);
-    const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
+    const deliveries = frames
+      .filter((frame) => frame[0] === FRAME.deliver)
+      .map((frame) => decodeDeliver(frame.slice()));
+    const bytes = sizeOf(frames);
+    this.drain(bytes);
+    return { deliveries, bytes };
+  }
+
+  /** The socket has taken so many bytes more. */
+  drain(bytes: number): void {
     this.pipeline.tell(this.to, { type: 'drained', connection: READER, bytes });
-    return { deliveries: frames.filter((frame) => frame[0] === FRAME.deliver).map(decodeDeliver), bytes };
   }
 
   hasBodies(epoch: number): boolean {
     return this.pipeline.store.get(epochKey(TABLE.bodies, epoch, 0)) !== undefined;
   }
 }
+
+const sizeOf = (frames: readonly Uint8Array[]) => frames.reduce((sum, frame) => sum + frame.length, 0);
 
 const entries = (deliveries: Deliver[]) =>
   deliveries.flatMap(({ epoch, mailboxes }) =>
@@ -110,10 +120,37 @@ outbox('an epoch never brings a socket much beyond what it may have outstanding'
   const first = one.take();
   assert.ok(first.bytes < 600_000, `${first.bytes} bytes`);
   for (let i = 0; i < 5; i++) one.epoch(200_000);
-  const sent = one.pipeline.takeGateway('frames').flatMap((message) => message.frames);
-  const bytes = sent.reduce((sum, frame) => sum + frame.length, 0);
+  const bytes = sizeOf(one.pipeline.takeGateway('frames').flatMap((message) => message.frames));
   assert.ok(bytes < 700_000, `${bytes} bytes of 2,400,000`);
 });
+
+outbox(
+  'the memory of a large frame is used again when its socket has taken all of it, or is gone, and not before',
+  () => {
+    const one = new OneOutbox(1 << 30);
+    one.take();
+    const epoch = (): Uint8Array => {
+      one.epoch(40_000);
+      const frames = one.pipeline.takeGateway('frames').flatMap((message) => message.frames);
+      assert.is(frames.length, 1);
+      return frames[0]!;
+    };
+    const [first, second] = [epoch(), epoch()];
+    const [firstWas, secondWas] = [first.slice(), second.slice()];
+    one.drain(first.length - 1);
+    const third = epoch();
+    assert.equal(first, firstWas);
+    one.drain(1);
+    const fourth = epoch();
+    assert.is(fourth.buffer, first.buffer);
+    assert.equal(second, secondWas);
+    one.pipeline.tell(address('outbox'), { type: 'disconnected', connection: READER });
+    for (const slot of [0, 1]) one.open(slot);
+    one.take();
+    const again = new Set(Array.from({ length: 12 }, () => epoch().buffer));
+    for (const { buffer } of [second, third, fourth]) assert.ok(again.has(buffer));
+  },
+);
 
 outbox('one answer for a frame of acknowledgments that make no sense', () => {
   const one = new OneOutbox(1 << 30);

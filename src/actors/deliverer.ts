@@ -41,6 +41,9 @@ const EPOCHS_PER_STEP = 64;
 const BYTES_PER_STEP = 2 << 20;
 const EPOCHS_PER_TURN = 8;
 
+/** Bytes from which on a frame lies in recycled memory until its socket has taken it: copying a smaller one is cheaper. */
+const SHARED_FROM = 16 << 10;
+
 export class Deliverer {
   private readonly connections = new Map<number, Connection>();
   private readonly subscriptions = new Map<string, Subscription>();
@@ -73,7 +76,7 @@ export class Deliverer {
     this.displace(mailbox);
     let connection = this.connections.get(number);
     if (!connection) {
-      connection = { number, slots: new Map(), behind: new Set(), inFlight: 0, logSize, due: [] };
+      connection = { number, slots: new Map(), behind: new Set(), inFlight: 0, blocks: [], logSize, due: [] };
       this.connections.set(number, connection);
     }
     const sentEpoch = acknowledged;
@@ -109,6 +112,7 @@ export class Deliverer {
     this.connections.delete(number);
     this.waiting.delete(connection);
     this.inFlight -= connection.inFlight;
+    this.giveBack(connection, connection.inFlight);
   }
 
   drained(number: number, bytes: number): void {
@@ -116,6 +120,7 @@ export class Deliverer {
     if (!connection) return;
     connection.inFlight -= bytes;
     this.inFlight -= bytes;
+    this.giveBack(connection, bytes);
     this.pump(connection);
   }
 
@@ -261,7 +266,7 @@ export class Deliverer {
     subscription.connection.behind.delete(subscription);
     this.bringCheckpoint(subscription.connection);
     const end = encodeEndOfBacklog({ slot: subscription.slot, epoch: this.committedEpoch });
-    this.emit(subscription.connection, end.slice());
+    this.emit(subscription.connection, end);
   }
 
   private bringCheckpoint(connection: Connection): void {
@@ -295,10 +300,28 @@ export class Deliverer {
     this.options.acknowledge(mailbox, wanted);
   }
 
-  /** Every frame must be a buffer of its own: its memory goes along. */
-  private emit(connection: Connection, frame: Uint8Array): void {
-    connection.inFlight += frame.length;
-    this.inFlight += frame.length;
+  private emit(connection: Connection, bytes: Uint8Array): void {
+    connection.inFlight += bytes.length;
+    this.inFlight += bytes.length;
+    const frame = bytes.length < SHARED_FROM ? bytes.slice() : this.share(connection, bytes);
     this.send(address('gateway'), { type: 'frames', connection: connection.number, frames: [frame] });
+  }
+
+  private share(connection: Connection, bytes: Uint8Array): Uint8Array {
+    const block = this.options.memory.take(bytes.length);
+    connection.blocks.push({ block, inFlight: connection.inFlight });
+    const frame = block.subarray(0, bytes.length);
+    frame.set(bytes);
+    return frame;
+  }
+
+  /** Gives back what the socket has taken `bytes` more of. */
+  private giveBack({ blocks }: Connection, bytes: number): void {
+    let taken = 0;
+    for (const each of blocks) {
+      each.inFlight -= bytes;
+      if (each.inFlight <= 0) taken++;
+    }
+    for (const { block } of blocks.splice(0, taken)) this.options.memory.give(block);
   }
 }

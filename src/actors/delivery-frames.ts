@@ -54,10 +54,10 @@ export class DeliveryFrames {
     const from = connection.logSize;
     const gap = gapHashes(logNodes(this.reader), from, checkpoint.size);
     connection.logSize = checkpoint.size;
-    return encodeCheckpoint({ from, to: checkpoint.size, signature: checkpoint.signature, gap }).slice();
+    return encodeCheckpoint({ from, to: checkpoint.size, signature: checkpoint.signature, gap });
   }
 
-  /** What an epoch has for a socket, from `due[first]` on, as far as one frame goes. `next`: what is behind it. */
+  /** What an epoch has for a socket, from `due[first]` on, as far as one frame goes; good until the next. `next`: what is behind it. */
   deliver(
     connection: Connection,
     epoch: CommittedEpoch,
@@ -79,7 +79,7 @@ export class DeliveryFrames {
     out.u32(0);
     putMultiproof(out, epoch.tree, positions);
     out.patchU32(proofAt, (out.length - proofAt - 4) / 32);
-    return { frame: out.done().slice(), next };
+    return { frame: out.done(), next };
   }
 
   /** An epoch is through: its trees are not needed any more. */

@@ -35,8 +35,7 @@ export function attestationOrder({ inboxes, outboxes }: Actors): { role: Role; i
 }
 
 /**
- * `signed` in epoch-leaf order. Returns how many entries mailboxes got. Throws `ActorFault` naming the first
- * actor that is wrong.
+ * `signed` in epoch-leaf order. Throws `ActorFault` naming the first actor that is wrong.
  */
 export function checkEpoch(
   signed: readonly SignedAttestation[],
@@ -44,7 +43,7 @@ export function checkEpoch(
   keys: PublicKeyBook,
   serverId: Uint8Array,
   context: EpochContext,
-): number {
+): void {
   const order = attestationOrder(actors);
   if (signed.length !== order.length)
     throw new ActorFault(`${signed.length} attestations, ${order.length} expected`);
@@ -76,7 +75,6 @@ export function checkEpoch(
       throw fault(attestation, 'lost a message');
   });
   if (all.length !== outboxesAt + outboxes) throw new ActorFault('attestations miscounted');
-  return all.slice(outboxesAt).reduce((sum, outbox) => sum + only(outbox).entries, 0);
 }
 
 function checkShape(attestation: Attestation, outputs: number): void {

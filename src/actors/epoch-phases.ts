@@ -4,7 +4,7 @@
  *   recovering → reserving → resting → waiting → collecting → committing → resting …
  *
  * - An epoch is closed when there is work, nothing is committing and the interval since the last close has
- *   passed, which is the shortest one unless the last epoch was large; or, without work, after the heartbeat.
+ *   passed; or, without work, after the heartbeat.
  *   So one epoch commits while the next fills, and a lone message on an idle server closes an epoch at once.
  * - No number is used that is not durably reserved.
  * - When the server drains, epochs are closed until every inbox is empty.

@@ -76,12 +76,6 @@ export interface SequencerOptions extends Actors {
   readonly failed: (error: Error) => void;
 }
 
-/** Entries of an epoch from which on the next one may be made to wait. */
-const LARGE_ENTRIES = 1024;
-/** It waits until making the last one has taken one part in so many of the time from close to close … */
-const MAKING_SHARE = 6;
-/** … but no longer than this. */
-const LARGE_INTERVAL_MS = 40;
 /** Epoch numbers reserved at a time: one small write per so many epochs. */
 const RESERVE = 1000;
 export const RESERVED_KEY = metaKey('reserved epoch');
@@ -95,8 +89,6 @@ export class Sequencer implements Stage {
   private lastEpoch: number;
   private nextEpoch: number;
   private lastClose = Number.NEGATIVE_INFINITY;
-  /** From the last close to the next, at least. */
-  private intervalMs = 0;
   private context: EpochContext | null = null;
   private attested: (Attested | undefined)[] = [];
   private committed: Omit<Committed, 'type' | 'checkpoint'> | null = null;
@@ -146,7 +138,7 @@ export class Sequencer implements Stage {
   }
 
   private restMs(): number {
-    return this.lastClose + this.intervalMs - this.options.now();
+    return this.lastClose + this.options.minIntervalMs - this.options.now();
   }
 
   private phase(event: PhaseEvent): void {
@@ -222,8 +214,7 @@ export class Sequencer implements Stage {
     const context = this.context!;
     const all = this.attested as Attested[];
     const signed = all.map(({ attestation }) => attestation);
-    const entries = checkEpoch(signed, options, options.keys, options.serverId, context);
-    this.intervalMs = this.intervalAfter(entries);
+    checkEpoch(signed, options, options.keys, options.serverId, context);
     options.observe('attested', context.epoch);
     const leaf = this.leafOf(context, signed);
     const bytes = encodeEpochLeaf(leaf);
@@ -241,16 +232,6 @@ export class Sequencer implements Stage {
     options.write([...records, ...expiredRecords(options.reader, old)], () =>
       this.phase({ type: 'durable' }),
     );
-  }
-
-  /**
-   * Much of what an epoch costs it costs once, or once for each of its mailboxes. So when making epochs takes more than
-   * a share of the time the next one waits for more messages; an epoch of few messages makes nobody wait.
-   */
-  private intervalAfter(entries: number): number {
-    const { minIntervalMs, now } = this.options;
-    if (entries < LARGE_ENTRIES) return minIntervalMs;
-    return Math.max(minIntervalMs, Math.min(LARGE_INTERVAL_MS, MAKING_SHARE * (now() - this.lastClose)));
   }
 
   private leafOf(context: EpochContext, signed: readonly SignedAttestation[]): EpochLeaf {

@@ -21,7 +21,10 @@ export interface Connection {
   readonly number: number;
   readonly slots: Map<number, Subscription>;
   readonly behind: Set<Subscription>;
+  /** Bytes of frames that the socket has not taken yet. */
   inFlight: number;
+  /** Memory of such frames, oldest first; each with the bytes that the socket has yet to take before it is free. */
+  readonly blocks: { readonly block: Uint8Array; inFlight: number }[];
   /** Size of the newest checkpoint the client has. */
   logSize: number;
   /** What the epoch just committed has for it. */

@@ -1,6 +1,6 @@
 /** A worker thread's task: hosts its share of the actors until it is told to stop. */
 import { hostActors, threadOf } from '../actors/pipeline.js';
-import { type Envelope, Switchboard } from '../actors/switchboard.js';
+import { Switchboard } from '../actors/switchboard.js';
 import { manifestHash, openManifest } from '../protocol/index.js';
 import { forOtherThread } from './operator-error.js';
 import { readFrontier } from './recovery.js';
@@ -29,7 +29,7 @@ export function runWorker(task: WorkerTask, observe: ObservePhase): Promise<void
       (to) => threadOf(task.plan, to),
       (thread, envelopes) => {
         const message: ToWorker = { type: 'envelopes', envelopes };
-        task.ports.get(thread)!.postMessage(message, framesOf(envelopes));
+        task.ports.get(thread)!.postMessage(message);
       },
     );
     const hosted = hostActors(
@@ -50,16 +50,6 @@ export function runWorker(task: WorkerTask, observe: ObservePhase): Promise<void
     for (const port of task.ports.values()) port.on('message', take);
     tell({ type: 'ready' });
   });
-}
-
-/** Delivered frames change hands without copying: each is a buffer of its own. */
-function framesOf(envelopes: readonly Envelope[]): ArrayBuffer[] {
-  const buffers: ArrayBuffer[] = [];
-  for (const { message } of envelopes) {
-    if (message.type === 'frames')
-      for (const frame of message.frames) buffers.push(frame.buffer as ArrayBuffer);
-  }
-  return buffers;
 }
 
 function pipelineOptions(

@@ -57,6 +57,7 @@ export interface PipelineOptions {
   readonly retentionEpochs?: number;
   readonly store?: MemoryStore;
   /** The sequencer's clock; it stands still where there is none. */
+  readonly minIntervalMs?: number;
   readonly now?: () => number;
   /** Called instead of every stage's step, which it has to run: to measure it, or to spoil its message. */
   readonly around?: (to: Address, message: ActorMessage, step: () => void) => void;
@@ -218,7 +219,7 @@ export class Pipeline {
         reserved: reserved ? getU64(reserved, 0) : 0,
         retentionEpochs: this.options.retentionEpochs ?? manifest.policy.retentionEpochs,
         write: (records, durable) => this.writes.push({ records, durable }),
-        minIntervalMs: 0,
+        minIntervalMs: this.options.minIntervalMs ?? 0,
         heartbeatMs: 1000,
         now: this.options.now ?? (() => 0),
         clock: {
