@@ -14,8 +14,6 @@ import type { Stand } from './stands.js';
 export interface ClientOptions extends Omit<GatewayOptions, 'keys' | 'mailboxesPerSocket'> {
   /** Secret seed, 32 bytes. */
   readonly key: Uint8Array;
-  /** Called with the client's `on` before anything can happen: the place to listen to first events. */
-  readonly onReady?: (on: Client['on']) => void;
 }
 
 export class Client {
@@ -28,17 +26,15 @@ export class Client {
   static async connect(options: ClientOptions, dial: Dial): Promise<Client> {
     const { key, onReady, ...rest } = options;
     const queue = new MessageQueue();
-    const gateway = await openGateway(
-      { ...rest, keys: [key] },
-      dial,
-      (_, messages, taken) => queue.push(messages, taken),
-      (opening) => {
-        opening.on('state', ({ state, reason }) => {
-          if (state === 'closed') queue.end(null);
-          else if (state !== 'connecting' && state !== 'connected') queue.end(reason);
-        });
-        onReady?.((name, listener) => opening.on(name, listener));
-      },
+    const listen = (on: Client['on']) => {
+      on('state', ({ state, reason }) => {
+        if (state === 'closed') queue.end(null);
+        else if (state !== 'connecting' && state !== 'connected') queue.end(reason);
+      });
+      onReady?.(on);
+    };
+    const gateway = await openGateway({ ...rest, keys: [key], onReady: listen }, dial, (_, messages, taken) =>
+      queue.push(messages, taken),
     );
     return new Client(gateway, queue);
   }

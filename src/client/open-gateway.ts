@@ -15,7 +15,6 @@ export async function openGateway(
   options: GatewayOptions,
   dial: Dial,
   onMessages: OnMessages | null,
-  prepare: (gateway: Gateway) => void,
 ): Promise<Gateway> {
   const settings = settingsOf(options, dial);
   const { signal, keys } = options;
@@ -33,11 +32,12 @@ export async function openGateway(
     const identities = await Promise.all(keys.map(identityOf));
     if (identities.some(({ publicKey }) => saved.mailboxes.get(toHex(publicKey))?.bundles.length))
       await loadSending(ending.signal);
-    gateway = new Gateway({ world, http, frontUrl, store, saved }, identities, settings, onMessages);
-    prepare(gateway);
-    await gateway.connect(ending.signal);
-    gateway.endWith(signal);
-    return gateway;
+    const opening = new Gateway({ world, http, frontUrl, store, saved }, identities, settings, onMessages);
+    gateway = opening;
+    options.onReady?.((name, listener) => opening.on(name, listener));
+    await opening.connect(ending.signal);
+    opening.endWith(signal);
+    return opening;
   } catch (error) {
     // A gateway closes its store when a save under way is done.
     await (gateway ?? store).close();

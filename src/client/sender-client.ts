@@ -19,12 +19,11 @@ export class SenderClient {
 
   /** @internal */
   static async connect(
-    { key, onReady, ...rest }: SenderClientOptions,
+    { key, ...rest }: SenderClientOptions,
     dial: Dial,
     open: typeof openGateway,
   ): Promise<SenderClient> {
-    const prepare = (opening: Gateway) => onReady?.((name, listener) => opening.on(name, listener));
-    return new SenderClient(await open({ ...rest, keys: [key] }, dial, null, prepare));
+    return new SenderClient(await open({ ...rest, keys: [key] }, dial, null));
   }
 
   get id(): Uint8Array {
