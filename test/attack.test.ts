@@ -80,9 +80,11 @@ async function attacked(
   let failure: unknown;
   server.failed.catch((error) => (failure = error));
   const witnesses = await Witnesses.at(server);
-  await run(server, server.url);
-  await witnesses.end();
-  await server.stop();
+  try {
+    await run(server, server.url);
+  } finally {
+    await witnesses.end().finally(() => server.stop());
+  }
   assert.is(failure, undefined);
 }
 

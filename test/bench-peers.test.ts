@@ -1,47 +1,16 @@
-/** Peers of the bench: each is held to the same check as every system; and what their connections read, however it is cut. */
+/** Peers of the bench: what their connections read, however it is cut, and how their processes fail. */
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
-import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NatsConnection } from '../bench/nats-connection.js';
 import { noEqual, startPeer } from '../bench/peer-process.js';
 import { RespConnection } from '../bench/resp.js';
-import { NATS } from '../bench/systems/nats.js';
 import { REDIS } from '../bench/systems/redis.js';
 import { loadWorkload } from '../bench/workload.js';
-import { directory } from './client-helpers.js';
-import { checkSystem } from './support/bench-system.js';
 
-const folder = directory('peers');
-const peers = suite('peers');
-const parts = suite('their connections and processes');
-
-for (const system of [...REDIS, ...NATS]) {
-  const why = await system.missing(loadWorkload('throughput'));
-  if (why !== null && !why.includes('not installed')) {
-    // No test is skipped: there is no such system here.
-    console.log(`N/A: ${system.name}: ${why}`);
-    peers(`${system.name} does not exist here, and says why`, () => {
-      assert.match(system.name, /^nats-\w+-always$/);
-      assert.match(
-        why,
-        /^nats-server 2\.\d\.\d+ cannot sync before it answers: sync_interval came with 2\.10$/,
-      );
-    });
-    continue;
-  }
-  const isSkipped = why !== null && !process.env['CI'];
-  if (isSkipped) console.log(`SKIPPED: ${system.name}: ${why}`);
-  const test = isSkipped ? peers.skip : peers;
-  test(`${system.name} does what every system does`, async () => {
-    const own = join(folder, system.name);
-    mkdirSync(own);
-    await checkSystem(system, own, { messages: 300, kill: system.name !== 'redis-everysec' });
-  });
-}
+const test = suite('connections and processes of peers');
 
 /** A server that says `text`, so many bytes at a time, to whoever connects, and then closes the connection. */
 async function saying(text: string, size: number, talk: (port: number) => Promise<void>): Promise<void> {
@@ -101,13 +70,13 @@ async function readNats(port: number): Promise<string[]> {
 }
 
 for (const size of [1, 2, 7, 1000]) {
-  parts(`what a server says in pieces of ${size} bytes is read as it was said`, async () => {
+  test(`what a server says in pieces of ${size} bytes is read as it was said`, async () => {
     await saying(RESP, size, async (port) => assert.equal(await readResp(port), RESP_SAYS));
     await saying(NATS_TEXT, size, async (port) => assert.equal(await readNats(port), NATS_SAYS));
   });
 }
 
-parts('a server that does not start is an error with what it said, and leaves no process', async () => {
+test('a server that does not start is an error with what it said, and leaves no process', async () => {
   const never = () => Promise.reject(new Error('nobody there'));
   const script = "console.error('bad setting'); process.exit(1)";
   const message = await startPeer(process.execPath, ['-e', script], never).then(
@@ -117,7 +86,7 @@ parts('a server that does not start is an error with what it said, and leaves no
   assert.match(message, /does not start: nobody there\nbad setting/);
 });
 
-parts('what a peer has no equal of is said, and what memory makes of its promise', () => {
+test('what a peer has no equal of is said, and what memory makes of its promise', () => {
   assert.match(noEqual(loadWorkload('throughput', ['envelopeBytes=10'])) ?? '', /envelopeBytes=0/);
   assert.match(noEqual(loadWorkload('throughput', ['encoding=json'])) ?? '', /encoding=binary/);
   assert.is(noEqual(loadWorkload('throughput')), null);
@@ -125,5 +94,4 @@ parts('what a peer has no equal of is said, and what memory makes of its promise
   assert.is(REDIS[0]!.promises(inMemory).durable, 'in memory');
 });
 
-peers.run();
-parts.run();
+test.run();

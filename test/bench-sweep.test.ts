@@ -1,5 +1,5 @@
-/** `bench sweep`: what it plans, a small one that runs, and how it sums up what does not count. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+/** `bench sweep`: what it plans, and how it sums up what does not count. */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -9,7 +9,6 @@ import { planOf, sweepNames } from '../bench/sweep-plan.js';
 import { systemOf } from '../bench/systems/index.js';
 import { csvOf } from '../bench/text.js';
 import { directory } from './client-helpers.js';
-import { bench } from './support/bench.js';
 import { madeRun, notAvailable } from './support/runs.js';
 
 const nothing = { over: [], set: [], systems: null, repeat: null };
@@ -69,33 +68,6 @@ test('mistakes are named before anything runs', async () => {
     assert.instance(error, TypeError);
     assert.match((error as TypeError).message, reason);
   }
-});
-
-test('a small sweep: a run.json per run, in turns, a line each, a table and a CSV', async () => {
-  const out = directory('bench-sweep');
-  const little = [
-    'server.epochIntervalMs=10',
-    'senders=2',
-    'load.window=16',
-    'mailboxes=20',
-    'receivers=2',
-  ].flatMap((knob) => ['--set', knob]);
-  const times = ['--seconds', '0.7', '--warmup', '0.3', '--repeat', '1'];
-  const args = ['sweep', 'throughput', '--over', 'recipients=1,2', '--out', out, ...little, ...times];
-  const { status, stdout, stderr } = await bench(args);
-  assert.is(status, 0, stderr);
-  assert.match(
-    stderr,
-    /^throughput 1\/2 countersign recipients=1: [\d,.]+ deliveries\/s, p99 [\d,.]+ ms; \d+ s left$/m,
-  );
-  assert.match(stderr, /^throughput 2\/2 countersign recipients=2: .*; 0 s left$/m);
-  assert.match(stdout, /^countersign +throughput +2 +1 of 1 /m);
-  const folder = join(out, 'throughput');
-  const runs = readdirSync(folder).filter((name) => existsSync(join(folder, name, 'run.json')));
-  assert.is(runs.length, 2);
-  const csv = readFileSync(join(folder, 'sweep.csv'), 'utf8').trimEnd().split('\n');
-  assert.match(csv[0]!, /^system,workload,recipients,runs,deliveredPerSecondMedian,/);
-  assert.match(csv[2]!, /^countersign,throughput,2,1,\d/);
 });
 
 test('void runs and what is not available are named, and not averaged in', () => {

@@ -14,7 +14,7 @@ import {
 } from '../src/client/verifier.js';
 import { decodeClaim, FRAME, MAILBOX_KIND, verifyClaim } from '../src/protocol/index.js';
 import { SmallServer } from './small-server.js';
-import { named } from './worlds.js';
+import { FIRST, named, STRIDE } from './worlds.js';
 
 const test = suite('verifier');
 const signer = (name: string): Signer => importSecretKey(Uint8Array.from(named(`verifier ${name}`)));
@@ -80,9 +80,9 @@ function check(obligations: readonly Obligation[]): void {
   for (const { key, bytes, signature } of obligations) assert.ok(key.verify(bytes, signature));
 }
 
-/** Every byte of the frame flipped, one by one: each must be refused by a step or by a signature. */
-function everyFlipIsRefused(reader: Reader, frame: Uint8Array, stride = 1): void {
-  for (let at = 0; at < frame.length; at += stride) {
+/** Bytes of the frame flipped, one by one: each must be refused by a step or by a signature. */
+function everyFlipIsRefused(reader: Reader, frame: Uint8Array): void {
+  for (let at = FIRST; at < frame.length; at += STRIDE) {
     const flipped = Uint8Array.from(frame);
     flipped[at]! ^= 1 << (at % 8);
     let refused = false;

@@ -243,7 +243,7 @@ test('the demo for people ends with a table', async () => {
 test('interrupted, the demo leaves neither files nor processes behind', async () => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     const TMPDIR = directory('demo-interrupted');
-    const demo = start(['demo', '--messages', '3000'], { env: { TMPDIR } });
+    const demo = start(['demo', '--messages', '1200'], { env: { TMPDIR } });
     await demo.said(/clients connected/);
     assert.is(processesIn(TMPDIR).length, 1);
     // Later the demo kills its server and starts it again: then there may be none for a moment.
@@ -257,7 +257,7 @@ test('interrupted, the demo leaves neither files nor processes behind', async ()
 
 test('when its server ends by itself the demo says so, and leaves nothing behind', async () => {
   const TMPDIR = directory('demo-died');
-  const demo = start(['demo', '--messages', '3000'], { env: { TMPDIR } });
+  const demo = start(['demo', '--messages', '1200'], { env: { TMPDIR } });
   await demo.said(/clients connected/);
   for (const pid of processesIn(TMPDIR)) process.kill(pid, 'SIGKILL');
   const { status, stderr } = await demo.ended;

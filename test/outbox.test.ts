@@ -161,6 +161,23 @@ outbox('one answer for a frame of acknowledgments that make no sense', () => {
   assert.is(one.pipeline.takeGateway('ack-refused').length, 1);
 });
 
+outbox('an acknowledgment of what never was is answered, too, when the mailbox is behind', () => {
+  const one = new OneOutbox(1 << 30, []);
+  one.epoch(1);
+  one.pipeline.close();
+  one.pipeline.commit();
+  one.pipeline.steps = 0;
+  one.open(0);
+  const frame = encodeAck([{ slot: 0, epoch: 2 }]);
+  one.pipeline.tell(address('outbox'), { type: 'ack', connection: READER, frame });
+  assert.is(one.pipeline.takeGateway('ack-refused').length, 0);
+  one.pipeline.steps = Number.POSITIVE_INFINITY;
+  one.take();
+  const refused = one.pipeline.takeGateway('ack-refused').map(({ slot, epoch }) => ({ slot, epoch }));
+  assert.equal(refused, [{ slot: 0, epoch: 2 }]);
+  assert.ok(one.hasBodies(1), 'nothing is deleted by it');
+});
+
 outbox('mailboxes of one socket take turns when they are behind', () => {
   const one = new OneOutbox(20_000, []);
   for (let i = 0; i < 100; i++) one.epoch(10);

@@ -6,6 +6,7 @@ import type { CountersignError } from '../src/protocol/index.js';
 import { toHex } from '../src/protocol/index.js';
 import { clientOf, directory, read, serverAt } from './client-helpers.js';
 import { backlog } from './support/backlog.js';
+import { RUNS } from './worlds.js';
 
 const test = suite('quotas on a server');
 
@@ -64,8 +65,8 @@ test('a full mailbox is refused before anything is ordered, also after a restart
 });
 
 for (const [bursts, messages] of [
-  [4, 500],
-  [150, 2],
+  [4, 100 * RUNS],
+  [40 * RUNS, 2],
 ] as const) {
   test(`a backlog of ${bursts} bursts of ${messages} messages comes whole while others go on`, async () => {
     const figures = await backlog({ bursts, messages, bodyBytes: 100 });

@@ -405,7 +405,7 @@ function behind(links: number, options: Partial<PipelineOptions> = {}): { server
 }
 
 test('a backlog comes whole and in order, a bounded piece in each step', () => {
-  const { server, epochs } = behind(600);
+  const { server, epochs } = behind(300);
   server.pipeline.steps = 1;
   server.store.reads = {};
   server.open(1);
@@ -419,7 +419,7 @@ test('a backlog comes whole and in order, a bounded piece in each step', () => {
   assert.ok(frames < 70, `${frames} frames in the first step`);
   server.pipeline.steps = MANY;
   assert.equal(server.take(1), epochs);
-  assert.ok(server.store.reads['K']! <= 3 * 600, `${server.store.reads['K']} epochs looked at in all`);
+  assert.ok(server.store.reads['K']! <= 3 * 300, `${server.store.reads['K']} epochs looked at in all`);
 });
 
 test('a backlog is proven under one checkpoint, while others go on', () => {

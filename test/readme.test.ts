@@ -28,7 +28,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npm ci && npm start': 'here',
   'npm ci && npm test': '.ci/run',
   'npm run demo': 'test/demo.test.ts',
-  'npm run -s bench -- run throughput --system countersign,countersign-unverified': 'test/bench-run.test.ts',
+  'npm run -s bench -- run throughput --system countersign,countersign-unverified':
+    'test/long/bench-run.test.ts',
   'node examples/client.mjs': 'here',
   'node examples/browser/serve.mjs': 'test/browser.test.ts',
   'npx countersign keygen --out alice.key': 'here',
@@ -43,16 +44,16 @@ const COMMANDS: Readonly<Record<string, string>> = {
 
 /** Of bench/README.md. That the bench takes all of their options is tried here. */
 const BENCH_COMMANDS: Readonly<Record<string, string>> = {
-  'npm run -s bench -- list': 'test/bench.test.ts',
-  'npm run -s bench -- run throughput --repeat 5 --out results/throughput': 'test/bench.test.ts',
-  'npm run -s bench -- run light --repeat 5 --out results/light': 'test/bench.test.ts',
+  'npm run -s bench -- list': 'here',
+  'npm run -s bench -- run throughput --repeat 5 --out results/throughput': 'test/bench-run.test.ts',
+  'npm run -s bench -- run light --repeat 5 --out results/light': 'test/bench-run.test.ts',
   "npm run -s bench -- find-max throughput --slo 'p99<50ms' --out results/max": 'test/bench-find-max.test.ts',
   'npm run -s bench -- sweep throughput --over recipients=1,10 --over server.threads=1,2 --seconds 5 --out results':
-    'test/bench-sweep.test.ts',
+    'test/long/bench-run.test.ts',
   'npm run -s bench -- sweep shards rate mailboxes recipients --out results': 'test/bench-sweep.test.ts',
   'npm run -s bench -- report results --out report.html --png throughput.png': 'test/bench-report.test.ts',
   'npm run -s bench -- compare before after --threshold 5%': 'test/bench-compare.test.ts',
-  'npm run -s bench -- branch --base main~1 --threshold 5% --pairs 10': 'test/bench-branch.test.ts',
+  'npm run -s bench -- branch --base main~1 --threshold 5% --pairs 10': 'test/long/bench-branch.test.ts',
 };
 
 /** The scripts behind `npm run X`: what the tests run instead of them, so that nothing is built meanwhile. */

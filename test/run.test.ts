@@ -99,6 +99,18 @@ runner('ends a file that hangs, with what it started, and says so', () => {
   assert.match(stdout, 'TIMEOUT after 1 s');
 });
 
+runner(
+  'ends a file that does not end by itself after its last test: a failure, unless a test has failed',
+  () => {
+    const open = 'setInterval(() => {}, 1000);\n';
+    const failing = `${UVU}test('bad', () => { throw new Error('seen'); });\ntest.run();\n`;
+    const { last, stdout } = run({ 'a.test.js': open + PASSING, 'b.test.js': open + failing });
+    assert.is(last, '1 passed, 2 failed');
+    assert.match(stdout, /a\.test\.js {2}1 passed, 1 failed .*still running 5 s after its last test/);
+    assert.match(stdout, /b\.test\.js {2}0 passed, 1 failed .* s$/m);
+  },
+);
+
 runner('counts skipped tests and picks files by a part of their path', () => {
   const text = `${UVU}test('a', () => {});\ntest.skip('b', () => {});\ntest.run();`;
   assert.is(

@@ -30,29 +30,31 @@ const DEFAULT_TIMEOUT_SECONDS = 200;
  */
 const LONGEST = [
   'kill',
-  'attack-process',
   'browser',
   'cli-client',
-  'bench',
-  'limits',
-  'bench-run',
-  'check-then-sign',
-  'bench-systems',
-  'client-chaos',
-  'crypto',
   'demo',
+  'limits',
+  'attack-process',
+  'client-server',
+  'bench-report',
+  'client-chaos',
   'attack',
   'quota',
-  'bench-peers',
-  'bench-branch',
-  'bench-report',
-  'bench-sweep',
-  'stages-differential',
-  'data-lock',
+  'client-sessions',
+  'crypto',
+  'shutdown',
+  'bench-run',
   'readme',
+  'quota-server',
+  'data-lock',
+  'client-reconnects',
+  'run',
 ];
 // What a file's children may still say after it has exited, before its pipes are closed on them.
 const DRAIN_MS = 500;
+// A file ends at once when uvu has told its results, unless a test left something open, as one that failed often does.
+const LINGER_MS = 5000;
+const LINGERED = `still running ${LINGER_MS / 1000} s after its last test`;
 
 const children = new Set<number>();
 
@@ -94,8 +96,8 @@ function judge(output: string, ending: string): Omit<Result, 'output' | 'seconds
   let reason = ending;
   if (!reason && !summary) reason = 'no uvu summary: did the file call .run()?';
   else if (!reason && total === 0 && skipped === 0) reason = 'no test ran';
-  // A failed test makes uvu exit 1 by itself: that is no second failure.
-  if (ending === 'exit code 1' && total > passed) reason = '';
+  // A failed test makes uvu exit 1 by itself, and closes nothing: that is no second failure.
+  if ((ending === 'exit code 1' || ending === LINGERED) && total > passed) reason = '';
   return { passed, skipped, reason, failed: total - passed + (reason ? 1 : 0) };
 }
 
@@ -115,16 +117,23 @@ function runFile(path: string, timeoutSeconds: number): Promise<Result> {
   const pid = child.pid ?? 0;
   children.add(pid);
   let output = '';
+  let ending = '';
+  const endAfter = (ms: number, why: string) =>
+    setTimeout(() => {
+      ending = why;
+      endGroup(pid);
+    }, ms);
+  let timer = endAfter(timeoutSeconds * 1000, `TIMEOUT after ${timeoutSeconds} s`);
+  let isDone = false;
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
       output += text;
+      if (isDone || !readSummary(output)) return;
+      isDone = true;
+      clearTimeout(timer);
+      timer = endAfter(LINGER_MS, LINGERED);
     });
   }
-  let ending = '';
-  const timer = setTimeout(() => {
-    ending = `TIMEOUT after ${timeoutSeconds} s`;
-    endGroup(pid);
-  }, timeoutSeconds * 1000);
   child.on('exit', (code, signal) => {
     clearTimeout(timer);
     if (!ending && code !== 0) ending = signal ? `killed by ${signal}` : `exit code ${code}`;

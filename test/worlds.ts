@@ -14,13 +14,20 @@ export function keyPair(name: string): { secret: Buffer; id: Buffer } {
 }
 
 /** The seed of this run: SEED in the environment, else the clock's. */
-const SEED = Number(process.env['SEED'] ?? Date.now() % 0x7fffffff);
+export const SEED = Number(process.env['SEED'] ?? Date.now() % 0x7fffffff);
 console.log(`SEED=${SEED}`);
 
-/** Options for fast-check; RUNS in the environment multiplies the number of runs. */
+/** How many times as much as `npm test` does: continuous integration says 4. */
+export const RUNS = Number(process.env['RUNS'] ?? 1);
+
+/** Of so many bytes one is flipped where each should be, from one that the seed says; with RUNS=4 it is each. */
+export const STRIDE = Math.max(1, Math.floor(4 / RUNS));
+export const FIRST = SEED % STRIDE;
+
+/** Options for fast-check. */
 export function runOptions(numRuns: number): { seed: number; numRuns: number; includeErrorInReport: true } {
   // The test runner prints an error's message, not its cause.
-  return { seed: SEED, numRuns: numRuns * Number(process.env['RUNS'] ?? 1), includeErrorInReport: true };
+  return { seed: SEED, numRuns: numRuns * RUNS, includeErrorInReport: true };
 }
 
 /** What a random epoch is made from: small numbers, so that it shrinks well. */

@@ -28,8 +28,8 @@ export interface DelivererOptions {
   readonly bytesInFlightInAll: number;
   /** Where a mailbox's chain stands, uncommitted epoch included. */
   readonly stateOf: (mailbox: string) => MailboxState;
-  /** Takes an acknowledgment that came before its epoch was sent on this socket. */
-  readonly acknowledge: (mailbox: string, epoch: number) => void;
+  /** Takes an acknowledgment that came before its epoch was sent on this socket, or refuses it. */
+  readonly acknowledge: (subscription: Subscription, epoch: number) => void;
   /** Links of the epoch that is not committed yet. */
   readonly pending: () => Links | null;
   /** Asks for another step, after what waits for this thread has had its turn: `pumpSome`. */
@@ -262,7 +262,7 @@ export class Deliverer {
 
   private caughtUp(subscription: Subscription): void {
     subscription.live = true;
-    subscription.wanted = 0;
+    this.acknowledgeWanted(subscription);
     subscription.connection.behind.delete(subscription);
     this.bringCheckpoint(subscription.connection);
     const end = encodeEndOfBacklog({ slot: subscription.slot, epoch: this.committedEpoch });
@@ -290,14 +290,14 @@ export class Deliverer {
       next = made.next;
       this.emit(connection, made.frame);
     }
-    for (const { subscription } of sorted) this.acknowledgeWanted(subscription);
+    for (const { subscription } of sorted)
+      if (subscription.sentEpoch >= subscription.wanted) this.acknowledgeWanted(subscription);
   }
 
   private acknowledgeWanted(subscription: Subscription): void {
-    const { wanted, sentEpoch, mailbox } = subscription;
-    if (wanted === 0 || sentEpoch < wanted) return;
+    const { wanted } = subscription;
     subscription.wanted = 0;
-    this.options.acknowledge(mailbox, wanted);
+    if (wanted > 0) this.options.acknowledge(subscription, wanted);
   }
 
   private emit(connection: Connection, bytes: Uint8Array): void {

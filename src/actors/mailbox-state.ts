@@ -1,6 +1,8 @@
 /** What an outbox keeps per mailbox, whatever is deleted: where its chain ends and what is acknowledged. */
 import { type ChainState, getU32, getU64, putU32, putU64 } from '../protocol/index.js';
+import type { StoreRecord } from './messages.js';
 import type { StateCodec } from './state-table.js';
+import { idKey, TABLE } from './store-keys.js';
 
 /**
  * What a chain has brought, counted from its start, so that what is unacknowledged is a subtraction. Numbers
@@ -71,8 +73,9 @@ export const mailboxCodec: StateCodec<MailboxState> = {
   decode: (bytes) => ({ chain: getChain(bytes, 0), acknowledged: getChain(bytes, CHAIN_BYTES) }),
 };
 
-/** A new mailbox: its chain starts with the seed (32 random bytes). */
-export function newMailbox(seed: Uint8Array): MailboxState {
-  const chain = { lastEpoch: 0, total: 0, head: Uint8Array.from(seed), links: 0, own: 0, bytes: 0 };
-  return { chain, acknowledged: chain };
+/** What makes a mailbox: its chain starts with the seed (32 random bytes). */
+export function mailboxRecord(mailbox: Uint8Array, seed: Uint8Array): StoreRecord {
+  const chain = { lastEpoch: 0, total: 0, head: seed, links: 0, own: 0, bytes: 0 };
+  const value = mailboxCodec.encode({ chain, acknowledged: chain });
+  return { key: idKey(TABLE.mailbox, mailbox), value };
 }

@@ -27,7 +27,7 @@ import { attest, checking, type SignerOptions } from './attest.js';
 import { Deliverer } from './deliverer.js';
 import { idAt, idBytes } from './ids.js';
 import { groupByMailbox, linkEpoch, type MailboxRows } from './link-epoch.js';
-import { type MailboxState, mailboxCodec, newMailbox } from './mailbox-state.js';
+import { type MailboxState, mailboxCodec, mailboxRecord } from './mailbox-state.js';
 import { Memory } from './memory.js';
 import {
   type Acknowledge,
@@ -119,7 +119,10 @@ export class Outbox implements Stage {
         ...options,
         memory: this.memory,
         stateOf: (id) => this.mailboxes.get(id)!,
-        acknowledge: (id, epoch) => this.acknowledgeThrough(id, epoch),
+        acknowledge: ({ mailbox, connection, slot }, epoch) => {
+          if (this.acknowledgeThrough(mailbox, epoch) === 'unknown')
+            this.refuseAck(connection.number, slot, epoch);
+        },
         pending: () => this.signed?.links ?? null,
         goOnLater: () => this.goOnLater(),
       },
@@ -382,8 +385,11 @@ export class Outbox implements Stage {
       if (this.acknowledgeThrough(id, epoch) === 'unknown') refused.set(slot, epoch);
     }
     // One answer a frame, however many acknowledgments in it make no sense.
-    for (const [slot, epoch] of refused)
-      return this.send(address('gateway'), { type: 'ack-refused', connection, slot, epoch });
+    for (const [slot, epoch] of refused) return this.refuseAck(connection, slot, epoch);
+  }
+
+  private refuseAck(connection: number, slot: number, epoch: number): void {
+    this.send(address('gateway'), { type: 'ack-refused', connection, slot, epoch });
   }
 
   private acknowledgeThrough(id: string, epoch: number): 'done' | 'later' | 'unknown' {
@@ -391,8 +397,4 @@ export class Outbox implements Stage {
     if (done === 'later') this.goOnLater();
     return done;
   }
-}
-
-function mailboxRecord(mailbox: Uint8Array, seed: Uint8Array): StoreRecord {
-  return { key: idKey(TABLE.mailbox, mailbox), value: mailboxCodec.encode(newMailbox(seed)) };
 }

@@ -15,9 +15,10 @@ export interface StateCodec<V> {
 
 /**
  * So many changes are written with the next epoch, however recent the last flush is. Each may touch a
- * page of the store of its own, and the database keeps the memory of the most pages it ever wrote at once.
+ * page of the store of its own, 4 KiB, and the database keeps the memory of the most pages it ever wrote at
+ * once. The more are written together, the more of them share a page or were one state that changed again.
  */
-export const FLUSH_CHANGED = 4096;
+export const FLUSH_CHANGED = 32_768;
 /** Clean entries kept in memory: at most twice this many, of some 800 bytes for a mailbox. */
 const GENERATION = 20_000;
 

@@ -1,9 +1,14 @@
 /** The kill test for hours: ROUNDS in the environment says how many rounds, 200 if not given. */
 import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { directory } from '../client-helpers.js';
+import { clientAt, serving } from '../support/attacked.js';
+import { LogAudit, Signed } from '../support/audit.js';
 import type { Chat } from '../support/chat.js';
 import { CRASH_POINTS } from '../support/crashing-worker.js';
-import { atPoint, clean, during, seedOfRun } from '../support/kill-rounds.js';
+import { atEach, atPoint, clean, during, seedOfRun } from '../support/kill-rounds.js';
 import { randomFrom } from '../support/names.js';
+import { ServerProcess } from '../support/server-process.js';
 
 const test = suite('kill -9, many times');
 const SEED = seedOfRun();
@@ -23,6 +28,29 @@ async function round(chat: Chat, random: () => number): Promise<void> {
   const point = CRASH_POINTS[Math.floor(random() * CRASH_POINTS.length)]!;
   clean(await atPoint(chat, point, 1 + Math.floor(random() * 90)), point);
 }
+
+test('after every single one of the first epochs', async () => {
+  const data = directory('first-epochs');
+  const log = new LogAudit(new Signed());
+  const server = await ServerProcess.at(data, { 'epoch-heartbeat-ms': '60000' });
+  await serving(server, async () => {
+    const anna = await clientAt(server.url, 'anna');
+    for (let epochs = 1; epochs <= 4; epochs++) {
+      const { counter, checkpointSize } = await anna.send({ to: anna.id, body: 'x' });
+      assert.equal([counter, checkpointSize], [epochs, epochs]);
+      await server.kill();
+      await log.look(data);
+      assert.equal([log.size, ...log.problems], [epochs]);
+      assert.is(await server.start(), null);
+    }
+    const counters: number[] = [];
+    for await (const { counter } of anna.mailbox()) if (counters.push(counter) === 4) break;
+    assert.equal(counters, [1, 2, 3, 4]);
+    await anna.close();
+  });
+});
+
+test('at every point of the commit path', () => atEach(CRASH_POINTS, SEED));
 
 for (let first = 0; first < ROUNDS; first += ROUNDS_EACH) {
   const shape = SHAPES[(first / ROUNDS_EACH) % SHAPES.length]!;

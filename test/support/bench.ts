@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const PROGRAM = fileURLToPath(new URL('../../bench/main.js', import.meta.url));
+export const PROGRAM = fileURLToPath(new URL('../../bench/main.js', import.meta.url));
 
 export interface Ended {
   readonly status: number | null;

@@ -1,7 +1,7 @@
 /** What the fast and the long kill test have in common. */
 import * as assert from 'uvu/assert';
 import { Chat } from './chat.js';
-import type { CrashPoint } from './crashing-worker.js';
+import { CRASH_POINTS, type CrashPoint } from './crashing-worker.js';
 import { randomFrom } from './names.js';
 
 /** The seed of this run: SEED in the environment, else the clock's. */
@@ -36,6 +36,18 @@ export async function during(
   } finally {
     await chat.destroy();
   }
+}
+
+/** With one server of one thread: it dies at each of these points. */
+export async function atEach(points: readonly CrashPoint[], seed: number): Promise<void> {
+  const flags = { inboxes: '1', outboxes: '1', threads: '1' };
+  const eachPoint = async (chat: Chat) => {
+    for (const point of points)
+      clean(await atPoint(chat, point, 1 + (CRASH_POINTS.indexOf(point) % 5)), point);
+  };
+  // No client dies here, so none needs a process of its own.
+  const { kills } = await during(flags, seed, eachPoint, []);
+  assert.ok(kills >= points.length);
 }
 
 let late = 0;

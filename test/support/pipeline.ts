@@ -30,6 +30,7 @@ import {
   type Manifest,
   type PublicKeyBook,
   ROLE,
+  toHex,
 } from '../../src/protocol/index.js';
 import { MemoryStore } from './store.js';
 
@@ -68,6 +69,16 @@ type Durable = { records: readonly StoreRecord[]; durable: () => void };
 const CHUNK_BYTES = 1 << 16;
 const NO_QUOTA: QuotaLimits = { unacknowledgedEpochs: 2 ** 31, unacknowledgedBytes: Number.MAX_SAFE_INTEGER };
 
+/** By seed, for all pipelines of a test: their actors have the same few keys. */
+const signers = new Map<string, Signer>();
+
+function signerOf(seed: Uint8Array): Signer {
+  const id = toHex(seed);
+  const signer = signers.get(id) ?? importSecretKey(seed);
+  signers.set(id, signer);
+  return signer;
+}
+
 export class Pipeline {
   readonly store: MemoryStore;
   /** What request handlers got, in order. */
@@ -77,7 +88,6 @@ export class Pipeline {
   /** How often any stage has signed. */
   signatures = 0;
   readonly keys: PublicKeyBook;
-  private readonly signers = new Map<Uint8Array, Signer>();
   private readonly timers = new Map<number, () => void>();
   private stages = new Map<string, Stage>();
   private queue: { to: Address; message: ActorMessage }[] = [];
@@ -190,8 +200,7 @@ export class Pipeline {
   private common(index: number, seeds: readonly Uint8Array[]) {
     const { serverId, manifest } = this.cluster;
     const seed = seeds[index]!;
-    const signer = this.signers.get(seed) ?? importSecretKey(seed);
-    this.signers.set(seed, signer);
+    const signer = signerOf(seed);
     const sign = (bytes: Uint8Array) => {
       this.signatures++;
       return signer.sign(bytes);

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
-import { central, centralGroup } from '../bench/baselines/central.js';
-import type { System } from '../bench/system.js';
-import { countersignUnverified, unattested } from '../bench/systems/countersign.js';
-import { type CheckOptions, checkSystem } from './support/bench-system.js';
+import { central, centralGroup } from '../../bench/baselines/central.js';
+import type { System } from '../../bench/system.js';
+import { countersignUnverified, unattested } from '../../bench/systems/countersign.js';
+import { type CheckOptions, checkSystem } from '../support/bench-system.js';
 
 /** Of each sender in each turn: some batches; RUNS makes it more. */
 const MESSAGES = 150 * Number(process.env['RUNS'] ?? 1);

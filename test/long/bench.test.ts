@@ -6,7 +6,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 
 const run = promisify(execFile);
-const bench = (name: string) => fileURLToPath(new URL(`../bench/${name}.js`, import.meta.url));
+const bench = (name: string) => fileURLToPath(new URL(`../../bench/${name}.js`, import.meta.url));
 
 async function figuresOf(name: string, ...knobs: string[]) {
   const { stdout } = await run(process.execPath, [bench(name), '--json', ...knobs]);

@@ -4,9 +4,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { directory } from './client-helpers.js';
-import { bench } from './support/bench.js';
-import { madeRun } from './support/runs.js';
+import { directory } from '../client-helpers.js';
+import { bench } from '../support/bench.js';
+import { madeRun } from '../support/runs.js';
 
 /** Leaves a run behind as slow as the file slowness says, and notes in a log who ran. */
 const SCRIPT = `
