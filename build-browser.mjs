@@ -1,12 +1,14 @@
-// Builds the browser client, dist/browser/client.js, and beside it what it loads when it is needed: send.js, with
-// what only senders need, and noble.js, where a browser's WebCrypto has no Ed25519. What client.js and send.js share
-// is in client.js, and send.js imports it from there. Needs the .d.ts files of the build before it.
+// Builds the browser client, dist/browser/client.js, and beside it what it loads when it is needed: its parts send.js,
+// with what only senders need, and claims.js, which makes claims, and noble.js, where a browser's WebCrypto has no
+// Ed25519. What a part shares with client.js is in client.js, and the part imports it from there. Needs the .d.ts
+// files of the build before it.
 import { mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { minify } from 'terser';
+import { property, variables, withNames } from './build-names.mjs';
 
 const settings = {
   minify: true,
@@ -14,6 +16,9 @@ const settings = {
   target: 'es2022',
   legalComments: 'eof',
   logLevel: 'warning',
+  charset: 'utf8',
+  // What fields are in JSON.
+  dropLabels: ['JSON_ONLY'],
   // Fields are made by assignment: shorter, and the same where no class has a setter of a field's name.
   tsconfigRaw: { compilerOptions: { useDefineForClassFields: false, verbatimModuleSyntax: true } },
 };
@@ -24,7 +29,7 @@ const sources = {
   setup({ onResolve, resolve }) {
     const options = { kind: 'import-statement', resolveDir: import.meta.dirname };
     onResolve({ filter: /^#crypto$/ }, () => resolve('./src/crypto/web.ts', options));
-    onResolve({ filter: /\/(noble|send)\.js$/ }, ({ kind, path }) =>
+    onResolve({ filter: /\/(noble|send|claims)\.js$/ }, ({ kind, path }) =>
       kind === 'dynamic-import' ? { path: `./${path.split('/').at(-1)}`, external: true } : undefined,
     );
   },
@@ -33,18 +38,38 @@ const sources = {
 const namesIn = (text) => text.match(/[A-Za-z_$][\w$]*/g) ?? [];
 const withoutTexts = (text) => text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*|'[^'\n]*'|"[^"\n]*"/g, '');
 
-/** Every member in the types of the platform: they say what objects of browsers and of JavaScript itself have. */
-function platformNames() {
+/**
+ * Types that the client is given no objects of, though those that it uses name them. What only they lead to is not
+ * foreign here: browsers have ten thousand names, and among them are most of our own.
+ */
+const UNUSED =
+  `Window WindowProxy WindowEventMap GlobalEventHandlersEventMap UIEvent Transferable MessageEventSource
+  Blob FormData ReadableStream MediaSource RequestInfo Request BodyInit Headers HeadersInit URLSearchParams
+  OnErrorEventHandler IDBIndex IDBCursor IDBCursorWithValue`.split(/\s+/);
+
+/** Every member of the types of JavaScript itself, and of those of browsers that the globals in this code lead to. */
+function platformNames(code) {
   const typescript = createRequire(
     realpathSync(fileURLToPath(import.meta.resolve('typescript/package.json'))),
   );
   const package_ = `@typescript/typescript-${process.platform}-${process.arch}/package.json`;
   const folder = join(dirname(typescript.resolve(package_)), 'lib');
-  const files = readdirSync(folder).filter((name) => /^lib\.(es|dom).*\.d\.ts$/.test(name));
+  const textOf = (family) =>
+    readdirSync(folder)
+      .filter((name) => new RegExp(`^lib\\.${family}.*\\.d\\.ts$`).test(name))
+      .map((name) => readFileSync(join(folder, name), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, ''))
+      .join('\n');
+  const types = new Map();
+  for (const part of textOf('dom').split(/^(?=interface |declare |type )/m)) {
+    const [, name] = /^(?:interface|type|declare \w+) (\w+)/.exec(part) ?? [];
+    if (!UNUSED.includes(name)) types.set(name, (types.get(name) ?? '') + part);
+  }
+  const found = new Set(namesIn(code).filter((name) => types.has(name)));
+  for (const name of found)
+    for (const each of types.get(name).match(/\b[A-Z]\w+/g) ?? []) if (types.has(each)) found.add(each);
   const member = /^ +(?:(?:readonly|static|get|set) )*["']?([A-Za-z_$][\w$]*)["']?\??(?=[(:<])/gm;
-  return files.flatMap((name) =>
-    [...readFileSync(join(folder, name), 'utf8').matchAll(member)].map(([, name]) => name),
-  );
+  const used = textOf('es') + [...found].map((name) => types.get(name)).join('\n');
+  return [...used.matchAll(member)].map(([, name]) => name);
 }
 
 /** Every name in the declarations that an application can get at from countersign/client. */
@@ -54,7 +79,9 @@ function publicNames() {
     if (!/^(client|protocol|crypto)\/.*\.d\.ts$/.test(name)) continue;
     const text = readFileSync(join('dist/src', name), 'utf8')
       .replaceAll(/\/\*\*(?:(?!\*\/)[\s\S])*@internal(?:(?!\*\/)[\s\S])*\*\/[^;]*;/g, '')
-      .replaceAll(/^ +private .*$/gm, '');
+      .replaceAll(/^ +(?:private|protected) .*$/gm, '')
+      // Names of parameters.
+      .replaceAll(/(?<=[(,]\s*)\w+\??:/g, '');
     for (const part of withoutTexts(text).split(/^(?=export|declare|interface|type|class|const)/m)) {
       const declared =
         /^(?:export )?(?:declare )?(?:abstract )?(?:class|interface|type|const|function) (\w+)/.exec(part);
@@ -73,12 +100,14 @@ function publicNames() {
 }
 
 const common = { ...settings, bundle: true, outdir: 'dist/browser', write: false };
-const entries = { client: 'src/client/browser.ts', send: 'src/client/send.ts' };
+const parts = ['send', 'claims'];
+const entryOf = (name) => `src/client/${name}.ts`;
+const entries = [entryOf('browser'), ...parts.map(entryOf)];
 
-/** The files with code in client.js, and what each exports. A file is in client.js or in send.js as a whole. */
+/** The files with code in client.js, and what each exports. A file is in client.js or in parts as a whole. */
 async function clientFiles() {
   const options = { ...common, plugins: [sources], metafile: true };
-  const { metafile } = await build({ ...options, entryPoints: [entries.client] });
+  const { metafile } = await build({ ...options, entryPoints: [entries[0]] });
   const inputs = Object.entries(Object.values(metafile.outputs)[0].inputs);
   const files = inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([file]) => file);
   const each = await build({ ...options, entryPoints: files });
@@ -87,7 +116,7 @@ async function clientFiles() {
   );
 }
 
-/** Leaves out of send.js what is in these files: it imports it from their paths. */
+/** Leaves out of a part what is in these files: it imports it from their paths. */
 const fromClient = (files) => ({
   name: 'from-client',
   setup({ onLoad, onResolve, resolve }) {
@@ -117,73 +146,88 @@ const fromClient = (files) => ({
   },
 });
 
-/** What may be called otherwise inside: names of properties that nobody outside sees, and that no text names. */
-async function ownNames() {
+/** Names of properties that somebody outside sees, or that some text names, and the others: those may be called otherwise. */
+async function propertyNames() {
   const { outputFiles, metafile } = await build({
     ...common,
-    entryPoints: Object.values(entries),
+    entryPoints: entries,
     plugins: [sources],
     minifyIdentifiers: false,
     metafile: true,
   });
   const code = outputFiles.map(({ text }) => text).join('\n');
-  // By their exports the two files know each other.
+  // By their exports the files know each other.
   const exported = Object.values(metafile.outputs).flatMap(({ exports }) => exports);
-  const foreign = new Set([...platformNames(), ...publicNames(), ...exported]);
+  const foreign = new Set([...platformNames(code), ...publicNames(), ...exported]);
   for (const [, , name] of code.matchAll(/(["'`])([A-Za-z_$][\w$]*)\1/g)) foreign.add(name);
-  return [...new Set(namesIn(code))].filter((name) => !foreign.has(name));
+  return { foreign, own: [...new Set(namesIn(code))].filter((name) => !foreign.has(name)) };
 }
 
 /**
  * Once more, by who looks at the whole file: nearly a twentieth less. Taken for granted is that reading a property
  * does nothing else and that nothing calls `new` on what is no class, which is so here.
  */
-const compress = { ecma: 2022, passes: 5, pure_getters: true, unsafe_arrows: true };
+const compress = {
+  ...{ ecma: 2022, passes: 5, pure_getters: true, unsafe_arrows: true, unsafe_comps: true },
+  ...{ lhs_constants: false, inline: 1 },
+};
 
-const names = await ownNames();
-const mangleProps = new RegExp(`^(${names.join('|').replaceAll('$', '\\$')})$`);
-// Both files call a property by the same name.
-const { mangleCache } = await build({
-  ...common,
-  entryPoints: Object.values(entries),
-  plugins: [sources],
-  mangleProps,
-  mangleCache: {},
-});
+const { foreign, own } = await propertyNames();
+const mangleProps = new RegExp(`^(${own.join('|').replaceAll('$', '\\$')})$`);
+// All files call a property by the same name.
+const mangleCache = Object.fromEntries(own.map((name, i) => [name, property(i)]));
 
 async function built(options) {
   const { outputFiles } = await build({ ...common, mangleProps, mangleCache, ...options });
   return outputFiles[0].text;
 }
 
-async function write(name, text) {
-  const { code } = await minify(text, { module: true, compress, format: { ecma: 2022 } });
-  writeFileSync(`dist/browser/${name}.js`, code);
+async function minified(text) {
+  const mangle = { nth_identifier: variables };
+  const { code } = await minify(text, { module: true, compress, mangle, format: { ecma: 2022 } });
+  return code;
 }
 
-const send = await built({
-  entryPoints: [entries.send],
-  plugins: [fromClient(await clientFiles()), sources],
-});
-/** What client.js exports for send.js alone, by short names that no application takes for its own. */
-const shared = [];
-const imports = [];
-const rest = send.replaceAll(/import\{([^}]*)\}from"(src\/[^"]*)";/g, (_, names, file) => {
-  for (const each of names.split(',')) {
-    const [name, local = name] = each.split(' as ');
-    imports.push(`_${shared.length} as ${local}`);
-    shared.push(`export { ${name} as _${shared.length} } from './${file}';`);
-  }
-  return '';
-});
-const contents = [`export * from './${entries.client}';`, ...shared].join('\n');
+/** What parts have of client.js: how it says to export that, and by which name for the while. */
+const shared = new Map();
+
+/** The code of a part, which imports what it shares with client.js from there. */
+async function partOf(name, files) {
+  const imports = [];
+  const code = await built({ entryPoints: [entryOf(name)], plugins: [fromClient(files), sources] });
+  const rest = code.replaceAll(/import\{([^}]*)\}from"(src\/[^"]*)";/g, (_, names, file) => {
+    for (const each of names.split(',')) {
+      const [name, local = name] = each.split(' as ');
+      const wanted = `export { ${name} as * } from './${file}';`;
+      if (!shared.has(wanted)) shared.set(wanted, `shared_${shared.size}`);
+      imports.push(`${shared.get(wanted)} as ${local}`);
+    }
+    return '';
+  });
+  return minified(`import{${imports.join(',')}}from"./client.js";${rest}`);
+}
+
+const files = await clientFiles();
+const code = new Map();
+for (const part of parts) code.set(part, await partOf(part, files));
+const contents = [`export * from './${entries[0]}';`];
+for (const [wanted, name] of shared) contents.push(wanted.replace('*', name));
+const stdin = { contents: contents.join('\n'), resolveDir: import.meta.dirname, loader: 'ts' };
+const client = await minified(await built({ stdin, plugins: [sources] }));
+code.set('client', client);
+// What is shared is exported by the name that it has in client.js anyway.
+const given = new Map(
+  [...client.matchAll(/([^{,]+) as (shared_\d+)/g)].map(([, name, long]) => [long, name]),
+);
+const texts = [...code.values()].map((text) =>
+  text.replaceAll(/ as shared_\d+/g, '').replaceAll(/\bshared_\d+/g, (long) => given.get(long)),
+);
+const named = withNames(texts, foreign);
 
 mkdirSync('dist/browser', { recursive: true });
-await write('send', `import{${imports.join(',')}}from"./client.js";${rest}`);
-await write(
-  'client',
-  await built({ stdin: { contents, resolveDir: import.meta.dirname, loader: 'ts' }, plugins: [sources] }),
-);
+[...code.keys()].forEach((name, i) => {
+  writeFileSync(`dist/browser/${name}.js`, named[i]);
+});
 await build({
   ...settings,
   bundle: true,

@@ -8,7 +8,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importSecretKey } from '#crypto';
 import type { Change, Saved } from '../src/client/store.js';
-import { toHex } from '../src/protocol/index.js';
+import { decodeClaim, toHex, verifyClaim } from '../src/protocol/index.js';
 import type { Server } from '../src/server/index.js';
 import { clientOf, directory, keyOf, read, serverAt } from './client-helpers.js';
 import { prepare, type StartOptions } from './support/in-page.js';
@@ -151,6 +151,30 @@ test('a page that is reloaded goes on where it was: nothing lost, nothing twice'
   assert.equal(await seenSoFar(page, 31 - from), numbered(31 - from, from));
   assert.is(await page.evaluate(() => globalThis.page.client.resumed.complete), true);
   assert.equal(await events(page), ['connected']);
+  await node.close();
+});
+
+test('a page makes a claim that Node verifies, and fetches what makes claims only then', async () => {
+  const [page, node] = [await newPage(), await clientOf(server, 'claiming node')];
+  let fetched = 0;
+  await start(page, 'claiming');
+  await node.send({ to: idOf('claiming'), body: 'claimed' });
+  assert.equal(await seenSoFar(page, 1), ['claimed']);
+  page.on('request', (request) => request.url().endsWith('/claims.js') && fetched++);
+  const claim = () =>
+    page.evaluate(() =>
+      globalThis.page.last.claim().then(
+        (bytes) => [...bytes],
+        ({ code }) => code,
+      ),
+    );
+  await page.route('**/claims.js', (route) => route.abort());
+  assert.is(await claim(), 'connection-lost');
+  await page.unroute('**/claims.js');
+  const { serverId, manifest } = node;
+  for (let i = 0; i < 2; i++)
+    verifyClaim(decodeClaim(Uint8Array.from(await claim())), serverId, manifest, serverId);
+  assert.is(fetched, 2);
   await node.close();
 });
 

@@ -1,11 +1,11 @@
-/** The browser build: one small file, one for who sends, one for browsers without Ed25519; nothing of Node in any. */
+/** The browser build: one small file, its parts, one for browsers without Ed25519; nothing of Node in any. */
 import { builtinModules } from 'node:module';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as browser from '../src/client/browser.js';
 import * as node from '../src/client/index.js';
 import type * as SendPart from '../src/client/send.js';
-import { bundle, fallback, LIMIT, SENDING_LIMIT, send, sizeOf } from './support/bundle.js';
+import { bundle, claims, fallback, LIMIT, SENDING_LIMIT, send, sizeOf } from './support/bundle.js';
 
 const test = suite('bundle');
 
@@ -28,15 +28,16 @@ test('it is no larger than it may be', () => {
   assert.ok(sending <= SENDING_LIMIT, `${sending} bytes, at most ${SENDING_LIMIT}`);
 });
 
-test('it imports nothing but what senders need and its fallback, and that only when it is needed', () => {
+test('it imports nothing but its parts and its fallback, and those only when they are needed', () => {
   let code = bundle.toString();
-  for (const dynamic of ['import("./noble.js")', 'import("./send.js")']) {
+  for (const dynamic of ['import("./noble.js")', 'import("./send.js")', 'import("./claims.js")']) {
     assert.is(code.split(dynamic).length, 2);
     code = code.replace(dynamic, '');
   }
   const shared = /^import\{[^}]*\}from"\.\/client\.js";/;
-  assert.match(send.toString(), shared);
-  for (const text of [code, send.toString().replace(shared, ''), fallback.toString()])
+  const parts = [send.toString(), claims.toString()];
+  for (const part of parts) assert.match(part, shared);
+  for (const text of [code, ...parts.map((part) => part.replace(shared, '')), fallback.toString()])
     assert.not.match(text, /\bimport\s*[({"'*]|\bfrom\s*["']/);
   for (const name of ['noble-ed25519', '0x428a2f98d728ae22']) {
     assert.not.ok(code.includes(name), name);
@@ -46,7 +47,7 @@ test('it imports nothing but what senders need and its fallback, and that only w
 
 test('it names nothing that only Node has', () => {
   assert.equal(nodeIn(bundle.toString()), []);
-  assert.equal(nodeIn(send.toString()), []);
+  for (const part of [send, claims]) assert.equal(nodeIn(part.toString()), []);
   assert.equal(nodeIn(fallback.toString()), []);
   for (const bad of [
     'import{a}from"node:fs";',
@@ -91,8 +92,8 @@ const FIELDS = ['isAcknowledged', 'on'];
 test('what is public has its name there too, and so have errors', async () => {
   const built = (await import(new URL('../browser/client.js', import.meta.url).href)) as typeof browser;
   const later = (await import(new URL('../browser/send.js', import.meta.url).href)) as typeof SendPart;
-  // What send.js needs of it has names with an underscore.
-  const names = Object.keys(built).filter((name) => !/^_\d+$/.test(name));
+  // What its parts need of it has shorter names than anything.
+  const names = Object.keys(built).filter((name) => name.length > 3);
   assert.equal(names.sort(), Object.keys(browser).sort());
   for (const [name, members] of Object.entries(MEMBERS)) {
     const { prototype } = { ...built, ...later }[name as keyof typeof MEMBERS];

@@ -18,10 +18,11 @@ const codeOf = (promise: Promise<unknown>) =>
   );
 
 /** As in a new process: loading goes through `load`. */
-const loader = sending as unknown as { now: unknown; load: () => Promise<unknown> };
+const loader = sending as unknown as { now: unknown; loading: unknown; load: () => Promise<unknown> };
 const really = loader.load;
 function unload(load = really): void {
   loader.now = null;
+  loader.loading = null;
   loader.load = load;
 }
 const offline = () => Promise.reject(new TypeError('offline'));

@@ -22,13 +22,13 @@ test('a message arrives, and its receipt and the message prove the same place', 
     assert.equal(message.place, receipt.place);
     assert.equal(message.messageHash, receipt.messageHash);
     const hash = manifestHash(server.identity.manifestBytes);
-    for (const claim of [message.claim(), receipt.claim()])
+    for (const claim of await Promise.all([message.claim(), receipt.claim()]))
       verifyClaim(decodeClaim(claim), bob.serverId, bob.manifest, hash);
     break;
   }
   const stand = await bob.still();
   assert.is(stand.total, 1);
-  const claim = stand.claim();
+  const claim = await stand.claim();
   if (claim) verifyClaim(decodeClaim(claim), bob.serverId, bob.manifest, bob.serverId);
   await Promise.all([alice.close(), bob.close()]);
   await server.stop();

@@ -182,7 +182,7 @@ test('a claim proves its own message at its own place in its own mailbox, and no
   const receipt = await alice.send({ to: bob.id, body: 'x' });
   const { serverId, manifest } = alice;
   const witness = { serverId, manifest };
-  const [claim, at, hash] = [receipt.claim(), receipt.place, receipt.messageHash];
+  const [claim, at, hash] = [await receipt.claim(), receipt.place, receipt.messageHash];
   checkClaim(claim, witness, alice.id, at, hash);
   assert.throws(() => checkClaim(claim, witness, bob.id, at, hash), /another mailbox/);
   assert.throws(

@@ -11,6 +11,7 @@ import { blinderFor, encodeBundle } from '../src/protocol/bundle-encode.js';
 import { BundleHasher } from '../src/protocol/bundle-hash.js';
 import { FormatError, viewOf } from '../src/protocol/bytes.js';
 import * as chain from '../src/protocol/chain.js';
+import { linkPreimage } from '../src/protocol/link-preimage.js';
 import * as log from '../src/protocol/log.js';
 import * as manifest from '../src/protocol/manifest.js';
 import * as pages from '../src/protocol/pages.js';
@@ -464,7 +465,7 @@ outputs('links of 1 to 200 entries, and stills', () => {
           head: link.previousHead,
         };
         const own = twin.join(...entryBytes.slice(part * 64, part * 64 + 64));
-        same(chain.linkPreimage(mailbox, Number(epoch), part, expected.length, state, own), preimage);
+        same(linkPreimage(mailbox, Number(epoch), part, expected.length, state, own), preimage);
       }
       const still = twin.stillLeaf(twin.stillOf(mailbox, epoch, before));
       const trimmed = Number(before.trimmedThrough);

@@ -6,6 +6,7 @@ const FILES = {
   '/': ['index.html', 'text/html; charset=utf-8'],
   '/chat.mjs': ['chat.mjs', 'text/javascript; charset=utf-8'],
   '/client.js': ['../../dist/browser/client.js', 'text/javascript; charset=utf-8'],
+  '/claims.js': ['../../dist/browser/claims.js', 'text/javascript; charset=utf-8'],
   '/noble.js': ['../../dist/browser/noble.js', 'text/javascript; charset=utf-8'],
   '/send.js': ['../../dist/browser/send.js', 'text/javascript; charset=utf-8'],
 };

@@ -119,7 +119,7 @@ async function checkProofs({ record, witness }: Rehearsed, progress: Progress, s
   progress.start('proofs checked', record.proofs.length);
   for (const [i, proof] of record.proofs.entries()) {
     try {
-      proof(witness);
+      await proof(witness);
     } catch {
       unproven++;
     }

@@ -30,25 +30,15 @@ export function abortable<T>(
   signal: AbortSignal | undefined,
   start: (resolve: (value: T) => void, reject: (error: unknown) => void) => () => void,
 ): Promise<T> {
-  return new Promise((resolve, reject) => {
-    if (!signal) return void start(resolve, reject);
-    if (signal.aborted) throw abortedError(signal);
-    let giveUp = () => {};
-    const leave = onAbort(signal, () => {
+  let leave = () => {};
+  const done = new Promise<T>((resolve, reject) => {
+    if (signal?.aborted) throw abortedError(signal);
+    const giveUp = start(resolve, reject);
+    if (!signal) return;
+    leave = onAbort(signal, () => {
       giveUp();
       reject(abortedError(signal));
     });
-    const settle =
-      <V>(run: (value: V) => void) =>
-      (value: V) => {
-        leave();
-        run(value);
-      };
-    const refuse = settle(reject);
-    try {
-      giveUp = start(settle(resolve), refuse);
-    } catch (error) {
-      refuse(error);
-    }
   });
+  return signal ? done.finally(() => leave()) : done;
 }

@@ -6,7 +6,7 @@ import type { Resumed } from './mailbox.js';
 import type { Message, Receipt } from './message.js';
 import { MessageQueue, type QueueOptions } from './message-queue.js';
 import { openGateway } from './open-gateway.js';
-import { type GatewayOptions, settingsOf } from './options.js';
+import type { GatewayOptions } from './options.js';
 import type { SendOptions } from './outgoing-bundle.js';
 import type { Dial } from './socket.js';
 import type { Stand } from './stands.js';
@@ -14,8 +14,6 @@ import type { Stand } from './stands.js';
 export interface ClientOptions extends Omit<GatewayOptions, 'keys' | 'mailboxesPerSocket'> {
   /** Secret seed, 32 bytes. */
   readonly key: Uint8Array;
-  /** Called with the client's `on` before anything can happen: the place to listen to first events. */
-  readonly onReady?: (on: Client['on']) => void;
 }
 
 export class Client {
@@ -28,17 +26,15 @@ export class Client {
   static async connect(options: ClientOptions, dial: Dial): Promise<Client> {
     const { key, onReady, ...rest } = options;
     const queue = new MessageQueue();
-    const gateway = await openGateway(
-      { ...rest, keys: [key] },
-      settingsOf(options, dial),
-      (_, messages, taken) => queue.push(messages, taken),
-      (opening) => {
-        opening.on('state', ({ state, reason }) => {
-          if (state === 'closed') queue.end(null);
-          else if (state !== 'connecting' && state !== 'connected') queue.end(reason);
-        });
-        onReady?.((name, listener) => opening.on(name, listener));
-      },
+    const listen = (on: Client['on']) => {
+      on('state', ({ state, reason }) => {
+        if (state === 'closed') queue.end(null);
+        else if (state !== 'connecting' && state !== 'connected') queue.end(reason);
+      });
+      onReady?.(on);
+    };
+    const gateway = await openGateway({ ...rest, keys: [key], onReady: listen }, dial, (_, messages, taken) =>
+      queue.push(messages, taken),
     );
     return new Client(gateway, queue);
   }
@@ -99,7 +95,7 @@ export class Client {
   }
 
   /** The whole claim, in binary form, behind a message or a receipt. */
-  claimOf(proven: Message | Receipt): Uint8Array {
+  claimOf(proven: Message | Receipt): Promise<Uint8Array> {
     return proven.claim();
   }
 

@@ -11,7 +11,6 @@ import {
   decodeError,
   decodeOpened,
   ERRORS,
-  type ErrorCode,
   encodeHello,
   encodeSession,
   equalBytes,
@@ -90,7 +89,8 @@ export class Connection {
   private inRow = 0;
   /** What the server said before it closed the socket. */
   private told: CountersignError | null = null;
-  private lastError: CountersignError | null = null;
+  /** What the last attempt failed with. */
+  problem: CountersignError | null = null;
   /** When the server wants to see this client again, if it has said so. */
   private awayMs = 0;
 
@@ -103,11 +103,6 @@ export class Connection {
 
   get isOpen(): boolean {
     return this.state === 'open';
-  }
-
-  /** What the last attempt failed with. */
-  get problem(): CountersignError | null {
-    return this.lastError;
   }
 
   start(): void {
@@ -162,7 +157,7 @@ export class Connection {
   }
 
   private read(frame: Uint8Array): void {
-    const type = frame.length > 0 ? frame[0]! : -1;
+    const type = frame[0] ?? -1;
     if (type === FRAME.error && this.isForAll(frame)) return;
     if (this.state === 'open') return this.host.frame(type, frame);
     if (this.state === 'greeting' && type === FRAME.challenge) return this.answer(frame);
@@ -211,7 +206,7 @@ export class Connection {
     clearTimeout(this.timer);
     this.state = 'open';
     this.inRow = 0;
-    this.lastError = null;
+    this.problem = null;
     this.host.opened(this.opened);
     for (const each of this.early.splice(0)) if (this.isOpen) this.host.frame(each[0]!, each);
   }
@@ -240,16 +235,17 @@ export class Connection {
     this.retry(why);
   }
 
-  private closed(code: number, reason: string): void {
-    const stayAway = code === ERRORS.displaced.close || (code >= 3500 && code <= 3999);
-    if (!stayAway) return this.retry(reason || `closed with code ${code}`);
-    const why: ErrorCode = code === ERRORS.displaced.close ? 'displaced' : 'session-refused';
-    this.giveUp(this.told ?? new CountersignError(why, reason || `closed with code ${code}`), code);
+  private closed(code: number, text: string): void {
+    const reason = text || `closed with code ${code}`;
+    const isDisplaced = code === ERRORS.displaced.close;
+    if (!isDisplaced && (code < 3500 || code > 3999)) return this.retry(reason);
+    const why = isDisplaced ? 'displaced' : 'session-refused';
+    this.giveUp(this.told ?? new CountersignError(why, reason), code);
   }
 
   private retry(why: string): void {
     const reason = this.told ?? new CountersignError('connection-lost', why);
-    this.lastError = reason;
+    this.problem = reason;
     this.leave('waiting');
     const retryInMs = this.awayMs || this.backoff.next();
     this.awayMs = 0;
@@ -268,16 +264,13 @@ export class Connection {
 
   private giveUp(error: CountersignError, code: number): void {
     if (this.state === 'gone') return;
-    const { socket } = this;
-    this.leave('gone');
-    socket?.close(code, error.code);
+    this.close(code, error.code);
     this.host.gone(error);
   }
 
-  close(): void {
-    if (this.state === 'gone') return;
+  close(code = 1000, reason = 'closed'): void {
     const { socket } = this;
     this.leave('gone');
-    socket?.close(1000, 'closed');
+    socket?.close(code, reason);
   }
 }

@@ -72,7 +72,7 @@ export class Gateway {
     private readonly settings: Settings,
     private readonly onMessages: OnMessages | null,
   ) {
-    this.persister = new Persister(ground.store, (error) => this.storeFailed(error));
+    this.persister = new Persister(ground.store, (error) => this.fail(storeError('saving', error)));
     this.members = identities.map((identity, index) => this.makeMember(identity, index));
     const most = settings.mailboxesPerSocket;
     this.fronts = chunks(this.members, most).map((members) => this.makeFront(members));
@@ -128,12 +128,11 @@ export class Gateway {
 
   private makeOutbox(outbox: number, members: readonly Member[]): OutboxSession {
     const { http, saved } = this.ground;
-    const { bufferBytes, unreadMs } = this.settings;
     const url = () => fetchOutboxUrl(http, members[0]!.mailbox.id, outbox, this.ending.signal);
     const session: OutboxSession = new OutboxSession(
       outbox,
       members,
-      { ...this.connectionOptions(url), bufferBytes, unreadMs },
+      this.connectionOptions(url),
       saved.logs.get(outbox),
       this.persister,
       {
@@ -141,7 +140,7 @@ export class Gateway {
         endOfBacklog: ({ index }, epoch) => this.events.emit('end-of-backlog', { mailbox: index, epoch }),
         knowsMost: (one) =>
           !this.outboxes.some((other) => other.outbox === one.outbox && knowsMore(other, one)),
-        unread: () => unread(members, bufferBytes),
+        unread: () => unread(members, this.settings.bufferBytes),
       },
     );
     for (const member of members) member.session = session;
@@ -158,28 +157,21 @@ export class Gateway {
   }
 
   private connectionOptions(url: () => string | Promise<string>) {
-    const { dial, backoffFirstMs, backoffMostMs } = this.settings;
-    return { world: this.ground.world, dial, url, backoffFirstMs, backoffMostMs };
+    return { ...this.settings, world: this.ground.world, url };
   }
 
   // ---- coming and going
 
   /** Resolves when every mailbox is open or over; rejects when all are over. @internal */
   connect(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const abort = () => this.fail(this.fronts[0]!.connection.problem ?? toError(signal.reason));
-      const settle = <V>(run: (value: V) => void) => {
-        return (value: V) => {
-          leave();
-          this.opening = null;
-          run(value);
-        };
-      };
-      const leave = onAbort(signal, abort);
-      this.opening = { resolve: settle<void>(resolve), reject: settle(reject) };
-      if (signal.aborted) abort();
-      else for (const { connection } of this.fronts) connection.start();
+    const abort = () => this.fail(this.fronts[0]!.connection.problem ?? toError(signal.reason));
+    const leave = onAbort(signal, abort);
+    const opened = new Promise<void>((resolve, reject) => {
+      this.opening = { resolve, reject };
     });
+    if (signal.aborted) abort();
+    else for (const { connection } of this.fronts) connection.start();
+    return opened.finally(leave);
   }
 
   private opened(members: readonly Member[]): void {
@@ -234,10 +226,6 @@ export class Gateway {
     if (this.ended) return;
     if (signal.aborted) return abort();
     onAbort(this.ending.signal, onAbort(signal, abort));
-  }
-
-  private storeFailed(error: unknown): void {
-    this.fail(storeError('saving', error));
   }
 
   /** Ends for good: what waits is told why, sockets are closed and stay closed. */
@@ -295,6 +283,13 @@ export class Gateway {
     return member;
   }
 
+  private living(mailbox: number): Member {
+    const member = this.member(mailbox);
+    const over = member.problem ?? this.ended;
+    if (over) throw over;
+    return member;
+  }
+
   /** `mailbox` in what is told is the position of a key. Returns the way to unsubscribe. */
   on<Name extends keyof GatewayEvents>(
     name: Name,
@@ -326,8 +321,7 @@ export class Gateway {
   /** Where no mailbox is opened, the answer is an unproven place. @internal */
   submit(mailbox: number, options: SendOptions): Promise<Answer> {
     return abortable(options.signal, (resolve, reject) => {
-      const member = this.member(mailbox);
-      if (member.problem ?? this.ended) throw member.problem ?? this.ended;
+      const member = this.living(mailbox);
       if (sending.now) return this.senderOf(member, sending.now).send(options, resolve, reject);
       // A copy: what is the caller's may be another message by then.
       const { to, body, envelopes, rosterKey } = options;
@@ -350,8 +344,7 @@ export class Gateway {
   /** Asks the outbox to prove where a mailbox stands: as of an epoch that was not known here at the call. */
   still(mailbox: number, options: StillOptions = {}): Promise<Stand> {
     return abortable(options.signal, (resolve, reject) => {
-      const member = this.member(mailbox);
-      if (member.problem ?? this.ended) throw member.problem ?? this.ended;
+      const member = this.living(mailbox);
       const known = member.mailbox.state?.asOf ?? 0;
       const waiting: Waiting = { known, resolve, reject };
       if (member.stands.add(waiting)) member.session!.askStill(member);

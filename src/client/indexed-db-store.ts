@@ -1,9 +1,11 @@
 /**
- * A store in an IndexedDB database, for browsers. One `save` is one transaction, on disk when it is done.
+ * A store in an IndexedDB database, for browsers. One `save` is one transaction, on disk when it is done. Its rows,
+ * in the order of their keys, are changes that lead to what was saved:
  *
- *   state     'owner' → who opened it last · 'server' → server id · 'log N' → log of outbox N ·
- *             'mailbox ID' → chain and counter of the first bundle kept
- *   bundles   [mailbox ID, counter] → bundle
+ *   'owner'                              who opened it last
+ *   ['chain', mailbox], ['log', outbox], ['receipted', mailbox], ['server', '']  the last change of its kind
+ *   ['next', mailbox]                    no bundles, from the counter behind the last one that was kept
+ *   ['submitted', mailbox, counter]      a bundle
  *
  * Two pages with one database: whoever opens it last owns it. A save of an earlier owner fails, inside its
  * transaction, with `displaced`; as nothing is shown or sent before it is saved, that page ends there and
@@ -11,17 +13,15 @@
  */
 import { randomBytes } from '#crypto';
 import { CountersignError, toHex } from '../protocol/index.js';
-import { applyChange, type Change, nothingSaved, type Saved, type Store, savedMailbox } from './store.js';
+import { applyChange, type Change, nothingSaved, type Saved, type Store } from './store.js';
 
-const STATE = 'state';
-const BUNDLES = 'bundles';
+const ROWS = 'rows';
 const OWNER = 'owner';
 
-type Rows = readonly (readonly [key: IDBValidKey, value: unknown])[];
+type Key = readonly [type: string, of?: string | number, counter?: number];
 
 export class IndexedDbStore implements Store {
   private readonly owner = toHex(randomBytes(16));
-  private saved = nothingSaved();
   private db: IDBDatabase | null = null;
 
   constructor(readonly name = 'countersign') {}
@@ -31,30 +31,34 @@ export class IndexedDbStore implements Store {
     this.db = await openDatabase(this.name);
     // It is being deleted: that is not held up.
     this.db.onversionchange = () => this.close();
-    let state: Rows = [];
-    let bundles: Rows = [];
-    await this.transact((transaction) => {
-      transaction.objectStore(STATE).put(this.owner, OWNER);
-      readAll(transaction.objectStore(STATE), (rows) => {
-        state = rows;
-      });
-      readAll(transaction.objectStore(BUNDLES), (rows) => {
-        bundles = rows;
-      });
+    let keys!: IDBRequest<IDBValidKey[]>;
+    let values!: IDBRequest<unknown[]>;
+    await this.transact((rows) => {
+      rows.put(this.owner, OWNER);
+      // Texts sort before all of them.
+      const changes = IDBKeyRange.lowerBound([]);
+      keys = rows.getAllKeys(changes);
+      values = rows.getAll(changes);
     });
-    this.saved = fromRows(state, bundles);
-    return fromRows(state, bundles);
+    const saved = nothingSaved();
+    try {
+      keys.result.forEach((key, i) => {
+        applyChange(saved, changeOf(key as never, values.result[i]));
+      });
+    } catch (error) {
+      throw new CountersignError('store-corrupt', `${this.name}: ${String(error)}`);
+    }
+    return saved;
   }
 
   async save(changes: readonly Change[]): Promise<void> {
-    for (const change of changes) applyChange(this.saved, change);
     let isOwner = true;
-    const write = (transaction: IDBTransaction) => {
-      const asked = transaction.objectStore(STATE).get(OWNER);
+    const write = (rows: IDBObjectStore) => {
+      const asked = rows.get(OWNER);
       asked.onsuccess = () => {
         isOwner = asked.result === this.owner;
-        if (isOwner) for (const change of changes) this.write(transaction, change);
-        else transaction.abort();
+        if (isOwner) for (const change of changes) put(rows, change);
+        else rows.transaction.abort();
       };
     };
     await this.transact(write).catch((error: unknown) => {
@@ -62,31 +66,13 @@ export class IndexedDbStore implements Store {
     });
   }
 
-  private write(transaction: IDBTransaction, change: Change): void {
-    const state = transaction.objectStore(STATE);
-    const bundles = transaction.objectStore(BUNDLES);
-    if (change.type === 'server') return void state.put(own(change.serverId), 'server');
-    if (change.type === 'log') return void state.put(own(change.log), `log ${change.outbox}`);
-    const { mailbox } = change;
-    const { chain, firstCounter } = savedMailbox(this.saved, mailbox);
-    state.put(own({ chain, firstCounter }), `mailbox ${mailbox}`);
-    const drop = (from: number, through: number) =>
-      bundles.delete(IDBKeyRange.bound([mailbox, from], [mailbox, through]));
-    if (change.type === 'receipted') drop(0, change.through);
-    if (change.type !== 'submitted') return;
-    drop(change.first, Number.POSITIVE_INFINITY);
-    change.bundles.forEach((bundle, i) => {
-      bundles.put(own(bundle), [mailbox, change.first + i]);
-    });
-  }
-
   /** Resolves when what `run` asks for is on disk. */
-  private transact(run: (transaction: IDBTransaction) => void): Promise<void> {
+  private transact(run: (rows: IDBObjectStore) => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      const transaction = this.db!.transaction([STATE, BUNDLES], 'readwrite', { durability: 'strict' });
+      const transaction = this.db!.transaction(ROWS, 'readwrite', { durability: 'strict' });
       transaction.oncomplete = () => resolve();
       transaction.onabort = () => reject(transaction.error);
-      run(transaction);
+      run(transaction.objectStore(ROWS));
     });
   }
 
@@ -96,42 +82,33 @@ export class IndexedDbStore implements Store {
   }
 }
 
+function put(rows: IDBObjectStore, change: Change): void {
+  const { type } = change;
+  const of = 'mailbox' in change ? change.mailbox : 'outbox' in change ? change.outbox : '';
+  const drop = (from: number, through: number) =>
+    rows.delete(IDBKeyRange.bound(['submitted', of, from], ['submitted', of, through]));
+  if (type === 'receipted') drop(0, change.through);
+  if (type !== 'submitted') return void rows.put(own(change), [type, of]);
+  const { first, bundles } = change;
+  drop(first, Number.POSITIVE_INFINITY);
+  bundles.forEach((bundle, i) => {
+    rows.put(own(bundle), [type, of, first + i]);
+  });
+  rows.put({ ...change, first: first + bundles.length, bundles: [] }, ['next', of]);
+}
+
+function changeOf([type, mailbox, first]: Key, value: unknown): Change {
+  if (type !== 'submitted') return value as Change;
+  return { type, mailbox: mailbox as string, first: first!, bundles: [value as Uint8Array] };
+}
+
 function openDatabase(name: string): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open(name, 1);
-    request.onupgradeneeded = () => {
-      request.result.createObjectStore(STATE);
-      request.result.createObjectStore(BUNDLES);
-    };
+    request.onupgradeneeded = () => request.result.createObjectStore(ROWS);
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
-}
-
-/** All rows, in the order of their keys. */
-function readAll(store: IDBObjectStore, done: (rows: Rows) => void): void {
-  const keys = store.getAllKeys();
-  const values = store.getAll();
-  values.onsuccess = () => done(keys.result.map((key, i) => [key, values.result[i]]));
-}
-
-/** Throws `store-corrupt` on bundles that skip a counter. */
-function fromRows(state: Rows, bundles: Rows): Saved {
-  const saved = nothingSaved();
-  for (const [key, value] of state) {
-    const [kind, id] = String(key).split(' ') as [string, string];
-    if (kind === 'server') saved.serverId = value as Uint8Array;
-    else if (kind === 'log') saved.logs.set(Number(id), value as never);
-    else if (kind === 'mailbox') Object.assign(savedMailbox(saved, id), value);
-  }
-  for (const [key, value] of bundles) {
-    const [id, counter] = key as [string, number];
-    const mailbox = savedMailbox(saved, id);
-    if (counter !== mailbox.firstCounter + mailbox.bundles.length)
-      throw new CountersignError('store-corrupt', `${id}: bundle ${counter} does not follow`);
-    mailbox.bundles.push(value as Uint8Array);
-  }
-  return saved;
 }
 
 /** A copy whose bytes have their own memory: a view would be written with everything that it looks into. */

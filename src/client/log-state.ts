@@ -39,9 +39,9 @@ export const EMPTY_LOG: LogState = {
 /** A log after one leaf was placed in it, and what a claim needs to show the leaf in it. */
 export interface LogStep {
   readonly log: LogState;
-  readonly obligation: Obligation | null;
-  /** Audit path of the leaf under the new log's checkpoint. */
-  readonly path: () => Uint8Array;
+  readonly obligations: readonly Obligation[];
+  /** The log's frontier before the leaf, of a leaf that is the last one. */
+  readonly before: Frontier;
 }
 
 /** Places an epoch leaf at `index`. Throws `Mismatch` or `FormatError`. */
@@ -79,13 +79,7 @@ function extend(
   before.appendGap(index, proof.gap);
   const frontier = before.copy();
   frontier.append(epochLeafHash(leaf));
-  const checkpoint = { size: index + 1, root: frontier.root(), signature: proof.signature };
-  return {
-    log: { checkpoint, frontier, lastEpoch: leaf.epoch },
-    obligation: checkpointObligation(world, checkpoint),
-    // The last leaf's siblings are the complete subtrees before it, smallest first.
-    path: () => reversed(before.packed()),
-  };
+  return { ...grown(world, frontier, proof.signature, leaf.epoch), before };
 }
 
 function under(log: LogState, index: number, leaf: EpochLeaf, size: number, path: Uint8Array): LogStep {
@@ -93,7 +87,13 @@ function under(log: LogState, index: number, leaf: EpochLeaf, size: number, path
   if (size !== checkpoint.size) throw new Mismatch('log', `from size ${size}, ${checkpoint.size} is known`);
   if (!equalBytes(rootFromPath(size, index, epochLeafHash(leaf), path), checkpoint.root))
     throw new Mismatch('log', 'not in the log');
-  return { log, obligation: null, path: () => path };
+  return { log, obligations: [], before: log.frontier };
+}
+
+/** A log that the sequencer must have signed. */
+export interface Grown {
+  readonly log: LogState;
+  readonly obligations: readonly Obligation[];
 }
 
 /** Follows a checkpoint frame. Throws `Mismatch` or `FormatError`. */
@@ -101,30 +101,22 @@ export function followCheckpoint(
   world: World,
   log: LogState,
   { from, to, signature, gap }: CheckpointFrame,
-): { readonly log: LogState; readonly obligation: Obligation } {
+): Grown {
   const { size } = log.checkpoint;
   if (from !== size || to <= size) throw new Mismatch('log', `from size ${from}, ${size} is known`);
   const frontier = log.frontier.copy();
   frontier.appendGap(to, gap);
-  const checkpoint = { size: to, root: frontier.root(), signature: Uint8Array.from(signature) };
-  return {
-    log: { checkpoint, frontier, lastEpoch: 0 },
-    obligation: checkpointObligation(world, checkpoint),
-  };
+  return grown(world, frontier, signature, 0);
 }
 
-function checkpointObligation(world: World, { size, root, signature }: Checkpoint): Obligation {
+function grown(world: World, frontier: Frontier, signed: Uint8Array, lastEpoch: number): Grown {
+  const { size } = frontier;
+  const root = frontier.root();
+  const signature = Uint8Array.from(signed);
+  const key = world.keys.get(ROLE.sequencer, 0);
+  const bytes = checkpointText(world.serverId, size, root);
   return {
-    key: world.keys.get(ROLE.sequencer, 0),
-    bytes: checkpointText(world.serverId, size, root),
-    signature,
-    step: 'signature',
+    log: { checkpoint: { size, root, signature }, frontier, lastEpoch },
+    obligations: [{ key, bytes, signature, step: 'signature' }],
   };
-}
-
-function reversed(hashes: Uint8Array): Uint8Array {
-  const out = new Uint8Array(hashes.length);
-  for (let at = 0; at < hashes.length; at += 32)
-    out.set(hashes.subarray(at, at + 32), hashes.length - at - 32);
-  return out;
 }

@@ -85,7 +85,12 @@ class LinkRecord {
   }
 }
 
-const NOTHING_SAVED: readonly LinkRecord[] = [];
+/** What one save covers. */
+interface Saving {
+  readonly acknowledged: Position;
+  readonly records: readonly LinkRecord[];
+  readonly standing: Standing | null;
+}
 
 export class Mailbox implements Participant {
   /** Null until a socket was opened. */
@@ -104,10 +109,8 @@ export class Mailbox implements Participant {
   /** Epoch through which links have been handed on in this process. */
   private given: number;
   private unsaved: LinkRecord[] = [];
-  private saving: readonly LinkRecord[] = NOTHING_SAVED;
   private standing: Standing | null = null;
-  private savingStanding: Standing | null = null;
-  private savingAcknowledged: Position;
+  private saving: Saving | null = null;
   marked = false;
   private isNew: boolean;
 
@@ -126,7 +129,6 @@ export class Mailbox implements Participant {
     this.acknowledged = { chain: chain.acknowledged, ownCounter: chain.ownCounter };
     this.durable = this.acknowledged;
     this.offered = this.acknowledged;
-    this.savingAcknowledged = this.acknowledged;
     this.given = chain.acknowledged.lastEpoch;
   }
 
@@ -209,8 +211,7 @@ export class Mailbox implements Participant {
 
   /** Everything committed was sent, the server says: then nothing that was shown before may be missing. */
   caughtUp(): void {
-    if (this.state!.chain.lastEpoch < this.verified.lastEpoch)
-      throw new VerificationError('resume', `epoch ${this.verified.lastEpoch} is no longer there`);
+    if (this.state!.chain.lastEpoch < this.verified.lastEpoch) throw this.missing();
   }
 
   // ---- what was verified
@@ -220,7 +221,11 @@ export class Mailbox implements Participant {
     const { verified } = this;
     if (next.chain.lastEpoch === verified.lastEpoch) this.mustBe(next.chain, verified, frame);
     if (next.chain.lastEpoch > verified.lastEpoch && before.lastEpoch < verified.lastEpoch)
-      throw new VerificationError('resume', `epoch ${verified.lastEpoch} is no longer there`, frame);
+      throw this.missing(frame);
+  }
+
+  private missing(frame?: Uint8Array): VerificationError {
+    return new VerificationError('resume', `epoch ${this.verified.lastEpoch} is no longer there`, frame);
   }
 
   takeLink(link: VerifiedLink, live: boolean): number {
@@ -307,30 +312,24 @@ export class Mailbox implements Participant {
 
   changes(out: Change[]): void {
     const { chain, ownCounter } = this.acknowledged;
-    this.savingAcknowledged = this.acknowledged;
-    if (this.unsaved.length > 0) {
-      this.saving = this.unsaved;
-      this.unsaved = [];
-    }
-    this.savingStanding = this.standing;
+    this.saving = { acknowledged: this.acknowledged, records: this.unsaved, standing: this.standing };
+    this.unsaved = [];
     this.standing = null;
     const saved = { acknowledged: chain, ownCounter, place: this.place, verified: this.verified };
     out.push({ type: 'chain', mailbox: this.hex, chain: saved });
   }
 
   saved(): void {
-    const acknowledged = this.savingAcknowledged;
+    const { acknowledged, records, standing } = this.saving!;
+    this.saving = null;
     if (acknowledged.chain.lastEpoch > this.durable.chain.lastEpoch) {
       this.durable = acknowledged;
       const { lastEpoch } = acknowledged.chain;
       if (this.state) this.state = { ...this.state, acknowledged: lastEpoch };
       this.host.acknowledge(lastEpoch);
     }
-    const { saving } = this;
-    this.saving = NOTHING_SAVED;
-    for (const { messages } of saving) if (messages.length > 0) this.host.show(messages);
-    if (this.savingStanding) this.host.stood(this.savingStanding);
-    this.savingStanding = null;
+    for (const { messages } of records) if (messages.length > 0) this.host.show(messages);
+    if (standing) this.host.stood(standing);
   }
 }
 

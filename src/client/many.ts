@@ -2,7 +2,7 @@
 import type { Gateway, OnMessages } from './gateway.js';
 import type { Message } from './message.js';
 import { openGateway } from './open-gateway.js';
-import { type GatewayOptions, settingsOf } from './options.js';
+import type { GatewayOptions } from './options.js';
 import type { Dial } from './socket.js';
 
 export interface ManyOptions extends GatewayOptions {
@@ -11,8 +11,6 @@ export interface ManyOptions extends GatewayOptions {
    * promise that it returns is fulfilled; after a rejection they come again in the store's next life.
    */
   readonly onMessages: (mailbox: number, messages: readonly Message[]) => void | Promise<void>;
-  /** Called with the gateway's `on` before anything can happen: the place to listen to first events. */
-  readonly onReady?: (on: Gateway['on']) => void;
 }
 
 export function openMany(options: ManyOptions, dial: Dial): Promise<Gateway> {
@@ -26,7 +24,5 @@ export function openMany(options: ManyOptions, dial: Dial): Promise<Gateway> {
     if (finished) finished.then(done, release);
     else done();
   };
-  return openGateway(options, settingsOf(options, dial), onMessages, (opening) =>
-    options.onReady?.((name, listener) => opening.on(name, listener)),
-  );
+  return openGateway(options, dial, onMessages);
 }

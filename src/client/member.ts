@@ -48,10 +48,14 @@ export function finalState({ code }: CountersignError): State {
 /** Why the server does not open a mailbox. A number that is not known is permanent. Throws `VerificationError`. */
 export function refusal(number: number): CountersignError {
   const code = errorCode(number) ?? 'session-refused';
+  knowsEpoch(code);
+  return new CountersignError(ERRORS[code].temporary ? 'session-refused' : code, `refused: ${code}`);
+}
+
+/** Throws `VerificationError` when the server has forgotten what it has proven. */
+export function knowsEpoch(code: ErrorCode | undefined, frame?: Uint8Array): void {
   if (code === 'ack-unknown-epoch')
-    throw new VerificationError('resume', 'the server does not know an epoch that it has proven');
-  if (ERRORS[code].temporary) return new CountersignError('session-refused', `refused: ${code}`);
-  return new CountersignError(code, 'the server does not open this mailbox');
+    throw new VerificationError('resume', 'the server has forgotten an acknowledged epoch', frame);
 }
 
 /** Every `most` of a list. */

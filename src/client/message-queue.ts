@@ -9,20 +9,14 @@ export interface QueueOptions {
   readonly signal?: AbortSignal;
 }
 
-interface Reader {
-  readonly give: (message: Message) => void;
-  readonly end: (error: unknown) => void;
-}
-
-type Result = IteratorResult<Message, undefined>;
-const DONE: Result = { done: true, value: undefined };
+const DONE: IteratorResult<Message, undefined> = { done: true, value: undefined };
 
 export class MessageQueue {
   private messages: Message[] = [];
   private at = 0;
   private taken: ((weight: number) => void) | null = null;
-  /** Waits for the next message. */
-  private reader: Reader | null = null;
+  /** Wakes who waits for the next message, or for the end. */
+  private wake: (() => void) | null = null;
   private over: { readonly error: unknown } | null = null;
   private reading = false;
 
@@ -30,18 +24,19 @@ export class MessageQueue {
     if (this.over) return;
     this.taken = taken;
     for (const message of messages) this.messages.push(message);
-    const { reader } = this;
-    if (!reader || this.at >= this.messages.length) return;
-    this.reader = null;
-    reader.give(this.shift());
+    this.awake();
   }
 
   /** No more messages: loops end, with an error if there is one. What is queued stays unacknowledged. */
   end(error: unknown): void {
     this.over ??= { error };
-    const { reader } = this;
-    this.reader = null;
-    reader?.end(this.over.error);
+    this.awake();
+  }
+
+  private awake(): void {
+    const { wake } = this;
+    this.wake = null;
+    wake?.();
   }
 
   private shift(): Message {
@@ -65,53 +60,38 @@ export class MessageQueue {
       last = null;
     };
     const stop = () => {
+      if (isOver) return;
       isOver = true;
       this.reading = false;
       leave?.();
+      this.awake();
     };
-    const abort = () => {
-      if (isOver) return;
-      stop();
-      const { reader } = this;
-      this.reader = null;
-      reader?.end(null);
-    };
-    const leave = signal && !signal.aborted ? onAbort(signal, abort) : null;
+    const leave = signal && !signal.aborted ? onAbort(signal, stop) : null;
     if (signal?.aborted) stop();
     const iterator: AsyncIterableIterator<Message, undefined> = {
       next: async () => {
-        if (this.reader && !isOver) throw new TypeError('a message is being waited for already');
+        if (this.wake && !isOver) throw new TypeError('a message is being waited for already');
         settle();
+        while (!isOver && !this.over && this.at === this.messages.length)
+          await new Promise<void>((resolve) => {
+            this.wake = resolve;
+          });
         if (isOver) return DONE;
         if (this.over) {
           stop();
           if (this.over.error) throw this.over.error;
           return DONE;
         }
-        last = this.at < this.messages.length ? this.shift() : await this.nextOne(stop);
-        return last ? { done: false, value: last } : DONE;
+        last = this.shift();
+        return { done: false, value: last };
       },
       return: async () => {
         settle();
-        abort();
+        stop();
         return DONE;
       },
       [Symbol.asyncIterator]: () => iterator,
     };
     return iterator;
-  }
-
-  /** Waits for a message; null when there will be none. */
-  private nextOne(stop: () => void): Promise<Message | null> {
-    return new Promise((resolve, reject) => {
-      this.reader = {
-        give: resolve,
-        end: (error) => {
-          stop();
-          if (error) reject(error);
-          else resolve(null);
-        },
-      };
-    });
   }
 }

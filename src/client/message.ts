@@ -1,6 +1,6 @@
 /** What the application is given: a message received, the receipt of one sent. Proof travels along. */
 import { LINK_ENTRY_BYTES, type Place, partContent, type ReceivedEntry, toHex } from '../protocol/index.js';
-import { claimEntry } from './evidence.js';
+import { claiming } from './claiming.js';
 import type { VerifiedLink } from './verifier.js';
 
 /** One mailbox's messages of one epoch, and how many of them the application still has to acknowledge. */
@@ -8,22 +8,48 @@ export interface Batch {
   acknowledged(message: Message): void;
 }
 
+/** What stands at a place in the order, provably. */
+class Proven {
+  /** @internal */
+  constructor(
+    protected readonly link: VerifiedLink,
+    protected readonly row: number,
+  ) {}
+
+  /** Where it stands in the one total order: the same for every recipient. */
+  get place(): Place {
+    const { evidence, entries } = this.link;
+    const { inbox, index } = entries[this.row]!;
+    return { epoch: evidence.epochLeaf.epoch, inbox, index };
+  }
+
+  get messageHash(): Uint8Array {
+    const { evidence, firstRow } = this.link;
+    const at = (firstRow + this.row) * LINK_ENTRY_BYTES + 6;
+    return evidence.rows.slice(at, at + 32);
+  }
+
+  /**
+   * The whole claim, in binary form: that it stands at this place in this mailbox. Rejects with `connection-lost`
+   * in a page that cannot load what makes claims.
+   */
+  async claim(): Promise<Uint8Array> {
+    return (await claiming.get()).claimEntry(this.link, this.row);
+  }
+}
+
 /** Bytes are views into what came from the network: copy what is kept for long. */
-export class Message {
+export class Message extends Proven {
   isAcknowledged = false;
 
   /** @internal */
   constructor(
     private readonly entry: ReceivedEntry,
-    private readonly link: VerifiedLink,
-    private readonly row: number,
+    link: VerifiedLink,
+    row: number,
     private readonly batch: Batch,
-  ) {}
-
-  /** Where it stands in the one total order: the same for every recipient. */
-  get place(): Place {
-    const { epoch } = this.link.evidence.epochLeaf;
-    return { epoch, inbox: this.entry.inbox, index: this.entry.index };
+  ) {
+    super(link, row);
   }
 
   /** The sender's public key. */
@@ -54,13 +80,9 @@ export class Message {
     return this.entry.recipients;
   }
 
-  get messageHash(): Uint8Array {
-    return rowHash(this.link, this.row);
-  }
-
   /** Bytes that it keeps in memory, about. */
   get weight(): number {
-    return weightOf(this.entry);
+    return 256 + this.entry.body.length + this.entry.envelope.length;
   }
 
   /** The application is done with it: the server may delete it once all before it are done with too. */
@@ -69,15 +91,6 @@ export class Message {
     this.isAcknowledged = true;
     this.batch.acknowledged(this);
   }
-
-  /** The whole claim, in binary form, that this message came to this mailbox at this place. */
-  claim(): Uint8Array {
-    return claimEntry(this.link, this.row);
-  }
-}
-
-function weightOf({ body, envelope }: ReceivedEntry): number {
-  return 256 + body.length + envelope.length;
 }
 
 /** Where the server says that a message of one's own stands. Nothing proves it: see `connectSender`. */
@@ -90,39 +103,22 @@ export interface UnprovenPlace {
 }
 
 /** Proof that a message of one's own was taken into the order. */
-export class Receipt {
+export class Receipt extends Proven {
   /** @internal */
   constructor(
-    private readonly link: VerifiedLink,
-    private readonly row: number,
+    link: VerifiedLink,
+    row: number,
     readonly counter: number,
-  ) {}
+  ) {
+    super(link, row);
+  }
 
   get proven(): true {
     return true;
-  }
-
-  get place(): Place {
-    const entry = this.link.entries[this.row]!;
-    return { epoch: this.link.evidence.epochLeaf.epoch, inbox: entry.inbox, index: entry.index };
-  }
-
-  get messageHash(): Uint8Array {
-    return rowHash(this.link, this.row);
   }
 
   /** Size of the signed log that it is proven in. */
   get checkpointSize(): number {
     return this.link.evidence.step.log.checkpoint.size;
   }
-
-  /** The whole claim, in binary form. */
-  claim(): Uint8Array {
-    return claimEntry(this.link, this.row);
-  }
-}
-
-function rowHash({ evidence, firstRow }: VerifiedLink, row: number): Uint8Array {
-  const at = (firstRow + row) * LINK_ENTRY_BYTES + 6;
-  return evidence.rows.slice(at, at + 32);
 }

@@ -5,17 +5,18 @@ import { abortedError, onAbort } from './abortable.js';
 import { addresses } from './directory.js';
 import { connectError, findServer, timeout } from './find-server.js';
 import { Gateway, type OnMessages } from './gateway.js';
-import { type GatewayOptions, idOf, type Settings } from './options.js';
+import { type GatewayOptions, idOf, settingsOf } from './options.js';
 import { sending } from './sending.js';
+import type { Dial } from './socket.js';
 import { MemoryStore, type Store, storeError } from './store.js';
 
 /** Resolves when every mailbox is open or refused; rejects when all are. `onMessages` as in `Gateway`. */
 export async function openGateway(
   options: GatewayOptions,
-  settings: Settings,
+  dial: Dial,
   onMessages: OnMessages | null,
-  prepare: (gateway: Gateway) => void,
 ): Promise<Gateway> {
+  const settings = settingsOf(options, dial);
   const { signal, keys } = options;
   const store = options.store ?? new MemoryStore();
   checkKeys(keys);
@@ -31,11 +32,12 @@ export async function openGateway(
     const identities = await Promise.all(keys.map(identityOf));
     if (identities.some(({ publicKey }) => saved.mailboxes.get(toHex(publicKey))?.bundles.length))
       await loadSending(ending.signal);
-    gateway = new Gateway({ world, http, frontUrl, store, saved }, identities, settings, onMessages);
-    prepare(gateway);
-    await gateway.connect(ending.signal);
-    gateway.endWith(signal);
-    return gateway;
+    const opening = new Gateway({ world, http, frontUrl, store, saved }, identities, settings, onMessages);
+    gateway = opening;
+    options.onReady?.((name, listener) => opening.on(name, listener));
+    await opening.connect(ending.signal);
+    opening.endWith(signal);
+    return opening;
   } catch (error) {
     // A gateway closes its store when a save under way is done.
     await (gateway ?? store).close();

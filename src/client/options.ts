@@ -1,5 +1,6 @@
 /** Everything a client can be told, with its defaults. */
 import { FormatError, fromHex, HASH_BYTES } from '../protocol/index.js';
+import type { Gateway } from './gateway.js';
 import { type Dial, SILENCE_MS } from './socket.js';
 import type { Store } from './store.js';
 
@@ -36,6 +37,8 @@ export interface GatewayOptions {
   /** Full-jitter back-off: ceiling of the first delay and of the longest, in ms. Defaults 200 and 15,000. */
   readonly backoffFirstMs?: number;
   readonly backoffMostMs?: number;
+  /** Called with `on` before anything can happen: the place to listen to first events. */
+  readonly onReady?: (on: Gateway['on']) => void;
 }
 
 export interface Settings {

@@ -16,7 +16,7 @@ import {
 } from '../protocol/index.js';
 import { EMPTY_LOG, type LogState } from './log-state.js';
 import { isLink } from './mailbox.js';
-import type { Member } from './member.js';
+import { knowsEpoch, type Member } from './member.js';
 import type { Participant, Persister } from './persister.js';
 import { Session, type SessionHost, type SessionOptions } from './session.js';
 import type { Change, SavedLog } from './store.js';
@@ -115,8 +115,7 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
   }
 
   protected refused(code: ErrorCode | undefined, _: ErrorFrame, frame: Uint8Array): void {
-    if (code === 'ack-unknown-epoch')
-      throw new VerificationError('resume', 'the server does not know an epoch that it has proven', frame);
+    knowsEpoch(code, frame);
   }
 
   // ---- frames
@@ -138,8 +137,8 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
   }
 
   private follow(frame: Uint8Array): void {
-    const { log, obligation } = verifyCheckpoint(this.options.world, this.log, frame);
-    this.discharge([obligation], frame);
+    const { log, obligations } = verifyCheckpoint(this.options.world, this.log, frame);
+    this.discharge(obligations, frame);
     this.advance(log);
   }
 

@@ -69,7 +69,7 @@ export class Persister {
     afterTurn(() => this.flush());
   }
 
-  private flush(): void {
+  private async flush(): Promise<void> {
     if (this.stopped) return this.settle();
     const participants = this.marked;
     this.marked = [];
@@ -80,26 +80,17 @@ export class Persister {
         participant.changes(changes);
       }
       const saving = this.checks ? this.checks.then(() => this.save(changes)) : this.save(changes);
-      if (saving === undefined) return this.done(participants);
-      saving.then(
-        () => this.guardedDone(participants),
-        (error: unknown) => this.fail(error),
-      );
+      // At once, where nothing has to be waited for.
+      if (saving) await saving;
+      this.done(participants);
     } catch (error) {
-      this.fail(error);
+      this.settle();
+      this.end(error);
     }
   }
 
   private save(changes: readonly Change[]): void | Promise<void> {
     return changes.length > 0 ? this.store.save(changes) : undefined;
-  }
-
-  private guardedDone(participants: readonly Participant[]): void {
-    try {
-      this.done(participants);
-    } catch (error) {
-      this.fail(error);
-    }
   }
 
   private done(participants: readonly Participant[]): void {
@@ -109,11 +100,6 @@ export class Persister {
     for (const run of after) run();
     this.settle();
     if (this.marked.length > 0) this.schedule();
-  }
-
-  private fail(error: unknown): void {
-    this.settle();
-    this.end(error);
   }
 
   private end(error: unknown): void {

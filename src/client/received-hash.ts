@@ -4,12 +4,13 @@ import { sha256, sha256Into } from '#crypto';
 import {
   BLINDER_BYTES,
   concat,
+  copyHash,
   ENTRY_BLINDER_AT,
+  emptyLeafPart,
   HASH_BYTES,
   isBodyPart,
   isEnvelopePart,
   leafBytes,
-  leafPart,
   type MessageHasher,
   RECIPIENT_PAGE,
   type ReceivedEntry,
@@ -31,41 +32,33 @@ export function receivedHashInto(
   if (!isBodyPart(body) || !isEnvelopePart(envelope)) throw new Mismatch('entry', 'part tag expected');
   putLeaf(entry, mailbox);
   hasher.sender(entry.bytes, entry.at);
-  const R = recipients === 1 ? onlyRecipient(entry) : severalRecipients(entry, sha256(leaf));
-  hasher.withR(entry.counter, recipients, R, body, out, at);
+  hasher.withR(entry.counter, recipients, hashedRecipients(entry), body, out, at);
 }
 
 /** The leaf part being hashed: one for all, because a small array of its own costs more than its hash. */
-const leaf = leafPart(new Uint8Array(BLINDER_BYTES), new Uint8Array(HASH_BYTES), new Uint8Array(0));
+const leaf = emptyLeafPart();
 const leafContent = leafBytes(leaf);
 const ENVELOPE_HASH_AT = BLINDER_BYTES + HASH_BYTES;
 
 function putLeaf({ bytes, at, envelope }: ReceivedEntry, mailbox: Uint8Array): void {
   for (let i = 0; i < BLINDER_BYTES; i++) leafContent[i] = bytes[at + ENTRY_BLINDER_AT + i]!;
-  for (let i = 0; i < HASH_BYTES; i++) leafContent[BLINDER_BYTES + i] = mailbox[i]!;
+  copyHash(mailbox, 0, leafContent, BLINDER_BYTES);
   if (envelope.length > 0) sha256Into(envelope, leafContent, ENVELOPE_HASH_AT);
   else leafContent.fill(0, ENVELOPE_HASH_AT);
 }
 
-function onlyRecipient(entry: ReceivedEntry): Uint8Array {
-  if (entry.siblings.length !== 0) throw new Mismatch('entry', 'siblings miscounted');
-  return leafContent;
-}
-
-/** The leaf hashes for 2 to 16 recipients; beyond, the root over their pages. */
-function severalRecipients(entry: ReceivedEntry, own: Uint8Array): Uint8Array {
-  const { recipients, position, siblings } = entry;
-  const page = recipients <= RECIPIENT_PAGE ? 0 : Math.floor(position / RECIPIENT_PAGE);
+/** R: the leaf itself; the leaf hashes for 2 to 16 recipients; beyond, the root over their pages. */
+function hashedRecipients({ recipients, position, siblings }: ReceivedEntry): Uint8Array {
+  const isListed = recipients <= RECIPIENT_PAGE;
+  const page = isListed ? 0 : Math.floor(position / RECIPIENT_PAGE);
   const from = page * RECIPIENT_PAGE;
-  const others = Math.min(RECIPIENT_PAGE, recipients - from) - 1;
   const before = (position - from) * HASH_BYTES;
-  const listed = others * HASH_BYTES;
-  if (siblings.length < listed) throw new Mismatch('entry', 'siblings miscounted');
-  const leaves = concat(siblings.subarray(0, before), own, siblings.subarray(before, listed));
-  if (recipients <= RECIPIENT_PAGE) {
-    if (siblings.length !== listed) throw new Mismatch('entry', 'siblings miscounted');
-    return leaves;
-  }
+  const listed = (Math.min(RECIPIENT_PAGE, recipients - from) - 1) * HASH_BYTES;
+  if (siblings.length < listed || (isListed && siblings.length > listed))
+    throw new Mismatch('entry', 'siblings miscounted');
+  if (recipients === 1) return leafContent;
+  const leaves = concat(siblings.subarray(0, before), sha256(leaf), siblings.subarray(before, listed));
+  if (isListed) return leaves;
   const pageHash = new Uint8Array(HASH_BYTES);
   recipientPageInto(leaves, pageHash, 0);
   return rootFromPath(Math.ceil(recipients / RECIPIENT_PAGE), page, pageHash, siblings.subarray(listed));

@@ -9,7 +9,6 @@ import type { Gateway } from './gateway.js';
 import type { State } from './gateway-events.js';
 import type { UnprovenPlace } from './message.js';
 import type { openGateway } from './open-gateway.js';
-import { settingsOf } from './options.js';
 import type { SendOptions } from './outgoing-bundle.js';
 import type { Dial } from './socket.js';
 
@@ -20,12 +19,11 @@ export class SenderClient {
 
   /** @internal */
   static async connect(
-    { key, onReady, ...rest }: SenderClientOptions,
+    { key, ...rest }: SenderClientOptions,
     dial: Dial,
     open: typeof openGateway,
   ): Promise<SenderClient> {
-    const prepare = (opening: Gateway) => onReady?.((name, listener) => opening.on(name, listener));
-    return new SenderClient(await open({ ...rest, keys: [key] }, settingsOf(rest, dial), null, prepare));
+    return new SenderClient(await open({ ...rest, keys: [key] }, dial, null));
   }
 
   get id(): Uint8Array {

@@ -1,6 +1,6 @@
 /** Who waits to be told where a mailbox stands. */
 import { CountersignError } from '../protocol/index.js';
-import { claimStill } from './evidence.js';
+import { claiming } from './claiming.js';
 import type { Standing } from './mailbox.js';
 
 /** What was verified of a mailbox, as of an epoch. */
@@ -11,7 +11,7 @@ export interface Stand {
   /** Messages that ever came or went. */
   readonly total: number;
   /** The whole claim, when the answer was a still; a link proves itself by its messages. */
-  claim(): Uint8Array | null;
+  claim(): Promise<Uint8Array> | null;
 }
 
 export interface Waiting {
@@ -46,8 +46,7 @@ export class Stands {
   /** False when it is news to nobody who waits. */
   answer({ asOf, lastEpoch, total, still }: Standing): boolean {
     if (!this.someWait) return false;
-    const claim = () =>
-      still && claimStill(still.evidence, still.leaf, still.mailbox, still.next.chain, still.trimmedThrough);
+    const claim = () => still && claiming.get().then(({ claimStill }) => claimStill(still));
     const answered = this.waiting.filter(({ known }) => known < asOf);
     this.waiting = this.waiting.filter(({ known }) => known >= asOf);
     for (const { resolve } of answered) resolve({ asOf, lastEpoch, total, claim });

@@ -132,10 +132,7 @@ export class MemoryStore implements Store {
 
   /** A copy: who loads goes its own way. */
   load(): Saved {
-    const mailboxes = new Map<string, SavedMailbox>();
-    for (const [id, mailbox] of this.saved.mailboxes)
-      mailboxes.set(id, { ...mailbox, bundles: [...mailbox.bundles] });
-    return { serverId: this.saved.serverId, logs: new Map(this.saved.logs), mailboxes };
+    return structuredClone(this.saved);
   }
 
   save(changes: readonly Change[]): void {

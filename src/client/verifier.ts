@@ -13,6 +13,7 @@ import {
   attestationHash,
   type ChainState,
   compareBytes,
+  copyHash,
   type Deliver,
   type DeliveredEntry,
   type DeliveredMailbox,
@@ -37,8 +38,8 @@ import {
   stillHash,
   viewOf,
 } from '../protocol/index.js';
-import type { Evidence, LinkEvidence } from './evidence.js';
-import { followCheckpoint, type LogState, type LogStep, placeLeaf } from './log-state.js';
+import type { Evidence, LinkEvidence, StillEvidence } from './evidence.js';
+import { followCheckpoint, type Grown, type LogState, type LogStep, placeLeaf } from './log-state.js';
 import { receivedHashInto } from './received-hash.js';
 import { Mismatch, overFrame, type VerificationStep } from './verification-error.js';
 import type { World } from './world.js';
@@ -79,14 +80,10 @@ export interface VerifiedLink extends LinkEvidence {
   readonly own: number;
 }
 
-export interface VerifiedStill {
+export interface VerifiedStill extends StillEvidence {
   readonly kind: typeof MAILBOX_KIND.still;
   readonly slot: number;
   readonly next: MailboxState;
-  readonly evidence: Evidence;
-  readonly mailbox: Uint8Array;
-  readonly trimmedThrough: number;
-  readonly leaf: number;
 }
 
 export interface VerifiedDelivery {
@@ -113,11 +110,7 @@ export function verifyDeliver(
 }
 
 /** Throws `VerificationError`. */
-export function verifyCheckpoint(
-  world: World,
-  log: LogState,
-  frame: Uint8Array,
-): { readonly log: LogState; readonly obligation: Obligation } {
+export function verifyCheckpoint(world: World, log: LogState, frame: Uint8Array): Grown {
   return overFrame(frame, () => followCheckpoint(world, log, decodeCheckpoint(frame)));
 }
 
@@ -160,11 +153,9 @@ class Verification implements Evidence {
     this.epochLeaf = this.leafOf(epoch);
     this.step = placeLeaf(world, log, this.epochLeaf, deliver.proof);
     const key = world.keys.get(ROLE.outbox, this.outbox);
-    const obligations: Obligation[] = [
-      { key, bytes: this.attestation, signature: epoch.signature, step: 'signature' },
-    ];
-    if (this.step.obligation) obligations.push(this.step.obligation);
-    return { log: this.step.log, epoch: epoch.epoch, mailboxes, obligations };
+    const own: Obligation = { key, bytes: this.attestation, signature: epoch.signature, step: 'signature' };
+    const { log: next, obligations } = this.step;
+    return { log: next, epoch: epoch.epoch, mailboxes, obligations: [own, ...obligations] };
   }
 
   private leafOf(epoch: EpochPart): EpochLeaf {
@@ -294,10 +285,6 @@ class Verification implements Evidence {
 /** Whether `owner` sent it. */
 export function isOwn(entry: DeliveredEntry, owner: Uint8Array): boolean {
   return entry.kind === ENTRY_KIND.sent || sameBytes(entry.bytes, entry.at, owner, 0, HASH_BYTES);
-}
-
-function copyHash(from: Uint8Array, fromAt: number, to: Uint8Array, toAt: number): void {
-  for (let i = 0; i < HASH_BYTES; i++) to[toAt + i] = from[fromAt + i]!;
 }
 
 /** A chain whose own messages skip a counter, or show one that the owner never made, is false. */

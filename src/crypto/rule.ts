@@ -44,16 +44,14 @@ export function ruleU(key: Uint8Array): Uint8Array<ArrayBuffer> | null {
   return littleEndian(((1n + y) * inverse((1n - y + P) % P)) % P);
 }
 
-/** Modulo P, of a number from 1 to P − 1: the extended Euclidean algorithm. */
+/** Modulo P, of a number from 1 to P − 1: the power of P − 2, by Fermat. */
 function inverse(a: bigint): bigint {
-  let [r, next] = [P, a];
-  let [s, t] = [0n, 1n];
-  while (next !== 0n) {
-    const quotient = r / next;
-    [r, next] = [next, r - quotient * next];
-    [s, t] = [t, s - quotient * t];
+  let power = 1n;
+  for (let left = P - 2n; left > 0n; left >>= 1n) {
+    if (left & 1n) power = (power * a) % P;
+    a = (a * a) % P;
   }
-  return s < 0n ? s + P : s;
+  return power;
 }
 
 /** Returns its argument; throws `TypeError` when the key breaks the rule, as `isGood` finds. */

@@ -8,7 +8,7 @@
  *   inputs        H(csign1ip ‖ n 2 ‖ n × hash of an attestation consumed), in order
  */
 import { sha256 } from '#crypto';
-import { ascii, concat, HASH_BYTES, Reader, Writer } from './bytes.js';
+import { ascii, concat, expectBytes, HASH_BYTES, Reader, Writer } from './bytes.js';
 
 const DOMAIN = ascii('countersign/v1 attestation');
 const HASH_TAG = ascii('csign1at');
@@ -76,7 +76,7 @@ export function encodeAttestation(attestation: Attestation): Uint8Array {
 /** Throws `FormatError` on any other bytes than `encodeAttestation` gives. */
 export function decodeAttestation(bytes: Uint8Array): Attestation {
   const reader = new Reader(bytes);
-  reader.expect(DOMAIN, 'attestation domain');
+  expectBytes(reader, DOMAIN, 'attestation domain');
   const head = {
     serverId: reader.hash(),
     role: reader.u8() as Role,

@@ -11,7 +11,7 @@ import {
   SUBMIT_HEADER_BYTES,
   TAG_BYTES,
 } from './bundle-layout.js';
-import { FormatError, type Reader } from './bytes.js';
+import { expectBytes, FormatError, type Reader } from './bytes.js';
 import {
   bytes,
   checked,
@@ -44,7 +44,7 @@ const bundle: Field<ValueOf<typeof shown>> = {
 /** Leaves order, sizes and envelope hashes to bundle.ts. */
 function readBundle(from: Reader): ValueOf<typeof shown> {
   const leaves = Array.from({ length: from.u16() }, () => {
-    from.expect(LEAF_PREFIX, 'leaf tag');
+    expectBytes(from, LEAF_PREFIX, 'leaf tag');
     const leaf = { blinder: from.bytes(BLINDER_BYTES), mailbox: from.hash() };
     from.hash();
     return leaf;
@@ -53,7 +53,7 @@ function readBundle(from: Reader): ValueOf<typeof shown> {
     const length = from.u32();
     if (length === 0 && tag === ENVELOPE_TAG) return new Uint8Array(0);
     if (length < TAG_BYTES) throw new FormatError('part without a tag');
-    from.expect(tag, 'tag of a part');
+    expectBytes(from, tag, 'tag of a part');
     return from.bytes(length - TAG_BYTES);
   };
   const recipients = leaves.map(({ mailbox, blinder }) => ({

@@ -61,7 +61,12 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Copies a hash or an id. */
+/** Copies a hash or an id: faster, for one, than `set` and what it needs. */
+export function copyHash(from: Uint8Array, fromAt: number, to: Uint8Array, toAt: number): void {
+  for (let i = 0; i < HASH_BYTES; i++) to[toAt + i] = from[fromAt + i]!;
+}
+
+/** The same where views are at hand. */
 export function copy32(from: DataView, fromAt: number, to: DataView, toAt: number): void {
   to.setInt32(toAt, from.getInt32(fromAt));
   to.setInt32(toAt + 4, from.getInt32(fromAt + 4));
@@ -179,15 +184,16 @@ export class Reader {
     return this.bytes(count * HASH_BYTES);
   }
 
-  expect(bytes: Uint8Array, what: string): void {
-    const from = this.take(bytes.length);
-    if (!sameBytes(this.data, from, bytes, 0, bytes.length))
-      throw new FormatError(`${what} expected at ${from}`);
-  }
-
   end(): void {
     if (this.at !== this.limit) throw new FormatError(`${this.limit - this.at} trailing bytes`);
   }
+}
+
+/** Reads these bytes and no others. */
+export function expectBytes(reader: Reader, bytes: Uint8Array, what: string): void {
+  const from = reader.take(bytes.length);
+  if (!sameBytes(reader.data, from, bytes, 0, bytes.length))
+    throw new FormatError(`${what} expected at ${from}`);
 }
 
 /** Appends to a buffer that doubles when full. `done()` gives a view of what was written. */

@@ -9,10 +9,10 @@
  * `total` counts the chain's entries through the part. Every part but the last is full.
  */
 import { sha256, sha256Into } from '#crypto';
-import { ascii, copy32, copyShort, putU16, putU64, viewOf } from './bytes.js';
+import { ascii, copyHash, copyShort, putU16, putU64, viewOf, Writer } from './bytes.js';
 import { MAX_U16, PAGE_ENTRIES } from './limits.js';
 
-const LINK_PREFIX = ascii('\0csign1li');
+export const LINK_PREFIX = ascii('\0csign1li');
 const STILL_PREFIX = ascii('\0csign1st');
 export const LINK_HEADER_BYTES = 9 + 32 + 8 + 2 + 2 + 8 + 8 + 32 + 2;
 /** inbox 2 ‖ index 4 ‖ message hash 32, as in a router's row behind the mailbox. */
@@ -56,7 +56,10 @@ export function link(
 ): void {
   const last = linkParts(count);
   if (last > MAX_U16) throw new RangeError(`link: ${last} parts, at most ${MAX_U16}`);
-  putOwner(mailbox, mailboxAt, epoch, chain, last);
+  copyShort(mailbox, mailboxAt, preimageView, 9, 32);
+  putU64(preimage, 41, epoch);
+  putU16(preimage, 51, last);
+  putU64(preimage, 53, chain.lastEpoch);
   let { head } = chain;
   let headAt = 0;
   for (let part = 0, from = 0; part < last; part++, from += PAGE_ENTRIES) {
@@ -65,42 +68,15 @@ export function link(
     for (let e = from; e < from + n; e++, at += LINK_ENTRY_BYTES) {
       copyShort(entries, entryAt(e), preimageView, at, LINK_ENTRY_BYTES);
     }
-    sha256Into(putPart(part, n, chain.total + from, head, headAt), leaves, leavesAt + part * 32);
+    putU16(preimage, 49, part);
+    putU64(preimage, 61, chain.total + from + n);
+    copyHash(head, headAt, preimage, 69);
+    putU16(preimage, 101, n);
+    parts[n] ??= preimage.subarray(0, LINK_HEADER_BYTES + n * LINK_ENTRY_BYTES);
+    sha256Into(parts[n], leaves, leavesAt + part * 32);
     head = leaves;
     headAt = leavesAt + part * 32;
   }
-}
-
-/** What all parts of a link begin with. */
-function putOwner(mailbox: DataView, at: number, epoch: number, chain: ChainState, last: number): void {
-  copy32(mailbox, at, preimageView, 9);
-  putU64(preimage, 41, epoch);
-  putU16(preimage, 51, last);
-  putU64(preimage, 53, chain.lastEpoch);
-}
-
-/** The preimage of a part whose `n` entries are in place. Good until the next one. */
-function putPart(part: number, n: number, before: number, head: Uint8Array, headAt: number): Uint8Array {
-  putU16(preimage, 49, part);
-  putU64(preimage, 61, before + n);
-  for (let i = 0; i < 32; i++) preimage[69 + i] = head[headAt + i]!;
-  putU16(preimage, 101, n);
-  parts[n] ??= preimage.subarray(0, LINK_HEADER_BYTES + n * LINK_ENTRY_BYTES);
-  return parts[n];
-}
-
-/** The preimage of one link part, for claims; `entries` packed, 38 bytes each, `chain` as it stood before the part. */
-export function linkPreimage(
-  mailbox: Uint8Array,
-  epoch: number,
-  part: number,
-  last: number,
-  chain: ChainState,
-  entries: Uint8Array,
-): Uint8Array {
-  putOwner(viewOf(mailbox), 0, epoch, chain, last);
-  preimage.set(entries, LINK_HEADER_BYTES);
-  return putPart(part, entries.length / LINK_ENTRY_BYTES, chain.total, chain.head, 0).slice();
 }
 
 /** The preimage of a still: "nothing since the chain's last epoch, as of `epoch`". */
@@ -110,15 +86,15 @@ export function stillPreimage(
   chain: ChainState,
   trimmedThrough: number,
 ): Uint8Array {
-  const out = new Uint8Array(9 + 32 + 8 + 8 + 8 + 32 + 8);
-  out.set(STILL_PREFIX);
-  out.set(mailbox, 9);
-  putU64(out, 41, epoch);
-  putU64(out, 49, chain.lastEpoch);
-  putU64(out, 57, chain.total);
-  out.set(chain.head, 65);
-  putU64(out, 97, trimmedThrough);
-  return out;
+  return new Writer(105)
+    .bytes(STILL_PREFIX)
+    .bytes(mailbox)
+    .u64(epoch)
+    .u64(chain.lastEpoch)
+    .u64(chain.total)
+    .bytes(chain.head)
+    .u64(trimmedThrough)
+    .done();
 }
 
 /** The leaf hash of a still; it does not touch the chain. */

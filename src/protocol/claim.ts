@@ -9,7 +9,16 @@
  */
 import { sha256 } from '#crypto';
 import { type Attestation, attestationHash, decodeAttestation, ROLE } from './attestation.js';
-import { ascii, equalBytes, FormatError, getU64, Reader, SIGNATURE_BYTES, Writer } from './bytes.js';
+import {
+  ascii,
+  equalBytes,
+  expectBytes,
+  FormatError,
+  getU64,
+  Reader,
+  SIGNATURE_BYTES,
+  Writer,
+} from './bytes.js';
 import { actorLeafHash, type Checkpoint, checkpointText, decodeEpochLeaf, type EpochLeaf } from './log.js';
 import { actorPosition, epochActors, keysOf, type Manifest } from './manifest.js';
 import { rootFromPath } from './merkle.js';
@@ -65,7 +74,7 @@ export function encodeClaim(claim: Claim): Uint8Array {
 /** Throws `FormatError` on any bytes that are not exactly one claim. */
 export function decodeClaim(bytes: Uint8Array): Claim {
   const reader = new Reader(bytes);
-  reader.expect(TAG, 'claim tag');
+  expectBytes(reader, TAG, 'claim tag');
   const claim = {
     leaf: bounded(reader, MAX_PREIMAGE),
     output: reader.u16(),

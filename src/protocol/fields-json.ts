@@ -4,7 +4,7 @@
  * or unknown member, another type or a number out of range is a `FormatError` that names the member.
  */
 import { fromBase64Url, toBase64Url } from './base64url.js';
-import { FormatError, HASH_BYTES, Reader, Writer } from './bytes.js';
+import { expectBytes, FormatError, HASH_BYTES, Reader, Writer } from './bytes.js';
 import { type AnyField, type Field, hash, join, wrong } from './fields.js';
 
 export type Json = string | number | readonly Json[] | { readonly [name: string]: Json };
@@ -23,7 +23,7 @@ function write(shape: AnyField['shape'], value: any): Json {
   if ('hashCount' in shape) return hashesOf(value).map(toBase64Url);
   if ('tag' in shape) {
     if (shape.mayBeAbsent && value.length === 0) return '';
-    new Reader(value).expect(shape.tag, 'tag of a part');
+    expectBytes(new Reader(value), shape.tag, 'tag of a part');
     return toBase64Url(value.subarray(shape.tag.length));
   }
   if ('item' in shape) return value.map((each: unknown) => toJson(shape.item, each));

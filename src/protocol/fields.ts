@@ -40,77 +40,76 @@ export function wrong(at: string, expected: string): FormatError {
   return new FormatError(`${at}: expected ${expected}`);
 }
 
-// ---- numbers
-
-function integer(
-  shape: Shape,
-  read: (from: Reader) => number,
-  write: (to: Writer, value: number) => void,
-): Field<number> {
-  return { read, write, shape };
+function field<T>(read: (from: Reader) => T, write: (to: Writer, value: T) => void, shape: Shape): Field<T> {
+  const made = { read, write };
+  // biome-ignore lint/suspicious/noConfusingLabels: what browsers, which speak binary alone, are built without
+  JSON_ONLY: Object.assign(made, { shape });
+  return made as Field<T>;
 }
 
-export const u8 = integer(
-  { max: 0xff },
+// ---- numbers
+
+export const u8: Field<number> = field(
   (from) => from.u8(),
   (to, value) => to.u8(value),
+  { max: 0xff },
 );
-export const u16 = integer(
-  { max: 0xffff },
+export const u16: Field<number> = field(
   (from) => from.u16(),
   (to, value) => to.u16(value),
+  { max: 0xffff },
 );
-export const u32 = integer(
-  { max: 0xffff_ffff },
+export const u32: Field<number> = field(
   (from) => from.u32(),
   (to, value) => to.u32(value),
+  { max: 0xffff_ffff },
 );
-export const u64 = integer(
-  'u64',
+export const u64: Field<number> = field(
   (from) => from.u64(),
   (to, value) => to.u64(value),
+  'u64',
 );
 
 // ---- bytes
 
 /** Exactly `length` bytes. */
 export function fixed(length: number): Field<Uint8Array> {
-  return {
-    read: (from) => from.bytes(length),
-    write: (to, value) => to.bytes(value),
-    shape: { fixed: length },
-  };
+  return field(
+    (from) => from.bytes(length),
+    (to, value) => to.bytes(value),
+    { fixed: length },
+  );
 }
 
 export const hash = fixed(HASH_BYTES);
 export const signature = fixed(SIGNATURE_BYTES);
 
 /** The rest, however many: for JSON alone, as in binary something else must say where it ends. */
-export const bytes: Field<Uint8Array> = {
-  read: (from) => from.bytes(from.limit - from.at),
-  write: (to, value) => to.bytes(value),
-  shape: { fixed: null },
-};
+export const bytes: Field<Uint8Array> = /* @__PURE__ */ field(
+  (from) => from.bytes(from.limit - from.at),
+  (to, value) => to.bytes(value),
+  { fixed: null },
+);
 
 /** A count and so many hashes, as one view; an array in JSON. */
 export function hashes(count: Field<number>): Field<Uint8Array> {
-  return {
-    read: (from) => from.hashes(count.read(from)),
-    write(to, value) {
+  return field(
+    (from) => from.hashes(count.read(from)),
+    (to, value) => {
       count.write(to, value.length / HASH_BYTES);
       to.bytes(value);
     },
-    shape: { hashCount: count },
-  };
+    { hashCount: count },
+  );
 }
 
 /** Length 4 ‖ tag ‖ content, read and written with its tag; the content alone in JSON. */
 export function part(tag: Uint8Array, mayBeAbsent: boolean): Field<Uint8Array> {
-  return {
-    read: (from) => from.bytes(from.u32()),
-    write: (to, value) => to.u32(value.length).bytes(value),
-    shape: { tag, mayBeAbsent },
-  };
+  return field(
+    (from) => from.bytes(from.u32()),
+    (to, value) => to.u32(value.length).bytes(value),
+    { tag, mayBeAbsent },
+  );
 }
 
 /** Length 2 ‖ printable ASCII. */
@@ -120,11 +119,11 @@ export function text(max: number): Field<string> {
     if (/[^\x20-\x7e]/.test(value)) throw wrong(at, 'printable ASCII');
     return value;
   };
-  return {
-    read: (from) => checkText(String.fromCharCode(...from.bytes(from.u16())), 'text'),
-    write: (to, value) => to.u16(value.length).bytes(ascii(value)),
-    shape: { checkText },
-  };
+  return field(
+    (from) => checkText(String.fromCharCode(...from.bytes(from.u16())), 'text'),
+    (to, value) => to.u16(value.length).bytes(ascii(value)),
+    { checkText },
+  );
 }
 
 // ---- what holds others
@@ -135,35 +134,35 @@ export function list<T>(count: Field<number>, item: Field<T>, max = Infinity): F
     if (length > max) throw new FormatError(`${length} in a list of at most ${max}`);
     return length;
   };
-  return {
-    read(from) {
+  return field<readonly T[]>(
+    (from) => {
       // Not allocated beforehand: a false count gets no further than the bytes do.
       const items: T[] = [];
       for (let left = checkLength(count.read(from)); left > 0; left--) items.push(item.read(from));
       return items;
     },
-    write(to, items) {
+    (to, items) => {
       count.write(to, items.length);
       for (const each of items) item.write(to, each);
     },
-    shape: { count, item, checkLength },
-  };
+    { count, item, checkLength },
+  );
 }
 
 /** Fields one after another. */
 export function struct<F extends Fields>(fields: F): Field<Struct<F>> {
   const entries = Object.entries(fields);
-  return {
-    read(from) {
+  return field<Struct<F>>(
+    (from) => {
       const value: Record<string, unknown> = {};
       for (const [name, field] of entries) value[name] = field.read(from);
       return value as Struct<F>;
     },
-    write(to, value) {
+    (to, value) => {
       for (const [name, field] of entries) field.write(to, value[name]);
     },
-    shape: { fields },
-  };
+    { fields },
+  );
 }
 
 type Variants = Readonly<Record<number, Fields>>;
@@ -185,17 +184,17 @@ export function tagged<C extends Fields, N extends string, V extends Variants>(
     if (!rest) throw new FormatError(`${join(at, name)}: ${tag} is not known`);
     return rest;
   };
-  return {
-    read(from) {
+  return field<Value>(
+    (from) => {
       const value = head.read(from);
       return Object.assign(value, restOf(value[name], '').read(from)) as Value;
     },
-    write(to, value) {
+    (to, value) => {
       head.write(to, value);
       restOf(value[name as never], '').write(to, value);
     },
-    shape: { head, tagName: name, restOf },
-  };
+    { head, tagName: name, restOf },
+  );
 }
 
 /** How members of members are named in what is thrown. */

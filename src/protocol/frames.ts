@@ -142,10 +142,10 @@ export const decodeAskStill = (frame: Uint8Array) => decodeFrame(FRAME.askStill,
 // ---- ping, pong
 
 /** A ping is answered by a pong: for clients whose WebSockets cannot ping. */
-const nothing = struct({});
+const nothing = /* @__PURE__ */ struct({});
 
-export const PING = encodeFrame(FRAME.ping, nothing, {});
-export const PONG = /* @__PURE__ */ encodeFrame(FRAME.pong, nothing, {});
+export const PING = Uint8Array.of(FRAME.ping);
+export const PONG = /* @__PURE__ */ Uint8Array.of(FRAME.pong);
 
 /** Throws `FormatError` on a ping with anything behind its type. */
 export const decodePing = (frame: Uint8Array) => decodeFrame(FRAME.ping, nothing, frame);

@@ -15,6 +15,7 @@ export { FrameWriter } from './frame-writer.js';
 export * from './frames.js';
 export * from './json.js';
 export * from './limits.js';
+export * from './link-preimage.js';
 export * from './log.js';
 export * from './manifest.js';
 export * from './merkle.js';

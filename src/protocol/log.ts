@@ -8,7 +8,7 @@
  */
 import { sha256 } from '#crypto';
 import type { EpochContext } from './attestation.js';
-import { ascii, concat, Reader, toHex, Writer } from './bytes.js';
+import { ascii, concat, expectBytes, Reader, toHex, Writer } from './bytes.js';
 
 const ACTOR_PREFIX = ascii('\0csign1ac');
 const EPOCH_PREFIX = ascii('\0csign1ep');
@@ -43,7 +43,7 @@ export function encodeEpochLeaf(leaf: EpochLeaf): Uint8Array {
 /** Throws `FormatError` on any other bytes than `encodeEpochLeaf` gives. */
 export function decodeEpochLeaf(bytes: Uint8Array): EpochLeaf {
   const reader = new Reader(bytes);
-  reader.expect(EPOCH_PREFIX, 'epoch leaf prefix');
+  expectBytes(reader, EPOCH_PREFIX, 'epoch leaf prefix');
   const leaf = {
     epoch: reader.u64(),
     previousEpoch: reader.u64(),

@@ -100,15 +100,15 @@ function must(good: boolean, rule: string): void {
 function checkManifest(manifest: Manifest): void {
   const { version, previousHash, policy, buckets } = manifest;
   must(version > 0, 'versions start at 1');
-  must((version === 1) === equalBytes(previousHash, ZERO_HASH), 'previous hash of another version');
-  must(policy.submissions <= SUBMISSIONS.required, 'unknown submission policy');
+  must((version === 1) === equalBytes(previousHash, ZERO_HASH), 'wrong previous hash');
+  must(policy.submissions <= SUBMISSIONS.required, 'unknown policy');
   checkActors(manifest);
   must(buckets[0]?.firstBucket === 0, 'buckets start at 0');
   buckets.forEach(({ firstBucket, inbox, outbox }, i) => {
     const rises = i === 0 || firstBucket > buckets[i - 1]!.firstBucket;
     must(rises && firstBucket < BUCKETS, 'buckets not sorted');
-    must(inbox < countActors(manifest, ROLE.inbox), 'buckets of an unknown inbox');
-    must(outbox < countActors(manifest, ROLE.outbox), 'buckets of an unknown outbox');
+    must(inbox < countActors(manifest, ROLE.inbox), 'unknown inbox');
+    must(outbox < countActors(manifest, ROLE.outbox), 'unknown outbox');
   });
 }
 
@@ -127,16 +127,23 @@ function checkActors(manifest: Manifest): void {
     must(compareActors(before, actors[i]!) < 0, 'actors not sorted');
     const isSuccessor = before.role === role && before.index === index;
     const isOver = before.lastEpoch !== 0 && before.lastEpoch < firstEpoch;
-    must(!isSuccessor || isOver, 'two keys of one actor at one time');
+    must(!isSuccessor || isOver, 'two keys of one actor');
   });
-  for (const role of Object.values(ROLE))
+  const counts = Object.values(ROLE).map((role) => {
+    const used = inUse(manifest, role);
     must(
-      inUse(manifest, role).every(({ index }, i) => index === i),
-      'actors in use not numbered from 0',
+      used.every(({ index }, i) => index === i),
+      'actors not numbered from 0',
     );
-  const [inboxes, routers, receivers, outboxes, sequencers] = Object.values(ROLE).map((role) =>
-    countActors(manifest, role),
-  ) as [number, number, number, number, number];
+    return used.length;
+  });
+  const [inboxes, routers, receivers, outboxes, sequencers] = counts as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   must(inboxes > 0 && inboxes === routers, 'routers serve inboxes');
   must(outboxes > 0 && outboxes === receivers, 'receivers serve outboxes');
   must(sequencers === 1, 'one sequencer');
@@ -159,7 +166,7 @@ export function countActors(manifest: Manifest, role: Role): number {
 /** The key in use of an actor. Throws `FormatError` when the manifest has no such actor. */
 export function actorKey(manifest: Manifest, role: Role, index: number): Uint8Array {
   const actor = inUse(manifest, role).find((each) => each.index === index);
-  must(actor !== undefined, `no actor of role ${role} with index ${index}`);
+  must(actor !== undefined, `no actor ${index} of role ${role}`);
   return actor!.key;
 }
 

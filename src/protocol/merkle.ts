@@ -6,7 +6,7 @@
  * an odd level moves up unchanged, which is the same tree as the RFC's recursive definition.
  */
 import { sha256, sha256Into } from '#crypto';
-import { concat, FormatError, getU16, HASH_BYTES, sameBytes } from './bytes.js';
+import { concat, copyHash, FormatError, getU16, HASH_BYTES, sameBytes } from './bytes.js';
 
 /** The root of a tree without leaves. */
 export const EMPTY_ROOT = sha256(new Uint8Array(0));
@@ -23,10 +23,8 @@ export function nodeInto(
   out: Uint8Array,
   at: number,
 ): void {
-  for (let i = 0; i < HASH_BYTES; i++) {
-    nodePreimage[1 + i] = left[leftAt + i]!;
-    nodePreimage[33 + i] = right[rightAt + i]!;
-  }
+  copyHash(left, leftAt, nodePreimage, 1);
+  copyHash(right, rightAt, nodePreimage, 33);
   sha256Into(nodePreimage, out, at);
 }
 
@@ -50,13 +48,11 @@ function knownNodeInto(
 ): void {
   const place = ((getU16(left, leftAt) ^ getU16(right, rightAt)) % KNOWN_NODES) * 96;
   if (!sameBytes(known, place, left, leftAt, 32) || !sameBytes(known, place + 32, right, rightAt, 32)) {
-    for (let i = 0; i < 32; i++) {
-      known[place + i] = left[leftAt + i]!;
-      known[place + 32 + i] = right[rightAt + i]!;
-    }
+    copyHash(left, leftAt, known, place);
+    copyHash(right, rightAt, known, place + 32);
     nodeInto(known, place, known, place + 32, known, place + 64);
   }
-  for (let i = 0; i < 32; i++) out[at + i] = known[place + 64 + i]!;
+  copyHash(known, place + 64, out, at);
 }
 
 /** H(0x01 ‖ left ‖ right). */
@@ -118,7 +114,7 @@ export function rootFromMultiproof(
   return hashes.subarray(0, 32);
 }
 
-const wrongProof = () => new FormatError('Merkle proof has the wrong length');
+const wrongProof = () => new FormatError('Merkle proof: wrong length');
 
 function checkIndices(size: number, indices: readonly number[]): void {
   let last = -1;
@@ -126,7 +122,7 @@ function checkIndices(size: number, indices: readonly number[]): void {
     if (index <= last || index >= size) throw new FormatError('Merkle proof: indices out of order or range');
     last = index;
   }
-  if (last < 0) throw new FormatError('Merkle proof opens nothing');
+  if (last < 0) throw new FormatError('Merkle proof: no index');
 }
 
 /** The root that one leaf and its RFC 6962 §2.1.1 audit path give. */
@@ -278,7 +274,7 @@ export class Frontier {
   appendGap(to: number, packed: Uint8Array): void {
     if (to < this.size) throw new FormatError('a log does not shrink');
     const levels = gapLevels(this.size, to);
-    if (packed.length !== levels.length * HASH_BYTES) throw new FormatError('log gap has the wrong length');
+    if (packed.length !== levels.length * HASH_BYTES) throw new FormatError('log gap: wrong length');
     levels.forEach((level, i) => {
       this.appendSubtree(level, packed.subarray(i * 32, i * 32 + 32));
     });

@@ -6,7 +6,7 @@
  *                   over pages of up to 16 leaf hashes, page 0x00 ‖ csign1rp ‖ n × 32
  */
 import { sha256Into } from '#crypto';
-import { ascii, HASH_BYTES, putU16, putU64 } from './bytes.js';
+import { ascii, copyHash, HASH_BYTES, putU16, putU64 } from './bytes.js';
 import { RECIPIENT_PAGE } from './limits.js';
 
 const MESSAGE_TAG = ascii('csign1ms');
@@ -30,7 +30,7 @@ export class MessageHasher {
 
   /** Sets the sender (32 bytes at `at`) of the messages that follow. */
   sender(bytes: Uint8Array, at: number): void {
-    for (let i = 0; i < 32; i++) this.preimage[SENDER_AT + i] = bytes[at + i]!;
+    copyHash(bytes, at, this.preimage, SENDER_AT);
   }
 
   /** Hashes a message of which `R` is known; `body` is its part, with tag. */

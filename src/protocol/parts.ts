@@ -12,10 +12,16 @@ import {
 } from './bundle-layout.js';
 import { sameBytes } from './bytes.js';
 
-/** The leaf part of a recipient: 0x00 ‖ `csign1rc` ‖ blinder ‖ mailbox ‖ envelope hash; `envelopePart` with tag, or empty. */
-export function leafPart(blinder: Uint8Array, mailbox: Uint8Array, envelopePart: Uint8Array): Uint8Array {
+/** A leaf part that is still to be filled in. */
+export function emptyLeafPart(): Uint8Array {
   const part = new Uint8Array(LEAF_PART_BYTES);
   part.set(LEAF_PREFIX);
+  return part;
+}
+
+/** The leaf part of a recipient: 0x00 ‖ `csign1rc` ‖ blinder ‖ mailbox ‖ envelope hash; `envelopePart` with tag, or empty. */
+export function leafPart(blinder: Uint8Array, mailbox: Uint8Array, envelopePart: Uint8Array): Uint8Array {
+  const part = emptyLeafPart();
   part.set(blinder, BLINDER_AT);
   part.set(mailbox, MAILBOX_AT);
   if (envelopePart.length > 0) sha256Into(envelopePart, part, ENVELOPE_HASH_AT);

@@ -32,12 +32,18 @@ test.before(async () => {
 test('the library and its documents ship, and nothing else', () => {
   const paths = files.map(({ path }) => path);
   const known =
-    /^(dist\/src\/.*\.(js|d\.ts)|dist\/browser\/(client|send|noble)\.js|docs\/\w+\.md|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
+    /^(dist\/src\/.*\.(js|d\.ts)|dist\/browser\/(client|send|claims|noble)\.js|docs\/\w+\.md|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
   assert.equal(
     paths.filter((path) => !known.test(path)),
     [],
   );
-  for (const path of ['README.md', 'docs/PROTOCOL.md', 'dist/browser/send.js', manifest.bin.countersign])
+  for (const path of [
+    'README.md',
+    'docs/PROTOCOL.md',
+    'dist/browser/send.js',
+    'dist/browser/claims.js',
+    manifest.bin.countersign,
+  ])
     assert.ok(paths.includes(path));
   assert.ok(readFileSync(join(ROOT, manifest.bin.countersign), 'utf8').startsWith('#!/usr/bin/env node\n'));
   for (const hook of ['preinstall', 'install', 'postinstall', 'prepare'])
@@ -78,7 +84,7 @@ const server: Server = await startServer(config);
 const client: Client = await connect({ url: server.url, key: new Uint8Array(32).fill(7), store: new FileStore('store') });
 client.on('state', ({ state }: StateChange) => console.log(state));
 const receipt: Receipt = await client.send({ to: client.id, body: 'hello' });
-decodeClaim(receipt.claim());
+decodeClaim(await receipt.claim());
 console.log(toHex(client.id).length);
 await client.close();
 await server.stop();

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 
 /** Bytes, gzipped, with all of verification in it. To be lowered, not raised. */
-export const LIMIT = 22_000;
+export const LIMIT = 20_480;
 /** Of what a page loads that sends, too. */
-export const SENDING_LIMIT = 26_300;
+export const SENDING_LIMIT = 24_700;
 
 const built = (name: string) => readFileSync(new URL(`../../browser/${name}.js`, import.meta.url));
 
@@ -13,6 +13,9 @@ export const bundle = built('client');
 
 /** What it loads when something is sent for the first time. */
 export const send = built('send');
+
+/** What it loads when a claim is made for the first time. */
+export const claims = built('claims');
 
 /** What it loads where WebCrypto has no Ed25519. */
 export const fallback = built('noble');

@@ -6,6 +6,7 @@ import {
   type Client,
   type ClientOptions,
   connect,
+  type Message,
   type Receipt,
   type Store,
 } from '../../src/client/index.js';
@@ -94,7 +95,7 @@ export class Chatter {
         backoffMostMs: 100,
         connectTimeoutMs: 20_000,
         onReady: (on) => {
-          on('receipt', ({ receipt }) => this.receipted(receipt, null));
+          on('receipt', ({ receipt }) => void this.receipted(receipt, null));
           on('counter-conflict', ({ error }) => this.failed(`counter-conflict: ${error.message}`));
           on('gap', ({ from, to }) => this.failed(`gap from ${from} to ${to}`));
           on('state', ({ state, reason }) => {
@@ -135,15 +136,16 @@ export class Chatter {
       const { counter, place } = message;
       const told =
         message.senderHex === Buffer.from(idOf(sender)).toString('hex') ? sender : message.senderHex;
-      const claim = this.sampled(() => message.claim());
+      const claim = await this.sampled(message);
       emit({ type: 'delivered', mailbox: name, message: label, sender: told, counter, place, life, claim });
       this.saw(place);
       if (mark) this.marked(`${mark} ${sender}`);
     }
   }
 
-  private sampled(claim: () => Uint8Array): string | null {
-    return this.counted++ % this.options.claimEvery === 0 ? Buffer.from(claim()).toString('base64') : null;
+  private async sampled(proven: Message | Receipt): Promise<string | null> {
+    if (this.counted++ % this.options.claimEvery > 0) return null;
+    return Buffer.from(await proven.claim()).toString('base64');
   }
 
   private saw(place: Place): void {
@@ -185,7 +187,7 @@ export class Chatter {
     this.outstanding++;
     try {
       const body = `${message}|${mark ? '' : filler}|${mark}`;
-      this.receipted(await this.client!.send({ to: to.map(idOf), body }), message);
+      await this.receipted(await this.client!.send({ to: to.map(idOf), body }), message);
     } catch (error) {
       const code = error instanceof CountersignError ? error.code : String(error);
       // Closing says nothing about what was under way.
@@ -198,10 +200,10 @@ export class Chatter {
     this.outstanding--;
   }
 
-  private receipted(receipt: Receipt, message: string | null): void {
+  private async receipted(receipt: Receipt, message: string | null): Promise<void> {
     const { name, emit } = this.options;
     const { counter, place } = receipt;
-    const claim = this.sampled(() => receipt.claim());
+    const claim = await this.sampled(receipt);
     emit({ type: 'receipted', sender: name, counter, place, message, claim });
     this.saw(place);
   }

@@ -18,6 +18,8 @@ export interface InPage {
   /** Bodies in the order they came. */
   seen: string[];
   places: string[];
+  /** The message that came last. */
+  last: browser.Message;
   events: string[];
   load(): Promise<void>;
   start(options: StartOptions): Promise<string>;
@@ -66,6 +68,7 @@ export function prepare(): void {
   page.read = async () => {
     try {
       for await (const message of page.client!.mailbox()) {
+        page.last = message;
         seen.push(new TextDecoder().decode(message.body));
         places.push(nameOf(message.place));
       }

@@ -7,7 +7,7 @@ import { messageOf, type Plan } from './plan.js';
 import { checkClaim, type Witness } from './proof.js';
 
 /** Throws when it does not hold. */
-export type Proof = (witness: Witness) => void;
+export type Proof = (witness: Witness) => Promise<void>;
 
 export class Recording {
   readonly sentAt: number[] = [];
@@ -54,14 +54,14 @@ export class Recording {
     this.mailboxes[client]!.push({ message: number, sender, place, counter, hash: toHex(messageHash) });
     const sentAt = this.sentAt[number];
     if (sentAt !== undefined) this.flights.push({ sender, recipient: client, sentAt, shownAt: at });
-    this.proofs.push((witness) => checkClaim(message.claim(), witness, id, place, messageHash));
+    this.proofs.push(async (witness) => checkClaim(await message.claim(), witness, id, place, messageHash));
     this.events++;
   }
 
   receipted(message: number, id: Uint8Array, receipt: Receipt): void {
     const { place, counter, messageHash } = receipt;
     this.receipts[message] = { message, place, counter, hash: toHex(messageHash) };
-    this.proofs.push((witness) => checkClaim(receipt.claim(), witness, id, place, messageHash));
+    this.proofs.push(async (witness) => checkClaim(await receipt.claim(), witness, id, place, messageHash));
     this.events++;
   }
 
@@ -75,8 +75,8 @@ export class Recording {
     const claim = stand.claim();
     // Without one the last link proves itself by its messages.
     if (!claim) return;
-    this.proofs.push(({ serverId, manifest }) => {
-      verifyClaim(decodeClaim(claim), serverId, manifest, serverId);
+    this.proofs.push(async ({ serverId, manifest }) => {
+      verifyClaim(decodeClaim(await claim), serverId, manifest, serverId);
     });
   }
 }
