@@ -8,7 +8,6 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { minify } from 'terser';
-import { property, variables, withNames } from './build-names.mjs';
 
 const settings = {
   minify: true,
@@ -146,8 +145,8 @@ const fromClient = (files) => ({
   },
 });
 
-/** Names of properties that somebody outside sees, or that some text names, and the others: those may be called otherwise. */
-async function propertyNames() {
+/** What may be called otherwise inside: names of properties that nobody outside sees, and that no text names. */
+async function ownNames() {
   const { outputFiles, metafile } = await build({
     ...common,
     entryPoints: entries,
@@ -160,7 +159,7 @@ async function propertyNames() {
   const exported = Object.values(metafile.outputs).flatMap(({ exports }) => exports);
   const foreign = new Set([...platformNames(code), ...publicNames(), ...exported]);
   for (const [, , name] of code.matchAll(/(["'`])([A-Za-z_$][\w$]*)\1/g)) foreign.add(name);
-  return { foreign, own: [...new Set(namesIn(code))].filter((name) => !foreign.has(name)) };
+  return [...new Set(namesIn(code))].filter((name) => !foreign.has(name));
 }
 
 /**
@@ -172,10 +171,16 @@ const compress = {
   ...{ lhs_constants: false, inline: 1 },
 };
 
-const { foreign, own } = await propertyNames();
-const mangleProps = new RegExp(`^(${own.join('|').replaceAll('$', '\\$')})$`);
+const names = await ownNames();
+const mangleProps = new RegExp(`^(${names.join('|').replaceAll('$', '\\$')})$`);
 // All files call a property by the same name.
-const mangleCache = Object.fromEntries(own.map((name, i) => [name, property(i)]));
+const { mangleCache } = await build({
+  ...common,
+  entryPoints: entries,
+  plugins: [sources],
+  mangleProps,
+  mangleCache: {},
+});
 
 async function built(options) {
   const { outputFiles } = await build({ ...common, mangleProps, mangleCache, ...options });
@@ -183,8 +188,7 @@ async function built(options) {
 }
 
 async function minified(text) {
-  const mangle = { nth_identifier: variables };
-  const { code } = await minify(text, { module: true, compress, mangle, format: { ecma: 2022 } });
+  const { code } = await minify(text, { module: true, compress, format: { ecma: 2022 } });
   return code;
 }
 
@@ -219,15 +223,11 @@ code.set('client', client);
 const given = new Map(
   [...client.matchAll(/([^{,]+) as (shared_\d+)/g)].map(([, name, long]) => [long, name]),
 );
-const texts = [...code.values()].map((text) =>
-  text.replaceAll(/ as shared_\d+/g, '').replaceAll(/\bshared_\d+/g, (long) => given.get(long)),
-);
-const named = withNames(texts, foreign);
-
 mkdirSync('dist/browser', { recursive: true });
-[...code.keys()].forEach((name, i) => {
-  writeFileSync(`dist/browser/${name}.js`, named[i]);
-});
+for (const [name, text] of code) {
+  const short = text.replaceAll(/ as shared_\d+/g, '').replaceAll(/\bshared_\d+/g, (long) => given.get(long));
+  writeFileSync(`dist/browser/${name}.js`, short);
+}
 await build({
   ...settings,
   bundle: true,
