@@ -310,7 +310,7 @@ const { values } = parseArgs({
 
 if (!values.json) line('messages × recipients', '', [...SERVER, 'server', ...CLIENT]);
 for (const recipients of [1, 10]) {
-  for (const messages of [100, 2000, 10_000]) {
+  for (const messages of [100, 2000, 10_000, 20_000]) {
     for (const checks of ['process-boundaries', 'everywhere'] as const) {
       if (Number(values.messages ?? messages) !== messages) continue;
       if (Number(values.recipients ?? recipients) !== recipients) continue;

@@ -30,7 +30,6 @@ const DEFAULT_TIMEOUT_SECONDS = 200;
  */
 const LONGEST = [
   'kill',
-  'browser',
   'cli-client',
   'demo',
   'limits',

@@ -7,18 +7,18 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importSecretKey } from '#crypto';
-import type { Change, Saved } from '../src/client/store.js';
-import { decodeClaim, toHex, verifyClaim } from '../src/protocol/index.js';
-import type { Server } from '../src/server/index.js';
-import { clientOf, directory, keyOf, read, serverAt } from './client-helpers.js';
-import { prepare, type StartOptions } from './support/in-page.js';
-import { Network } from './support/network.js';
-import { RUNS } from './worlds.js';
+import type { Change, Saved } from '../../src/client/store.js';
+import { decodeClaim, toHex, verifyClaim } from '../../src/protocol/index.js';
+import type { Server } from '../../src/server/index.js';
+import { clientOf, directory, keyOf, read, serverAt } from '../client-helpers.js';
+import { prepare, type StartOptions } from '../support/in-page.js';
+import { Network } from '../support/network.js';
+import { RUNS } from '../worlds.js';
 
 const CHROMIUM = '/usr/bin/chromium';
 const ARGS =
   '--headless --no-sandbox --disable-gpu --in-process-gpu --disable-quic --no-first-run --disable-extensions --disable-background-networking --disable-component-update --disable-sync';
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 const all = suite('browser');
 const isMissing = !existsSync(CHROMIUM) && !process.env['CI'];
