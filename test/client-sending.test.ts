@@ -18,10 +18,10 @@ const codeOf = (promise: Promise<unknown>) =>
   );
 
 /** As in a new process: loading goes through `load`. */
-const loader = sending as unknown as { now: unknown; loading: unknown; load: () => Promise<unknown> };
+const loader = sending as unknown as { loaded: unknown; loading: unknown; load: () => Promise<unknown> };
 const really = loader.load;
 function unload(load = really): void {
-  loader.now = null;
+  loader.loaded = null;
   loader.loading = null;
   loader.load = load;
 }
@@ -63,6 +63,23 @@ test('what waits goes on in order, then what comes later; what it throws is its 
   assert.is(await later.get(), 'part');
 });
 
+test('who comes while others have yet to go waits behind them', async () => {
+  const told: number[] = [];
+  const later = new Later(async () => told);
+  const fail = (error: unknown) => assert.unreachable(String(error));
+  const come = (n: number) => {
+    if (later.now) later.now.push(n);
+    else later.wait((list) => list.push(n), fail);
+  };
+  await later.get().then(() => {
+    later.wait(() => told.push(1), fail);
+    for (const n of [2, 3]) come(n);
+    queueMicrotask(() => come(4));
+  });
+  await later.settled();
+  assert.equal(told, [1, 2, 3, 4]);
+});
+
 test('loading that fails fails who waits, with a temporary error, and is tried again', async () => {
   let tries = 0;
   const later = new Later(async () => {
@@ -87,7 +104,7 @@ test('who only reads never loads it', async () => {
   unload(offline);
   assert.equal(await read(bob, 1), ['one']);
   await bob.still();
-  assert.is(sending.now, null);
+  assert.is(sending.loaded, null);
   await alice.close();
   await bob.close();
 });
@@ -166,7 +183,7 @@ test('what is sent before `close` is kept while it loads; the next life loads be
   unload();
   const receipts: Receipt[] = [];
   const onReady = (on: Client['on']) => {
-    assert.ok(sending.now);
+    assert.ok(sending.loaded);
     on('receipt', ({ receipt }) => receipts.push(receipt));
   };
   const second = await Client.connect({ ...options, onReady }, dial);
@@ -195,7 +212,7 @@ test('counters used elsewhere before anything is sent here: told, their receipts
   const here = await Client.connect({ ...options, store, onReady }, dial);
   assert.equal(await read(here, 3), ['1', '2', '3']);
   assert.equal(told, ['conflict 3', 'receipt 1', 'receipt 2', 'receipt 3']);
-  assert.is(sending.now, null);
+  assert.is(sending.loaded, null);
   unload();
   assert.is((await here.send({ to: here.id, body: '4' })).counter, 4);
   await here.close();

@@ -66,8 +66,8 @@ export class FrontSession extends Session<FrontHost> {
 
   frame(type: number, frame: Uint8Array): void {
     // Before anything is sent, nothing is placed.
-    if (type !== FRAME.placed || !sending.now) return this.otherFrame(type, frame);
-    const placed = sending.now.readPlaced(frame);
+    if (type !== FRAME.placed || !sending.loaded) return this.otherFrame(type, frame);
+    const placed = sending.loaded.readPlaced(frame);
     const member = this.memberAt(placed.slot, frame);
     const { epoch, inbox } = placed;
     for (const { counter, index } of placed.messages)

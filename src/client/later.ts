@@ -5,37 +5,47 @@
 import { CountersignError } from '../protocol/index.js';
 
 export class Later<T> {
-  /** Null until it is loaded, and all that waited for it has gone on. */
-  now: T | null = null;
+  loaded: T | null = null;
   private loading: Promise<T> | null = null;
+  private waiting = 0;
 
   constructor(private readonly load: () => Promise<T>) {}
 
+  /** For who goes on at once. Null until it is loaded, and all that waited for it has gone on. */
+  get now(): T | null {
+    return this.waiting > 0 ? null : this.loaded;
+  }
+
   /** Rejects with a temporary error. */
   get(): Promise<T> {
-    if (this.loading) return this.loading;
-    const loading = this.load().catch((cause: unknown) => {
-      this.loading = null;
-      throw new CountersignError('connection-lost', 'a part of the client could not be loaded', { cause });
-    });
-    const loaded = (part: T) => {
-      this.now = part;
-    };
-    // Once over for all that waits, then once more, behind it.
-    loading.then(() => loading.then(loaded)).catch(() => {});
-    this.loading = loading;
-    return loading;
+    this.loading ??= this.load().then(
+      (part) => {
+        this.loaded = part;
+        return part;
+      },
+      (cause: unknown) => {
+        this.loading = null;
+        throw new CountersignError('connection-lost', 'a part of the client could not be loaded', { cause });
+      },
+    );
+    return this.loading;
   }
 
   /** `fail` is called with a temporary error, or with what `run` throws. */
   wait(run: (part: T) => void, fail: (error: unknown) => void): void {
-    this.get().then((part) => {
+    this.waiting++;
+    const go = (step: () => void) => {
       try {
-        run(part);
+        step();
       } catch (error) {
         fail(error);
       }
-    }, fail);
+      this.waiting--;
+    };
+    this.get().then(
+      (part) => go(() => run(part)),
+      (error: unknown) => go(() => fail(error)),
+    );
   }
 
   /** Resolves when what waits has gone on or failed. */

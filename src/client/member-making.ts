@@ -27,7 +27,7 @@ export function makeMember(
   const known = saved.mailboxes.get(hex);
   const counters = new Counters(id, hex, known, persister, host);
   if (known?.bundles.length)
-    counters.sender = sending.now!.makeSender(counters, world, settings, proven, known.bundles);
+    counters.sender = sending.loaded!.makeSender(counters, world, settings, proven, known.bundles);
   return {
     index,
     identity,
