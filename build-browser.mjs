@@ -167,7 +167,7 @@ async function ownNames() {
  * does nothing else and that nothing calls `new` on what is no class, which is so here.
  */
 const compress = {
-  ...{ ecma: 2022, passes: 5, pure_getters: true, unsafe_arrows: true, unsafe_comps: true },
+  ...{ ecma: 2022, passes: 5, pure_getters: true, unsafe_arrows: true },
   ...{ lhs_constants: false, inline: 1 },
 };
 

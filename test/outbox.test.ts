@@ -224,4 +224,16 @@ outbox('blocks that a burst needed and nobody needs any more are let go', () => 
   assert.is(again.filter(({ buffer }) => kept.has(buffer)).length, 2);
 });
 
+outbox('however many blocks an epoch needs, the next one needs no new ones', () => {
+  const memory = new Memory();
+  const epoch = () => {
+    const blocks = [memory.take(1 << 20), ...Array.from({ length: 600 }, () => memory.take(20_000))];
+    for (const block of blocks) memory.give(block);
+    return blocks.map(({ buffer }) => buffer);
+  };
+  const known = new Set(epoch());
+  for (let i = 0; i < 10; i++)
+    assert.is(epoch().filter((buffer) => !known.has(buffer)).length, 0, `epoch ${i}`);
+});
+
 outbox.run();

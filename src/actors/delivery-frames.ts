@@ -28,8 +28,11 @@ import { logNodes } from './log-store.js';
 import type { StoreReader } from './messages.js';
 import { type Connection, type Due, positionOf } from './subscription.js';
 
-/** A deliver frame is closed once it is longer; one mailbox's epoch is never split. */
-const FRAME_TARGET = 256 << 10;
+/**
+ * A deliver frame is closed once it is longer; one mailbox's epoch is never split. With its last mailbox and its proof
+ * most then fit a block of 256 KiB (memory.ts).
+ */
+const FRAME_TARGET = 240 << 10;
 
 export class DeliveryFrames {
   private readonly cursor: BundleCursor;

@@ -7,7 +7,7 @@
 const SMALLEST = 1 << 12;
 /** Free bytes kept for reuse; what comes back beyond is left to the garbage collector. */
 const MAX_FREE_BYTES = 64 << 20;
-/** What was free all the time while so many blocks were taken is left to the garbage collector too. */
+/** What was free all the time while so many blocks were taken, and twice as many as there are, is left to it too. */
 const TAKEN_PER_TRIM = 256;
 
 /** Free blocks of one size, and the fewest there have been since the last trim. */
@@ -19,15 +19,20 @@ interface Free {
 export class Memory {
   private readonly free = new Map<number, Free>();
   private freeBytes = 0;
+  /** Blocks that are free or taken, and how often one was taken since the last trim. */
+  private blocks = 0;
   private taken = 0;
 
   /** A block of at least `bytes` bytes, not cleared. Sizes are powers of two from 4 KiB. */
   take(bytes: number): Uint8Array {
-    if (++this.taken % TAKEN_PER_TRIM === 0) this.trim();
+    if (++this.taken >= Math.max(TAKEN_PER_TRIM, 2 * this.blocks)) this.trim();
     const size = sizeClass(bytes);
     const free = this.free.get(size);
     const block = free?.blocks.pop();
-    if (!free || !block) return new Uint8Array(new SharedArrayBuffer(size));
+    if (!free || !block) {
+      this.blocks++;
+      return new Uint8Array(new SharedArrayBuffer(size));
+    }
     free.fewest = Math.min(free.fewest, free.blocks.length);
     this.freeBytes -= size;
     return block;
@@ -35,7 +40,10 @@ export class Memory {
 
   give(block: Uint8Array): void {
     const size = block.buffer.byteLength;
-    if (this.freeBytes + size > MAX_FREE_BYTES) return;
+    if (this.freeBytes + size > MAX_FREE_BYTES) {
+      this.blocks--;
+      return;
+    }
     this.freeBytes += size;
     const whole = new Uint8Array(block.buffer);
     const free = this.free.get(size);
@@ -44,8 +52,10 @@ export class Memory {
   }
 
   private trim(): void {
+    this.taken = 0;
     for (const [size, free] of this.free) {
       free.blocks.splice(0, free.fewest);
+      this.blocks -= free.fewest;
       this.freeBytes -= free.fewest * size;
       free.fewest = free.blocks.length;
     }

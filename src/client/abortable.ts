@@ -33,12 +33,13 @@ export function abortable<T>(
   let leave = () => {};
   const done = new Promise<T>((resolve, reject) => {
     if (signal?.aborted) throw abortedError(signal);
-    const giveUp = start(resolve, reject);
-    if (!signal) return;
-    leave = onAbort(signal, () => {
-      giveUp();
-      reject(abortedError(signal));
-    });
+    let giveUp = () => {};
+    if (signal)
+      leave = onAbort(signal, () => {
+        giveUp();
+        reject(abortedError(signal));
+      });
+    giveUp = start(resolve, reject);
   });
   return signal ? done.finally(() => leave()) : done;
 }

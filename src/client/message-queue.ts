@@ -54,6 +54,7 @@ export class MessageQueue {
     if (this.reading) throw new TypeError('this mailbox is being read already');
     this.reading = true;
     let isOver = false;
+    let isWaiting = false;
     let last: Message | null = null;
     const settle = () => {
       if (last && acknowledge === 'auto') last.ack();
@@ -70,12 +71,14 @@ export class MessageQueue {
     if (signal?.aborted) stop();
     const iterator: AsyncIterableIterator<Message, undefined> = {
       next: async () => {
-        if (this.wake && !isOver) throw new TypeError('a message is being waited for already');
+        if (isWaiting && !isOver) throw new TypeError('a message is being waited for already');
         settle();
+        isWaiting = true;
         while (!isOver && !this.over && this.at === this.messages.length)
           await new Promise<void>((resolve) => {
             this.wake = resolve;
           });
+        isWaiting = false;
         if (isOver) return DONE;
         if (this.over) {
           stop();
