@@ -48,16 +48,14 @@ import {
   type SubmittedFrame,
 } from './messages.js';
 import { findPlaced, replaySenders, type SenderState, senderCodec } from './sender-state.js';
-import { FLUSH_CHANGED, StateTable } from './state-table.js';
+import { type FlushOptions, StateTable } from './state-table.js';
 import { epochKey, idKey, metaKey, numberValue, TABLE } from './store-keys.js';
 
-export interface InboxOptions extends SignerOptions {
+export interface InboxOptions extends SignerOptions, FlushOptions {
   readonly limits: BundleLimits & { readonly countersKept: number };
   readonly reader: StoreReader;
   /** Newest committed epoch; 0 = none. */
   readonly lastEpoch: number;
-  /** Epochs between two writes of changed sender states. */
-  readonly flushEpochs: number;
 }
 
 /** Runs looked at to answer the known counters of one frame: some 20 ms. */
@@ -299,13 +297,13 @@ export class Inbox implements Stage {
   }
 
   private records(epoch: number, batch: MessageBatch): StoreRecord[] {
-    const { index, flushEpochs } = this.options;
+    const { index, flushEpochs, flushChanged } = this.options;
     const records: StoreRecord[] = [];
     if (batch.count > 0) {
       records.push({ key: epochKey(TABLE.inboxRows, epoch, index), value: batch.pages });
       records.push({ key: epochKey(TABLE.senderRuns, epoch, index), value: batch.runs });
     }
-    const due = epoch - this.lastFlush >= flushEpochs || this.senders.changed >= FLUSH_CHANGED;
+    const due = epoch - this.lastFlush >= flushEpochs || this.senders.changed >= flushChanged;
     if (due && this.senders.changed > 0) {
       this.lastFlush = epoch;
       return records.concat(this.senders.flush(), { key: this.flushMark(), value: numberValue(epoch) });

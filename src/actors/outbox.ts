@@ -46,18 +46,17 @@ import { checkBodies, checkReceiver } from './outbox-check.js';
 import { recoverMailboxes } from './outbox-recovery.js';
 import { type QuotaLimits, Quotas } from './quotas.js';
 import type { SignedEpoch } from './signed-epoch.js';
-import { FLUSH_CHANGED, StateTable } from './state-table.js';
+import { type FlushOptions, StateTable } from './state-table.js';
 import { epochKey, idKey, metaKey, numberValue, TABLE } from './store-keys.js';
 import { Unacknowledged } from './unacknowledged.js';
 import { waymarks } from './waymarks.js';
 
-export interface OutboxOptions extends SignerOptions {
+export interface OutboxOptions extends SignerOptions, FlushOptions {
   readonly limits: BundleLimits;
   readonly keys: PublicKeyBook;
   readonly reader: StoreReader;
   /** Newest committed epoch; 0 = none. */
   readonly lastEpoch: number;
-  readonly flushEpochs: number;
   readonly bytesInFlight: number;
   readonly bytesInFlightInAll: number;
   /** The newest at start. */
@@ -212,7 +211,7 @@ export class Outbox implements Stage {
   }
 
   private records(epoch: number): StoreRecord[] {
-    const { index, flushEpochs } = this.options;
+    const { index, flushEpochs, flushChanged } = this.options;
     const { links, bodies } = this.signed!;
     const records: StoreRecord[] = [];
     if (links.mailboxes > 0) {
@@ -222,7 +221,7 @@ export class Outbox implements Stage {
     }
     const due =
       epoch - this.lastFlush >= flushEpochs ||
-      this.mailboxes.changed >= FLUSH_CHANGED ||
+      this.mailboxes.changed >= flushChanged ||
       this.unacknowledged.freeableBytes >= FLUSH_BODY_BYTES;
     if (due && this.mailboxes.changed > 0) {
       this.lastFlush = epoch;

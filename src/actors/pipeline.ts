@@ -35,6 +35,7 @@ import type { QuotaLimits } from './quotas.js';
 import { Receiver } from './receiver.js';
 import { Router } from './router.js';
 import { Sequencer, type SequencerOptions } from './sequencer.js';
+import { FLUSH_CHANGED } from './state-table.js';
 import type { Switchboard } from './switchboard.js';
 
 export interface Plan {
@@ -182,6 +183,7 @@ function makeStage(actor: Address, options: PipelineOptions, send: Send): Stage 
     reader,
     lastEpoch,
     flushEpochs,
+    flushChanged: Math.ceil(FLUSH_CHANGED / (kind === 'outbox' ? plan.outboxes : plan.inboxes)),
     retentionEpochs: limits.retentionEpochs,
   };
   switch (kind) {

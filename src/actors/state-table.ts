@@ -14,11 +14,19 @@ export interface StateCodec<V> {
 }
 
 /**
- * So many changes are written with the next epoch, however recent the last flush is. Each may touch a
+ * So many changes of all actors of a kind are written with the next epoch, however recent the last flush is. Each may touch a
  * page of the store of its own, 4 KiB, and the database keeps the memory of the most pages it ever wrote at
  * once. The more are written together, the more of them share a page or were one state that changed again.
  */
 export const FLUSH_CHANGED = 32_768;
+/** When an actor writes its changed states. */
+export interface FlushOptions {
+  /** So many epochs after it did last. */
+  readonly flushEpochs: number;
+  /** Or as soon as so many have changed. */
+  readonly flushChanged: number;
+}
+
 /** Clean entries kept in memory: at most twice this many, of some 800 bytes for a mailbox. */
 const GENERATION = 20_000;
 

@@ -20,6 +20,7 @@ import type { QuotaLimits } from '../../src/actors/quotas.js';
 import { Receiver } from '../../src/actors/receiver.js';
 import { Router } from '../../src/actors/router.js';
 import { RESERVED_KEY, Sequencer, signCheckpoint } from '../../src/actors/sequencer.js';
+import { FLUSH_CHANGED } from '../../src/actors/state-table.js';
 import { numberKey, numberValue, TABLE } from '../../src/actors/store-keys.js';
 import {
   actorPosition,
@@ -162,12 +163,13 @@ export class Pipeline {
   make(kind: Address['kind'], index: number, send: Send = this.send): Stage {
     const { seeds, placement } = this.cluster;
     const { checkInputs, flushEpochs = 16, bytesInFlight = 1 << 30, quota = NO_QUOTA } = this.options;
+    const flushing = { flushEpochs, flushChanged: FLUSH_CHANGED };
     const { retentionEpochs = this.cluster.manifest.policy.retentionEpochs } = this.options;
     const receiverOf = (mailbox: Uint8Array) => placement(mailbox).outbox;
     const { lastEpoch } = this.log();
     switch (kind) {
       case 'inbox':
-        return new Inbox({ ...this.common(index, seeds.inboxes), flushEpochs, lastEpoch }, send);
+        return new Inbox({ ...this.common(index, seeds.inboxes), ...flushing, lastEpoch }, send);
       case 'router': {
         const routing = { checkInputs, receiverOf, receivers: seeds.receivers.length };
         return new Router({ ...this.common(index, seeds.routers), ...routing }, send);
@@ -188,7 +190,7 @@ export class Pipeline {
         };
         const common = this.common(index, seeds.outboxes);
         const keeping = { quota, retentionEpochs, later: (step: () => void) => this.later.push(step) };
-        const outbox = { ...common, ...delivering, ...keeping, checkInputs, flushEpochs, lastEpoch };
+        const outbox = { ...common, ...delivering, ...keeping, ...flushing, checkInputs, lastEpoch };
         return new Outbox(outbox, send);
       }
       default:
