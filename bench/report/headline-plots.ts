@@ -116,7 +116,7 @@ const COSTS = [
     says: 'throughput and cost',
     of: (run: RunResult) => run.deliveredPerSecond,
     score: (runs: readonly RunResult[]) => medianOf(runs, (run) => run.deliveredPerSecond),
-    scale: { title: 'deliveries per second' },
+    scale: { title: 'deliveries per second', short: true },
     title: 'Throughput: more is better',
   },
   {

@@ -1,7 +1,7 @@
 /** One colour, shape and dash per system, the same in all plots. */
 
-/** Okabe and Ito's, told apart by every kind of colour vision; yellow is left out, which no eye sees on white. */
-const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000'];
+/** Okabe and Ito's, told apart by every kind of colour vision, and grey; yellow is left out, which no eye sees on white. */
+const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000', '#888888'];
 const DASHES = [
   [1, 0],
   [6, 3],
@@ -18,6 +18,7 @@ const KNOWN = [
   'central-group',
   'nats-tcp',
   'countersign-unverified',
+  'unattested',
 ];
 
 export interface Palette {
