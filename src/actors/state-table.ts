@@ -18,7 +18,7 @@ export interface StateCodec<V> {
  * page of the store of its own, 4 KiB, and the database keeps the memory of the most pages it ever wrote at
  * once. The more are written together, the more of them share a page or were one state that changed again.
  */
-export const FLUSH_CHANGED = 32_768;
+export const FLUSH_CHANGED = 16_384;
 /** When an actor writes its changed states. */
 export interface FlushOptions {
   /** So many epochs after it did last. */
