@@ -33,6 +33,7 @@ import {
   RECEIVER_PREFIX,
   ROUTER_PREFIX,
   rowAt,
+  SESSION_KIND,
   type SignedAttestation,
 } from '../src/protocol/index.js';
 import { Pipeline } from './support/pipeline.js';
@@ -74,11 +75,7 @@ function messageOf(counter: bigint, sender: number, recipients: number[]): twin.
 /** A pipeline whose epoch is closed and not committed. */
 function closedEpoch(): Pipeline {
   const pipeline = new Pipeline(cluster, { checkInputs: true });
-  world.clients.forEach(({ id: mailbox }, slot) => {
-    const session = { kind: 2, acknowledged: 0, logSize: 0, seed: named(`seed ${slot}`) } as const;
-    const outbox = address('outbox', world.placement(mailbox).outbox);
-    pipeline.tell(outbox, { type: 'open-mailbox', connection: 1, slot, mailbox, ...session });
-  });
+  for (const [slot, { id }] of world.clients.entries()) pipeline.open(id, SESSION_KIND.outbox, 1, slot);
   const counters = new Map<number, bigint>();
   for (const { sender, recipients } of SENT) {
     const counter = (counters.get(sender) ?? 0n) + 1n;

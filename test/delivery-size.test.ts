@@ -20,10 +20,8 @@ function deliveries(): Uint8Array[] {
   const pipeline = new Pipeline(clusterOf(world), { checkInputs: false });
   const ids = world.clients.map(({ id }) => id);
   const sender = ids[0]!;
-  const session = { slot: 0, acknowledged: 0, logSize: 0, seed: named('seed') };
   ids.forEach((mailbox, connection) => {
-    const kind = connection === 0 ? SESSION_KIND.front : SESSION_KIND.outbox;
-    pipeline.tell(address('outbox'), { type: 'open-mailbox', connection, mailbox, kind, ...session });
+    pipeline.open(mailbox, connection === 0 ? SESSION_KIND.front : SESSION_KIND.outbox, connection, 0);
   });
   // The first epoch brings everybody's log up to date; the second is what is looked at.
   for (const epoch of [0, 1]) {

@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Inbox } from '../src/actors/inbox.js';
 import { address, type PlacedRun, type Refusal } from '../src/actors/messages.js';
+import { SESSION_KIND } from '../src/protocol/index.js';
 import { Pipeline } from './support/pipeline.js';
 import { clusterOf } from './support/side-by-side.js';
 import * as twin from './twin/index.js';
@@ -25,16 +26,8 @@ class OneInbox {
   }
 
   private openMailboxes(): void {
-    this.world.clients.forEach(({ id: mailbox }, slot) => {
-      const session = { kind: 2, acknowledged: 0, logSize: 0, seed: named('seed') } as const;
-      this.pipeline.tell(address('outbox'), {
-        type: 'open-mailbox',
-        connection: 9,
-        slot,
-        mailbox,
-        ...session,
-      });
-    });
+    for (const [slot, { id }] of this.world.clients.entries())
+      this.pipeline.open(id, SESSION_KIND.outbox, 9, slot);
     this.pipeline.gateway.length = 0;
   }
 

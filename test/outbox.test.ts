@@ -39,9 +39,7 @@ class OneOutbox {
   }
 
   open(slot: number, kind: SessionKind = SESSION_KIND.outbox): void {
-    const mailbox = this.world.clients[slot]!.id;
-    const session = { kind, acknowledged: 0, logSize: 0, seed: named('seed') };
-    this.pipeline.tell(this.to, { type: 'open-mailbox', connection: READER, slot, mailbox, ...session });
+    this.pipeline.open(this.world.clients[slot]!.id, kind, READER, slot);
   }
 
   /** One epoch with one message of so many bytes to both mailboxes. */

@@ -2,6 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { address } from '../src/actors/messages.js';
+import { SESSION_KIND } from '../src/protocol/index.js';
 import { Pipeline } from './support/pipeline.js';
 import { clusterOf } from './support/side-by-side.js';
 import * as twin from './twin/index.js';
@@ -29,16 +30,8 @@ class Paced {
         step();
       },
     });
-    this.world.clients.forEach(({ id: mailbox }, slot) => {
-      const session = { kind: 1, acknowledged: 0, logSize: 0, seed: named('seed') } as const;
-      this.pipeline.tell(address('outbox'), {
-        type: 'open-mailbox',
-        connection: 9,
-        slot,
-        mailbox,
-        ...session,
-      });
-    });
+    for (const [slot, { id }] of this.world.clients.entries())
+      this.pipeline.open(id, SESSION_KIND.front, 9, slot);
   }
 
   private submit(messages: number): void {

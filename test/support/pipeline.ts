@@ -3,7 +3,7 @@
  * order. The sequencer is the real one, but its clock stands still and what it writes becomes durable
  * when the test says so. Frames are laid into shared chunks as a request handler would.
  */
-import { importSecretKey, type Signer } from '#crypto';
+import { importSecretKey, type Signer, sha256 } from '#crypto';
 import { Inbox } from '../../src/actors/inbox.js';
 import {
   type ActorMessage,
@@ -31,6 +31,7 @@ import {
   type Manifest,
   type PublicKeyBook,
   ROLE,
+  type SessionKind,
   toHex,
 } from '../../src/protocol/index.js';
 import { MemoryStore } from './store.js';
@@ -253,6 +254,13 @@ export class Pipeline {
   tell(to: Address, message: ActorMessage): void {
     this.queue.push({ to, message });
     this.run();
+  }
+
+  /** Opens a mailbox in a session of that kind, as a request handler does for a client that has nothing yet. */
+  open(mailbox: Uint8Array, kind: SessionKind, connection: number, slot: number): void {
+    const session = { kind, acknowledged: 0, logSize: 0, seed: sha256(mailbox) };
+    const outbox = address('outbox', this.cluster.placement(mailbox).outbox);
+    this.tell(outbox, { type: 'open-mailbox', connection, slot, mailbox, ...session });
   }
 
   private run(): void {
