@@ -13,13 +13,14 @@ import {
   SESSION_KIND,
   type SessionKind,
 } from '../src/protocol/index.js';
-import { Pipeline } from './support/pipeline.js';
+import { Pipeline, type PipelineOptions } from './support/pipeline.js';
 import { clusterOf } from './support/side-by-side.js';
 import * as twin from './twin/index.js';
 import { named, type Shape, worldOf } from './worlds.js';
 
 const SHAPE: Shape = { inboxes: 1, outboxes: 1, mailboxes: 2, bundles: [], asked: [], moved: [] };
 const READER = 9;
+type Flushing = Pick<PipelineOptions, 'flushEpochs' | 'flushChanged'>;
 
 /** A sender, and a reader's mailbox on a socket that takes what the test says. */
 class OneOutbox {
@@ -28,18 +29,19 @@ class OneOutbox {
   private readonly to = address('outbox');
   private counter = 0;
 
-  constructor(bytesInFlight: number, slots = [0, 1]) {
-    this.pipeline = new Pipeline(clusterOf(this.world), {
-      checkInputs: false,
-      flushEpochs: 1,
-      bytesInFlight,
-    });
+  constructor(bytesInFlight: number, slots = [0, 1], flushing: Flushing = { flushEpochs: 1 }) {
+    const options = { checkInputs: false, bytesInFlight, ...flushing };
+    this.pipeline = new Pipeline(clusterOf(this.world), options);
     for (const slot of [0, 1]) this.open(slot, SESSION_KIND.front);
     for (const slot of slots) this.open(slot);
   }
 
+  mailbox(slot: number): Uint8Array {
+    return this.world.clients[slot]!.id;
+  }
+
   open(slot: number, kind: SessionKind = SESSION_KIND.outbox): void {
-    this.pipeline.open(this.world.clients[slot]!.id, kind, READER, slot);
+    this.pipeline.open(this.mailbox(slot), kind, READER, slot);
   }
 
   /** One epoch with one message of so many bytes to both mailboxes. */
@@ -210,6 +212,21 @@ outbox('many mailboxes are made in several writes, and told when the last one is
   assert.is(pipeline.takeGateway('mailboxes-registered').length, 1);
   for (const id of ids) assert.ok(pipeline.store.get(idKey(TABLE.mailbox, id)));
 });
+
+outbox(
+  'changed mailboxes are written when so many have changed, though the last time is not long ago',
+  () => {
+    const written = (flushChanged: number) => {
+      const one = new OneOutbox(1 << 30, [], { flushEpochs: 1000, flushChanged });
+      const read = () => one.pipeline.store.get(idKey(TABLE.mailbox, one.mailbox(1)))!;
+      const before = read();
+      one.epoch(1);
+      return Buffer.compare(read(), before) !== 0;
+    };
+    assert.not(written(3));
+    assert.ok(written(2));
+  },
+);
 
 outbox('blocks that a burst needed and nobody needs any more are let go', () => {
   const memory = new Memory();

@@ -34,9 +34,7 @@ export function attestationOrder({ inboxes, outboxes }: Actors): { role: Role; i
   ];
 }
 
-/**
- * `signed` in epoch-leaf order. Throws `ActorFault` naming the first actor that is wrong.
- */
+/** `signed` in epoch-leaf order. Throws `ActorFault` naming the first actor that is wrong. */
 export function checkEpoch(
   signed: readonly SignedAttestation[],
   actors: Actors,

@@ -3,9 +3,9 @@
  *
  *   recovering → reserving → resting → waiting → collecting → committing → resting …
  *
- * - An epoch is closed when there is work, nothing is committing and the interval since the last close has
- *   passed; or, without work, after the heartbeat.
- *   So one epoch commits while the next fills, and a lone message on an idle server closes an epoch at once.
+ * - An epoch is closed when there is work, nothing is committing and the minimum interval since the
+ *   last close has passed; or, without work, after the heartbeat. So one epoch commits while the
+ *   next fills, and a lone message on an idle server closes an epoch at once.
  * - No number is used that is not durably reserved.
  * - When the server drains, epochs are closed until every inbox is empty.
  */

@@ -55,6 +55,7 @@ export interface PipelineOptions {
   /** `checks: everywhere`. */
   readonly checkInputs: boolean;
   readonly flushEpochs?: number;
+  readonly flushChanged?: number;
   readonly bytesInFlight?: number;
   readonly quota?: QuotaLimits;
   readonly retentionEpochs?: number;
@@ -164,7 +165,7 @@ export class Pipeline {
   make(kind: Address['kind'], index: number, send: Send = this.send): Stage {
     const { seeds, placement } = this.cluster;
     const { checkInputs, flushEpochs = 16, bytesInFlight = 1 << 30, quota = NO_QUOTA } = this.options;
-    const flushing = { flushEpochs, flushChanged: FLUSH_CHANGED };
+    const flushing = { flushEpochs, flushChanged: this.options.flushChanged ?? FLUSH_CHANGED };
     const { retentionEpochs = this.cluster.manifest.policy.retentionEpochs } = this.options;
     const receiverOf = (mailbox: Uint8Array) => placement(mailbox).outbox;
     const { lastEpoch } = this.log();
