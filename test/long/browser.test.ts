@@ -178,6 +178,22 @@ test('a page makes a claim that Node verifies, and fetches what makes claims onl
   await node.close();
 });
 
+test('a page that imported what makes claims needs nobody for it afterwards', async () => {
+  const [page, node] = [await newPage(), await clientOf(server, 'foreseeing node')];
+  await start(page, 'foreseeing');
+  await node.send({ to: idOf('foreseeing'), body: 'claimed' });
+  assert.equal(await seenSoFar(page, 1), ['claimed']);
+  await page.addScriptTag({
+    type: 'module',
+    content: "await import('/claims.js'); globalThis.imported = true;",
+  });
+  await page.waitForFunction(() => 'imported' in globalThis);
+  await page.route('**/claims.js', (route) => route.abort());
+  const claim = await page.evaluate(() => globalThis.page.last.claim().then((bytes) => [...bytes]));
+  verifyClaim(decodeClaim(Uint8Array.from(claim)), node.serverId, node.manifest, node.serverId);
+  await node.close();
+});
+
 test('a page that only reads never fetches what sends; one that sends does, once, and again after a failure', async () => {
   const [page, node] = [await newPage(), await clientOf(server, 'fetching node')];
   const fetched: string[] = [];
