@@ -23,10 +23,7 @@ export function pkcs8(algorithm: number, secret: Uint8Array): Uint8Array<ArrayBu
 }
 
 function littleEndian(n: bigint): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(32);
-  const view = new DataView(bytes.buffer);
-  for (let at = 0; at < 32; at += 8) view.setBigUint64(at, n >> BigInt(8 * at), true);
-  return bytes;
+  return Uint8Array.from({ length: 32 }, (_, at) => Number((n >> BigInt(8 * at)) & 255n));
 }
 
 /** The k above. */
@@ -35,10 +32,7 @@ export const ruleScalar = () => littleEndian(5n * L - 1n);
 /** The u coordinate of a key; null of one that cannot be good. It is good when k times u is u. */
 export function ruleU(key: Uint8Array): Uint8Array<ArrayBuffer> | null {
   if (key.length !== 32) return null;
-  const view = new DataView(key.buffer, key.byteOffset);
-  let y = 0n;
-  for (let at = 24; at >= 0; at -= 8) y = (y << 64n) | view.getBigUint64(at, true);
-  y &= 2n ** 255n - 1n;
+  const y = key.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n) & (2n ** 255n - 1n);
   // x = 0 where y is 1 (the identity) or −1 (of order 2): neither is good, nor has u in the field but 0.
   if (y >= P || y === 1n || y === P - 1n) return null;
   return littleEndian(((1n + y) * inverse((1n - y + P) % P)) % P);

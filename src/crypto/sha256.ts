@@ -27,6 +27,14 @@ const rotate = (x: number, by: number) => (x >>> by) | (x << (32 - by));
 /** §6.2.2, over the blocks in [at, end). */
 function compress(bytes: Uint8Array, at: number, end: number): void {
   for (; at < end; at += 64) {
+    let a = state[0]!;
+    let b = state[1]!;
+    let c = state[2]!;
+    let d = state[3]!;
+    let e = state[4]!;
+    let f = state[5]!;
+    let g = state[6]!;
+    let h = state[7]!;
     for (let t = 0; t < 64; t++) {
       if (t < 16) {
         const i = at + 4 * t;
@@ -38,16 +46,6 @@ function compress(bytes: Uint8Array, at: number, end: number): void {
         const s1 = rotate(y, 17) ^ rotate(y, 19) ^ (y >>> 10);
         words[t] = words[t - 16]! + s0 + words[t - 7]! + s1;
       }
-    }
-    let a = state[0]!;
-    let b = state[1]!;
-    let c = state[2]!;
-    let d = state[3]!;
-    let e = state[4]!;
-    let f = state[5]!;
-    let g = state[6]!;
-    let h = state[7]!;
-    for (let t = 0; t < 64; t++) {
       const s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
       const one = (h + s1 + ((e & f) ^ (~e & g)) + K[t]! + words[t]!) | 0;
       const s0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22);

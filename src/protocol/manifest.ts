@@ -98,56 +98,44 @@ function must(good: boolean, rule: string): void {
 }
 
 function checkManifest(manifest: Manifest): void {
-  const { version, previousHash, policy, buckets } = manifest;
-  must(version > 0, 'versions start at 1');
-  must((version === 1) === equalBytes(previousHash, ZERO_HASH), 'wrong previous hash');
+  const { version, previousHash, policy, actors, buckets } = manifest;
+  const isFirst = version === 1;
+  must(version > 0 && isFirst === equalBytes(previousHash, ZERO_HASH), 'versions from 1, each after another');
   must(policy.submissions <= SUBMISSIONS.required, 'unknown policy');
-  checkActors(manifest);
-  must(buckets[0]?.firstBucket === 0, 'buckets start at 0');
-  buckets.forEach(({ firstBucket, inbox, outbox }, i) => {
-    const rises = i === 0 || firstBucket > buckets[i - 1]!.firstBucket;
-    must(rises && firstBucket < BUCKETS, 'buckets not sorted');
-    must(inbox < countActors(manifest, ROLE.inbox), 'unknown inbox');
-    must(outbox < countActors(manifest, ROLE.outbox), 'unknown outbox');
+  must(actors.every(isActor) && rises(actors, follows), 'actors sorted, with one key at a time');
+  // A key stands for one actor only: were it shared, two honest statements of one epoch would look like one
+  // actor saying two things.
+  must(new Set(actors.map(({ key }) => toHex(key))).size === actors.length, 'a key for each actor');
+  // Positions in the epoch leaf follow from the manifest alone, so actors in use are numbered without a gap
+  // and paired (router with inbox, receiver with outbox).
+  const [inboxes, routers, receivers, outboxes, sequencers] = Object.values(ROLE).map((role) => {
+    const used = inUse(manifest, role);
+    return used.every(({ index }, i) => index === i) ? used.length : 0;
   });
+  must(
+    inboxes! > 0 && inboxes === routers && outboxes! > 0 && outboxes === receivers && sequencers === 1,
+    'actors numbered from 0, in pairs, one sequencer',
+  );
+  must(
+    buckets[0]?.firstBucket === 0 &&
+      rises(buckets, (before, { firstBucket }) => firstBucket > before.firstBucket) &&
+      buckets.every((run) => run.firstBucket < BUCKETS && run.inbox < inboxes! && run.outbox < outboxes!),
+    'buckets sorted, from 0, at actors in use',
+  );
 }
 
-/**
- * Positions in the epoch leaf follow from the manifest alone, so actors in use are numbered without a
- * gap and paired (router with inbox, receiver with outbox). A key stands for one actor only: were it
- * shared, two honest statements of one epoch would look like one actor saying two things.
- */
-function checkActors(manifest: Manifest): void {
-  const { actors } = manifest;
-  actors.forEach(({ role, index, firstEpoch, lastEpoch }, i) => {
-    must(role >= ROLE.inbox && role <= ROLE.sequencer, 'unknown role');
-    must(lastEpoch === 0 || lastEpoch >= firstEpoch, 'a key ends before it starts');
-    const before = actors[i - 1];
-    if (!before) return;
-    must(compareActors(before, actors[i]!) < 0, 'actors not sorted');
-    const isSuccessor = before.role === role && before.index === index;
-    const isOver = before.lastEpoch !== 0 && before.lastEpoch < firstEpoch;
-    must(!isSuccessor || isOver, 'two keys of one actor');
-  });
-  const counts = Object.values(ROLE).map((role) => {
-    const used = inUse(manifest, role);
-    must(
-      used.every(({ index }, i) => index === i),
-      'actors not numbered from 0',
-    );
-    return used.length;
-  });
-  const [inboxes, routers, receivers, outboxes, sequencers] = counts as [
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  must(inboxes > 0 && inboxes === routers, 'routers serve inboxes');
-  must(outboxes > 0 && outboxes === receivers, 'receivers serve outboxes');
-  must(sequencers === 1, 'one sequencer');
-  must(new Set(actors.map(({ key }) => toHex(key))).size === actors.length, 'one key for two actors');
+function rises<T>(list: readonly T[], follows: (before: T, after: T) => boolean): boolean {
+  return list.every((each, i) => i === 0 || follows(list[i - 1]!, each));
+}
+
+function isActor({ role, firstEpoch, lastEpoch }: ManifestActor): boolean {
+  return role >= ROLE.inbox && role <= ROLE.sequencer && (lastEpoch === 0 || lastEpoch >= firstEpoch);
+}
+
+function follows(before: ManifestActor, after: ManifestActor): boolean {
+  const isSuccessor = before.role === after.role && before.index === after.index;
+  const isOver = before.lastEpoch !== 0 && before.lastEpoch < after.firstEpoch;
+  return compareActors(before, after) < 0 && (!isSuccessor || isOver);
 }
 
 function compareActors(a: ManifestActor, b: ManifestActor): number {
