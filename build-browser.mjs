@@ -168,7 +168,7 @@ async function ownNames() {
  */
 const compress = {
   ...{ ecma: 2022, passes: 5, pure_getters: true, unsafe_arrows: true },
-  ...{ lhs_constants: false, inline: 1 },
+  ...{ lhs_constants: false, inline: 1, unsafe: true },
 };
 
 const names = await ownNames();

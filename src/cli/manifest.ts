@@ -1,6 +1,5 @@
 /** `countersign manifest`: fetches the manifest of a server, verifies it, and says what is in it. */
 import { addresses, fetchWorld } from '../client/directory.js';
-import { connectError } from '../client/find-server.js';
 import type { World } from '../client/world.js';
 import { BUCKETS, CountersignError, type Manifest, ROLE_NAMES, toHex } from '../protocol/index.js';
 import { urlFrom, urlOption } from './client-options.js';
@@ -35,7 +34,7 @@ async function fetchVerified(http: string): Promise<World> {
   try {
     return await fetchWorld(http, ending.signal);
   } catch (error) {
-    throw connectError(error, ending.signal);
+    throw ending.signal.aborted ? late : error;
   } finally {
     clearTimeout(timer);
   }

@@ -5,11 +5,9 @@ import { World } from './world.js';
 
 /** The same host by HTTP and by WebSocket. Throws `TypeError` on anything else than an absolute URL of those. */
 export function addresses(url: string): { readonly http: string; readonly front: string } {
-  const parsed = new URL(url);
-  const [, secure] = /^(?:http|ws)(s?):$/.exec(parsed.protocol) ?? [];
-  if (secure === undefined)
-    throw new TypeError(`url: expected http, https, ws or wss, got ${parsed.protocol}`);
-  const rest = `${secure}://${parsed.host}${parsed.pathname.replace(/\/+$/, '')}`;
+  const { origin, pathname, protocol } = new URL(url);
+  const [, rest] = /^(?:http|ws)(s?:.*?)\/*$/.exec(origin + pathname) ?? [];
+  if (!rest) throw new TypeError(`url: expected http, https, ws or wss, got ${protocol}`);
   return { http: `http${rest}`, front: `ws${rest}/v1/front` };
 }
 

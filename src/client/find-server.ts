@@ -1,6 +1,5 @@
 /** The first contact: which server answers, and what it means when none does. */
 import { CountersignError, equalBytes, toHex } from '../protocol/index.js';
-import { abortedError } from './abortable.js';
 import { fetchWorld } from './directory.js';
 import { type GatewayOptions, idOf, type Settings } from './options.js';
 import type { Saved, Store } from './store.js';
@@ -8,10 +7,6 @@ import type { World } from './world.js';
 
 export function timeout(settings: Settings): CountersignError {
   return new CountersignError('connection-lost', `no connection within ${settings.connectTimeoutMs} ms`);
-}
-
-export function toError(reason: unknown): CountersignError {
-  return reason instanceof CountersignError ? reason : abortedError({ reason });
 }
 
 /** The server that answers, held against the one expected and the one pinned. */
@@ -32,9 +27,4 @@ export async function findServer(
       );
   if (!saved.serverId) await store.save([{ type: 'server', serverId: world.serverId }]);
   return world;
-}
-
-/** Why connecting failed: an abort shows as many things on its way up. */
-export function connectError(error: unknown, signal: AbortSignal): unknown {
-  return signal.aborted && !(error instanceof CountersignError) ? toError(signal.reason) : error;
 }

@@ -10,7 +10,6 @@ import type { Retry } from './connection.js';
 import type { Sending } from './counters.js';
 import { fetchOutboxUrl } from './directory.js';
 import { Emitter } from './events.js';
-import { toError } from './find-server.js';
 import { FrontSession } from './front-session.js';
 import type { GatewayEvents, State, StateChange } from './gateway-events.js';
 import type { Answer } from './in-flight.js';
@@ -162,9 +161,9 @@ export class Gateway {
 
   // ---- coming and going
 
-  /** Resolves when every mailbox is open or over; rejects when all are over. @internal */
+  /** Resolves when every mailbox is open or over; rejects when all are over. The signal's reason is coded. @internal */
   connect(signal: AbortSignal): Promise<void> {
-    const abort = () => this.fail(this.fronts[0]!.connection.problem ?? toError(signal.reason));
+    const abort = () => this.fail(this.fronts[0]!.connection.problem ?? signal.reason);
     const leave = onAbort(signal, abort);
     const opened = new Promise<void>((resolve, reject) => {
       this.opening = { resolve, reject };

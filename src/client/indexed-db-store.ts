@@ -90,7 +90,7 @@ function put(rows: IDBObjectStore, change: Change): void {
   if (type === 'receipted') drop(0, change.through);
   if (type !== 'submitted') return void rows.put(own(change), [type, of]);
   const { first, bundles } = change;
-  drop(first, Number.POSITIVE_INFINITY);
+  drop(first, Infinity);
   bundles.forEach((bundle, i) => {
     rows.put(own(bundle), [type, of, first + i]);
   });

@@ -57,10 +57,8 @@ function checkLeaf({ checkpoint }: LogState, index: number, leaf: EpochLeaf): vo
   if (leaf.previousEpoch >= leaf.epoch) throw new Mismatch('log', 'epochs do not rise');
   if ((leaf.previousEpoch === 0) !== (index === 0)) throw new Mismatch('log', 'previous epoch');
   if (leaf.base.size > index) throw new Mismatch('log', 'base beyond the leaf');
-  const known = leaf.base.size === 0 ? EMPTY_ROOT : checkpoint.root;
-  if (leaf.base.size === 0 || leaf.base.size === checkpoint.size) {
-    if (!equalBytes(leaf.base.root, known)) throw new Mismatch('log', 'base root');
-  }
+  const known = [{ size: 0, root: EMPTY_ROOT }, checkpoint].find(({ size }) => size === leaf.base.size);
+  if (known && !equalBytes(leaf.base.root, known.root)) throw new Mismatch('log', 'base root');
 }
 
 function extend(
@@ -71,8 +69,7 @@ function extend(
   proof: Extract<LogProof, { mode: typeof LOG_MODE.extend }>,
 ): LogStep {
   const { size } = log.checkpoint;
-  if (proof.from !== size || index < size)
-    throw new Mismatch('log', `from size ${proof.from}, ${size} is known`);
+  if (proof.from !== size || index < size) throw unknownSize(proof.from, size);
   const follows = index === size ? leaf.previousEpoch === log.lastEpoch : leaf.previousEpoch > log.lastEpoch;
   if (log.lastEpoch > 0 && !follows) throw new Mismatch('log', 'previous epoch');
   const before = log.frontier.copy();
@@ -84,10 +81,14 @@ function extend(
 
 function under(log: LogState, index: number, leaf: EpochLeaf, size: number, path: Uint8Array): LogStep {
   const { checkpoint } = log;
-  if (size !== checkpoint.size) throw new Mismatch('log', `from size ${size}, ${checkpoint.size} is known`);
+  if (size !== checkpoint.size) throw unknownSize(size, checkpoint.size);
   if (!equalBytes(rootFromPath(size, index, epochLeafHash(leaf), path), checkpoint.root))
     throw new Mismatch('log', 'not in the log');
   return { log, obligations: [], before: log.frontier };
+}
+
+function unknownSize(from: number, known: number): Mismatch {
+  return new Mismatch('log', `from size ${from}, ${known} is known`);
 }
 
 /** A log that the sequencer must have signed. */
@@ -103,7 +104,7 @@ export function followCheckpoint(
   { from, to, signature, gap }: CheckpointFrame,
 ): Grown {
   const { size } = log.checkpoint;
-  if (from !== size || to <= size) throw new Mismatch('log', `from size ${from}, ${size} is known`);
+  if (from !== size || to <= size) throw unknownSize(from, size);
   const frontier = log.frontier.copy();
   frontier.appendGap(to, gap);
   return grown(world, frontier, signature, 0);

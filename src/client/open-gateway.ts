@@ -1,9 +1,9 @@
 /** Opens a gateway: store, server, sockets, within a time. */
 import { identityOf } from '#crypto';
-import { toHex } from '../protocol/index.js';
+import { CountersignError, toHex } from '../protocol/index.js';
 import { abortedError, onAbort } from './abortable.js';
 import { addresses } from './directory.js';
-import { connectError, findServer, timeout } from './find-server.js';
+import { findServer, timeout } from './find-server.js';
 import { Gateway, type OnMessages } from './gateway.js';
 import { type GatewayOptions, idOf, settingsOf } from './options.js';
 import { sending } from './sending.js';
@@ -23,7 +23,7 @@ export async function openGateway(
   const { http, front: frontUrl } = addresses(options.url);
   if (signal?.aborted) throw abortedError(signal);
   const ending = new AbortController();
-  const leave = signal && onAbort(signal, () => ending.abort(signal.reason));
+  const leave = signal && onAbort(signal, () => ending.abort(abortedError(signal)));
   const timer = setTimeout(() => ending.abort(timeout(settings)), settings.connectTimeoutMs);
   let gateway: Gateway | null = null;
   try {
@@ -41,8 +41,9 @@ export async function openGateway(
   } catch (error) {
     // A gateway closes its store when a save under way is done.
     await (gateway ?? store).close();
-    if (signal?.aborted) throw abortedError(signal);
-    throw connectError(error, ending.signal);
+    // An abort shows as many things on its way up.
+    const { aborted, reason } = ending.signal;
+    throw aborted && (signal?.aborted || !(error instanceof CountersignError)) ? reason : error;
   } finally {
     clearTimeout(timer);
     leave?.();

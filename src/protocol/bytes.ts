@@ -128,12 +128,12 @@ export function toHex(bytes: Uint8Array): string {
 
 /** Throws `FormatError` unless `text` is lower-case hexadecimal of `length` bytes. */
 export function fromHex(text: string, length: number): Uint8Array {
-  if (text.length !== length * 2 || !/^[0-9a-f]*$/.test(text)) {
+  const pairs = /[^0-9a-f]/.test(text) ? null : text.match(/../g);
+  if (!pairs || text.length !== length * 2)
     throw new FormatError(
       `expected ${length * 2} lower-case hexadecimal digits, got ${JSON.stringify(text.slice(0, 80))}`,
     );
-  }
-  return Uint8Array.from({ length }, (_, i) => Number.parseInt(text.slice(2 * i, 2 * i + 2), 16));
+  return Uint8Array.from(pairs, (pair) => Number.parseInt(pair, 16));
 }
 
 /** A cursor over bytes. Every read throws `FormatError` past the end; `end()` refuses trailing bytes. */
