@@ -20,7 +20,7 @@ import { named, type Shape, worldOf } from './worlds.js';
 
 const SHAPE: Shape = { inboxes: 1, outboxes: 1, mailboxes: 2, bundles: [], asked: [], moved: [] };
 const READER = 9;
-type Flushing = Pick<PipelineOptions, 'flushEpochs' | 'flushChanged'>;
+type Flushing = Pick<PipelineOptions, 'flushEpochs' | 'flushChanged' | 'around'>;
 
 /** A sender, and a reader's mailbox on a socket that takes what the test says. */
 class OneOutbox {
@@ -249,6 +249,22 @@ outbox('however many blocks an epoch needs, the next one needs no new ones', () 
   const known = new Set(epoch());
   for (let i = 0; i < 10; i++)
     assert.is(epoch().filter((buffer) => !known.has(buffer)).length, 0, `epoch ${i}`);
+});
+
+outbox('an epoch may come before the outbox is told that the last one is committed', () => {
+  let told: (() => void) | null = null;
+  const around: PipelineOptions['around'] = (to, { type }, step) => {
+    if (to.kind !== 'outbox') return step();
+    if (type !== 'committed') step();
+    else if (told) return step();
+    else told = step;
+    if (type === 'receiver-items') told?.();
+  };
+  const outbox = new OneOutbox(1 << 20, [0, 1], { flushEpochs: 1, around });
+  outbox.epoch(10);
+  assert.is(outbox.take().deliveries.length, 0);
+  outbox.epoch(20);
+  assert.is(outbox.take().deliveries.length, 2);
 });
 
 outbox.run();

@@ -109,3 +109,10 @@ export function linkEpoch(
   const signed = { links, bodies: bodies.done(), stills, tree, blocks: [block, bodies.block] };
   return { signed, output: { entries: items.count, leaves, root: treeRoot(tree) } };
 }
+
+/** Of mailboxes that asked for a still, those without a link in this epoch; sorted. */
+export function withoutLink(asked: ReadonlySet<string>, linked: readonly MailboxRows[]): string[] {
+  if (asked.size === 0) return [];
+  const withLink = new Set(linked.map(({ mailbox }) => mailbox));
+  return [...asked].filter((mailbox) => !withLink.has(mailbox)).sort();
+}

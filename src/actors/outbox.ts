@@ -26,7 +26,7 @@ import { Acknowledgments } from './acknowledgments.js';
 import { attest, checking, type SignerOptions } from './attest.js';
 import { Deliverer } from './deliverer.js';
 import { idAt, idBytes } from './ids.js';
-import { groupByMailbox, linkEpoch, type MailboxRows } from './link-epoch.js';
+import { groupByMailbox, linkEpoch, withoutLink } from './link-epoch.js';
 import { type MailboxState, mailboxCodec, mailboxRecord } from './mailbox-state.js';
 import { Memory } from './memory.js';
 import {
@@ -92,6 +92,8 @@ export class Outbox implements Stage {
   private readonly persisting = new Map<number, () => void>();
   private nextPersist = 1;
   private signed: SignedEpoch | null = null;
+  /** The next epoch, come before this outbox was told that the last one is committed: by another way than that. */
+  private early: ReceiverItems | null = null;
   private lastFlush: number;
   /** Another step has been asked for. */
   private goingOn = false;
@@ -181,11 +183,14 @@ export class Outbox implements Stage {
   private append(message: ReceiverItems): void {
     const { options, memory, mailboxes, quotas } = this;
     const { epoch } = message.context;
-    if (this.signed)
-      throw new Error(`outbox: epoch ${epoch} came while ${this.signed.links.epoch} is committing`);
+    if (this.signed) {
+      this.early = message;
+      return;
+    }
     if (options.checkInputs) checkReceiver(message, options);
     const groups = groupByMailbox(message.items);
-    const asked = this.takeAsked(groups);
+    const asked = withoutLink(this.asked, groups);
+    this.asked.clear();
     const { signed, output } = checking(`receiver ${options.index}`, () =>
       linkEpoch(message, groups, asked, mailboxes, memory, (mailbox, state) => {
         mailboxes.put(mailbox, state);
@@ -199,15 +204,6 @@ export class Outbox implements Stage {
     const from = address('outbox', options.index);
     const records = this.records(epoch);
     this.send(address('sequencer'), { type: 'attested', from, epoch, attestation, records });
-  }
-
-  /** Stills that were asked for, of mailboxes without a link in this epoch; sorted. */
-  private takeAsked(linked: readonly MailboxRows[]): string[] {
-    if (this.asked.size === 0) return [];
-    const withLink = new Set(linked.map(({ mailbox }) => mailbox));
-    const stills = [...this.asked].filter((mailbox) => !withLink.has(mailbox)).sort();
-    this.asked.clear();
-    return stills;
   }
 
   private records(epoch: number): StoreRecord[] {
@@ -241,6 +237,9 @@ export class Outbox implements Stage {
     this.unacknowledged.flushed();
     this.deliverer.committed(message, signed);
     this.acknowledgments.letGo(message.epoch);
+    const { early } = this;
+    this.early = null;
+    if (early) this.append(early);
   }
 
   private tellFull(): void {
