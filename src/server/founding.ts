@@ -43,7 +43,7 @@ const FORMAT = 2;
  * The manifest in the store, if there is one. Its actors and limits bind every later start. Throws `OperatorError`
  * `data-format` when another version wrote the store in another way.
  */
-export function readIdentity(store: Store): Identity | null {
+export function readIdentity(store: Pick<Store, 'get'>): Identity | null {
   const record = store.get(MANIFEST_KEY);
   if (!record) return null;
   checkFormat(store);
@@ -51,7 +51,7 @@ export function readIdentity(store: Store): Identity | null {
   return identityOf(record.slice(4, 4 + length), record.slice(4 + length));
 }
 
-function checkFormat(store: Store): void {
+function checkFormat(store: Pick<Store, 'get'>): void {
   const record = store.get(FORMAT_KEY);
   const format = record ? getU64(record, 0) : 1;
   if (format === FORMAT) return;
@@ -68,7 +68,11 @@ function identityOf(manifestBytes: Uint8Array, manifestSignature: Uint8Array): I
 }
 
 /** Makes version 1 from configuration and keys, and makes it durable. */
-export async function found(store: Store, config: Config, keys: ServerKeys): Promise<Identity> {
+export async function found(
+  store: Pick<Store, 'write'>,
+  config: Config,
+  keys: ServerKeys,
+): Promise<Identity> {
   const root = importSecretKey(keys.root);
   const bytes = encodeManifest({
     version: 1,

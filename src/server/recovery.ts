@@ -13,6 +13,9 @@ import { decodeEpochLeaf, Frontier, gapHashes, getU64 } from '../protocol/index.
 import { OperatorError } from './operator-error.js';
 import type { Store } from './store.js';
 
+/** What of a store recovery looks at. */
+export type RecoveryStore = Pick<Store, 'get' | 'view' | 'keys' | 'range' | 'last'>;
+
 export interface LogState {
   readonly size: number;
   /** Newest committed epoch; 0 = none. */
@@ -32,7 +35,7 @@ const EPOCH_TABLES = [
 ];
 
 /** Throws `OperatorError` `data-damaged` when the log and what it commits do not fit together. */
-export function recoverLog(store: Store): LogState {
+export function recoverLog(store: RecoveryStore): LogState {
   const newest = store.last(numberKey(TABLE.log, 0), numberKey(TABLE.log, HIGHEST));
   const size = newest ? getU64(newest.key, 1) + 1 : 0;
   const lastEpoch = newest ? decodeEpochLeaf(logRecordLeaf(newest.value)).epoch : 0;
@@ -47,7 +50,7 @@ export function recoverLog(store: Store): LogState {
 }
 
 /** An epoch above the last one that something is stored for. */
-function firstAbove(store: Store, epoch: number): number | undefined {
+function firstAbove(store: RecoveryStore, epoch: number): number | undefined {
   for (const table of EPOCH_TABLES) {
     for (const { key } of store.range(epochKey(table, epoch + 1, 0), epochKey(table, HIGHEST, 0)))
       return getU64(key, 1);
@@ -56,7 +59,7 @@ function firstAbove(store: Store, epoch: number): number | undefined {
 }
 
 /** The log's frontier, read from the nodes that make it up. */
-export function readFrontier(store: Store, size: number): Frontier {
+export function readFrontier(store: RecoveryStore, size: number): Frontier {
   return Frontier.from(size, gapHashes(logNodes(store), 0, size));
 }
 

@@ -1,0 +1,41 @@
+/** Short runs of the simulator: every seed that ever found something, and a few that nobody has tried. */
+import { readFileSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { simulateTwice } from './simulation/report.js';
+import { simulate } from './simulation/simulation.js';
+
+interface KnownSeed {
+  readonly seed: number;
+  readonly epochs: number;
+  readonly found: string;
+}
+
+const SEEDS = new URL('../../test/simulation/seeds.json', import.meta.url);
+const known = JSON.parse(readFileSync(SEEDS, 'utf8')) as KnownSeed[];
+const FRESH = 2;
+const EPOCHS = 12;
+
+const test = suite('simulation');
+
+for (const { seed, epochs, found } of known) {
+  test(`seed ${seed}, which has found that ${found}`, async () => {
+    const { problems } = await simulate(seed, { epochs });
+    assert.equal(problems, []);
+  });
+}
+
+const first = Number(process.env['SEED'] ?? Date.now() % 2 ** 32);
+for (let seed = first; seed < first + FRESH; seed++) {
+  test(`seed ${seed}, fresh, twice`, async () => {
+    const { failure } = await simulateTwice(seed, { epochs: EPOCHS });
+    assert.is(failure, null, failure ?? '');
+  });
+}
+
+test('another seed is another run', async () => {
+  const [one, other] = [await simulate(1, { epochs: 2 }), await simulate(2, { epochs: 2 })];
+  assert.is.not(one.digest, other.digest);
+});
+
+test.run();

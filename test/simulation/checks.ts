@@ -1,0 +1,164 @@
+/**
+ * What must hold of a run that has come to rest, read off its chronicle: plain code over what was observed,
+ * that shares no logic with what it checks.
+ */
+import type { StoreReader } from '../../src/actors/messages.js';
+import { decodeClaim, ROLE, verifyClaim } from '../../src/protocol/index.js';
+import type { Identity } from '../../src/server/founding.js';
+import { checkHistory } from '../support/checker.js';
+import { checkClaim, type Known } from '../twin/claim-check.js';
+import type { Chronicle, MadeClaim } from './chronicle.js';
+import type { Person } from './person.js';
+
+type Complain = (problem: string) => void;
+
+export function checkRun(
+  chronicle: Chronicle,
+  persons: readonly Person[],
+  identity: Identity,
+  disk: StoreReader,
+): string[] {
+  const problems = checkHistory(chronicle).map(({ kind, what }) => `${kind}: ${what}`);
+  const complain = (problem: string) => problems.push(problem);
+  checkSigned(chronicle, complain);
+  checkHints(chronicle, complain);
+  checkTotals(chronicle, persons, complain);
+  checkPreviousPlaces(chronicle, disk, complain);
+  checkClaims(chronicle, identity, complain);
+  return problems;
+}
+
+/** countersign/v1 attestation 26 ‖ server id 32 ‖ role 1 ‖ actor 2 ‖ epoch 8: who says something of what. */
+const ABOUT = 69;
+
+/** One statement per actor and epoch, whatever became of the epoch; one log for ever. */
+function checkSigned({ signed }: Chronicle, complain: Complain): void {
+  const statements = new Map<string, string>();
+  for (const text of signed.keys()) {
+    const isAttestation = text.startsWith('countersign/v1 attestation');
+    // A checkpoint: origin, size, root, each on a line.
+    const isCheckpoint = !isAttestation && /^countersign\/v1\/[0-9a-f]{64}\n/.test(text);
+    if (!isAttestation && !isCheckpoint) continue;
+    const about = isAttestation ? text.slice(0, ABOUT) : text.split('\n', 2).join('\n');
+    const other = statements.get(about) ?? text;
+    if (other !== text)
+      complain(
+        `signed twice: ${isAttestation ? Buffer.from(about.slice(58), 'latin1').toString('hex') : about}`,
+      );
+    statements.set(about, text);
+  }
+}
+
+/** What is said without proof is what is proven later. */
+function checkHints({ hints, receipted, delivered }: Chronicle, complain: Complain): void {
+  const places = new Map<string, string>();
+  for (const { sender, counter, place } of [...receipted, ...delivered])
+    places.set(`${sender} ${counter}`, JSON.stringify([place.epoch, place.inbox, place.index]));
+  for (const { sender, counter, place } of hints) {
+    const hint = JSON.stringify([place.epoch, place.inbox, place.index]);
+    const proven = places.get(`${sender} ${counter}`);
+    if (proven !== hint) complain(`counter ${counter} of ${sender}: placed at ${hint}, proven at ${proven}`);
+  }
+}
+
+/** A chain has one entry for everything that its owner was sent or has sent. */
+function checkTotals(
+  { sent, delivered, receipted }: Chronicle,
+  persons: readonly Person[],
+  complain: Complain,
+): void {
+  const inOrder = new Set([
+    ...delivered.map(({ message }) => message),
+    ...receipted.map(({ message }) => message),
+  ]);
+  for (const { name, hex, total } of persons) {
+    const count = sent.filter(
+      ({ message, sender, to }) => inOrder.has(message) && (sender === hex || to.includes(hex)),
+    ).length;
+    if (total !== count) complain(`${name} stands at ${total}, ${count} messages came or went`);
+  }
+}
+
+/** `E` ‖ epoch 8 ‖ inbox 2 → prefix 9, and 64 rows each of message hash 32 ‖ submission hash 32 ‖ previous place 14. */
+const ROWS = { table: 69, prefix: 9, row: 78, page: 9 + 64 * 78, previous: 64 };
+
+/** What every inbox signed of a sender's previous message is where that stands. */
+function checkPreviousPlaces(
+  { delivered, receipted }: Chronicle,
+  disk: StoreReader,
+  complain: Complain,
+): void {
+  const places = new Map<string, string>();
+  const owners = new Map<string, { sender: string; counter: number }>();
+  for (const { sender, counter, place } of [...delivered, ...receipted]) {
+    const text = [place.epoch, place.inbox, place.index].join('.');
+    places.set(`${sender} ${counter}`, text);
+    owners.set(text, { sender, counter });
+  }
+  const end = Uint8Array.of(ROWS.table + 1);
+  for (const { key, value } of disk.range(Uint8Array.of(ROWS.table), end)) {
+    const name = Buffer.from(key);
+    const pages = Buffer.from(value);
+    for (let at = ROWS.prefix, index = 0; at < pages.length; at += ROWS.row, index++) {
+      if (at % ROWS.page === 0) at += ROWS.prefix;
+      const place = [name.readBigUInt64BE(1), name.readUInt16BE(9), index].join('.');
+      const owner = owners.get(place);
+      const previous = at + ROWS.previous;
+      const said = [
+        pages.readBigUInt64BE(previous),
+        pages.readUInt16BE(previous + 8),
+        pages.readUInt32BE(previous + 10),
+      ];
+      if (!owner) complain(`nobody was given the message at ${place}`);
+      const before = owner && (places.get(`${owner.sender} ${owner.counter - 1}`) ?? '0.0.0');
+      if (before && before !== said.join('.'))
+        complain(`before ${place}: ${before}, the inbox signed ${said.join('.')}`);
+    }
+  }
+}
+
+/** Every claim that was made verifies, by two verifiers, and says what its maker was told. */
+function checkClaims({ claims }: Chronicle, identity: Identity, complain: Complain): void {
+  const known = knownOf(identity);
+  const leaves = new Map<bigint, string>();
+  for (const claim of claims) {
+    try {
+      verifyClaim(decodeClaim(claim.bytes), identity.serverId, identity.manifest, identity.serverId);
+      const { logIndex, epochLeaf, leaf, epoch } = checkClaim(claim.bytes, known);
+      if ((leaves.get(logIndex) ?? epochLeaf.toString('hex')) !== epochLeaf.toString('hex'))
+        complain(`two leaves at log index ${logIndex}`);
+      leaves.set(logIndex, epochLeaf.toString('hex'));
+      checkSays(claim, leaf, epoch);
+    } catch (error) {
+      complain(`a claim does not hold: ${(error as Error).message}`);
+    }
+  }
+}
+
+/** link: prefix 9 ‖ mailbox 32 ‖ epoch 8 ‖ part 2 ‖ parts 2 ‖ previous 8 ‖ total 8 ‖ head 32 ‖ n 2 ‖ n × 38. */
+const LINK = { entries: 103, entry: 38 };
+/** still: prefix 9 ‖ mailbox 32 ‖ epoch 8 ‖ last epoch 8 ‖ total 8 ‖ … */
+const STILL = { lastEpoch: 49, total: 57 };
+
+function checkSays({ mailbox, says }: MadeClaim, leaf: Buffer, epoch: bigint): void {
+  if (!leaf.subarray(9, 41).equals(mailbox)) throw new Error('of another mailbox');
+  if ('asOf' in says) {
+    const told = [says.asOf, says.lastEpoch, says.total].join();
+    const proven = [epoch, leaf.readBigUInt64BE(STILL.lastEpoch), leaf.readBigUInt64BE(STILL.total)].join();
+    if (told !== proven) throw new Error(`stands at ${told}, proven ${proven}`);
+    return;
+  }
+  const { place, messageHash } = says;
+  if (epoch !== BigInt(place.epoch)) throw new Error('of another epoch');
+  for (let at = LINK.entries; at < leaf.length; at += LINK.entry) {
+    const isIt = leaf.readUInt16BE(at) === place.inbox && leaf.readUInt32BE(at + 2) === place.index;
+    if (isIt && leaf.subarray(at + 6, at + LINK.entry).equals(messageHash)) return;
+  }
+  throw new Error('no such entry');
+}
+
+function knownOf({ serverId, manifest }: Identity): Known {
+  const actors = manifest.actors.filter(({ role }) => role !== ROLE.sequencer);
+  const sequencer = manifest.actors.find(({ role }) => role === ROLE.sequencer)!;
+  return { serverId, manifestHash: serverId, actors, sequencerKey: sequencer.key };
+}

@@ -1,0 +1,123 @@
+/**
+ * Small faults to be planted into the compiled product, one at a time, each where a text stands exactly once.
+ * The simulator must find every one of them: `mutate.ts` plants and runs.
+ */
+export interface Mutant {
+  readonly name: string;
+  /** Below dist/src. */
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'epoch numbers are used again after a crash',
+    file: 'actors/sequencer.js',
+    find: 'this.nextEpoch = options.reserved + 1;',
+    replace: 'this.nextEpoch = options.lastEpoch + 1;',
+  },
+  {
+    name: 'an epoch is told before it is durable',
+    file: 'actors/sequencer.js',
+    find: "() => this.phase({ type: 'durable' }));",
+    replace: "() => { }); this.phase({ type: 'durable' });",
+  },
+  {
+    name: 'epoch numbers are used before their reservation is durable',
+    file: 'actors/sequencer.js',
+    find: 'this.options.write([{ key: RESERVED_KEY, value: numberValue(reserved) }], () => {',
+    replace: '((_, run) => run())([], () => {',
+  },
+  {
+    name: 'a known counter is taken in again',
+    file: 'actors/inbox.js',
+    find: 'else if (counter <= state.last)',
+    replace: 'else if (counter < state.last)',
+  },
+  {
+    name: 'what senders sent since the last flush is not recovered',
+    file: 'actors/sender-state.js',
+    find: 'if (getU16At(key) !== inbox)',
+    replace: 'if (getU16At(key) >= 0)',
+  },
+  {
+    name: 'the previous place is not recovered',
+    file: 'actors/sender-state.js',
+    find: 'const place = { epoch, inbox, index: firstIndex + count - 1 };',
+    replace: 'const place = { epoch: 0, inbox: 0, index: 0 };',
+  },
+  {
+    name: 'a mailbox is told before its chain seed is durable',
+    file: 'actors/outbox.js',
+    find: 'this.persist([id], [mailboxRecord(message.mailbox, message.seed)]);',
+    replace:
+      'this.mailboxes.put(id, mailboxCodec.decode(mailboxRecord(message.mailbox, message.seed).value)); this.runWaiting(id);',
+  },
+  {
+    name: 'links since the last flush are not recovered',
+    file: 'actors/outbox-recovery.js',
+    find: 'state.chain = links.chainAfter(i);',
+    replace: '',
+  },
+  {
+    name: 'bodies are deleted when all but one have acknowledged',
+    file: 'actors/unacknowledged.js',
+    find: 'if (references.mailboxes > 0)',
+    replace: 'if (references.mailboxes > 1)',
+  },
+  {
+    name: 'messages of two inboxes stand in the wrong order',
+    file: 'actors/receiver.js',
+    find: 'sort((a, b) => a.router - b.router)',
+    replace: 'sort((a, b) => b.router - a.router)',
+  },
+  {
+    name: 'who is behind is taken for up to date',
+    file: 'actors/deliverer.js',
+    find: 'connection.behind.add(subscription);\n        this.pump(connection);',
+    replace: 'subscription.live = true;',
+  },
+  {
+    name: 'an older session of the key goes on reading',
+    file: 'actors/deliverer.js',
+    find: 'this.forget(older);',
+    replace: '',
+  },
+  {
+    name: 'an acknowledgment goes out before it is durable',
+    file: 'client/mailbox.js',
+    find: 'this.acknowledged = first.position;',
+    replace: 'this.acknowledged = first.position; this.host.acknowledge(first.position.chain.lastEpoch);',
+  },
+  {
+    name: 'acknowledgments pass over what is not acknowledged',
+    file: 'client/mailbox.js',
+    find: 'if (first.open > 0)',
+    replace: 'if (first.open > 1)',
+  },
+  {
+    name: 'a message is shown before it is saved',
+    file: 'client/mailbox.js',
+    find: 'this.unsaved.push(record);',
+    replace: 'this.host.show(record.messages);',
+  },
+  {
+    name: 'a bundle is sent before it is saved',
+    file: 'client/sender.js',
+    find: 'this.storing = next - 1;',
+    replace: 'this.storing = next - 1; this.stored = next - 1; this.transmit();',
+  },
+  {
+    name: 'nothing is sent again after a reconnect',
+    file: 'client/sender.js',
+    find: 'Number.MAX_SAFE_INTEGER;\n        this.renumber();',
+    replace: 'Number.MAX_SAFE_INTEGER; this.sent = this.stored;',
+  },
+  {
+    name: 'a redelivery is shown again in the same life',
+    file: 'client/mailbox.js',
+    find: 'if (chain.lastEpoch <= this.given)',
+    replace: 'if (chain.lastEpoch < 0)',
+  },
+];

@@ -1,0 +1,74 @@
+/** A key, the devices that hold it, and the lives of clients on them. */
+import { importSecretKey } from '#crypto';
+import { toHex } from '../../src/protocol/index.js';
+import { type Around, Life } from './client.js';
+import { Device } from './client-store.js';
+
+export class Person {
+  readonly key: Uint8Array;
+  readonly id: Uint8Array;
+  readonly hex: string;
+  /** Has a mailbox that others can send to. */
+  known = false;
+  /** Another store than the first was ever used with the key. */
+  hasRivals = false;
+  /** Cut off from the server. */
+  isCutOff = false;
+  /** Names of messages that this application was given. */
+  readonly got = new Set<string>();
+  /** As the last still said. */
+  total: number | null = null;
+  main: Life | null = null;
+  rival: Life | null = null;
+  private readonly device = new Device();
+  private lives = 0;
+  private messages = 0;
+
+  constructor(
+    readonly name: string,
+    private readonly around: Around,
+    /** A life has ended; its sockets are to be. */
+    private readonly gone: (life: Life) => void,
+  ) {
+    this.key = around.loop.random.bytes(32);
+    this.id = importSecretKey(this.key).publicKey;
+    this.hex = toHex(this.id);
+  }
+
+  start(): void {
+    this.main ??= new Life(this.around, this, this.device, ++this.lives);
+  }
+
+  /** The same key with a store that knows nothing. */
+  startRival(): void {
+    this.hasRivals = true;
+    this.rival ??= new Life(this.around, this, new Device(), ++this.lives);
+  }
+
+  ended(life: Life): void {
+    if (life === this.main) this.main = null;
+    if (life === this.rival) this.rival = null;
+    this.gone(life);
+  }
+
+  nextMessage(): string {
+    return `${this.name}.${++this.messages}`;
+  }
+
+  took(message: string): void {
+    this.got.add(message);
+  }
+
+  stood(total: number): void {
+    this.total = total;
+  }
+
+  /** What is still to come before it is at rest; null when it is. */
+  get unrest(): string | null {
+    const { main, rival, device } = this;
+    if (rival) return `${this.name} has a rival`;
+    if (!main?.isOpen) return `${this.name} is not connected`;
+    if (main.pending > 0) return `${this.name} waits for ${main.pending} receipts`;
+    return device.pending > 0 ? `${this.name} keeps ${device.pending} bundles without receipt` : null;
+  }
+}

@@ -1,0 +1,256 @@
+/**
+ * The server in the simulator: real actors with their real lifecycles, the real request handler and the real
+ * recovery, on a simulated disk and network. Listeners, worker threads and HTTP are what is missing.
+ */
+import { importSecretKey } from '#crypto';
+import { type ActorMessage, type Address, address } from '../../src/actors/messages.js';
+import { hostActors, type PipelineOptions, placementFor } from '../../src/actors/pipeline.js';
+import { RequestHandler } from '../../src/actors/request-handler.js';
+import { signCheckpoint } from '../../src/actors/sequencer.js';
+import { type Checkpoint, keysOf, SESSION_KIND, type SessionKind } from '../../src/protocol/index.js';
+import { type Config, loadConfig } from '../../src/server/config.js';
+import { checkKeys, found, type Identity, readIdentity } from '../../src/server/founding.js';
+import type { ServerKeys } from '../../src/server/keys.js';
+import { type LogState, readFrontier, recoverLog } from '../../src/server/recovery.js';
+import { Board } from './board.js';
+import type { Disk } from './disk.js';
+import type { Loop, Process } from './loop.js';
+import { type Receiver, serverSocket, Wire } from './network.js';
+import type { Profile } from './profile.js';
+import type { Random } from './random.js';
+
+/** One life of the server. */
+interface Life {
+  readonly process: Process;
+  readonly board: Board;
+  readonly handler: RequestHandler;
+  nextConnection: number;
+}
+
+export class SimulatedServer {
+  identity: Identity | null = null;
+  readonly keys: ServerKeys;
+  readonly config: Config;
+  crashes = 0;
+  private life: Life | null = null;
+  private lives = 0;
+  private readonly wires = new Set<Wire>();
+
+  constructor(
+    private readonly loop: Loop,
+    private readonly profile: Profile,
+    readonly disk: Disk,
+    /** Told of every message between actors before it is taken. */
+    private readonly observe: (to: Address, message: ActorMessage) => void,
+  ) {
+    this.keys = keysFrom(loop.random, profile);
+    const flags = {
+      inboxes: String(profile.inboxes),
+      outboxes: String(profile.outboxes),
+      'limits-messages-per-epoch': String(profile.messagesPerEpoch),
+    };
+    this.config = loadConfig({ flags, env: {}, cores: 2 });
+  }
+
+  get isUp(): boolean {
+    return this.life !== null;
+  }
+
+  get process(): Process | null {
+    return this.life?.process ?? null;
+  }
+
+  // ---- coming and going
+
+  /** A first start makes the manifest; it takes the time of a write. */
+  start(): void {
+    if (this.life || this.starting) return;
+    const { loop, disk } = this;
+    const process: Process = { name: `server ${++this.lives}`, alive: true, promises: true };
+    this.starting = process;
+    loop.in(loop.random.between(5, 100), process, 'starts', () => {
+      this.identity = readIdentity(disk);
+      if (this.identity) return this.run(process, this.identity);
+      found({ write: disk.writer(process) }, this.config, this.keys).then((identity) => {
+        this.identity = identity;
+        this.run(process, identity);
+      });
+    });
+  }
+
+  private starting: Process | null = null;
+
+  private run(process: Process, identity: Identity): void {
+    const { loop, disk, keys } = this;
+    checkKeys(identity, keys);
+    const log = recoverLog(disk);
+    const signer = { serverId: identity.serverId, sign: importSecretKey(keys.sequencer).sign };
+    const checkpoint = signCheckpoint(signer, { size: log.size, root: readFrontier(disk, log.size).root() });
+    const board = new Board(loop, this.profile, process, this.observe);
+    const handler = this.makeHandler(identity, checkpoint, board, process);
+    board.add(address('gateway'), (message) => handler.handle(message));
+    hostActors(this.pipelineOptions(identity, log, checkpoint, board, process), 1, board);
+    this.life = { process, board, handler, nextConnection: 1 };
+    this.starting = null;
+  }
+
+  private makeHandler(
+    identity: Identity,
+    checkpoint: Checkpoint,
+    board: Board,
+    process: Process,
+  ): RequestHandler {
+    const { loop, config, disk } = this;
+    return new RequestHandler(
+      {
+        serverId: identity.serverId,
+        manifestHash: identity.serverId,
+        keys: keysOf(identity.manifest),
+        inboxes: config.inboxes,
+        reader: disk,
+        placementOf: placementFor(identity.manifest, identity.serverId),
+        limits: config.limits,
+        live: () => ({ ...config.limits, openMailboxes: true }),
+        checkpoint,
+        now: () => loop.now,
+        defer: (run) => loop.in(0, process, 'gateway defers', () => board.as('gateway 0', run)),
+        rolledBack: (size) =>
+          loop.complain(`a client holds a checkpoint of size ${size} that the log does not bear out`),
+      },
+      board.send,
+    );
+  }
+
+  private pipelineOptions(
+    identity: Identity,
+    log: LogState,
+    checkpoint: Checkpoint,
+    board: Board,
+    process: Process,
+  ): PipelineOptions {
+    const { loop, disk, profile, config } = this;
+    const write = disk.writer(process);
+    const asSequencer = (run: () => void) => () => board.as('sequencer 0', run);
+    return {
+      plan: { inboxes: config.inboxes, outboxes: config.outboxes, threads: 1 },
+      serverId: identity.serverId,
+      manifest: identity.manifest,
+      manifestHash: identity.serverId,
+      seedOf: (actor) => seedOf(this.keys, actor),
+      checkInputs: true,
+      bytesInFlight: profile.bytesInFlight,
+      bytesInFlightInAll: 4 * profile.bytesInFlight,
+      quota: config.limits,
+      later: board.later,
+      flushEpochs: profile.flushEpochs,
+      reader: disk,
+      lastEpoch: log.lastEpoch,
+      checkpoint,
+      frontier: () => readFrontier(disk, log.size),
+      sequencer: {
+        write: (records, durable) => write(records, asSequencer(durable)),
+        reserved: log.reserved,
+        minIntervalMs: profile.minIntervalMs,
+        heartbeatMs: profile.heartbeatMs,
+        now: () => loop.now,
+        clock: {
+          setTimeout: (run, ms) => loop.in(ms, process, 'sequencer timer', asSequencer(run)),
+          clearTimeout: (event) => {
+            if (event) event.cancelled = true;
+          },
+        },
+        observe: () => {},
+        failed: (error) => loop.complain(`the sequencer failed: ${error.stack}`),
+      },
+    };
+  }
+
+  /** Everything in memory is gone. It is started again by whoever wants to. */
+  crash(): void {
+    const { loop } = this;
+    for (const process of [this.life?.process, this.starting]) if (process) process.alive = false;
+    if (!this.life && !this.starting) return;
+    this.crashes++;
+    loop.note('server', 'crashes');
+    this.life = null;
+    this.starting = null;
+    for (const wire of this.wires) wire.cut();
+    this.wires.clear();
+  }
+
+  // ---- sockets
+
+  /** What is asked by HTTP; null when nobody answers. */
+  answer(path: string): unknown {
+    if (!this.life || !this.identity) return null;
+    const { manifestBytes, manifestSignature, manifest, serverId } = this.identity;
+    const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
+    if (path === '/v1/manifest')
+      return { manifest: base64(manifestBytes), signature: base64(manifestSignature) };
+    const [, id] = /^\/v1\/mailboxes\/([0-9a-f]{64})$/.exec(path) ?? [];
+    if (!id) throw new Error(`nothing at ${path}`);
+    const { outbox } = placementFor(manifest, serverId)(Buffer.from(id, 'hex'));
+    return { outbox, url: `ws://server/v1/outboxes/${outbox}` };
+  }
+
+  /** A client's socket arrives. Null: nobody listens. */
+  accept(path: string, name: string, client: Receiver): Wire | null {
+    const { life, loop, profile } = this;
+    if (!life) return null;
+    const { handler, board, process } = life;
+    const [kind, outbox] = target(path);
+    const number = life.nextConnection++;
+    const gateway = (run: () => void) => board.as('gateway 0', run);
+    const receiver: Receiver = {
+      process,
+      frame: (bytes) => gateway(() => handler.frame(number, bytes)),
+      closed: () => gateway(() => handler.closed(number)),
+    };
+    const wire = new Wire(name, loop, profile, client, receiver, () => this.wires.delete(wire));
+    this.wires.add(wire);
+    const socket = serverSocket(wire, loop, process, (bytes) =>
+      gateway(() => handler.drained(number, bytes)),
+    );
+    loop.in(0, process, `${name} connected`, () =>
+      gateway(() => handler.connected(number, socket, kind, outbox)),
+    );
+    loop.in(this.config.limits.handshakeMs, process, `${name} handshake timeout`, () =>
+      gateway(() => handler.handshakeTimeout(number)),
+    );
+    return wire;
+  }
+}
+
+function target(path: string): [SessionKind, number] {
+  const [, outbox] = /^\/v1\/outboxes\/(\d+)$/.exec(path) ?? [];
+  return outbox === undefined ? [SESSION_KIND.front, 0] : [SESSION_KIND.outbox, Number(outbox)];
+}
+
+function keysFrom(random: Random, { inboxes, outboxes }: Profile): ServerKeys {
+  const seeds = (count: number) => Array.from({ length: count }, () => random.bytes(32));
+  return {
+    root: random.bytes(32),
+    inboxes: seeds(inboxes),
+    routers: seeds(inboxes),
+    receivers: seeds(outboxes),
+    outboxes: seeds(outboxes),
+    sequencer: random.bytes(32),
+  };
+}
+
+function seedOf(keys: ServerKeys, { kind, index }: Address): Uint8Array {
+  switch (kind) {
+    case 'inbox':
+      return keys.inboxes[index]!;
+    case 'router':
+      return keys.routers[index]!;
+    case 'receiver':
+      return keys.receivers[index]!;
+    case 'outbox':
+      return keys.outboxes[index]!;
+    case 'sequencer':
+      return keys.sequencer;
+    case 'gateway':
+      throw new Error('request handlers have no key');
+  }
+}
