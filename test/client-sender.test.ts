@@ -289,6 +289,38 @@ test('a new store with an old key goes on behind what the server knows; an old s
   assert.equal(await old.sent(), ['31: b']);
 });
 
+test('what a server had taken in for an earlier store and lost is no broken word', async () => {
+  const rig = new Rig();
+  rig.counters.opened(0, 17);
+  rig.send('a');
+  assert.equal(await rig.sent(), ['18: a']);
+  rig.counters.disconnected();
+  rig.counters.opened(0, 15);
+  assert.equal(await rig.sent(), ['16: a']);
+  rig.receipts(16, 16);
+  await turn();
+  assert.equal(rig.results, ['a at 16']);
+  const next = new Rig(rig.store);
+  next.counters.opened(0, 16);
+  next.send('b');
+  assert.equal(await next.sent(), ['17: b']);
+  assert.throws(
+    () => rig.counters.opened(0, 15),
+    (error: CountersignError) => error.code === 'verification-failed',
+  );
+});
+
+test('a store that was told of counters which the server lost goes on behind what is left', async () => {
+  const rig = new Rig();
+  rig.counters.opened(0, 17);
+  await turn();
+  const next = new Rig(rig.store);
+  next.counters.opened(0, 15);
+  next.send('a');
+  assert.equal(await next.sent(), ['16: a']);
+  assert.equal(next.conflicts, []);
+});
+
 test('a counter in conflict rejects its message and is not used again', async () => {
   const rig = new Rig();
   rig.counters.opened(0, 0);

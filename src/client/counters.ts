@@ -37,6 +37,8 @@ export interface Sending {
 export class Counters implements Participant, MailboxSender {
   /** Highest counter that is done with: it has its receipt, or will have none. */
   receipted: number;
+  /** Through this counter that is the server's word: what it has taken in for others may be lost in a crash of it. */
+  private unproven: number;
   /** Counter of the next message. */
   next: number;
   slot = 0;
@@ -59,6 +61,8 @@ export class Counters implements Participant, MailboxSender {
     this.next = saved?.firstCounter ?? 1;
     this.receipted = this.next - 1;
     this.stored = this.receipted;
+    // What the store says of it is in the chain.
+    this.unproven = this.receipted;
   }
 
   mark(): void {
@@ -69,13 +73,22 @@ export class Counters implements Participant, MailboxSender {
 
   /** The front knows all counters through `last`. Throws `VerificationError` when it has forgotten one. */
   opened(slot: number, last: number): void {
-    if (last < this.receipted)
-      throw new VerificationError('resume', `the server has forgotten counter ${this.receipted}`);
+    if (last < this.receipted) this.takenBack(last);
     this.slot = slot;
     this.connected = true;
     if (last >= this.next) this.usedElsewhere(last);
     this.isNew = false;
     this.sender?.opened(last);
+  }
+
+  /** Throws `VerificationError` when the server has forgotten what it has proven. */
+  private takenBack(last: number): void {
+    if (this.receipted > this.unproven)
+      throw new VerificationError('resume', `the server has forgotten counter ${this.receipted}`);
+    this.receipted = last;
+    this.unproven = last;
+    this.stored = last;
+    this.next = last + 1;
   }
 
   /** Counters are gone that this store knows nothing of: it is new, or older than the key. */
@@ -86,6 +99,7 @@ export class Counters implements Participant, MailboxSender {
     if (error) this.host.conflict(last, error);
     this.sender?.forget(error);
     this.receipted = last;
+    this.unproven = last;
     this.next = last + 1;
     this.mark();
   }
