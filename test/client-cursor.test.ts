@@ -174,4 +174,27 @@ test('acknowledging out of order, over reconnects and crashes, never passes a ho
   );
 });
 
+test('what lies in a gap is asked for again when a former life ended before it knew', () => {
+  const history = new History([1, 1, 1]);
+  const lost: number[] = [];
+  const sender = { ...own, lose: (through: number) => void lost.push(through) };
+  const host = { show() {}, acknowledge() {}, stood() {}, gap() {} };
+  const store = new MemoryStore();
+  const open = (lastEpoch: number) => {
+    const saved = store.load().mailboxes.get('id');
+    const persister = { mark: () => {} } as unknown as Persister;
+    const mailbox = new Mailbox(id, 'id', saved, sender, persister, host);
+    mailbox.opened({ error: 0, lastCounter: 0, ...history.chainAt(lastEpoch) });
+    const changes: Change[] = [];
+    mailbox.changes(changes);
+    store.save(changes);
+  };
+  open(0);
+  assert.equal(lost, []);
+  open(2);
+  assert.equal(lost, [2]);
+  open(2);
+  assert.equal(lost, [2, 2]);
+});
+
 test.run();
