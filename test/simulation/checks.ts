@@ -71,7 +71,9 @@ function checkTotals(
     ...delivered.map(({ message }) => message),
     ...receipted.map(({ message }) => message),
   ]);
-  for (const { name, hex, total } of persons) {
+  for (const { name, hex, total } of persons.flatMap(({ kind, mailboxes }) =>
+    kind === 'sender' ? [] : mailboxes,
+  )) {
     const count = sent.filter(
       ({ message, sender, to }) => inOrder.has(message) && (sender === hex || to.includes(hex)),
     ).length;

@@ -1,23 +1,40 @@
-/** A key, the devices that hold it, and the lives of clients on them. */
+/** Who uses a client: one key or several, the devices that hold them, and the lives of clients on these. */
 import { importSecretKey } from '#crypto';
 import { toHex } from '../../src/protocol/index.js';
 import { type Around, Life } from './client.js';
 import { Device } from './client-store.js';
+import type { Random } from './random.js';
 
-export class Person {
+/** `client`: one key; `gateway`: many over few sockets; `sender`: one, without its mailbox, answered with the server's word. */
+export type Kind = 'client' | 'gateway' | 'sender';
+
+export class Mailbox {
   readonly key: Uint8Array;
   readonly id: Uint8Array;
   readonly hex: string;
-  /** Has a mailbox that others can send to. */
+  /** Others can send to it, and somebody reads it. */
   known = false;
+  /** Names of messages that its application was given. */
+  readonly got = new Set<string>();
+  /** As the last still said. */
+  total: number | null = null;
+
+  constructor(
+    readonly name: string,
+    random: Random,
+  ) {
+    this.key = random.bytes(32);
+    this.id = importSecretKey(this.key).publicKey;
+    this.hex = toHex(this.id);
+  }
+}
+
+export class Person {
+  readonly mailboxes: readonly Mailbox[];
   /** Another store than the first was ever used with the key. */
   hasRivals = false;
   /** Cut off from the server. */
   isCutOff = false;
-  /** Names of messages that this application was given. */
-  readonly got = new Set<string>();
-  /** As the last still said. */
-  total: number | null = null;
   main: Life | null = null;
   rival: Life | null = null;
   private readonly device = new Device();
@@ -26,13 +43,14 @@ export class Person {
 
   constructor(
     readonly name: string,
+    readonly kind: Kind,
+    mailboxes: number,
     private readonly around: Around,
     /** A life has ended; its sockets are to be. */
     private readonly gone: (life: Life) => void,
   ) {
-    this.key = around.loop.random.bytes(32);
-    this.id = importSecretKey(this.key).publicKey;
-    this.hex = toHex(this.id);
+    const { random } = around.loop;
+    this.mailboxes = Array.from({ length: mailboxes }, (_, i) => new Mailbox(`${name}${i || ''}`, random));
   }
 
   start(): void {
@@ -53,14 +71,6 @@ export class Person {
 
   nextMessage(): string {
     return `${this.name}.${++this.messages}`;
-  }
-
-  took(message: string): void {
-    this.got.add(message);
-  }
-
-  stood(total: number): void {
-    this.total = total;
   }
 
   /** What is still to come before it is at rest; null when it is. */

@@ -5,6 +5,10 @@ export interface Profile {
   readonly inboxes: number;
   readonly outboxes: number;
   readonly clients: number;
+  /** Mailboxes of a gateway; 0 = there is none. */
+  readonly crowd: number;
+  /** Whether there is one who only sends. */
+  readonly hasSender: boolean;
   /** Mean delays in ms: between actors, on a socket, of a write. */
   readonly actorMs: number;
   readonly socketMs: number;
@@ -42,7 +46,9 @@ export function profileOf(random: Random): Profile {
   return {
     inboxes: 1 + random.int(3),
     outboxes: 1 + random.int(3),
-    clients: 3 + random.int(4),
+    clients: 2 + random.int(4),
+    crowd: random.chance(0.25) ? 4 + random.int(18) : 0,
+    hasSender: random.chance(0.3),
     actorMs: random.pick([0.05, 0.5, 3]),
     socketMs: random.pick([0.2, 2, 20]),
     diskMs: random.pick([0.2, 2, 15]),

@@ -10,7 +10,7 @@ import type { Around } from './client.js';
 import { Disk } from './disk.js';
 import { within } from './globals.js';
 import { Loop } from './loop.js';
-import { Person } from './person.js';
+import { type Kind, Person } from './person.js';
 import { profileOf } from './profile.js';
 import { Random } from './random.js';
 import { SimulatedServer } from './server.js';
@@ -80,8 +80,13 @@ function makeWorld(loop: Loop, chronicle: Chronicle): World & { calm: { is: () =
   const reach = new Reach(loop, profile, server);
   const calm = { is: () => false };
   const around: Around = { loop, profile, chronicle, dialFor: reach.dialFor, isCalm: () => calm.is() };
-  const names = ['anna', 'bert', 'cora', 'dora', 'emil', 'fred'].slice(0, profile.clients);
-  const persons = names.map((name) => new Person(name, around, (life) => reach.gone(life)));
+  const make = (name: string, kind: Kind, mailboxes: number) =>
+    new Person(name, kind, mailboxes, around, (life) => reach.gone(life));
+  const persons = ['anna', 'bert', 'cora', 'dora', 'emil']
+    .slice(0, profile.clients)
+    .map((name) => make(name, 'client', 1));
+  if (profile.crowd > 0) persons.push(make('crowd', 'gateway', profile.crowd));
+  if (profile.hasSender) persons.push(make('silent', 'sender', 1));
   return { loop, profile, server, reach, persons, calm };
 }
 
@@ -107,13 +112,15 @@ async function live(
 
 /** Everybody asks where they stand, and a while passes in which nothing else may happen. */
 async function stand({ loop, persons }: World, failed: () => boolean): Promise<void> {
-  for (const person of persons) person.total = null;
+  const read = persons.filter(({ kind }) => kind !== 'sender');
+  const mailboxes = read.flatMap((person) => person.mailboxes);
   const end = loop.now + AFTER_MS;
   await loop.run(() => failed() || loop.now > end);
-  for (const { main } of persons) main?.still();
+  for (const mailbox of mailboxes) mailbox.total = null;
+  for (const { main, mailboxes } of read) mailboxes.forEach((_, at) => void main?.still(at));
   const late = end + REST_MS;
-  await loop.run(() => failed() || loop.now > late || persons.every(({ total }) => total !== null));
-  for (const { name, total } of persons)
+  await loop.run(() => failed() || loop.now > late || mailboxes.every(({ total }) => total !== null));
+  for (const { name, total } of mailboxes)
     if (total === null) loop.complain(`${name} does not learn where it stands`);
 }
 
@@ -124,6 +131,7 @@ function unrest({ persons }: World, { sent, delivered, receipted }: Chronicle): 
   const inOrder = new Set([...delivered, ...receipted].map(({ message }) => message));
   return sent.flatMap(({ message, to }) =>
     persons
+      .flatMap(({ mailboxes }) => mailboxes)
       .filter(({ hex, got }) => inOrder.has(message) && to.includes(hex) && !got.has(message))
       .map(({ name }) => `${name} has not got ${message}`),
   );

@@ -1,6 +1,6 @@
 /** What happens to the world of a run: work, and faults. Everything by chance, at the rates of its profile. */
 import type { Loop, LoopEvent, Process } from './loop.js';
-import type { Person } from './person.js';
+import type { Mailbox, Person } from './person.js';
 import type { Profile } from './profile.js';
 import type { SimulatedServer } from './server.js';
 import type { Reach } from './sockets.js';
@@ -20,6 +20,8 @@ export interface Counts {
 
 /** What leads to a write, or stands between a write and its being told. */
 const DELICATE: ReadonlySet<string> = new Set(['write', 'save durable', 'acknowledges']);
+/** In a run: more takes long and finds nothing new. */
+const MOST_MESSAGES = 400;
 const LARGE_BODY = 20_000;
 
 export class Weather {
@@ -32,7 +34,10 @@ export class Weather {
     loop.after = (event) => this.lightning(event);
     for (const person of persons) {
       this.every(profile.sendMs, () => this.send(person));
-      this.every(profile.stillMs, () => person.main?.isOpen && person.main.still());
+      this.every(
+        profile.stillMs,
+        () => person.main?.isOpen && person.main.still(loop.random.int(person.mailboxes.length)),
+      );
       this.every(profile.cutMs, () => person.main && world.reach.cutOne(person.main));
       this.every(profile.partitionMs, () => this.cutOff(person));
       this.every(profile.clientCrashMs, () => this.crash(person));
@@ -58,13 +63,15 @@ export class Weather {
   private send(person: Person): void {
     const { loop, persons, profile } = this.world;
     const { random } = loop;
-    const known = persons.filter((each) => each.known);
-    if (!person.main?.isOpen || known.length === 0 || person.main.pending > 4 * profile.window) return;
+    const known = persons.flatMap(({ mailboxes }) => mailboxes.filter((mailbox) => mailbox.known));
+    const isFull = (person.main?.pending ?? 0) > 4 * profile.window || this.counts.messages > MOST_MESSAGES;
+    if (!person.main?.isOpen || known.length === 0 || isFull) return;
     for (let burst = random.chance(0.2) ? 1 + random.int(8) : 1; burst > 0; burst--) {
-      const to = new Set<Person>();
-      for (let i = 1 + random.int(3); i > 0; i--) to.add(random.pick(known));
+      const many = random.chance(0.1) ? known.length : 3;
+      const to = new Set<Mailbox>();
+      for (let i = 1 + random.int(many); i > 0; i--) to.add(random.pick(known));
       const length = random.chance(0.03) ? LARGE_BODY : random.int(60);
-      person.main.send([...to], person.nextMessage(), length);
+      person.main.send(random.int(person.mailboxes.length), [...to], person.nextMessage(), length);
       this.counts.messages++;
     }
   }
