@@ -33,8 +33,10 @@ export interface Around {
 const NOT_TAKEN: ReadonlySet<ErrorCode> = new Set(['busy', 'mailbox-full']);
 /** What became of the message is not known here. */
 const UNKNOWN: ReadonlySet<ErrorCode> = new Set(['closed', 'displaced', 'receipt-delayed']);
-/** Also, of a key that is used with two stores. */
+/** Also, of a key that is used with two stores, and of who was away when its own messages were let go. */
 const OF_RIVALS: ReadonlySet<ErrorCode> = new Set(['counter-conflict', 'receipt-lost']);
+/** Within a run, messages of one's own are let go. */
+const SHORT_RETENTION = 1000;
 /** What ends an attempt to connect in the ordinary course of events. */
 const COMES_BACK: ReadonlySet<ErrorCode> = new Set([
   'connection-lost',
@@ -124,8 +126,8 @@ export class Life {
     const { chronicle } = this.around;
     on('state', (change) => this.changed(change));
     on('receipt', ({ mailbox, receipt }) => this.readers[mailbox]!.receipted(receipt, null));
-    on('gap', ({ from, to }) => this.onlyOfRivals(`a gap behind ${from} through ${to}`));
-    on('counter-conflict', ({ counter }) => this.onlyOfRivals(`a conflict over counter ${counter}`));
+    on('gap', ({ from, to }) => this.mustBeExplained(`a gap behind ${from} through ${to}`));
+    on('counter-conflict', ({ counter }) => this.mustBeExplained(`a conflict over counter ${counter}`));
     if (this.number % 2 === 0) return;
     on('placed', ({ mailbox, epoch, inbox, messages }) => {
       const sender = this.person.mailboxes[mailbox]!.hex;
@@ -134,8 +136,9 @@ export class Life {
     });
   }
 
-  private onlyOfRivals(what: string): void {
-    if (!this.person.hasRivals) this.around.loop.complain(`${this.process.name}: ${what}`);
+  private mustBeExplained(what: string): void {
+    const isOrdinary = this.person.hasRivals || this.around.profile.retentionEpochs < SHORT_RETENTION;
+    if (!isOrdinary) this.around.loop.complain(`${this.process.name}: ${what}`);
   }
 
   private changed({ state, reason }: GatewayEvents['state']): void {
@@ -188,7 +191,7 @@ export class Life {
     const { code } = error;
     this.around.loop.note(this.process.name, `${message}: ${code}`);
     if (NOT_TAKEN.has(code)) this.around.chronicle.aborted.push({ message });
-    else if (OF_RIVALS.has(code)) this.onlyOfRivals(`${message}: ${error.stack}`);
+    else if (OF_RIVALS.has(code)) this.mustBeExplained(`${message}: ${error.stack}`);
     else if (!UNKNOWN.has(code))
       this.around.loop.complain(`${this.process.name}: ${message}: ${error.stack}`);
   }

@@ -5,6 +5,7 @@
  */
 import crypto, { type KeyObject } from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
+import timersPromises from 'node:timers/promises';
 import type { Loop, LoopEvent } from './loop.js';
 
 export type Fetch = (url: string, signal: AbortSignal) => Promise<unknown>;
@@ -32,6 +33,7 @@ const real = {
   verify: crypto.verify,
   createPublicKey: crypto.createPublicKey,
   createPrivateKey: crypto.createPrivateKey,
+  pass: timersPromises.setTimeout,
 };
 
 export interface Surroundings {
@@ -85,6 +87,10 @@ function replaceTimers(loop: Loop): void {
     clearTimeout: stop,
     clearInterval: stop,
   });
+  const pass = (ms = 0, value?: unknown) =>
+    new Promise((resolve) => start('timer', ms, false, () => resolve(value), []));
+  Object.assign(timersPromises, { setTimeout: pass });
+  syncBuiltinESMExports();
 }
 
 function replaceChance({ loop, fetch }: Surroundings): void {
@@ -149,6 +155,7 @@ function replaceCrypto({ loop, signed }: Surroundings): void {
 function restore(): void {
   const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, fetch } = real;
   Object.assign(globalThis, { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, fetch });
+  Object.assign(timersPromises, { setTimeout: real.pass });
   Math.random = real.random;
   Date.now = real.now;
   performance.now = real.performanceNow;

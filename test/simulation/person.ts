@@ -18,6 +18,15 @@ export class Mailbox {
   readonly got = new Set<string>();
   /** As the last still said. */
   total: number | null = null;
+  private reader: unknown = null;
+  private turns = 0;
+
+  /** Two lives may take turns: what one is shown after the other counts as a life of its own in the history. */
+  turnOf(reader: unknown): number {
+    if (this.reader !== reader) this.turns++;
+    this.reader = reader;
+    return this.turns;
+  }
 
   constructor(
     readonly name: string,

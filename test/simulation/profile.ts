@@ -19,6 +19,8 @@ export interface Profile {
   readonly heartbeatMs: number;
   readonly flushEpochs: number;
   readonly messagesPerEpoch: number;
+  readonly unacknowledgedEpochs: number;
+  readonly retentionEpochs: number;
   readonly bytesInFlight: number;
   readonly window: number;
   readonly bufferBytes: number;
@@ -32,6 +34,7 @@ export interface Profile {
   readonly clientCloseMs: number;
   readonly rivalMs: number;
   readonly serverCrashMs: number;
+  readonly serverStopMs: number;
   /** Chance that the server dies between a write and its being told, and at any other event. */
   readonly crashAtWrite: number;
   readonly crashAtEvent: number;
@@ -57,6 +60,8 @@ export function profileOf(random: Random): Profile {
     heartbeatMs: random.pick([50, 200, 1000]),
     flushEpochs: 1 + random.int(8),
     messagesPerEpoch: random.pick([4, 65_536]),
+    unacknowledgedEpochs: random.pick([3, 100_000, 100_000]),
+    retentionEpochs: random.pick([20, 100_000, 100_000]),
     bytesInFlight: random.pick([2048, 1 << 22]),
     window: random.pick([1, 4, 1024]),
     bufferBytes: random.pick([2000, 1 << 23]),
@@ -69,6 +74,7 @@ export function profileOf(random: Random): Profile {
     clientCloseMs: sometimes(random, 300, 2000),
     rivalMs: sometimes(random, 300, 2000),
     serverCrashMs: sometimes(random, 200, 2000),
+    serverStopMs: sometimes(random, 500, 3000),
     crashAtWrite: random.pick([0, 0.01, 0.05]),
     crashAtEvent: random.pick([0, 0.0005]),
   };

@@ -62,7 +62,7 @@ export class Reader {
     const [text] = Buffer.from(body).toString('latin1').split(' ', 1) as [string];
     const { hex, id } = this.mailbox;
     loop.note(this.name, `has ${text} at ${place.epoch}.${place.inbox}.${place.index}`);
-    const life = this.life.number;
+    const life = this.mailbox.turnOf(this);
     chronicle.delivered.push({ mailbox: hex, message: text, sender: senderHex, counter, place, life });
     chronicle.saw(place);
     this.mailbox.got.add(text);

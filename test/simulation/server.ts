@@ -12,6 +12,7 @@ import { type Config, loadConfig } from '../../src/server/config.js';
 import { checkKeys, found, type Identity, readIdentity } from '../../src/server/founding.js';
 import type { ServerKeys } from '../../src/server/keys.js';
 import { type LogState, readFrontier, recoverLog } from '../../src/server/recovery.js';
+import { shutDown } from '../../src/server/shutdown.js';
 import { Board } from './board.js';
 import type { Disk } from './disk.js';
 import type { Loop, Process } from './loop.js';
@@ -25,7 +26,11 @@ interface Life {
   readonly board: Board;
   readonly handler: RequestHandler;
   nextConnection: number;
+  isStopping: boolean;
 }
+
+/** What listens is the network's, and refuses by `isStopping`. */
+const NO_LISTENER = { refuse: () => {}, terminate: () => {}, applyLimits: () => {} };
 
 export class SimulatedServer {
   identity: Identity | null = null;
@@ -48,8 +53,14 @@ export class SimulatedServer {
       inboxes: String(profile.inboxes),
       outboxes: String(profile.outboxes),
       'limits-messages-per-epoch': String(profile.messagesPerEpoch),
+      'limits-unacknowledged-epochs': String(profile.unacknowledgedEpochs),
+      'shutdown-drain-ms': '500',
+      'shutdown-close-ms': '20',
+      'shutdown-return-ms': '50',
     };
-    this.config = loadConfig({ flags, env: {}, cores: 2 });
+    const config = loadConfig({ flags, env: {}, cores: 2 });
+    // Less than a server can be told: so that epochs are swept within a run.
+    this.config = { ...config, limits: { ...config.limits, retentionEpochs: profile.retentionEpochs } };
   }
 
   get isUp(): boolean {
@@ -90,7 +101,7 @@ export class SimulatedServer {
     const handler = this.makeHandler(identity, checkpoint, board, process);
     board.add(address('gateway'), (message) => handler.handle(message));
     hostActors(this.pipelineOptions(identity, log, checkpoint, board, process), 1, board);
-    this.life = { process, board, handler, nextConnection: 1 };
+    this.life = { process, board, handler, nextConnection: 1, isStopping: false };
     this.starting = null;
   }
 
@@ -165,13 +176,39 @@ export class SimulatedServer {
     };
   }
 
+  /** Drains and goes, as a server that is told to stop. */
+  stop(): void {
+    const { life, loop } = this;
+    if (!life || life.isStopping) return;
+    life.isStopping = true;
+    const { handler, board, process } = life;
+    const never = new Promise<never>(() => {});
+    const gateway = (run: () => void) => board.as('gateway 0', run);
+    const actors = this.config.inboxes + this.config.outboxes;
+    loop.in(0, process, 'stops', () => {
+      shutDown({
+        listener: { ...NO_LISTENER, sockets: 0 },
+        settings: this.config.shutdown,
+        drain: () => new Promise((resolve) => gateway(() => handler.drain(actors, resolve))),
+        connections: () => handler.open,
+        sendAway: (...args) => gateway(() => handler.sendAway(...args)),
+        failed: never,
+        hurry: never,
+      }).then(() => loop.in(loop.random.around(20), process, 'ends', () => this.end('stops')));
+    });
+  }
+
   /** Everything in memory is gone. It is started again by whoever wants to. */
   crash(): void {
-    const { loop } = this;
-    for (const process of [this.life?.process, this.starting]) if (process) process.alive = false;
     if (!this.life && !this.starting) return;
     this.crashes++;
-    loop.note('server', 'crashes');
+    this.end('crashes');
+  }
+
+  private end(how: string): void {
+    const { loop } = this;
+    for (const process of [this.life?.process, this.starting]) if (process) process.alive = false;
+    loop.note('server', how);
     this.life = null;
     this.starting = null;
     for (const wire of this.wires) wire.cut();
@@ -196,7 +233,7 @@ export class SimulatedServer {
   /** A client's socket arrives. Null: nobody listens. */
   accept(path: string, name: string, client: Receiver): Wire | null {
     const { life, loop, profile } = this;
-    if (!life) return null;
+    if (!life || life.isStopping) return null;
     const { handler, board, process } = life;
     const [kind, outbox] = target(path);
     const number = life.nextConnection++;

@@ -46,6 +46,7 @@ export class Weather {
     const [first] = persons;
     this.every(profile.rivalMs, () => (first!.rival ? first!.rival.crash() : first!.startRival()));
     this.every(profile.serverCrashMs, () => world.server.crash());
+    this.every(profile.serverStopMs, () => world.server.stop());
     this.every(40, () => this.revive());
   }
 
@@ -113,20 +114,20 @@ export class Weather {
 
   /** No more faults, nothing new; whoever is gone comes back. */
   calm(): void {
-    const { persons, server } = this.world;
+    const { persons } = this.world;
     this.isCalm = true;
     for (const person of persons) {
       person.isCutOff = false;
       person.rival?.crash();
       person.start();
     }
-    if (!server.isUp) server.start();
     this.keepAlive();
   }
 
   private keepAlive(): void {
-    const { loop, persons } = this.world;
+    const { loop, persons, server } = this.world;
     loop.in(100, this.sky, 'calm', () => {
+      server.start();
       for (const person of persons) {
         person.start();
         person.main?.tidy();
