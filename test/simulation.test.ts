@@ -13,8 +13,8 @@ interface KnownSeed {
 
 const SEEDS = new URL('../../test/simulation/seeds.json', import.meta.url);
 const known = JSON.parse(readFileSync(SEEDS, 'utf8')) as KnownSeed[];
-const FRESH = 2;
-const EPOCHS = 12;
+const FRESH = 1;
+const EPOCHS = 8;
 
 const test = suite('simulation');
 

@@ -45,7 +45,15 @@ export function planted<T>(copy: string, { name, file, find, replace }: Mutant, 
 export function hunt(copy: string, mutant: Mutant): Outcome {
   return planted(copy, mutant, () => {
     const program = join(copy, 'dist/test/simulation/main.js');
-    const args = [program, '--seed', '1', '--seeds', String(SEEDS), '--epochs', String(EPOCHS)];
+    const args = [
+      program,
+      '--seed',
+      String(mutant.seed ?? 1),
+      '--seeds',
+      String(SEEDS),
+      '--epochs',
+      String(EPOCHS),
+    ];
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
     if (status === 0) return { seeds: null, found: 'nothing' };
     const [, seed, found] = /seed (\d+) found:\n\s*(.*)/.exec(stdout) ?? [];

@@ -4,6 +4,7 @@
  */
 import { claiming } from '../../src/client/claiming.js';
 import { sending } from '../../src/client/sending.js';
+import { formatPlace } from '../../src/protocol/place.js';
 import { checkRun } from './checks.js';
 import { Chronicle } from './chronicle.js';
 import type { Around } from './client.js';
@@ -128,6 +129,10 @@ async function stand({ loop, persons }: World, failed: () => boolean): Promise<v
 function unrest({ persons }: World, { sent, delivered, receipted }: Chronicle): string[] {
   const waiting = persons.flatMap(({ unrest }) => unrest ?? []);
   if (waiting.length > 0) return waiting;
+  // Of a former life's message its receipt tells the place alone: who has got it tells which it was.
+  const shown = new Set(delivered.map(({ place }) => formatPlace(place)));
+  const unseen = receipted.filter(({ message, place }) => !message && !shown.has(formatPlace(place)));
+  if (unseen.length > 0) return unseen.map(({ place }) => `nobody has got what is at ${formatPlace(place)}`);
   const inOrder = new Set([...delivered, ...receipted].map(({ message }) => message));
   return sent.flatMap(({ message, to }) =>
     persons
