@@ -48,7 +48,7 @@ export const RULE = {
   unsortedLeaves: 4,
   inboxRow: 5,
   senderOrder: 6,
-  chain: 7,
+  mailboxLeaves: 7,
   twoRoots: 8,
   malformedLogLeaf: 9,
   logOrder: 10,
@@ -98,7 +98,7 @@ export type Subject = Struct<typeof subjectFields>;
 /** Hashes of all attestations that a statement consumed, in order. */
 const inputs = list(u16, hash);
 
-const body = tagged({ manifests: list(u8, manifest, MAX_MANIFESTS) }, 'rule', {
+const fields = tagged({ manifests: list(u8, manifest, MAX_MANIFESTS) }, 'rule', {
   [RULE.twoStatements]: { first: signed, second: signed },
   [RULE.malformedStatement]: { statement: signed },
   [RULE.malformedLeaf]: { opened },
@@ -111,7 +111,7 @@ const body = tagged({ manifests: list(u8, manifest, MAX_MANIFESTS) }, 'rule', {
     submission: list(u8, submission, 1),
   },
   [RULE.senderOrder]: { earlier: numberedRow, later: numberedRow, bridge: path },
-  [RULE.chain]: { earlier: claimField, later: claimField, bridge: path },
+  [RULE.mailboxLeaves]: { earlier: claimField, later: claimField, bridge: path },
   [RULE.twoRoots]: { first: checkpoint, second: checkpoint },
   [RULE.malformedLogLeaf]: { leaf: logged },
   [RULE.logOrder]: { earlier: logged, later: logged },
@@ -148,18 +148,18 @@ const body = tagged({ manifests: list(u8, manifest, MAX_MANIFESTS) }, 'rule', {
     messages: list(u16, message, 512),
   },
 });
-export type Evidence = ValueOf<typeof body>;
+export type Evidence = ValueOf<typeof fields>;
 export type EvidenceOf<R extends Rule> = Extract<Evidence, { rule: (typeof RULE)[R] }>;
 
 const evidence: Field<Evidence> = {
-  ...body,
+  ...fields,
   read(from) {
     expectBytes(from, TAG, 'evidence tag');
-    return body.read(from);
+    return fields.read(from);
   },
   write(to, value) {
     to.bytes(TAG);
-    body.write(to, value);
+    fields.write(to, value);
   },
 };
 

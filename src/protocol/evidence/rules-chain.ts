@@ -18,7 +18,7 @@ function leafOf({ attestation, leaf }: ClaimInLog): Leaf {
 }
 
 /** Two leaves of one mailbox that do not agree about its chain. */
-export function chain(court: Court, evidence: EvidenceOf<'chain'>): Guilt {
+export function mailboxLeaves(court: Court, evidence: EvidenceOf<'mailboxLeaves'>): Guilt {
   const [a, b] = [claimIn(court, evidence.earlier), claimIn(court, evidence.later)];
   court.bridge(a.checkpoint, b.checkpoint, evidence.bridge);
   const [earlier, later] = [leafOf(a), leafOf(b)];

@@ -2,13 +2,13 @@
  * The verdict: who is guilty, by which rule. A pure and total function of the evidence, the server id and the
  * operator's root key. It never throws, and its cost has a bound: that of `MAX_EVIDENCE` bytes.
  */
-import { ROLE_NAMES, type Role } from '../attestation.js';
+import type { Role } from '../attestation.js';
 import { compareWhole, equalBytes, toHex } from '../bytes.js';
 import { type Manifest, manifestHash, openManifest } from '../manifest.js';
 import { Court, must } from './court.js';
 import { decodeEvidence, type Evidence, type EvidenceOf, RULE, type Rule } from './evidence.js';
 import { type Guilt, guiltyOperator, nameOf, type Suspect } from './guilt.js';
-import { chain, ownCounters } from './rules-chain.js';
+import { mailboxLeaves, ownCounters } from './rules-chain.js';
 import { inboxRow, senderOrder, twoSubmissions } from './rules-inbox.js';
 import { falseBase, logEntry, logInputs, logOrder, malformedLogLeaf, twoRoots } from './rules-log.js';
 import { laterLeaf, neighbours, stages } from './rules-stages.js';
@@ -51,7 +51,7 @@ const JUDGES: { readonly [R in Exclude<Rule, 'twoManifests'>]: Judge<R> } = {
   unsortedLeaves,
   inboxRow,
   senderOrder,
-  chain,
+  mailboxLeaves,
   twoRoots,
   malformedLogLeaf,
   logOrder,
