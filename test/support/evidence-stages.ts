@@ -123,8 +123,9 @@ export function neighbourCases(scene: Scene): EvidenceCase[] {
     leaves: Buffer[],
     about: About,
     indices = [0],
+    received = all,
   ) => {
-    const epoch = changed({ '4.1': oneOf(1, leaves) });
+    const epoch = changed({ '3.1': { outputs: pages('csign1re', [received]) }, '4.1': oneOf(1, leaves) });
     const parts = [witnessOf(saidBy(epoch, 3, 1)), witnessOf(saidBy(epoch, 4, 1), 0, indices)];
     return make(name, 16, expected, [subjectOf(about), ...parts, list2Of([saidBy(epoch, 3, 1).hash])]);
   };
@@ -246,7 +247,35 @@ export function neighbourCases(scene: Scene): EvidenceCase[] {
       'a part that another follows',
       'nothing',
       [linkOf({ mailbox: below, parts: 2, entries: 64 }), otherHigh],
-      bare(below),
+      bare(below, { ...AT, index: 70 }),
+      [0],
+      [item(below, 70)],
+    ),
+    receiverToOutbox(
+      'a last part with all before it',
+      'actor 4.1',
+      [linkOf({ mailbox: below, parts: 1, entries: 64 }), otherHigh],
+      bare(below, { ...AT, index: 70 }),
+      [0],
+      [item(below, 70)],
+    ),
+    receiverToOutbox(
+      'a first part with all behind it',
+      'actor 4.1',
+      [linkOf({ mailbox: below }), linkTo(bob.id, { entries: [item(bob.id, 1)] })],
+      bare(bob.id),
+      [1],
+    ),
+    receiverToOutbox(
+      'between two parts',
+      'actor 4.1',
+      [
+        linkOf({ mailbox: bob.id, parts: 2, entries: 64 }),
+        linkOf({ mailbox: bob.id, part: 1, parts: 2, entries: [item(bob.id, 90)] }),
+      ],
+      bare(bob.id, { ...AT, index: 70 }),
+      [0, 1],
+      [item(bob.id, 70)],
     ),
     receiverToOutbox(
       'two leaves where one is enough',
@@ -564,7 +593,7 @@ export function counterCases(world: EvidenceWorld): EvidenceCase[] {
     chain('an outbox of others', 'nothing', [[[own(1n), 0]], [[own(3n), 0]]], { outboxes: [0, 1] }),
     chain(
       'an outbox of others alone',
-      'nothing',
+      'server 1.0 2.0 3.1 4.1',
       [
         [
           [own(1n), 0],

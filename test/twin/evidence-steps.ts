@@ -1,6 +1,6 @@
 /** "Steps that rules are made of", each as the document has it. A step that fails throws NothingProven. */
-import { type Attestation, attestationHash } from './attestation.js';
-import { ascii, H, join, u8 } from './bytes.js';
+import { type Attestation, attestationHash, OUTBOX } from './attestation.js';
+import { ascii, H, hex, join, u8 } from './bytes.js';
 import {
   decodeAttestation,
   decodeEpochLeaf,
@@ -50,6 +50,8 @@ export interface Known {
   serverId: Buffer;
   rootKey: Buffer;
   manifests: Accepted[];
+  /** Hashes (hex) of manifests that a statement or an epoch leaf has named, or whose sequencer signed a checkpoint. */
+  named: Set<string>;
 }
 
 export interface Heard {
@@ -63,8 +65,6 @@ export interface Heard {
 export interface Sequencer {
   key: Buffer;
   index: number;
-  /** Which of the manifests. */
-  at: number;
 }
 
 /** Accepted, with its root signature, and its root key is the given one. */
@@ -114,6 +114,7 @@ export function hear(known: Known, { signed, signature }: Parts<typeof statement
   const key = keyInUse(manifest, attestation.role, attestation.actor);
   must(key !== undefined, 'no such actor');
   must(verifyByRule(key, signed, signature), 'the signature of the statement does not verify');
+  known.named.add(hex(attestation.manifestHash));
   return { attestation, manifest, key, hash: attestationHash(signed), signature };
 }
 
@@ -141,9 +142,11 @@ export function hearOpened(known: Known, part: Parts<typeof opened>): Heard {
 /** A checkpoint verifies with the sequencer's key in use of one of the manifests (the first for which it does). */
 export function verifyCheckpoint(known: Known, point: Parts<typeof checkpoint>): Sequencer {
   const text = ascii(checkpointText(known.serverId, point.size, point.root));
-  for (const [at, { manifest }] of known.manifests.entries()) {
+  for (const { manifest, hash } of known.manifests) {
     const { key, index } = manifest.actors.find((a) => a.role === 5 && a.lastEpoch === 0n)!;
-    if (verifyByRule(key, text, point.signature)) return { key, index, at };
+    if (!verifyByRule(key, text, point.signature)) continue;
+    known.named.add(hex(hash));
+    return { key, index };
   }
   throw new NothingProven('no sequencer signed the checkpoint');
 }
@@ -164,8 +167,14 @@ export function verifyLogged(known: Known, part: Parts<typeof logged>): Sequence
 }
 
 /** Where its fields are used the epoch leaf is decoded. */
-export function epochLeafOf(part: Parts<typeof logged>): EpochLeafFields {
-  return decoded('an epoch leaf', () => decodeEpochLeaf(part.epochLeaf));
+export function epochLeafOf(known: Known, part: Parts<typeof logged>): EpochLeafFields {
+  return decoded('an epoch leaf', () => readEpochLeaf(known, part.epochLeaf));
+}
+
+export function readEpochLeaf(known: Known, bytes: Buffer): EpochLeafFields {
+  const leaf = decodeEpochLeaf(bytes);
+  known.named.add(hex(leaf.manifestHash));
+  return leaf;
 }
 
 /** An attestation and an epoch leaf agree on epoch, base, manifest hash and placement root. */
@@ -194,7 +203,7 @@ export function standsIn(
 /** Committed. */
 export function commit(known: Known, heard: Heard, part: Parts<typeof committed>): EpochLeafFields {
   verifyLogged(known, part.logged);
-  const leaf = epochLeafOf(part.logged);
+  const leaf = epochLeafOf(known, part.logged);
   const { attestation, manifest, hash, signature } = heard;
   must(agree(attestation, leaf), 'the statement and its epoch leaf differ');
   must(leaf.actors === signers(manifest).length, 'the epoch leaf has another number of actors');
@@ -203,13 +212,23 @@ export function commit(known: Known, heard: Heard, part: Parts<typeof committed>
   return leaf;
 }
 
+/** Step 4 of a claim: tags of the leaves of roles 1 to 4. */
+const LEAF_TAGS = [[], ['csign1in'], ['csign1ro'], ['csign1re'], ['csign1li', 'csign1st']];
+
 /** A claim in evidence is committed, and passes all other steps of a claim. */
 export function verifyClaim(known: Known, part: Parts<typeof claim>): Heard {
   const heard = hearOpened(known, part.opened);
+  const { role, epoch } = heard.attestation;
   const { preimage } = part.opened;
-  must(preimage.length >= 9, 'the leaf of a claim has 9 bytes or more');
-  must(preimage.subarray(0, 7).equals(join(u8(0x00), ascii('csign1'))), 'no leaf of this protocol');
-  commit(known, heard, part.committed);
+  // 4. The leaf starts with 0x00 and a tag of the role; a link's part or a still is of the attestation's epoch.
+  const tag = LEAF_TAGS[role]!.some((name) => preimage.subarray(0, 9).equals(join(u8(0x00), ascii(name))));
+  must(tag, 'the leaf is of another role');
+  const inEpoch = preimage.length >= 49 && preimage.readBigUInt64BE(41) === epoch;
+  must(role !== OUTBOX || inEpoch, 'the leaf is of another epoch');
+  const leaf = commit(known, heard, part.committed);
+  // 8. The previous epoch is below the epoch, and the base is not larger than the log index.
+  must(leaf.previousEpoch < leaf.epoch, 'the previous epoch is not below the epoch');
+  must(leaf.base.size <= part.committed.logged.logIndex, 'the base is larger than the log index');
   return heard;
 }
 

@@ -1,6 +1,6 @@
 /** Rules 8 to 15: what the sequencer, the operator and a client sign. */
 import { attestationHash, INBOX, inputsHash, OUTBOX, RECEIVER, ROUTER } from './attestation.js';
-import { decodeAttestation, decodeEpochLeaf, decodeSubmission, type EpochLeafFields } from './decode.js';
+import { decodeAttestation, decodeSubmission, type EpochLeafFields } from './decode.js';
 import { verifyByRule } from './ed25519.js';
 import type { Parts, PartsOf, submission } from './evidence-form.js';
 import {
@@ -18,6 +18,7 @@ import {
   must,
   mustFollow,
   positionOf,
+  readEpochLeaf,
   type Sequencer,
   signers,
   standsIn,
@@ -42,7 +43,7 @@ export function twoRoots(known: Known, { first, second }: PartsOf<8>): Sequencer
 export function malformedLogLeaf(known: Known, { logged }: PartsOf<9>): Sequencer {
   // Logged, and: it cannot be decoded;
   const sequencer = verifyLogged(known, logged);
-  const leaf = ifReadable(() => decodeEpochLeaf(logged.epochLeaf));
+  const leaf = ifReadable(() => readEpochLeaf(known, logged.epochLeaf));
   if (leaf === undefined) return sequencer;
   const manifest = manifestOf(known, leaf.manifestHash);
   const wrong =
@@ -60,10 +61,12 @@ export function malformedLogLeaf(known: Known, { logged }: PartsOf<9>): Sequence
   return sequencer;
 }
 
-/** 10 log order. Two epoch leaves, logged under any checkpoints by one key. */
+/** 10 log order. Two epoch leaves, decoded, and logged under any checkpoints by one key. */
 export function logOrder(known: Known, { earlier, later }: PartsOf<10>): Sequencer {
   const sequencer = verifyLogged(known, earlier);
   must(verifyLogged(known, later).key.equals(sequencer.key), 'two keys');
+  const a = epochLeafOf(known, earlier);
+  const b = epochLeafOf(known, later);
   // At one index: the first one's bytes are below the second's.
   if (earlier.logIndex === later.logIndex) {
     must(Buffer.compare(earlier.epochLeaf, later.epochLeaf) < 0, 'the first is not below the second');
@@ -71,8 +74,6 @@ export function logOrder(known: Known, { earlier, later }: PartsOf<10>): Sequenc
   }
   // Else the first index is lower, and: …
   must(earlier.logIndex < later.logIndex, 'the first index is not lower');
-  const a = epochLeafOf(earlier);
-  const b = epochLeafOf(later);
   const nextToEachOther = later.logIndex === earlier.logIndex + 1n;
   const wrong =
     // the later epoch is not higher;
@@ -93,7 +94,7 @@ function versionFell(a: Manifest | undefined, b: Manifest | undefined): boolean 
 export function falseBase(known: Known, { logged, checkpoint }: PartsOf<11>): Sequencer {
   const sequencer = verifyLogged(known, logged);
   must(verifyCheckpoint(known, checkpoint).key.equals(sequencer.key), 'two keys');
-  const leaf = epochLeafOf(logged);
+  const leaf = epochLeafOf(known, logged);
   must(checkpoint.size === leaf.base.size, 'the checkpoint has another size');
   must(!checkpoint.root.equals(leaf.base.root), 'the base is that checkpoint');
   return sequencer;
@@ -104,7 +105,7 @@ export function logEntry(known: Known, { position, statement, committed }: Parts
   // The epoch leaf is logged, and the actor path leads from the actor leaf of the attestation hash and signature,
   // at the position, in a tree of the leaf's number of actors, to its actors root. And: …
   const sequencer = verifyLogged(known, committed.logged);
-  const leaf = epochLeafOf(committed.logged);
+  const leaf = epochLeafOf(known, committed.logged);
   const { signed, signature } = statement;
   must(
     standsIn(leaf, position, attestationHash(signed), signature, committed.actorPath),
@@ -121,14 +122,14 @@ function wrongEntry(
   signed: Buffer,
   signature: Buffer,
 ): boolean {
-  // the attestation cannot be decoded;
+  // the epoch leaf's manifest is one of those given, and the attestation cannot be decoded;
+  const manifest = manifestOf(known, leaf.manifestHash);
+  must(manifest !== undefined, 'the manifest of the epoch leaf is not there');
   const attestation = ifReadable(() => decodeAttestation(signed));
   if (attestation === undefined) return true;
   // or it is for another server; or differs in epoch, base, manifest hash or placement root;
   if (!attestation.serverId.equals(known.serverId) || !agree(attestation, leaf)) return true;
   // or its role and actor are none of 1 to 4 in use by the epoch leaf's manifest at this position;
-  const manifest = manifestOf(known, leaf.manifestHash);
-  must(manifest !== undefined, 'the manifest of the epoch leaf is not there');
   const { role, actor } = attestation;
   if (role < 1 || role > 4 || positionOf(manifest, role, actor) !== position) return true;
   // or the signature does not verify.

@@ -71,14 +71,14 @@ function theMessage(known: Known, { messages }: Subject, hash: Buffer) {
   return message;
 }
 
-/** the message is given, and the mailbox is its sender (without recipients) or that of the one recipient given */
+/** the message is given, and the mailbox is its sender (without recipients), or else that of the one recipient given */
 function mustBeIntended(known: Known, about: Subject, hash: Buffer): void {
   const message = theMessage(known, about, hash);
-  if (about.recipients.length === 0) {
-    must(message.sender.equals(about.mailbox), 'the mailbox is not the sender');
+  if (message.sender.equals(about.mailbox)) {
+    must(about.recipients.length === 0, 'a recipient that is not needed');
     return;
   }
-  must(about.recipients.length === 1, 'more than one recipient');
+  must(about.recipients.length === 1, 'not one recipient');
   const { mailbox } = readRecipient(message, about.recipients[0]!);
   must(mailbox.equals(about.mailbox), 'the mailbox is not the recipient');
 }
@@ -137,9 +137,11 @@ function mustSkip(preimage: Buffer, mailbox: Buffer, place: Place): void {
 /** 18 stages. */
 export function stages(known: Known, parts: PartsOf<18>): Suspect[] {
   const { mailbox, place } = parts.subject;
-  // The earlier is a witness for the other mailbox (an inbox for any) and shows a message.
+  // The earlier is a witness for the other mailbox (an inbox for any: it is the mailbox again) and shows a message.
   const earlier = shown(known, parts.earlier.witness, parts.otherMailbox, place);
   must(earlier.hash !== undefined, 'the earlier shows nothing');
+  const any = earlier.heard.attestation.role === INBOX;
+  must(!any || parts.otherMailbox.equals(mailbox), 'another mailbox that nothing needs');
   const later = shownLater(known, parts.later.witness, mailbox, place);
   // Both are committed, and bridged.
   commit(known, earlier.heard, parts.earlier.committed);
@@ -196,11 +198,13 @@ export function ownCounters(known: Known, parts: PartsOf<19>): Suspect[] {
   const links = claims.map((part) => ownLink(known, part, sender));
   must(links.length > 0, 'no claim');
   const checkpoints = claims.map((part) => part.committed.logged.checkpoint);
-  // The claims have equal checkpoints
-  for (const { size, root, signature } of checkpoints) {
-    const [one] = checkpoints;
-    const equal = size === one!.size && root.equals(one!.root) && signature.equals(one!.signature);
-    must(equal, 'two checkpoints');
+  // The claims are of one outbox key, have checkpoints of one size and root
+  must(
+    links.every(({ heard }) => heard.key.equals(links[0]!.heard.key)),
+    'two keys',
+  );
+  for (const { size, root } of checkpoints) {
+    must(size === checkpoints[0]!.size && root.equals(checkpoints[0]!.root), 'two checkpoints');
   }
   for (const [i, { link }] of links.entries())
     if (i > 0) must(follows(links[i - 1]!.link, link), 'links missing');
@@ -222,11 +226,13 @@ export function ownCounters(known: Known, parts: PartsOf<19>): Suspect[] {
     const own = i === 0 || i === messages.length - 1;
     must(message.sender.equals(sender) === own, 'own where it should not be, or the other way round');
   }
+  // both of one inbox,
+  const { inbox } = entries[firstEntry]!;
+  must(entries[end - 1]!.inbox === inbox, 'messages of two inboxes');
   // and the last counter is not the first plus one.
   must(messages.at(-1)!.counter !== messages[0]!.counter + 1n, 'the counters follow each other');
   // Suspected are the inbox and router of the first entry, and the receiver and outbox of the mailbox.
-  const { inbox } = entries[firstEntry]!;
-  const { outbox } = links[0]!;
+  const outbox = links[0]!.heard.attestation.actor;
   return [
     { role: INBOX, index: inbox },
     { role: ROUTER, index: inbox },
@@ -235,23 +241,19 @@ export function ownCounters(known: Known, parts: PartsOf<19>): Suspect[] {
   ];
 }
 
-/** on link parts of the sender's own mailbox; "outbox of the mailbox" takes placement by buckets */
-function ownLink(known: Known, part: Parts<typeof claim>, sender: Buffer): { link: Link; outbox: number } {
+/** on link parts of the sender's own mailbox, */
+function ownLink(known: Known, part: Parts<typeof claim>, sender: Buffer): { link: Link; heard: Heard } {
   const heard = verifyClaim(known, part);
   const leaf: ChainLeaf = decoded('a link part', () => decodeChainLeaf(part.opened.preimage));
   must(leaf.kind === 'link', 'no link part');
   must(leaf.mailbox.equals(sender), 'of another mailbox');
-  const { outbox } = byBuckets(known, heard)(sender);
-  must(
-    heard.attestation.role === OUTBOX && heard.attestation.actor === outbox,
-    "not of the mailbox's outbox",
-  );
-  return { link: leaf, outbox };
+  must(heard.attestation.role === OUTBOX, 'not of an outbox');
+  return { link: leaf, heard };
 }
 
 /** each the next part of the one before, or the first part of the link whose previous epoch is that one's */
 function follows(before: Link, next: Link): boolean {
-  if (next.epoch === before.epoch) return next.part === before.part + 1 && next.parts === before.parts;
-  const wasLast = before.part === before.parts - 1; // or entries between were left out
-  return next.part === 0 && next.previousEpoch === before.epoch && wasLast;
+  const isLast = before.part >= before.parts - 1; // else entries between were left out
+  if (next.epoch === before.epoch) return next.part === before.part + 1 && !isLast;
+  return next.part === 0 && next.previousEpoch === before.epoch && isLast;
 }

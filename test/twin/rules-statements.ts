@@ -144,8 +144,8 @@ export function sendersOrder(known: Known, parts: PartsOf<6>): Heard {
   const wrong =
     // one sender and one counter;
     (a.sender.equals(b.sender) && a.counter === b.counter) ||
-    // or one previous place that is not zero;
-    (samePlaces(a.entry.previousPlace, b.entry.previousPlace) && !isZero(a.entry.previousPlace)) ||
+    // or one previous place (epoch not 0);
+    (samePlaces(a.entry.previousPlace, b.entry.previousPlace) && a.entry.previousPlace.epoch !== 0n) ||
     // or the later one's previous place is the earlier place, and the senders differ or the counter is not
     // the earlier one plus one.
     (before && (!a.sender.equals(b.sender) || b.counter !== a.counter + 1n));
@@ -159,10 +159,6 @@ export function comparePlaces(a: Place, b: Place): number {
 
 function samePlaces(a: Place, b: Place): boolean {
   return comparePlaces(a, b) === 0;
-}
-
-function isZero(place: Place): boolean {
-  return place.epoch === 0n && place.inbox === 0 && place.index === 0;
 }
 
 /** 7 mailbox leaves. */

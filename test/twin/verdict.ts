@@ -3,7 +3,7 @@
  * for each rule, in the order of the document and with its words; nothing is shared with the first verifier.
  */
 import { SEQUENCER } from './attestation.js';
-import { decodeAttestation, decodeEpochLeaf } from './decode.js';
+import { hex } from './bytes.js';
 import { decodeEvidence, type Evidence, type PartsOf, type RuleNumber } from './evidence-form.js';
 import {
   type Accepted,
@@ -14,9 +14,8 @@ import {
   mustFollow,
   NothingProven,
   type Sequencer,
-  verifyCheckpoint,
 } from './evidence-steps.js';
-import { ifReadable, Unreadable } from './reader.js';
+import { Unreadable } from './reader.js';
 import { inboxRow, malformedLeaf } from './rules-leaves.js';
 import * as log from './rules-log.js';
 import { laterLeaf, neighbours, ownCounters, type Suspect, stages } from './rules-stages.js';
@@ -52,9 +51,10 @@ export function secondVerdict(evidence: Buffer, serverId: Buffer, rootKey: Buffe
 }
 
 function judge(evidence: Evidence, serverId: Buffer, rootKey: Buffer): SecondVerdict {
-  const known: Known = { serverId, rootKey, manifests: acceptAll(evidence, serverId, rootKey) };
+  const manifests = acceptAll(evidence, serverId, rootKey);
+  const known: Known = { serverId, rootKey, manifests, named: new Set() };
   const verdict = RULES[evidence.rule](known, evidence);
-  must(evidence.manifests.length === 1 || lastIsNeeded(known, evidence), 'the last manifest is not needed');
+  mustNeedLast(known, evidence.rule);
   return { ...verdict, rule: evidence.rule };
 }
 
@@ -71,31 +71,12 @@ function acceptAll(evidence: Evidence, serverId: Buffer, rootKey: Buffer): Accep
 }
 
 /**
- * If there are several, the last one must be named by a statement or an epoch leaf of the evidence, or have signed a
- * checkpoint in it that no earlier one's sequencer has. (Rule 14 has neither; it is about the last one.)
+ * If there are several, the last one must be named by a statement that is heard or an epoch leaf that is decoded, or have
+ * signed a checkpoint that no earlier one's sequencer has. (Not so in rule 14, which is about the last one.)
  */
-function lastIsNeeded(known: Known, { rule, parts }: Evidence): boolean {
-  if (rule === 14) return true;
-  const last = known.manifests.length - 1;
-  const { hash } = known.manifests[last]!;
-  const found = { needed: false };
-  visit(parts, (part) => {
-    const attestation =
-      'signed' in part ? ifReadable(() => decodeAttestation(part['signed'] as Buffer)) : undefined;
-    const leaf =
-      'epochLeaf' in part ? ifReadable(() => decodeEpochLeaf(part['epochLeaf'] as Buffer)) : undefined;
-    if (attestation?.manifestHash.equals(hash)) found.needed = true;
-    if (leaf?.manifestHash.equals(hash)) found.needed = true;
-    if ('size' in part && verifyCheckpoint(known, part as never).at === last) found.needed = true;
-  });
-  return found.needed;
-}
-
-/** All parts of parts. */
-function visit(part: unknown, see: (part: Record<string, unknown>) => void): void {
-  if (typeof part !== 'object' || part === null || Buffer.isBuffer(part)) return;
-  if (!Array.isArray(part)) see(part as Record<string, unknown>);
-  for (const inner of Object.values(part)) visit(inner, see);
+function mustNeedLast({ manifests, named }: Known, rule: RuleNumber): void {
+  const needed = manifests.length === 1 || rule === 14 || named.has(hex(manifests.at(-1)!.hash));
+  must(needed, 'the last manifest is not needed');
 }
 
 type Guilty = Omit<SecondVerdict, 'rule'>;

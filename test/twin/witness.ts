@@ -90,9 +90,10 @@ function see(role: number, preimage: Buffer, mailbox: Buffer, place: Place): See
 
 function seeChainLeaf(leaf: ChainLeaf, mailbox: Buffer, place: Place): Seen {
   const byMailbox = Buffer.compare(leaf.mailbox, mailbox);
-  if (leaf.kind === 'still') return { orders: byMailbox === 0 ? [] : [byMailbox], hash: undefined, leaf };
+  if (byMailbox !== 0) return { orders: [byMailbox], hash: undefined, leaf };
+  if (leaf.kind === 'still') return { orders: [], hash: undefined, leaf };
   const orders = leaf.entries.map((entry) =>
-    Math.sign(byMailbox || entry.inbox - place.inbox || entry.index - place.index),
+    Math.sign(entry.inbox - place.inbox || entry.index - place.index),
   );
   return { orders, hash: leaf.entries[orders.indexOf(0)]?.messageHash, leaf };
 }
@@ -118,8 +119,12 @@ function shownByOther(
     return undefined;
   }
   // two leaves, the second next to the first, show it if all in the first is before the place and all in the
-  // second behind it.
+  // second behind it, and neither shows it alone.
   must(leaves[1]!.index === leaves[0]!.index + 1, 'the leaves are not next to each other');
+  const alone = leaves.map((opened, i) =>
+    absentFromOne([first, second][i]!, opened.index, leavesInOutput, mailbox),
+  );
+  must(!alone.includes(true), 'one leaf is enough');
   must(allAre(first.orders, -1) && allAre(second.orders, 1), 'the place is not between the leaves');
   return undefined;
 }
