@@ -30,7 +30,7 @@ interface About {
 
 const AT: twin.Place = { epoch: 7n, inbox: 0, index: 0 };
 
-const subjectOf = ({ mailbox, place = AT, message, recipients = [] }: About) =>
+export const subjectOf = ({ mailbox, place = AT, message, recipients = [] }: About) =>
   join(
     mailbox,
     u64(place.epoch),
@@ -41,7 +41,7 @@ const subjectOf = ({ mailbox, place = AT, message, recipients = [] }: About) =>
   );
 
 /** A statement with leaves of one of its outputs. */
-const witnessOf = (said: Said, output = 0, indices: number[] = [0]) =>
+export const witnessOf = (said: Said, output = 0, indices: number[] = [0]) =>
   join(statementOf(said), listOf(indices.map((index) => leafOf(said, output, index))));
 
 /** Alice at 0.0 writes to Bob at 1.1 and Carol at 0.1, in epoch 7, place 7.0.0. */
