@@ -46,6 +46,18 @@ export const PROPERTIES: Readonly<Record<string, (runs: number) => void>> = {
     );
   },
 
+  'of another server, or by another root key, it proves nothing'(runs) {
+    fc.assert(
+      fc.property(someCase, fc.nat(31), fc.boolean(), (one, at, isServer) => {
+        const other = Buffer.from(isServer ? one.serverId : one.rootKey);
+        other[at]! ^= 1;
+        const judged = { ...one, [isServer ? 'serverId' : 'rootKey']: other };
+        assert.is(agreed(judged, one.name).whom, 'nothing');
+      }),
+      runOptions(runs),
+    );
+  },
+
   'with fields of another piece of evidence'(runs) {
     const some = fc.tuple(guiltyCase, someCase, somewhere, somewhere, fc.integer({ min: 1, max: 4 }));
     fc.assert(
