@@ -1,6 +1,6 @@
 /** A collection of evidence for every rule, guilty and innocent, with what the verdict must be. */
 import { type EvidenceCase, leafCases, orderCases, rowCases, statementCases } from './evidence-leaves.js';
-import { chainCases, entryCases, logCases, senderCases, signerCases } from './evidence-log.js';
+import { chainCases, commitCases, entryCases, logCases, senderCases, signerCases } from './evidence-log.js';
 import { columnCases, counterCases, neighbourCases, stageWorld } from './evidence-stages.js';
 import { EvidenceWorld } from './evidence-world.js';
 
@@ -16,6 +16,7 @@ export function evidenceCases(): EvidenceCase[] {
     ...rowCases(world, new EvidenceWorld({ submissions: 2 })),
     ...senderCases(world),
     ...chainCases(world),
+    ...commitCases(world),
     ...logCases(world),
     ...entryCases(world),
     ...signerCases(world),

@@ -140,6 +140,7 @@ export function statementCases(world: EvidenceWorld): EvidenceCase[] {
     malformed('an outbox with too few leaves', 'actor 4.1', 4, oneOf(65, [named('x')])),
     malformed('an outbox with stills alone', 'nothing', 4, oneOf(0, [named('x')])),
     malformed('no role', 'nothing', 1, { ...nothing, fields: { role: 5 } }),
+    make('a statement of the sequencer', 2, 'nothing', [statementOf(world.say(5, 0, 7n, two))]),
     malformed('another server', 'nothing', 1, { ...two, fields: { serverId: named('s') } }),
     malformed('another manifest', 'nothing', 1, { ...two, fields: { manifestHash: named('m') } }),
     malformed('no such actor', 'nothing', 1, { ...two, fields: { actor: 2 } }),
@@ -417,6 +418,9 @@ export function rowCases(world: EvidenceWorld, required: EvidenceWorld): Evidenc
       NO_LISTS,
     ]),
     one(world, 'no submission where none is required', 'nothing', good, [NO_LISTS]),
+    one(required, 'no submission, and a recipient', 'nothing', good, [
+      join(u8(0), listOf([recipientOf(good, 0)]), u8(0)),
+    ]),
     alone('a good message', 'nothing', good),
     alone('to nobody', 'actor 1.0', { ...good, recipients: [] }),
     alone('of no key', 'actor 1.0', { ...good, sender: Buffer.alloc(32, 0xff) }),
@@ -437,14 +441,28 @@ export function rowCases(world: EvidenceWorld, required: EvidenceWorld): Evidenc
     ]),
     pair('recipients that rise', 'nothing', good, [0, 1]),
     pair('recipients that fall', 'actor 1.0', fallen, [1, 2]),
-    pair('positions that are not consecutive', 'nothing', fallen, [2, 1]),
+    pair('positions that are not consecutive', 'nothing', good, [1, 0]),
     pair('one recipient twice', 'actor 1.0', { ...good, recipients: [a, a] }, [0, 1]),
     ...submissionCases(world),
+    movedSender(),
   ];
 }
 
 const fallenOne = (world: EvidenceWorld, sender: { secret: Buffer; id: Buffer }) =>
   world.message(sender, 2n, [sender]);
+
+/** With exceptions in its placement a statement does not say who belongs where, and nothing is said of the message. */
+function movedSender(): EvidenceCase {
+  const world = new EvidenceWorld({ exceptions: [{ id: named('moved'), inbox: 0, outbox: 0 }] });
+  const message = world.preimage(world.message(world.client(1, 0), 1n, [world.client(0, 0)]));
+  const said = world.say(1, 0, 7n, oneOf(1, twin.inboxPages([rowOf(twin.H(message))])));
+  const lists = [listOf([bytesOf(message)]), u8(0), u8(0)];
+  return caseIn(world)('a sender that may have been moved', 5, 'nothing', [
+    openedOf(said, 0, 0),
+    u8(0),
+    ...lists,
+  ]);
+}
 
 function submissionCases(world: EvidenceWorld): EvidenceCase[] {
   const [alice, bob] = [world.client(0, 0), world.client(0, 0, 1)];
@@ -454,7 +472,15 @@ function submissionCases(world: EvidenceWorld): EvidenceCase[] {
     name: string,
     expected: string,
     changes: Partial<twin.Submission> = {},
-    how: { cut?: number; page?: number; secret?: Buffer; signed?: Buffer } = {},
+    how: {
+      cut?: number;
+      page?: number;
+      secret?: Buffer;
+      size?: number;
+      path?: Buffer[];
+      named?: Buffer;
+    } = {},
+    recipients: Buffer[] = [],
   ) => {
     const submission = {
       serverId: world.serverId,
@@ -463,12 +489,13 @@ function submissionCases(world: EvidenceWorld): EvidenceCase[] {
       messageHashes: Array.from({ length: 80 }, (_, i) => (i === 69 ? hash : named(`submitted ${i}`))),
       ...changes,
     };
-    const signed = how.signed ?? twin.submissionSigned(submission).subarray(0, how.cut);
+    const pages = twin.partsOf(how.size ?? 64, submission.messageHashes).map(twin.submissionPage);
+    const root = twin.root(pages.map((page) => twin.H(page)));
+    const signed = join(twin.submissionSigned(submission).subarray(0, -32), root).subarray(0, how.cut);
     const signature = twin.sign(how.secret ?? alice.secret, signed);
-    const pages = twin.partsOf(64, submission.messageHashes).map(twin.submissionPage);
     const path =
       how.page === undefined
-        ? []
+        ? (how.path ?? [])
         : twin.inclusionPath(
             how.page,
             pages.map((page) => twin.H(page)),
@@ -479,9 +506,13 @@ function submissionCases(world: EvidenceWorld): EvidenceCase[] {
       bytesOf(how.page === undefined ? Buffer.alloc(0) : pages[how.page]!),
       pathOf(path),
     );
-    const row = rowOf(hash, { epoch: 6n, inbox: 0, index: 0 }, twin.submissionHash(signed, signature));
+    const row = rowOf(
+      hash,
+      { epoch: 6n, inbox: 0, index: 0 },
+      how.named ?? twin.submissionHash(signed, signature),
+    );
     const said = world.say(1, 0, 7n, oneOf(1, twin.inboxPages([row])));
-    const lists = [listOf([bytesOf(world.preimage(message))]), u8(0), listOf([part])];
+    const lists = [listOf([bytesOf(world.preimage(message))]), listOf(recipients), listOf([part])];
     return caseIn(world)(name, 5, expected, [openedOf(said, 0, 0), u8(0), ...lists]);
   };
   const others = Array.from({ length: 80 }, (_, i) => named(`submitted ${i}`));
@@ -495,6 +526,17 @@ function submissionCases(world: EvidenceWorld): EvidenceCase[] {
     submit('a submission of higher counters', 'actor 1.0', { firstCounter: 71n }),
     submit('a submission that another signed', 'actor 1.0', {}, { secret: bob.secret }),
     submit('a submission of another message', 'actor 1.0', { messageHashes: others }, { page: 1 }),
+    submit(
+      'a bad submission that the row does not name',
+      'nothing',
+      { serverId: named('s') },
+      { named: named('n') },
+    ),
+    submit('a bad submission with a path', 'nothing', { serverId: named('s') }, { path: [named('p')] }),
+    submit('a bad submission and a recipient', 'nothing', { serverId: named('s') }, {}, [
+      recipientOf(message, 0),
+    ]),
+    submit('a page of another size', 'nothing', { messageHashes: others }, { page: 1, size: 40 }),
     submit('another page', 'nothing', { messageHashes: others }, { page: 0 }),
     submit('a page, and lower counters', 'nothing', { messageHashes: others.slice(0, 69) }, { page: 1 }),
   ];

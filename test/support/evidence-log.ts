@@ -25,9 +25,10 @@ function epochWith(
   entries: number,
   leaves: Buffer[],
   leafFields: Partial<twin.EpochLeaf> = {},
+  actor = 0,
 ): Epoch {
   const stages = world.stages(epoch, []);
-  stages.set(`${role}.0`, oneOf(entries, leaves));
+  stages.set(`${role}.${actor}`, oneOf(entries, leaves));
   return world.epoch(epoch, stages, {}, leafFields);
 }
 
@@ -40,7 +41,7 @@ export function senderCases(world: EvidenceWorld): EvidenceCase[] {
     expected: string,
     a: [twin.Message, twin.Place],
     b: [twin.Message, twin.Place],
-    how: { swap?: boolean; from?: number; bridge?: Buffer; role?: number } = {},
+    how: { swap?: boolean; from?: number; bridge?: Buffer; inbox?: number } = {},
   ) => {
     const pageOf = (rows: [twin.Message, twin.Place][]) =>
       twin.inboxPages(
@@ -56,13 +57,13 @@ export function senderCases(world: EvidenceWorld): EvidenceCase[] {
     ];
     const epochs = [
       epochWith(world, 5n, 1, 1, pageOf([a])),
-      epochWith(world, 7n, 1, 2, pageOf([filler, b]), { previousEpoch: 5n }),
+      epochWith(world, 7n, 1, 2, pageOf([filler, b]), { previousEpoch: 5n }, how.inbox),
     ];
     const log = new Log(world, epochs);
     const size = how.from ?? 1;
     const rows = [
       join(log.claim(saidBy(epochs[0]!, 1, 0), 0, 0, size), u8(0), bytesOf(world.preimage(a[0]))),
-      join(log.claim(saidBy(epochs[1]!, 1, 0), 0, 0), u8(1), bytesOf(world.preimage(b[0]))),
+      join(log.claim(saidBy(epochs[1]!, 1, how.inbox ?? 0), 0, 0), u8(1), bytesOf(world.preimage(b[0]))),
     ];
     if (how.swap) rows.reverse();
     return caseIn(world)(name, 6, expected, [...rows, how.bridge ?? log.bridge(size)]);
@@ -99,6 +100,16 @@ export function senderCases(world: EvidenceWorld): EvidenceCase[] {
       [world.message(bob, 5n, [bob]), start],
     ),
     pair('the later first', 'nothing', [message(4n), before], [message(6n), start], { swap: true }),
+    pair('a counter twice, at two inboxes', 'nothing', [message(4n), before], [message(4n, 'other'), start], {
+      inbox: 1,
+    }),
+    pair(
+      'a counter twice, the later first',
+      'nothing',
+      [message(4n), before],
+      [message(4n, 'other'), start],
+      { swap: true },
+    ),
     pair('one checkpoint', 'actor 1.0', [message(4n), before], [message(6n), start], { from: 2 }),
     pair('no bridge', 'nothing', [message(4n), before], [message(6n), start], { bridge: pathOf([]) }),
     pair('a bridge that is not needed', 'nothing', [message(4n), before], [message(6n), start], {
@@ -116,13 +127,14 @@ export function twoLeaves(
   earlier: Buffer,
   later: Buffer,
   epochs: [bigint, bigint] = [5n, 9n],
+  outbox = 0,
 ): EvidenceCase {
   const all = [
     epochWith(world, epochs[0], 4, 1, [earlier]),
-    epochWith(world, epochs[1], 4, 1, [later], { previousEpoch: epochs[0] }),
+    epochWith(world, epochs[1], 4, 1, [later], { previousEpoch: epochs[0] }, outbox),
   ];
   const log = new Log(world, all);
-  const claims = all.map((epoch, i) => log.claim(saidBy(epoch, 4, 0), 0, 0, i + 1));
+  const claims = all.map((epoch, i) => log.claim(saidBy(epoch, 4, i * outbox), 0, 0, i + 1));
   return caseIn(world)(name, 7, expected, [...claims, log.bridge(1)]);
 }
 
@@ -223,6 +235,15 @@ export function chainCases(world: EvidenceWorld): EvidenceCase[] {
     ),
     twoLeaves(
       world,
+      'two outboxes',
+      'nothing',
+      link({ epoch: 5n, ...a }),
+      link({ epoch: 9n, ...next, previousEpoch: 4n }),
+      [5n, 9n],
+      1,
+    ),
+    twoLeaves(
+      world,
       'the later first',
       'nothing',
       link({ epoch: 9n, ...next, previousEpoch: 4n }),
@@ -259,16 +280,78 @@ export function chainCases(world: EvidenceWorld): EvidenceCase[] {
   ];
 }
 
+/** Leaves that contradict each other, of which the later one is not committed as it should be. */
+export function commitCases(world: EvidenceWorld): EvidenceCase[] {
+  const mailbox = world.client(0, 0).id;
+  const leaves = [
+    linkOf({ mailbox, epoch: 5n }),
+    linkOf({ mailbox, epoch: 9n, previousEpoch: 4n, total: 2n }),
+  ];
+  const base = { size: 1n, root: named('base') };
+  const of = (
+    name: string,
+    expected: string,
+    leafFields: Partial<twin.EpochLeaf>,
+    change: (claim: Buffer, log: Log) => Buffer = (claim) => claim,
+    manifests = world.manifests,
+  ) => {
+    const epochs = [
+      epochWith(world, 5n, 4, 1, [leaves[0]!]),
+      epochWith(world, 9n, 4, 1, [leaves[1]!], { previousEpoch: 5n, ...leafFields }),
+    ];
+    const log = new Log(world, epochs);
+    const [first, second] = epochs.map((epoch) => log.claim(saidBy(epoch, 4, 0), 0, 0));
+    return caseIn(world)(name, 7, expected, [first!, change(second!, log), pathOf([])], manifests);
+  };
+  const { saids } = epochWith(world, 9n, 4, 1, [leaves[1]!]);
+  const second = world.second();
+  const secondHash = twin.manifestHash(second.bytes);
+  return [
+    of('committed', 'actor 4.0', {}),
+    of('another epoch in the log', 'nothing', { epoch: 10n }),
+    of('another size of the base', 'nothing', { base: { ...base, root: twin.root([]) } }),
+    of('another root of the base', 'nothing', { base: { size: 0n, root: named('base') } }),
+    of('another manifest in the log', 'nothing', { manifestHash: secondHash }, undefined, [
+      ...world.manifests,
+      second,
+    ]),
+    of('another placement', 'nothing', { placementRoot: named('placement') }),
+    of('one statement more', 'nothing', {
+      actors: [...actorsOf(saids), actorsOf(saids)[7]!].map((one, i) => ({ ...one, index: i })),
+    }),
+    of('an entry of another', 'nothing', {
+      actors: actorsOf(saids).map((one) => ({ ...one, attestationHash: named('x') })),
+    }),
+    of('a previous epoch that is not below', 'nothing', { previousEpoch: 9n }),
+    of('another index in the log', 'nothing', {}, (claim, log) =>
+      replaced(claim, join(log.epochs[1]!.leaf, u64(1n)), join(log.epochs[1]!.leaf, u64(0n))),
+    ),
+    of('a checkpoint of another root', 'nothing', {}, (claim, log) =>
+      replaced(claim, log.checkpoint(), world.checkpoint(2n, named('x'))),
+    ),
+  ];
+}
+
+const actorsOf = (saids: Said[]) =>
+  saids.map(({ role, actor, hash, signature }) => ({ role, index: actor, attestationHash: hash, signature }));
+
+function replaced(bytes: Buffer, old: Buffer, by: Buffer): Buffer {
+  const at = bytes.indexOf(old);
+  return join(bytes.subarray(0, at), by, bytes.subarray(at + old.length));
+}
+
 /** A manifest of version 2 with another sequencer. */
 export function withSequencer(world: EvidenceWorld, secret: Buffer) {
-  const [old, ...others] = [...world.manifest.actors].reverse();
-  return world.second({
-    actors: [
-      ...others.reverse(),
-      { ...old!, lastEpoch: 5n },
-      { role: 5, index: 0, key: twin.publicKeyOf(secret), firstEpoch: 6n, lastEpoch: 0n },
-    ],
-  });
+  return world.second({ actors: sequencedBy(world, secret) });
+}
+
+function sequencedBy({ manifest }: EvidenceWorld, secret: Buffer): twin.ManifestActor[] {
+  const old = manifest.actors.at(-1)!;
+  return [
+    ...manifest.actors.slice(0, -1),
+    { ...old, lastEpoch: 5n },
+    { ...old, key: twin.publicKeyOf(secret), firstEpoch: 6n },
+  ];
 }
 
 export function logCases(world: EvidenceWorld): EvidenceCase[] {
@@ -477,6 +560,7 @@ export function entryCases(world: EvidenceWorld): EvidenceCase[] {
     entry('a statement of no actor', 'actor 5.0', router({ actor: 7 })),
     entry('a statement for another server', 'actor 5.0', router({ serverId: named('s') })),
     entry('a statement about another epoch', 'actor 5.0', router({ epoch: 8n })),
+    entry('a statement on a larger base', 'actor 5.0', router({ base: { size: 1n, root: twin.root([]) } })),
     entry('a statement on another base', 'actor 5.0', router({ base: { size: 0n, root: named('r') } })),
     entry('a statement under another manifest', 'actor 5.0', router({ manifestHash: named('m') })),
     entry('a statement with another placement', 'actor 5.0', router({ placementRoot: named('p') })),
@@ -502,6 +586,45 @@ export function entryCases(world: EvidenceWorld): EvidenceCase[] {
     inputs('other inputs of an outbox', 'actor 5.0', 4, 1, wrong, [[3, 1]]),
     inputs('inputs of an inbox', 'actor 5.0', 1, 0, wrong, []),
     inputs('no inputs of an inbox', 'nothing', 1, 0, undefined, []),
+  ];
+}
+
+/** Two roots of a second sequencer, under manifests that do not lead to it. */
+function manifestCases(world: EvidenceWorld): EvidenceCase[] {
+  const sequencer = named('evidence second sequencer');
+  const roots = [named('a'), named('b')].sort(Buffer.compare);
+  const points = roots.map((root) => world.checkpoint(3n, root, sequencer));
+  const actors = sequencedBy(world, sequencer);
+  const other = world.client(0, 0);
+  const of = (name: string, expected: string, all: { bytes: Buffer; signature: Buffer }[]) =>
+    caseIn(world)(name, 8, expected, points, all);
+  const [first] = world.manifests;
+  const signedBy = (secret: Buffer, changes: Partial<twin.Manifest>) =>
+    world.signManifest(
+      { ...world.manifest, version: 2, previousHash: world.serverId, actors, ...changes },
+      secret,
+    );
+  return [
+    of('manifests that follow', 'actor 5.0', [first!, world.second({ actors })]),
+    of('a version left out', 'nothing', [first!, world.second({ actors, version: 3 })]),
+    of('another manifest before it', 'nothing', [first!, world.second({ actors, previousHash: named('m') })]),
+    of('the second manifest alone', 'nothing', [world.second({ actors })]),
+    of('no manifest', 'nothing', []),
+    of('a manifest that another signed', 'nothing', [first!, signedBy(other.secret, {})]),
+    of('a manifest of another root key', 'nothing', [
+      first!,
+      signedBy(world.rootSecret, { rootKey: other.id }),
+    ]),
+    of('a manifest of another root key that signed it', 'nothing', [
+      first!,
+      signedBy(other.secret, { rootKey: other.id }),
+    ]),
+    of('a manifest with a bad key', 'nothing', [
+      first!,
+      world.second({
+        actors: actors.map((one) => (one.role === 1 ? { ...one, key: Buffer.alloc(32, 0xff) } : one)),
+      }),
+    ]),
   ];
 }
 
@@ -574,8 +697,9 @@ export function signerCases(world: EvidenceWorld): EvidenceCase[] {
       'two first manifests',
       14,
       'nothing',
-      signed(world.signManifest({ ...world.manifest, retentionEpochs: 9n })),
+      signed(world.signManifest({ ...world.manifest, retentionEpochs: 9_000n })),
     ),
+    ...manifestCases(world),
     submitted('two submissions', 'client', 70n, [submission(many(80), 1), submission(many(80, 1), 1)]),
     submitted(
       'two submissions, the wrong one first',

@@ -66,6 +66,7 @@ function acceptAll(evidence: Evidence, serverId: Buffer, rootKey: Buffer): Accep
     mustFollow(next, accepted.at(-1));
     accepted.push(next);
   }
+  must(accepted.length > 0, 'no manifest');
   must(accepted[0]!.hash.equals(serverId), 'the first manifest is that of another server');
   return accepted;
 }
