@@ -1,7 +1,7 @@
 /** A collection of evidence for every rule, guilty and innocent, with what the verdict must be. */
 import { type EvidenceCase, leafCases, orderCases, rowCases, statementCases } from './evidence-leaves.js';
 import { chainCases, commitCases, entryCases, logCases, senderCases, signerCases } from './evidence-log.js';
-import { columnCases, counterCases, neighbourCases, stageWorld } from './evidence-stages.js';
+import { columnCases, counterCases, exceptionCases, neighbourCases, stageWorld } from './evidence-stages.js';
 import { EvidenceWorld } from './evidence-world.js';
 
 export type { EvidenceCase } from './evidence-leaves.js';
@@ -23,5 +23,6 @@ export function evidenceCases(): EvidenceCase[] {
     ...neighbourCases(scene),
     ...columnCases(scene),
     ...counterCases(world),
+    ...exceptionCases(),
   ];
 }

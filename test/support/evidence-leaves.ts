@@ -445,6 +445,7 @@ export function rowCases(world: EvidenceWorld, required: EvidenceWorld): Evidenc
     pair('one recipient twice', 'actor 1.0', { ...good, recipients: [a, a] }, [0, 1]),
     ...submissionCases(world),
     movedSender(),
+    foreignMessage(world),
   ];
 }
 
@@ -462,6 +463,14 @@ function movedSender(): EvidenceCase {
     u8(0),
     ...lists,
   ]);
+}
+
+function foreignMessage(world: EvidenceWorld): EvidenceCase {
+  const message = world.preimage(world.message(world.client(0, 0), 0n, [world.client(0, 0)]));
+  const foreign = join(message.subarray(0, 8), named('another server'), message.subarray(40));
+  const said = world.say(1, 0, 7n, oneOf(1, twin.inboxPages([rowOf(twin.H(foreign))])));
+  const lists = [listOf([bytesOf(foreign)]), u8(0), u8(0)];
+  return caseIn(world)('counter 0, to another server', 5, 'nothing', [openedOf(said, 0, 0), u8(0), ...lists]);
 }
 
 function submissionCases(world: EvidenceWorld): EvidenceCase[] {

@@ -388,7 +388,8 @@ export function logCases(world: EvidenceWorld): EvidenceCase[] {
   };
   const others = good.slice(0, 1).map((epoch) => ({ ...epoch, leaf: empty(4n).leaf }));
   const pair = [good[0]!, others[0]!].sort((a, b) => Buffer.compare(a.leaf, b.leaf));
-  const atOne = (epochs: Epoch[]) => epochs.map((epoch) => new Log(world, [epoch]).logged(0));
+  const atOne = (epochs: Epoch[], second?: Buffer) =>
+    epochs.map((epoch, i) => new Log(world, [epoch], i === 1 ? second : undefined).logged(0));
   const noLeaf = { saids: good[0]!.saids, leaf: Buffer.alloc(163, 1) };
   const withBase = (size: bigint, root: Buffer) => ({ base: { size, root } });
   const log = new Log(world, good);
@@ -494,6 +495,7 @@ export function logCases(world: EvidenceWorld): EvidenceCase[] {
     ),
     make('two leaves at one index', 10, 'actor 5.0', atOne(pair)),
     make('two leaves at one index, the wrong one first', 10, 'nothing', atOne([...pair].reverse())),
+    make('two leaves at one index, by two sequencers', 10, 'nothing', atOne(pair, newSequencer), three),
     make('one leaf twice', 10, 'nothing', atOne([pair[0]!, pair[0]!])),
     based('a good base', 'nothing', baseOf(2), log.checkpoint(2)),
     based('a false base', 'actor 5.0', withBase(2n, named('r')), log.checkpoint(2)),

@@ -6,12 +6,13 @@ import {
   bytesOf,
   type Client,
   type Epoch,
-  type EvidenceWorld,
+  EvidenceWorld,
   Log,
   leafOf,
   list2Of,
   listOf,
   type Made,
+  pathOf,
   recipientOf,
   type Said,
   type Stages,
@@ -173,13 +174,31 @@ export function neighbourCases(scene: Scene): EvidenceCase[] {
       { router: [1, 0] },
     ),
     inboxToRouter(
+      'a row lost between pages that are not neighbours',
+      'nothing',
+      {
+        outputs: [
+          ofAlice,
+          {
+            entries: 1,
+            leaves: [item(below), item(bob.id), item(above)].map((one) => looseItems('csign1ro', [one])),
+          },
+        ],
+      },
+      given(bob.id, r0),
+      { router: [0, 2] },
+    ),
+    inboxToRouter(
       'a row on the second of two pages',
       'nothing',
       twoPages(item(below), item(bob.id)),
       given(bob.id, r0),
       { router: [0, 1] },
     ),
-    senderLost(scene),
+    ...senderCases(scene),
+    amongThree(scene),
+    fewInputs(scene),
+    ...oneRecipientCases(scene),
     inboxToRouter(
       'a row made up between',
       'actor 2.0',
@@ -212,6 +231,12 @@ export function neighbourCases(scene: Scene): EvidenceCase[] {
     routerToReceiver('all received', 'nothing', all, bare(bob.id)),
     routerToReceiver('one not received', 'actor 3.1', [item(carol.id)], bare(bob.id)),
     routerToReceiver('one not received, with the message', 'nothing', [item(carol.id)], given(bob.id, r0)),
+    routerToReceiver(
+      'one not received, of another epoch',
+      'nothing',
+      [item(carol.id)],
+      bare(bob.id, { ...AT, epoch: 8n }),
+    ),
     routerToReceiver('another received', 'actor 3.1', [item(bob.id, 0, other), item(carol.id)], bare(bob.id)),
     routerToReceiver('one too many received', 'actor 3.1', [...all, item(above)], bare(above)),
     routerToReceiver('none received', 'actor 3.1', [], bare(bob.id)),
@@ -299,16 +324,78 @@ function findClient(at: (n: number) => Buffer, fits: (id: Buffer) => boolean): B
   for (let n = 1; ; n++) if (fits(at(n))) return at(n);
 }
 
-function senderLost({ world, alice, preimage, changed, item }: Scene): EvidenceCase {
-  const epoch = changed({ '2.0': { outputs: pages('csign1ro', [[item(world.client(0, 0, 1).id)], []]) } });
+/** The sender's own mailbox, which is no recipient. */
+function senderCases({ world, alice, bob, preimage, message, changed, item }: Scene): EvidenceCase[] {
+  const of = (name: string, expected: string, rows: twin.MailboxItem[], recipients: Buffer[]) => {
+    const epoch = changed({ '2.0': { outputs: pages('csign1ro', [rows, []]) } });
+    const [earlier, later] = [saidBy(epoch, 1, 0), saidBy(epoch, 2, 0)];
+    const about = subjectOf({ mailbox: alice.id, message: preimage, recipients });
+    return caseIn(world)(name, 16, expected, [
+      about,
+      witnessOf(earlier),
+      witnessOf(later),
+      list2Of([earlier.hash]),
+    ]);
+  };
+  const other = [item(world.client(0, 0, 1).id)];
+  const [below, above] = [
+    Buffer.compare(alice.id, bob.id) < 0,
+    message.recipients.every(({ mailbox }) => Buffer.compare(alice.id, mailbox) > 0),
+  ];
+  const around = below ? [0] : above ? [1] : [0, 1];
+  const recipients = around.map((position) => recipientOf(message, position));
+  return [
+    of('a sender lost', 'actor 2.0', other, []),
+    of('a sender lost, and a recipient', 'nothing', other, [recipientOf(message, 0)]),
+    of('the row of a sender that is no recipient', 'nothing', [item(alice.id)], recipients),
+  ];
+}
+
+/** The one in the middle stands between the other two, which are no neighbours. */
+function amongThree({ world, alice, bob, carol }: Scene): EvidenceCase {
+  const message = world.message(alice, 1n, [bob, carol, world.client(0, 1, 40)]);
+  const middle = message.recipients[1]!.mailbox;
+  const stages = new EvidenceWorld().stages(7n, [message]);
+  const epoch = world.epoch(7n, stages);
   const [earlier, later] = [saidBy(epoch, 1, 0), saidBy(epoch, 2, 0)];
-  const about = subjectOf({ mailbox: alice.id, message: preimage });
-  return caseIn(world)('a sender lost', 16, 'actor 2.0', [
-    about,
-    witnessOf(earlier),
-    witnessOf(later),
-    list2Of([earlier.hash]),
-  ]);
+  const recipients = [0, 2].map((position) => recipientOf(message, position));
+  const about = subjectOf({ mailbox: middle, message: world.preimage(message), recipients });
+  const parts = [about, witnessOf(earlier), witnessOf(later, 1), list2Of([earlier.hash])];
+  return caseIn(world)('a recipient between two others', 16, 'nothing', parts);
+}
+
+/** A message to Bob alone, which the router does not pass on. */
+function oneRecipientCases({ world, alice, bob }: Scene): EvidenceCase[] {
+  const message = world.message(alice, 1n, [bob]);
+  const stages = new EvidenceWorld().stages(7n, [message]);
+  stages.set('2.0', { outputs: pages('csign1ro', [[], []]) });
+  const epoch = world.epoch(7n, stages);
+  const [earlier, later] = [saidBy(epoch, 1, 0), saidBy(epoch, 2, 0)];
+  const leaf = twin.recipientLeaf(message.recipients[0]!);
+  const of = (name: string, expected: string, position: number, siblings: Buffer[]) => {
+    const recipients = [join(u16(position), leaf, pathOf(siblings))];
+    const about = subjectOf({ mailbox: bob.id, message: world.preimage(message), recipients });
+    return caseIn(world)(name, 16, expected, [
+      about,
+      witnessOf(earlier),
+      witnessOf(later, 1, []),
+      list2Of([earlier.hash]),
+    ]);
+  };
+  return [
+    of('the only recipient', 'actor 2.0', 0, []),
+    of('a second recipient of one', 'nothing', 1, []),
+    of('the only recipient, with a sibling', 'nothing', 0, [named('sibling')]),
+  ];
+}
+
+/** A receiver that names one router of two. */
+function fewInputs({ world, honest, bob, carol, item }: Scene): EvidenceCase {
+  const made = { outputs: pages('csign1re', [[item(carol.id)]]) };
+  const router = saidBy(world.epoch(7n, honest), 2, 0);
+  const epoch = world.epoch(7n, new Map([...honest, ['3.1', { ...made, inputs: [router.hash] }]]));
+  const parts = [witnessOf(saidBy(epoch, 2, 0), 1), witnessOf(saidBy(epoch, 3, 1)), list2Of([router.hash])];
+  return caseIn(world)('one input of two', 16, 'nothing', [subjectOf({ mailbox: bob.id }), ...parts]);
 }
 
 /** An inbox and a receiver are no neighbours. */
@@ -323,19 +410,34 @@ function notNeighbours({ world, bob, preimage, message, changed }: Scene): Evide
   ]);
 }
 
+/** The same where placement has exceptions: nobody knows which outbox the mailbox is placed at. */
+export function exceptionCases(): EvidenceCase[] {
+  const scene = stageWorld(new EvidenceWorld({ exceptions: [{ id: named('moved'), inbox: 0, outbox: 0 }] }));
+  const some = [...neighbourCases(scene), ...columnCases(scene)].filter(
+    ({ expected }) => expected !== 'nothing',
+  );
+  return some.map((one) => ({ ...one, name: `${one.name}, with exceptions`, expected: 'nothing' }));
+}
+
 /** Rules 17 and 18: epoch 7 with the message, epoch 9 with a leaf that passes over it. */
 export function columnCases(scene: Scene): EvidenceCase[] {
   const { world, alice, bob, carol, message, preimage, changed, item } = scene;
   const make = caseIn(world);
-  const epochs = (leaf: Buffer, changes: Record<string, Made> = {}) => {
+  const epochs = (leaf: Buffer, changes: Record<string, Made> = {}, outbox = 1) => {
     const stages = world.stages(9n, []);
-    stages.set('4.1', oneOf(0, [leaf]));
+    stages.set(`4.${outbox}`, oneOf(0, [leaf]));
     const all = [changed(changes), world.epoch(9n, stages, {}, { previousEpoch: 7n })];
     return new Log(world, all);
   };
   const skipping = stillOf({ mailbox: bob.id, epoch: 9n, lastEpoch: 5n, total: 3n });
-  const later = (name: string, expected: string, leaf: Buffer, about: About = { mailbox: bob.id }) => {
-    const log = epochs(leaf);
+  const later = (
+    name: string,
+    expected: string,
+    leaf: Buffer,
+    about: About = { mailbox: bob.id },
+    how: { outbox?: number; own?: boolean; bridge?: Buffer } = {},
+  ) => {
+    const log = epochs(leaf, {}, how.outbox);
     const [first, second] = log.epochs as [Epoch, Epoch];
     const [receiver, outbox] = [saidBy(first, 3, 1), saidBy(first, 4, 1)];
     const parts = [
@@ -344,8 +446,9 @@ export function columnCases(scene: Scene): EvidenceCase[] {
       log.committed(outbox, 1),
       list2Of([receiver.hash]),
     ];
-    const claim = log.claim(saidBy(second, 4, 1), 0, 0);
-    return make(name, 17, expected, [subjectOf(about), ...parts, claim, log.bridge(1)]);
+    const claim = how.own ? log.claim(outbox, 0, 0, 1) : log.claim(saidBy(second, 4, how.outbox ?? 1), 0, 0);
+    const bridge = how.bridge ?? (how.own ? pathOf([]) : log.bridge(1));
+    return make(name, 17, expected, [subjectOf(about), ...parts, claim, bridge]);
   };
   const r0 = recipientOf(message, 0);
   const given = { mailbox: bob.id, message: preimage, recipients: [r0] };
@@ -359,6 +462,7 @@ export function columnCases(scene: Scene): EvidenceCase[] {
     b: Column,
     changes: Record<string, Made> = {},
     leaf = skipping,
+    otherBridge?: Buffer,
   ) => {
     const log = epochs(leaf, changes);
     const part = ({ role, actor, output = 0, indices, epoch = 0 }: Column) => {
@@ -366,7 +470,7 @@ export function columnCases(scene: Scene): EvidenceCase[] {
       const opened = indices ?? (said.made.outputs[output]!.leaves.length > 0 ? [0] : []);
       return join(witnessOf(said, output, opened), log.committed(said, epoch + 1));
     };
-    const bridge = log.bridge((a.epoch ?? 0) + 1, (b.epoch ?? 0) + 1);
+    const bridge = otherBridge ?? log.bridge((a.epoch ?? 0) + 1, (b.epoch ?? 0) + 1);
     return make(name, 18, expected, [subjectOf(about), other, part(a), part(b), bridge]);
   };
   const INBOX0 = { role: 1, actor: 0 };
@@ -374,6 +478,9 @@ export function columnCases(scene: Scene): EvidenceCase[] {
   const lost = { '4.1': oneOf(1, [linkOf({ mailbox: carol.id, entries: [item(carol.id)] })]) };
   const changedRow = {
     '3.1': { outputs: pages('csign1re', [[item(bob.id, 0, named('other')), item(carol.id)]]) },
+  };
+  const madeUp = {
+    '2.0': { outputs: [{ entries: 0, leaves: [] }, ...pages('csign1ro', [[item(bob.id, 1)]])] },
   };
   const toCarol = { mailbox: carol.id, message: preimage, recipients: [recipientOf(message, 1)] };
   return [
@@ -393,6 +500,9 @@ export function columnCases(scene: Scene): EvidenceCase[] {
       'nothing',
       stillOf({ mailbox: carol.id, epoch: 9n, lastEpoch: 5n, total: 3n }),
     ),
+    later('a still of another outbox', 'nothing', skipping, { mailbox: bob.id }, { outbox: 0 }),
+    later('the link itself', 'nothing', skipping, { mailbox: bob.id }, { own: true }),
+    later('a still, and no bridge', 'nothing', skipping, { mailbox: bob.id }, { bridge: pathOf([]) }),
     later('a still and the message', 'nothing', skipping, given),
     later('a message that is not there', 'nothing', skipping, {
       mailbox: bob.id,
@@ -445,6 +555,28 @@ export function columnCases(scene: Scene): EvidenceCase[] {
       OUTBOX1,
       lost,
     ),
+    columns(
+      'an inbox and a later still, and no bridge',
+      'nothing',
+      given,
+      bob.id,
+      INBOX0,
+      { ...OUTBOX1, epoch: 1 },
+      {},
+      skipping,
+      pathOf([]),
+    ),
+    columns('an inbox and an outbox that agree', 'nothing', { mailbox: bob.id }, bob.id, INBOX0, OUTBOX1),
+    columns(
+      'a later inbox',
+      'nothing',
+      { ...given, place: { ...AT, index: 1 } },
+      bob.id,
+      { role: 2, actor: 0, output: 1 },
+      { ...INBOX0, indices: [] },
+      madeUp,
+    ),
+    columns('another inbox', 'nothing', { ...given, place: { ...AT, inbox: 1 } }, bob.id, INBOX0, OUTBOX1),
     columns('an inbox later', 'nothing', given, bob.id, INBOX0, INBOX0),
     columns(
       'not for it',
