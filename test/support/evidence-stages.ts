@@ -705,6 +705,18 @@ export function counterCases(world: EvidenceWorld): EvidenceCase[] {
       { messages: [own(1n), own(3n)] },
     ),
     chain(
+      'a first link that is not needed',
+      'nothing',
+      [
+        [[other(9n), 0]],
+        [
+          [own(1n), 0],
+          [own(3n), 0],
+        ],
+      ],
+      { first: 1, messages: [own(1n), own(3n)] },
+    ),
+    chain(
       'another message',
       'nothing',
       [
