@@ -1,3 +1,4 @@
+import type { KeptChain, MailboxState } from '../../src/actors/mailbox-state.js';
 import type { ActorKind, ActorMessage, MessageBatch } from '../../src/actors/messages.js';
 import { decodeAttestation, encodeAttestation } from '../../src/protocol/index.js';
 import * as twin from '../twin/index.js';
@@ -21,6 +22,9 @@ import type { SentMessage, Theatre } from './theatre.js';
 /** The message that cheats are about: Alice's second. */
 const about = ({ theatre }: { theatre: Theatre }): SentMessage => theatre.sent[2]!;
 const bobOf = (theatre: Theatre) => theatre.client(theatre.cast.bob);
+
+/** Index of Alice's third message of the second epoch, to Carol alone. */
+const NOT_FOR_BOB = 2;
 
 type Change = (rows: readonly Row[], self: Cheater) => readonly Row[];
 
@@ -66,20 +70,23 @@ const swap = inLists('swap two messages', (rows, self) => {
   return rows.map((row) => (row === a ? put(a, b) : row === b ? put(b, a) : row));
 });
 
+/** A made-up message for somebody that it is not for, at a place that there is. */
 const inject = inLists('inject', (rows, self) => {
   const bobs = rows.find((row) => isBobs(row, self) && isAbout(row, self));
+  const bystander = self.theatre.client(self.theatre.cast.bystander);
   if (!bobs) return rows;
   const made = changed(bobs, (bytes) => {
-    bytes.writeUInt32BE(40, 34);
+    bystander.copy(bytes, 0);
     named('made up').copy(bytes, 38);
   });
   return [...rows, made].sort(byOrder);
 });
 
+/** Bob's message once more, at the place of another one that is not for him. */
 const duplicate = inLists('duplicate', (rows, self) => {
   const bobs = rows.find((row) => isBobs(row, self) && isAbout(row, self));
   if (!bobs) return rows;
-  const again = changed(bobs, (bytes) => bytes.writeUInt32BE(40, 34));
+  const again = changed(bobs, (bytes) => bytes.writeUInt32BE(NOT_FOR_BOB, 34));
   return [...rows, again].sort(byOrder);
 });
 
@@ -194,7 +201,10 @@ function resigned(
 const equivocate: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as const).map((role) => ({
   ...{ name: 'equivocate', role },
   give: (said, self) => {
-    const changed = resigned(said, self, (a) => ({ ...a, inputs: named('other inputs') }));
+    const changed = resigned(said, self, (a) => ({
+      ...a,
+      outputs: a.outputs.map((each) => ({ ...each, root: named('other root') })),
+    }));
     const own = changed.find(({ message }) => message.type === 'attested')?.message;
     if (own?.type === 'attested') self.theatre.leaked.push(own.attestation);
     return said;
@@ -223,17 +233,14 @@ const otherInputs: Cheat[] = (['router', 'receiver', 'outbox'] as const).map((ro
 // ---- the outbox's memory
 
 interface Remembered {
-  mailboxes: {
-    get(id: string): { lastEpoch: number; total: number; head: Uint8Array } | undefined;
-    put(id: string, state: object): void;
+  readonly mailboxes: {
+    get(id: string): MailboxState | undefined;
+    put(id: string, state: MailboxState): void;
   };
 }
 
 /** It remembers Bob's chain in another way than it signed it. */
-function misremember(
-  name: string,
-  change: (state: { lastEpoch: number; total: number; head: Uint8Array }) => object,
-): Cheat {
+function misremember(name: string, change: (chain: KeptChain) => Partial<KeptChain>): Cheat {
   return {
     ...{ name, role: 'outbox' },
     take: (message, self) => {
@@ -241,7 +248,7 @@ function misremember(
       const { mailboxes } = self.stage as unknown as Remembered;
       const id = bobOf(self.theatre).toString('latin1');
       const state = mailboxes.get(id)!;
-      mailboxes.put(id, { ...state, ...change(state) });
+      mailboxes.put(id, { ...state, chain: { ...state.chain, ...change(state.chain) } });
       return message;
     },
   };

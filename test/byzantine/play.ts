@@ -4,7 +4,7 @@
  */
 import { type Accusation, accuse, type CaseFile } from '../../src/protocol/evidence/accuse.js';
 import { readMailboxLeaf } from '../../src/protocol/evidence/leaves.js';
-import { type Claim, type Place, ROLE, type Role } from '../../src/protocol/index.js';
+import { type Claim, comparePlaces, type Place, ROLE, type Role } from '../../src/protocol/index.js';
 import * as twin from '../twin/index.js';
 import type { Cheat } from './cheat.js';
 import { type Act, type SentMessage, Theatre } from './theatre.js';
@@ -24,17 +24,28 @@ export interface Ending {
 export function play(cheats: readonly Cheat[], checks: boolean, refusing: readonly string[] = []): Ending {
   const theatre = new Theatre({ cheats, checks });
   const { alice, bob, carol, dave } = theatre.cast;
-  theatre.send(alice, [bob, carol]);
-  theatre.send(dave, [bob]);
-  theatre.epoch();
-  const message = theatre.send(alice, [bob, carol]);
-  theatre.send(alice, [bob]);
-  theatre.send(dave, [bob, carol]);
-  if (!theatre.stopped) theatre.epoch();
-  theatre.send(alice, [bob, carol]);
-  theatre.send(dave, [carol]);
-  theatre.send(bob, [alice]);
-  if (!theatre.stopped) theatre.epoch();
+  const plan: readonly (readonly [from: number, to: readonly number[]])[][] = [
+    [
+      [alice, [bob, carol]],
+      [dave, [bob]],
+    ],
+    [
+      [alice, [bob, carol]],
+      [alice, [bob]],
+      [alice, [carol]],
+      [dave, [bob, carol]],
+    ],
+    [
+      [alice, [bob, carol]],
+      [dave, [carol]],
+      [bob, [alice]],
+    ],
+  ];
+  for (const messages of plan) {
+    for (const [from, to] of messages) theatre.send(from, to);
+    if (!theatre.epoch()) break;
+  }
+  const message = theatre.sent[2]!;
   const empty = { theatre, message, clients: null, opened: null, openings: 0 };
   if (theatre.epochs.length === 0) return empty;
   return { ...empty, ...compare(theatre, refusing) };
@@ -87,6 +98,14 @@ function recipientOf({ message }: SentMessage, mailbox: Buffer) {
   return { position, leaf, siblings: twin.join(...siblings) };
 }
 
+/** The two recipients that a mailbox would stand between, or the one at the end that it would stand beyond. */
+function gapAt(sent: SentMessage, mailbox: Buffer) {
+  const ids = sent.message.recipients.map((each) => each.mailbox);
+  const behind = ids.findIndex((id) => Buffer.compare(id, mailbox) > 0);
+  const both = behind < 0 ? ids.slice(-1) : ids.slice(Math.max(0, behind - 1), behind + 1);
+  return both.map((id) => recipientOf(sent, id));
+}
+
 /** Everything that two clients find when they compare: places where one has what the other does not. */
 function* divergences(theatre: Theatre): Generator<Subject> {
   const held = new Map(theatre.world.clients.map(({ id }) => [twin.hex(id), leavesOf(theatre, id)]));
@@ -110,10 +129,12 @@ function* divergences(theatre: Theatre): Generator<Subject> {
         const known = theatre.sent.find(({ hash }) => hash.equals(messageHash));
         const place = { epoch: link.epoch, inbox, index };
         const mailbox = Buffer.from(hex, 'hex');
-        const isHere = known && theatre.placeOf(known);
-        if (isHere && isHere.epoch === place.epoch && isHere.inbox === inbox && isHere.index === index)
-          continue;
-        yield { mailbox, ...place, others: [mailbox] };
+        const told = known && theatre.placeOf(known);
+        const isHere = told && comparePlaces(told, place) === 0;
+        const column = known ? [known.sender, ...known.message.recipients.map((each) => each.mailbox)] : [];
+        if (isHere && column.some((id) => id.equals(mailbox))) continue;
+        const opened = isHere && { message: preimage(theatre, known), recipients: gapAt(known, mailbox) };
+        yield { mailbox, ...place, ...opened, others: [mailbox] };
       }
     }
   }
@@ -133,13 +154,12 @@ function compare(theatre: Theatre, refusing: readonly string[]) {
     const mine = subject ? own.filter((claim) => concerns(claim, subject)) : own;
     const file = { ...base, claims: mine, ...(subject && { subject }) };
     clients = better(clients, accuse(file, theatre.world.serverId, theatre.rootKey));
-    if (clients && clients.verdict.outcome !== 'server') break;
     const more = subject ? opening(theatre, subject, refusing) : inboxes(theatre, refusing);
     const all = { ...file, claims: [...mine, ...more] };
     const found = accuse(all, theatre.world.serverId, theatre.rootKey);
     if (found) openings = more.length;
     opened = better(opened, found);
-    if (opened && opened.verdict.outcome !== 'server') break;
+    if (opened?.verdict.outcome === 'actor') break;
   }
   return { clients, opened: opened ?? clients, openings };
 }
@@ -193,7 +213,7 @@ function opening(theatre: Theatre, { mailbox, epoch, inbox }: Subject, refusing:
 /** Inbox pages, for what concerns the order of one sender. */
 function inboxes(theatre: Theatre, refusing: readonly string[]): Claim[] {
   return theatre.acts.flatMap((act) =>
-    isOpen(act, theatre, refusing) && theatre.epochs.some(({ epoch }) => epoch === act.epoch)
+    isOpen(act, theatre, refusing) && theatre.isCommitted(act)
       ? act.outputs.flatMap((_, output) => theatre.claims(act, output))
       : [],
   );

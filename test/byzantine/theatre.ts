@@ -170,7 +170,8 @@ export class Theatre {
     const all = { ...seeds, inbox: seeds.inboxes, router: seeds.routers, receiver: seeds.receivers };
     const of = { ...all, outbox: seeds.outboxes, sequencer: [seeds.sequencer], gateway: [] };
     const { sign } = importSecretKey(of[kind][index]!);
-    return { index, serverId, sign };
+    // It signs what it likes.
+    return { index, serverId, sign, signed: { through: -1 } };
   }
 
   // ---- plays
@@ -281,6 +282,10 @@ export class Theatre {
     return found;
   }
 
+  isCommitted(act: Act): boolean {
+    return this.epochs.some(({ epoch }) => epoch === act.epoch);
+  }
+
   /** A leaf with its whole proof under the newest checkpoint; none is an empty one. */
   claim(act: Act, output: number, leafIndex: number, log: Log = this.log()): Claim {
     const leaves = act.outputs[output]!;
@@ -296,8 +301,9 @@ export class Theatre {
       output,
       leafIndex: none ? 0 : leafIndex,
       outputPath: none ? new Uint8Array(0) : concat(...twin.inclusionPath(leafIndex, hashes)),
-      attestation: act.signed.bytes,
-      signature: act.signed.signature,
+      // As it was logged.
+      attestation: attestations[position]!.bytes,
+      signature: attestations[position]!.signature,
       actorPath: concat(...twin.inclusionPath(position, entries)),
       epochLeaf: encodeEpochLeaf(leaf),
       logIndex,

@@ -217,7 +217,8 @@ export class Pipeline {
       this.signatures++;
       return signer.sign(bytes);
     };
-    return { index, serverId, sign, keys: this.keys, limits: manifest.policy, reader: this.store };
+    const signed = { through: this.log().lastEpoch };
+    return { index, serverId, sign, signed, keys: this.keys, limits: manifest.policy, reader: this.store };
   }
 
   private checkpoint(): Checkpoint {

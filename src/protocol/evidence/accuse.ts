@@ -17,12 +17,12 @@ import { compareWhole, equalBytes, toHex } from '../bytes.js';
 import type { Claim } from '../claim.js';
 import { PAGE_ENTRIES } from '../limits.js';
 import type { Checkpoint } from '../log.js';
-import { decodeManifest } from '../manifest.js';
+import { decodeManifest, type Manifest } from '../manifest.js';
 import type { OpenedLeaf, Signed } from '../statement.js';
 import { type Evidence, encodeEvidence, RULE, type Subject, type Witness } from './evidence.js';
 import type { Recipient } from './message.js';
 import { producersOf } from './rules-log.js';
-import { type Verdict, verdict } from './verdict.js';
+import { judgeOf, type Verdict } from './verdict.js';
 
 /** All that is known of a case. */
 export interface CaseFile {
@@ -50,17 +50,31 @@ export interface Accusation {
   readonly verdict: Verdict;
 }
 
-/** Null when nothing is proven. */
+/**
+ * Null when nothing is proven. Of several guilty actors the earliest in the pipeline: those behind it may have signed
+ * what it gave them.
+ */
 export function accuse(file: CaseFile, serverId: Uint8Array, rootKey: Uint8Array): Accusation | null {
-  let best: Accusation | null = null;
-  for (const parts of new Candidates(file).all()) {
-    const evidence = encodeEvidence({ manifests: file.manifests, ...parts } as Evidence);
-    const found = verdict(evidence, serverId, rootKey);
-    if (found.outcome === 'nothing' || found.outcome === 'unreadable') continue;
-    if (found.outcome !== 'server') return { evidence, verdict: found };
-    best ??= { evidence, verdict: found };
-  }
-  return best;
+  const judge = judgeOf(file.manifests, serverId, rootKey);
+  const candidates = new Candidates(file);
+  let best: { evidence: Evidence; verdict: Verdict } | null = null;
+  const consider = (all: Iterable<Parts>) => {
+    for (const parts of all) {
+      const evidence = { manifests: file.manifests, ...parts } as Evidence;
+      const found = judge(evidence);
+      if (!best || rank(found) < rank(best.verdict)) best = { evidence, verdict: found };
+    }
+    return best && rank(best.verdict) < PROVES_NOTHING ? best : null;
+  };
+  const found = consider(candidates.ofActors()) ?? consider(candidates.ofServer());
+  return found && { evidence: encodeEvidence(found.evidence), verdict: found.verdict };
+}
+const PROVES_NOTHING = 100;
+
+function rank(verdict: Verdict): number {
+  if (verdict.outcome === 'actor') return verdict.role;
+  if (verdict.outcome === 'operator' || verdict.outcome === 'client') return 0;
+  return verdict.outcome === 'server' ? 50 : PROVES_NOTHING;
 }
 
 type Parts = { readonly rule: number } & Readonly<Record<string, unknown>>;
@@ -78,7 +92,15 @@ class Candidates {
   private readonly testimonies: readonly Testimony[];
   private readonly statements: readonly { readonly signed: Signed; readonly decoded: Attestation }[];
 
+  private readonly manifest: Manifest;
+  /** Who stands at each position of an epoch leaf. */
+  private readonly positions: readonly string[];
+
   constructor(private readonly file: CaseFile) {
+    this.manifest = decodeManifest(file.manifests.at(-1)!.bytes);
+    this.positions = this.manifest.actors
+      .filter(({ lastEpoch, role }) => lastEpoch === 0 && role !== ROLE.sequencer)
+      .map(({ role, index }) => `${role} ${index}`);
     this.testimonies = grouped(file.claims);
     const all = [...file.claims, ...(file.statements ?? [])].map(({ attestation, signature }) => ({
       attestation,
@@ -91,12 +113,18 @@ class Candidates {
     });
   }
 
-  *all(): Generator<Parts> {
+  /** By rules that name an actor. */
+  *ofActors(): Generator<Parts> {
     yield* this.ofStatements();
     yield* this.ofLeaves();
     yield* this.ofInboxes();
     yield* this.ofLog();
     yield* this.ofMailboxes();
+    if (this.file.subject) yield* this.ofNeighbours(this.file.subject);
+  }
+
+  /** By the rule that names the server. */
+  *ofServer(): Generator<Parts> {
     if (this.file.subject) yield* this.ofStages(this.file.subject);
   }
 
@@ -176,23 +204,16 @@ class Candidates {
   }
 
   private *ofEntries(consumer: Testimony): Generator<Parts> {
-    const { manifest, positions } = this.actors();
-    const position = positions.indexOf(actorOf(consumer.decoded));
+    const position = this.positions.indexOf(actorOf(consumer.decoded));
     if (position >= 0) yield { rule: RULE.logEntry, position, ...consumer };
     const beside = this.testimonies.filter(({ epochLeaf }) => equalBytes(epochLeaf, consumer.epochLeaf));
     const { role, actor: index } = consumer.decoded;
-    const producers = producersOf({ role, index }, manifest).map((each) =>
+    const producers = producersOf({ role, index }, this.manifest).map((each) =>
       beside.find(({ decoded }) => decoded.role === each.role && decoded.actor === each.index),
     );
     if (!producers.every((each) => each !== undefined)) return;
     const entries = producers.map(({ hash, signature, actorPath }) => ({ hash, signature, actorPath }));
     yield { rule: RULE.logInputs, ...consumer, consumer, producers: entries };
-  }
-
-  private actors() {
-    const manifest = decodeManifest(this.file.manifests.at(-1)!.bytes);
-    const used = manifest.actors.filter(({ lastEpoch, role }) => lastEpoch === 0 && role !== ROLE.sequencer);
-    return { manifest, positions: used.map(({ role, index }) => `${role} ${index}`) };
   }
 
   // ---- mailboxes and stages
@@ -210,45 +231,55 @@ class Candidates {
     }
   }
 
-  private *ofStages(subject: NonNullable<CaseFile['subject']>): Generator<Parts> {
-    const { message, recipients = [], others = [subject.mailbox], ...place } = subject;
-    const bare = { ...place, message: [], recipients: [] };
-    const open = { ...place, message: message ? [message] : [], recipients };
-    const atPlace = this.testimonies.filter(({ decoded }) => decoded.epoch === place.epoch);
-    const later = this.testimonies.filter(
-      ({ decoded }) => decoded.role === ROLE.outbox && decoded.epoch > place.epoch,
-    );
-    for (const consumer of atPlace) {
+  /** A subject by itself, and with the message opened. */
+  private subjects(subject: NonNullable<CaseFile['subject']>) {
+    const { message, recipients = [], others: _, ...place } = subject;
+    return {
+      bare: { ...place, message: [], recipients: [] },
+      open: { ...place, message: message ? [message] : [], recipients },
+      atPlace: this.testimonies.filter(({ decoded }) => decoded.epoch === place.epoch),
+      later: this.testimonies.filter(
+        ({ decoded }) => decoded.role === ROLE.outbox && decoded.epoch > place.epoch,
+      ),
+    };
+  }
+
+  private *ofNeighbours(subject: NonNullable<CaseFile['subject']>): Generator<Parts> {
+    const { bare, open, atPlace, later } = this.subjects(subject);
+    for (const consumer of atPlace)
       for (const producer of atPlace) {
         const inputs = this.inputsOf(consumer, producer);
         if (!inputs) continue;
-        for (const a of witnesses(producer)) {
-          for (const b of witnesses(consumer))
-            for (const each of [bare, open])
-              yield { rule: RULE.neighbours, ...each, earlier: a, later: b, inputs };
+        for (const earlier of witnesses(producer)) {
+          for (const each of witnesses(consumer))
+            for (const subject of [bare, open])
+              yield { rule: RULE.neighbours, ...subject, earlier, later: each, inputs };
           for (const leaf of later.flatMap(claimsOf)) {
             const bridge = this.bridge(consumer.checkpoint, leaf.checkpoint);
             const rest = { consumer, inputs, later: leaf, bridge };
-            yield { rule: RULE.laterLeaf, ...consumer, ...bare, earlier: a, ...rest };
+            yield { rule: RULE.laterLeaf, ...consumer, ...bare, earlier, ...rest };
           }
         }
       }
-    }
+  }
+
+  private *ofStages(subject: NonNullable<CaseFile['subject']>): Generator<Parts> {
+    const { bare, open, atPlace, later } = this.subjects(subject);
+    const { others = [subject.mailbox] } = subject;
     for (const a of atPlace)
-      for (const b of [...atPlace, ...later])
+      for (const b of [...atPlace, ...later].filter(({ decoded }) => decoded.role !== ROLE.inbox)) {
+        const bridge = this.bridge(a.checkpoint, b.checkpoint);
         for (const earlier of witnesses(a))
-          for (const each of witnesses(b))
-            for (const subject of [bare, open])
-              for (const other of others) {
-                const bridge = this.bridge(a.checkpoint, b.checkpoint);
-                yield { rule: RULE.stages, ...subject, other, earlier, later: each, bridge };
-              }
+          for (const later of witnesses(b))
+            for (const each of [bare, open])
+              for (const other of others) yield { rule: RULE.stages, ...each, other, earlier, later, bridge };
+      }
   }
 
   /** The hashes of what a statement was made of, when it was made of this one among others that are known. */
   private inputsOf(consumer: Testimony, producer: Testimony): Uint8Array[] | null {
     const { role, actor: index, epoch } = consumer.decoded;
-    const expected = producersOf({ role, index }, this.actors().manifest);
+    const expected = producersOf({ role, index }, this.manifest);
     if (!expected.some((each) => actorOf({ ...producer.decoded }) === `${each.role} ${each.index}`))
       return null;
     const known = expected.map((each) =>
