@@ -147,26 +147,34 @@ function compare(theatre: Theatre, refusing: readonly string[]) {
   const { manifests, checkpoints } = theatre;
   const base = { manifests, messages, checkpoints, statements };
   const subjects: (Subject | undefined)[] = [undefined, ...divergences(theatre)];
+  const files = subjects.map((subject) => ({
+    ...base,
+    claims: subject ? own.filter((claim) => concerns(claim, subject)) : own,
+    ...(subject && { subject }),
+  }));
+  const { serverId } = theatre.world;
   let clients: Accusation | null = null;
-  let opened: Accusation | null = null;
+  for (const file of files) clients = better(clients, accuse(file, serverId, theatre.rootKey));
+  let opened = clients;
   let openings = 0;
-  for (const subject of subjects) {
-    const mine = subject ? own.filter((claim) => concerns(claim, subject)) : own;
-    const file = { ...base, claims: mine, ...(subject && { subject }) };
-    clients = better(clients, accuse(file, theatre.world.serverId, theatre.rootKey));
-    const more = subject ? opening(theatre, subject, refusing) : inboxes(theatre, refusing);
-    const all = { ...file, claims: [...mine, ...more] };
-    const found = accuse(all, theatre.world.serverId, theatre.rootKey);
-    if (found) openings = more.length;
-    opened = better(opened, found);
-    if (opened?.verdict.outcome === 'actor') break;
+  for (const file of files) {
+    const more = file.subject ? opening(theatre, file.subject, refusing) : everything(theatre, refusing);
+    const found = accuse({ ...file, claims: [...file.claims, ...more] }, serverId, theatre.rootKey);
+    const best = better(opened, found);
+    if (best === found && found) openings = more.length;
+    opened = best;
   }
-  return { clients, opened: opened ?? clients, openings };
+  return { clients, opened, openings };
 }
 
+/** The one that names an actor, the earlier one in the pipeline; else what there is. */
 function better(a: Accusation | null, b: Accusation | null): Accusation | null {
   if (!a || !b) return a ?? b;
-  return a.verdict.outcome === 'server' ? b : a;
+  return rankOf(b) < rankOf(a) ? b : a;
+}
+
+function rankOf({ verdict }: Accusation): number {
+  return verdict.outcome === 'actor' ? verdict.role : 10;
 }
 
 function concerns({ leaf }: Claim, { mailbox, others = [] }: Subject): boolean {
@@ -210,8 +218,8 @@ function opening(theatre: Theatre, { mailbox, epoch, inbox }: Subject, refusing:
   });
 }
 
-/** Inbox pages, for what concerns the order of one sender. */
-function inboxes(theatre: Theatre, refusing: readonly string[]): Claim[] {
+/** All that was committed, for what is wrong by itself or in the order of one sender. */
+function everything(theatre: Theatre, refusing: readonly string[]): Claim[] {
   return theatre.acts.flatMap((act) =>
     isOpen(act, theatre, refusing) && theatre.isCommitted(act)
       ? act.outputs.flatMap((_, output) => theatre.claims(act, output))
