@@ -23,16 +23,21 @@ function branch(other: boolean): Theatre {
   return theatre;
 }
 
-function claimsOf(theatre: Theatre, size: number): Claim[] {
+export function claimsOf(theatre: Theatre, size: number): Claim[] {
   const log = { epochs: theatre.epochs.slice(0, size), checkpoint: theatre.checkpoints[size - 1]! };
   return theatre.acts
     .filter(({ role, epoch }) => role === ROLE.outbox && log.epochs.some((each) => each.epoch === epoch))
     .flatMap((act) => theatre.claims(act, 0, log));
 }
 
+/** The two branches: equal through the first epoch. */
+export function forkedTheatres(): [Theatre, Theatre] {
+  return [branch(false), branch(true)];
+}
+
 /** What is found with checkpoints of one size, of two, and in everything else that both branches signed. */
 export function forked(): { sameSize: string; otherSize: string; others: string } {
-  const [one, other] = [branch(false), branch(true)];
+  const [one, other] = forkedTheatres();
   const { serverId } = one.world;
   const found = (claims: readonly Claim[], checkpoints: Theatre['checkpoints']) =>
     accuse({ manifests: one.manifests, claims, checkpoints }, serverId, one.rootKey)?.verdict;
