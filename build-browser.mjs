@@ -228,9 +228,15 @@ for (const [name, text] of code) {
   const short = text.replaceAll(/ as shared_\d+/g, '').replaceAll(/\bshared_\d+/g, (long) => given.get(long));
   writeFileSync(`dist/browser/${name}.js`, short);
 }
-await build({
-  ...settings,
-  bundle: true,
-  entryPoints: ['src/crypto/noble.ts'],
-  outfile: 'dist/browser/noble.js',
-});
+for (const [from, to] of [
+  ['src/crypto/noble.ts', 'noble'],
+  // Judges at once, so with noble inside: whoever judges is mostly no client.
+  ['src/protocol/evidence/index.ts', 'verdict'],
+])
+  await build({
+    ...settings,
+    bundle: true,
+    plugins: [sources],
+    entryPoints: [from],
+    outfile: `dist/browser/${to}.js`,
+  });

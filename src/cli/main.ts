@@ -13,6 +13,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<{ command: Command }>> = new M
   ['send', () => import('./send.js')],
   ['tail', () => import('./tail.js')],
   ['manifest', () => import('./manifest.js')],
+  ['verify', () => import('./verify.js')],
   ['config', () => import('./config.js')],
 ]);
 

@@ -67,14 +67,27 @@ export class Court {
     return found;
   }
 
+  /** For another piece of evidence. */
+  begin(): this {
+    this.used.clear();
+    return this;
+  }
+
   /** Whether a statement or an epoch leaf has named this manifest, or its sequencer signed a checkpoint. */
   hasUsed(hash: Uint8Array): boolean {
     return this.used.has(toHex(hash));
   }
 
+  /** Signatures that have been judged, by the arrays that hold them: who looks for evidence asks again and again. */
+  private readonly judged = new WeakMap<Uint8Array, { bytes: Uint8Array; key: Uint8Array; good: boolean }>();
+
   private verified(manifest: Manifest, role: Role, index: number, bytes: Uint8Array, signature: Uint8Array) {
     const key = keysOf(manifest).get(role, index);
-    return key.verify(bytes, signature) ? { role, index, key: key.bytes } : null;
+    const known = this.judged.get(signature);
+    const isKnown = known && known.key === key.bytes && equalBytes(known.bytes, bytes);
+    const good = isKnown ? known.good : key.verify(bytes, signature);
+    if (!isKnown) this.judged.set(signature, { bytes, key: key.bytes, good });
+    return good ? { role, index, key: key.bytes } : null;
   }
 
   /** Decodes a statement and checks who signed it. */

@@ -76,23 +76,41 @@ export function verdict(evidence: Uint8Array, serverId: Uint8Array, rootKey: Uin
   } catch (error) {
     return { outcome: 'unreadable', text: messageOf(error) };
   }
+  return judgeOf(decoded.manifests, serverId, rootKey)(decoded);
+}
+
+/** What judges evidence with these manifests, which are accepted once. Never throws. */
+export function judgeOf(
+  parts: Evidence['manifests'],
+  serverId: Uint8Array,
+  rootKey: Uint8Array,
+): (evidence: Evidence) => Verdict {
+  let manifests: Manifests;
   try {
-    return judged(decoded, serverId, rootKey);
+    manifests = accepted(parts, serverId, rootKey);
   } catch (error) {
-    return { outcome: 'nothing', text: messageOf(error) };
+    return () => ({ outcome: 'nothing', text: messageOf(error) });
   }
+  const court = new Court(serverId, manifests);
+  return (evidence) => {
+    try {
+      return judged(evidence, manifests, court.begin(), rootKey);
+    } catch (error) {
+      return { outcome: 'nothing', text: messageOf(error) };
+    }
+  };
 }
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function judged(evidence: Evidence, serverId: Uint8Array, rootKey: Uint8Array): Verdict {
-  const manifests = accepted(evidence.manifests, serverId, rootKey);
+type Manifests = readonly (readonly [hash: Uint8Array, manifest: Manifest])[];
+
+function judged(evidence: Evidence, manifests: Manifests, court: Court, rootKey: Uint8Array): Verdict {
   const rule = RULE_NAMES.get(evidence.rule)!;
   if (rule === 'twoManifests')
     return described(rule, twoManifests(manifests, evidence as EvidenceOf<'twoManifests'>, rootKey));
-  const court = new Court(serverId, manifests);
   const judge = JUDGES[rule] as (court: Court, evidence: Evidence) => Guilt;
   const guilt = judge(court, evidence);
   must(manifests.length === 1 || court.hasUsed(manifests.at(-1)![0]), 'a manifest that nothing names');
@@ -100,7 +118,7 @@ function judged(evidence: Evidence, serverId: Uint8Array, rootKey: Uint8Array): 
 }
 
 /** The manifests, each the next version of the one before, from the one whose hash is the server id. */
-function accepted(parts: Evidence['manifests'], serverId: Uint8Array, rootKey: Uint8Array) {
+function accepted(parts: Evidence['manifests'], serverId: Uint8Array, rootKey: Uint8Array): Manifests {
   const all: (readonly [hash: Uint8Array, manifest: Manifest])[] = [];
   for (const part of parts) {
     const manifest = opened(part, rootKey);
@@ -129,7 +147,7 @@ function opened({ bytes, signature }: Evidence['manifests'][number], rootKey: Ui
 
 /** Two manifests of one version behind one before them. */
 function twoManifests(
-  manifests: ReturnType<typeof accepted>,
+  manifests: Manifests,
   { manifests: parts, other }: EvidenceOf<'twoManifests'>,
   rootKey: Uint8Array,
 ): Guilt {

@@ -1,0 +1,13 @@
+/** Verdicts, for Node and browsers alike: `countersign/verdict`. */
+export { type Accusation, accuse, type CaseFile } from './accuse.js';
+export {
+  decodeEvidence,
+  type Evidence,
+  encodeEvidence,
+  evidenceToJson,
+  MAX_EVIDENCE,
+  RULE,
+  type Rule,
+} from './evidence.js';
+export type { Suspect } from './guilt.js';
+export { type Verdict, verdict } from './verdict.js';
