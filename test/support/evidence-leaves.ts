@@ -103,7 +103,7 @@ export const looseItems = (tag: string, items: twin.MailboxItem[]) =>
     ),
   );
 
-export function statementCases(world: EvidenceWorld): EvidenceCase[] {
+function statementTools(world: EvidenceWorld) {
   const make = caseIn(world);
   const nothing = oneOf(0, []);
   const page = twin.inboxPages([rowOf(named('a'))]);
@@ -116,39 +116,54 @@ export function statementCases(world: EvidenceWorld): EvidenceCase[] {
   const malformed = (name: string, expected: string, role: number, made: Made, inputs?: Buffer[]) =>
     make(name, 2, expected, [statementOf(world.say(role, 1, 7n, made, inputs))]);
   const two = { outputs: [...nothing.outputs, ...nothing.outputs] };
-  return [
-    make('two statements', 1, 'actor 1.0', ordered(empty, full)),
-    make('two statements, the wrong one first', 1, 'nothing', ordered(empty, full).reverse()),
-    make('one statement twice', 1, 'nothing', [statementOf(full), statementOf(full)]),
-    make('two epochs', 1, 'nothing', ordered(full, later)),
-    make('two actors', 1, 'nothing', ordered(full, other)),
-    make('signed by another', 1, 'nothing', ordered(empty, { ...full, signature: other.signature })),
-    malformed('a good inbox', 'nothing', 1, nothing),
-    malformed('a good router', 'nothing', 2, two),
-    malformed('a good receiver', 'nothing', 3, nothing, [named('x')]),
-    malformed('a good outbox', 'nothing', 4, oneOf(1, [named('x'), named('y')])),
-    malformed('an inbox with two outputs', 'actor 1.1', 1, two),
-    malformed('a router with one output', 'actor 2.1', 2, nothing),
-    malformed('a router with three outputs', 'actor 2.1', 2, { outputs: [...two.outputs, ...two.outputs] }),
-    malformed('an inbox with inputs', 'actor 1.1', 1, nothing, [named('x')]),
-    malformed('entries without leaves', 'actor 3.1', 3, oneOf(1, [])),
-    malformed('a root without leaves', 'actor 3.1', 3, {
-      outputs: [{ entries: 0, leaves: [], root: named('r') }],
-    }),
-    malformed('a page too many', 'actor 3.1', 3, oneOf(64, [named('x'), named('y')])),
-    malformed('a page too few', 'actor 1.1', 1, oneOf(65, [named('x')])),
-    malformed('an outbox with too few leaves', 'actor 4.1', 4, oneOf(65, [named('x')])),
-    malformed('an outbox with stills alone', 'nothing', 4, oneOf(0, [named('x')])),
-    malformed('no role', 'nothing', 1, { ...nothing, fields: { role: 5 } }),
-    make('a statement of the sequencer', 2, 'nothing', [statementOf(world.say(5, 0, 7n, two))]),
-    malformed('another server', 'nothing', 1, { ...two, fields: { serverId: named('s') } }),
-    malformed('another manifest', 'nothing', 1, { ...two, fields: { manifestHash: named('m') } }),
-    malformed('no such actor', 'nothing', 1, { ...two, fields: { actor: 2 } }),
-  ];
+  return { world, make, nothing, empty, full, later, other, ordered, malformed, two };
 }
 
+const statementTable = ({
+  world,
+  make,
+  nothing,
+  empty,
+  full,
+  later,
+  other,
+  ordered,
+  malformed,
+  two,
+}: ReturnType<typeof statementTools>): EvidenceCase[] => [
+  make('two statements', 1, 'actor 1.0', ordered(empty, full)),
+  make('two statements, the wrong one first', 1, 'nothing', ordered(empty, full).reverse()),
+  make('one statement twice', 1, 'nothing', [statementOf(full), statementOf(full)]),
+  make('two epochs', 1, 'nothing', ordered(full, later)),
+  make('two actors', 1, 'nothing', ordered(full, other)),
+  make('signed by another', 1, 'nothing', ordered(empty, { ...full, signature: other.signature })),
+  malformed('a good inbox', 'nothing', 1, nothing),
+  malformed('a good router', 'nothing', 2, two),
+  malformed('a good receiver', 'nothing', 3, nothing, [named('x')]),
+  malformed('a good outbox', 'nothing', 4, oneOf(1, [named('x'), named('y')])),
+  malformed('an inbox with two outputs', 'actor 1.1', 1, two),
+  malformed('a router with one output', 'actor 2.1', 2, nothing),
+  malformed('a router with three outputs', 'actor 2.1', 2, { outputs: [...two.outputs, ...two.outputs] }),
+  malformed('an inbox with inputs', 'actor 1.1', 1, nothing, [named('x')]),
+  malformed('entries without leaves', 'actor 3.1', 3, oneOf(1, [])),
+  malformed('a root without leaves', 'actor 3.1', 3, {
+    outputs: [{ entries: 0, leaves: [], root: named('r') }],
+  }),
+  malformed('a page too many', 'actor 3.1', 3, oneOf(64, [named('x'), named('y')])),
+  malformed('a page too few', 'actor 1.1', 1, oneOf(65, [named('x')])),
+  malformed('an outbox with too few leaves', 'actor 4.1', 4, oneOf(65, [named('x')])),
+  malformed('an outbox with stills alone', 'nothing', 4, oneOf(0, [named('x')])),
+  malformed('no role', 'nothing', 1, { ...nothing, fields: { role: 5 } }),
+  make('a statement of the sequencer', 2, 'nothing', [statementOf(world.say(5, 0, 7n, two))]),
+  malformed('another server', 'nothing', 1, { ...two, fields: { serverId: named('s') } }),
+  malformed('another manifest', 'nothing', 1, { ...two, fields: { manifestHash: named('m') } }),
+  malformed('no such actor', 'nothing', 1, { ...two, fields: { actor: 2 } }),
+];
+
+export const statementCases = (world: EvidenceWorld): EvidenceCase[] => statementTable(statementTools(world));
+
 /** Rule 3. Clients: `x.y` is placed at inbox x and outbox y. */
-export function leafCases(world: EvidenceWorld): EvidenceCase[] {
+function leafTools(world: EvidenceWorld) {
   const make = caseIn(world);
   const at = (outbox: number, n = 0) => world.client(0, outbox, n).id;
   const [low, high] = [at(0), at(0, 1)].sort(Buffer.compare) as [Buffer, Buffer];
@@ -171,115 +186,122 @@ export function leafCases(world: EvidenceWorld): EvidenceCase[] {
     inbox(name, expected, [rowOf(named('a')), rowOf(named('b'), { epoch, inbox: inboxNumber, index })]);
   const elsewhere = looseItems('csign1ro', [itemOf(at(1))]);
   const mailbox = low;
-  return [
-    previous('no previous place', 'nothing', 0n, 0, 0),
-    previous('previous place in this epoch', 'nothing', 7n, 0, 0),
-    previous('previous place in an earlier epoch', 'nothing', 6n, 1, 99),
-    previous('its own place', 'actor 1.0', 7n, 0, 1),
-    previous('a place of another inbox in this epoch', 'actor 1.0', 7n, 1, 0),
-    previous('a later epoch', 'actor 1.0', 8n, 0, 0),
-    previous('epoch 0, and an inbox', 'actor 1.0', 0n, 1, 0),
-    previous('epoch 0, and an index', 'actor 1.0', 0n, 0, 1),
-    previous('an epoch beyond numbers', 'actor 1.0', 2n ** 53n, 0, 0),
-    one('a page of another role', 'actor 1.0', 1, oneOf(1, [elsewhere])),
-    one('too few rows', 'actor 1.0', 1, oneOf(2, twin.inboxPages([rowOf(named('a'))]))),
-    one(
-      '65 rows',
-      'actor 3.0',
-      3,
-      oneOf(65, [
-        looseItems(
-          'csign1re',
-          entriesOf(65).map(({ index }) => itemOf(low, index)),
-        ),
-      ]),
-    ),
-    one('no rows', 'actor 3.0', 3, oneOf(0, [looseItems('csign1re', [])])),
-    one('half a row', 'actor 3.0', 3, oneOf(1, [looseItems('csign1re', [itemOf(low)]).subarray(0, 70)])),
-    router('a good page', 'nothing', [itemOf(low, 0), itemOf(low, 1), itemOf(high, 0)]),
-    router('one row twice', 'actor 2.0', [itemOf(low, 0), itemOf(low, 0)]),
-    router('mailboxes that fall', 'actor 2.0', [itemOf(high, 0), itemOf(low, 1)]),
-    router('a row of another inbox', 'actor 2.0', [itemOf(low, 0, 1)]),
-    router('a mailbox placed elsewhere', 'actor 2.0', [itemOf(at(1))]),
-    router('fewer rows than entries', 'actor 2.0', [itemOf(low)], 2),
-    one(
-      'a good page in the second output',
-      'nothing',
-      2,
-      { outputs: [...oneOf(0, []).outputs, ...oneOf(1, [elsewhere]).outputs] },
-      0,
-      1,
-    ),
-    receiver('a good page of two inboxes', 'nothing', [itemOf(low, 1, 0), itemOf(low, 0, 1)]),
-    receiver('inboxes that fall', 'actor 3.0', [itemOf(low, 0, 1), itemOf(low, 1, 0)]),
-    receiver('an inbox that there is not', 'actor 3.0', [itemOf(low, 0, 2)]),
-    receiver('a mailbox placed elsewhere', 'actor 3.0', [itemOf(at(1))]),
-    outbox('a good link', 'nothing', linkOf({ mailbox })),
-    outbox('a good later link', 'nothing', linkOf({ mailbox, previousEpoch: 6n, total: 2n })),
-    outbox('another epoch', 'actor 4.0', linkOf({ mailbox, epoch: 8n })),
-    outbox(
-      'a previous epoch that is its own',
-      'actor 4.0',
-      linkOf({ mailbox, previousEpoch: 7n, total: 2n }),
-    ),
-    outbox('a link placed elsewhere', 'actor 4.0', linkOf({ mailbox: at(1) })),
-    outbox('no leaf of an outbox', 'actor 4.0', looseItems('csign1re', [itemOf(low)])),
-    outbox('bytes left over', 'actor 4.0', join(linkOf({ mailbox }), u8(0))),
-    outbox('a part beyond the parts', 'actor 4.0', linkOf({ mailbox, part: 1, parts: 1 }), [
-      linkOf({ mailbox }),
-    ]),
-    outbox('a part above its leaf index', 'actor 4.0', linkOf({ mailbox, part: 1, parts: 2 })),
-    outbox('a part behind one', 'nothing', linkOf({ mailbox, part: 1, parts: 2 }), [linkOf({ mailbox })]),
-    outbox('parts that do not follow', 'actor 4.0', linkOf({ mailbox, parts: 2, entries: 64 })),
-    outbox('parts that follow', 'nothing', linkOf({ mailbox, parts: 2, entries: 64 }), [], [named('x')]),
-    outbox(
-      'a part that is not full',
-      'actor 4.0',
-      linkOf({ mailbox, parts: 2, entries: 63 }),
-      [],
-      [named('x')],
-    ),
-    outbox('no entries', 'actor 4.0', linkOf({ mailbox, entries: 0, previousEpoch: 1n, total: 5n })),
-    outbox('65 entries', 'actor 4.0', linkOf({ mailbox, entries: 65 })),
-    outbox(
-      'entries that do not rise',
-      'actor 4.0',
-      linkOf({ mailbox, entries: [...entriesOf(1), ...entriesOf(1)] }),
-    ),
-    outbox('an entry of no inbox', 'actor 4.0', linkOf({ mailbox, entries: [itemOf(low, 0, 2)] })),
-    outbox('a first total that is too high', 'actor 4.0', linkOf({ mailbox, total: 2n })),
-    outbox('a later total that is too low', 'actor 4.0', linkOf({ mailbox, previousEpoch: 6n, total: 1n })),
-    outbox('a good still', 'nothing', stillOf({ mailbox })),
-    outbox(
-      'a good later still',
-      'nothing',
-      stillOf({ mailbox, lastEpoch: 6n, total: 1n, trimmedThrough: 6n }),
-    ),
-    outbox('a still of its last epoch', 'actor 4.0', stillOf({ mailbox, lastEpoch: 7n, total: 1n })),
-    outbox(
-      'a still trimmed too far',
-      'actor 4.0',
-      stillOf({ mailbox, lastEpoch: 5n, total: 1n, trimmedThrough: 6n }),
-    ),
-    outbox('a still with a total alone', 'actor 4.0', stillOf({ mailbox, total: 1n })),
-    outbox('a still with an epoch alone', 'actor 4.0', stillOf({ mailbox, lastEpoch: 1n })),
-    outbox('a still placed elsewhere', 'actor 4.0', stillOf({ mailbox: at(1) })),
-    one(
-      'a second output of an outbox',
-      'nothing',
-      4,
-      {
-        outputs: [
-          ...oneOf(0, []).outputs,
-          ...oneOf(64, [linkOf({ mailbox, parts: 2, entries: 64 }), named('x')]).outputs,
-        ],
-      },
-      0,
-      1,
-    ),
-    ...exceptionCases(),
-  ];
+  return { at, low, high, one, router, receiver, outbox, previous, elsewhere, mailbox };
 }
+
+const leafTable = ({
+  at,
+  low,
+  high,
+  one,
+  router,
+  receiver,
+  outbox,
+  previous,
+  elsewhere,
+  mailbox,
+}: ReturnType<typeof leafTools>): EvidenceCase[] => [
+  previous('no previous place', 'nothing', 0n, 0, 0),
+  previous('previous place in this epoch', 'nothing', 7n, 0, 0),
+  previous('previous place in an earlier epoch', 'nothing', 6n, 1, 99),
+  previous('its own place', 'actor 1.0', 7n, 0, 1),
+  previous('a place of another inbox in this epoch', 'actor 1.0', 7n, 1, 0),
+  previous('a later epoch', 'actor 1.0', 8n, 0, 0),
+  previous('epoch 0, and an inbox', 'actor 1.0', 0n, 1, 0),
+  previous('epoch 0, and an index', 'actor 1.0', 0n, 0, 1),
+  previous('an epoch beyond numbers', 'actor 1.0', 2n ** 53n, 0, 0),
+  one('a page of another role', 'actor 1.0', 1, oneOf(1, [elsewhere])),
+  one('too few rows', 'actor 1.0', 1, oneOf(2, twin.inboxPages([rowOf(named('a'))]))),
+  one(
+    '65 rows',
+    'actor 3.0',
+    3,
+    oneOf(65, [
+      looseItems(
+        'csign1re',
+        entriesOf(65).map(({ index }) => itemOf(low, index)),
+      ),
+    ]),
+  ),
+  one('no rows', 'actor 3.0', 3, oneOf(0, [looseItems('csign1re', [])])),
+  one('half a row', 'actor 3.0', 3, oneOf(1, [looseItems('csign1re', [itemOf(low)]).subarray(0, 70)])),
+  router('a good page', 'nothing', [itemOf(low, 0), itemOf(low, 1), itemOf(high, 0)]),
+  router('one row twice', 'actor 2.0', [itemOf(low, 0), itemOf(low, 0)]),
+  router('mailboxes that fall', 'actor 2.0', [itemOf(high, 0), itemOf(low, 1)]),
+  router('a row of another inbox', 'actor 2.0', [itemOf(low, 0, 1)]),
+  router('a mailbox placed elsewhere', 'actor 2.0', [itemOf(at(1))]),
+  router('fewer rows than entries', 'actor 2.0', [itemOf(low)], 2),
+  one(
+    'a good page in the second output',
+    'nothing',
+    2,
+    { outputs: [...oneOf(0, []).outputs, ...oneOf(1, [elsewhere]).outputs] },
+    0,
+    1,
+  ),
+  receiver('a good page of two inboxes', 'nothing', [itemOf(low, 1, 0), itemOf(low, 0, 1)]),
+  receiver('inboxes that fall', 'actor 3.0', [itemOf(low, 0, 1), itemOf(low, 1, 0)]),
+  receiver('an inbox that there is not', 'actor 3.0', [itemOf(low, 0, 2)]),
+  receiver('a mailbox placed elsewhere', 'actor 3.0', [itemOf(at(1))]),
+  outbox('a good link', 'nothing', linkOf({ mailbox })),
+  outbox('a good later link', 'nothing', linkOf({ mailbox, previousEpoch: 6n, total: 2n })),
+  outbox('another epoch', 'actor 4.0', linkOf({ mailbox, epoch: 8n })),
+  outbox('a previous epoch that is its own', 'actor 4.0', linkOf({ mailbox, previousEpoch: 7n, total: 2n })),
+  outbox('a link placed elsewhere', 'actor 4.0', linkOf({ mailbox: at(1) })),
+  outbox('no leaf of an outbox', 'actor 4.0', looseItems('csign1re', [itemOf(low)])),
+  outbox('bytes left over', 'actor 4.0', join(linkOf({ mailbox }), u8(0))),
+  outbox('a part beyond the parts', 'actor 4.0', linkOf({ mailbox, part: 1, parts: 1 }), [
+    linkOf({ mailbox }),
+  ]),
+  outbox('a part above its leaf index', 'actor 4.0', linkOf({ mailbox, part: 1, parts: 2 })),
+  outbox('a part behind one', 'nothing', linkOf({ mailbox, part: 1, parts: 2 }), [linkOf({ mailbox })]),
+  outbox('parts that do not follow', 'actor 4.0', linkOf({ mailbox, parts: 2, entries: 64 })),
+  outbox('parts that follow', 'nothing', linkOf({ mailbox, parts: 2, entries: 64 }), [], [named('x')]),
+  outbox(
+    'a part that is not full',
+    'actor 4.0',
+    linkOf({ mailbox, parts: 2, entries: 63 }),
+    [],
+    [named('x')],
+  ),
+  outbox('no entries', 'actor 4.0', linkOf({ mailbox, entries: 0, previousEpoch: 1n, total: 5n })),
+  outbox('65 entries', 'actor 4.0', linkOf({ mailbox, entries: 65 })),
+  outbox(
+    'entries that do not rise',
+    'actor 4.0',
+    linkOf({ mailbox, entries: [...entriesOf(1), ...entriesOf(1)] }),
+  ),
+  outbox('an entry of no inbox', 'actor 4.0', linkOf({ mailbox, entries: [itemOf(low, 0, 2)] })),
+  outbox('a first total that is too high', 'actor 4.0', linkOf({ mailbox, total: 2n })),
+  outbox('a later total that is too low', 'actor 4.0', linkOf({ mailbox, previousEpoch: 6n, total: 1n })),
+  outbox('a good still', 'nothing', stillOf({ mailbox })),
+  outbox('a good later still', 'nothing', stillOf({ mailbox, lastEpoch: 6n, total: 1n, trimmedThrough: 6n })),
+  outbox('a still of its last epoch', 'actor 4.0', stillOf({ mailbox, lastEpoch: 7n, total: 1n })),
+  outbox(
+    'a still trimmed too far',
+    'actor 4.0',
+    stillOf({ mailbox, lastEpoch: 5n, total: 1n, trimmedThrough: 6n }),
+  ),
+  outbox('a still with a total alone', 'actor 4.0', stillOf({ mailbox, total: 1n })),
+  outbox('a still with an epoch alone', 'actor 4.0', stillOf({ mailbox, lastEpoch: 1n })),
+  outbox('a still placed elsewhere', 'actor 4.0', stillOf({ mailbox: at(1) })),
+  one(
+    'a second output of an outbox',
+    'nothing',
+    4,
+    {
+      outputs: [
+        ...oneOf(0, []).outputs,
+        ...oneOf(64, [linkOf({ mailbox, parts: 2, entries: 64 }), named('x')]).outputs,
+      ],
+    },
+    0,
+    1,
+  ),
+  ...exceptionCases(),
+];
+
+export const leafCases = (world: EvidenceWorld): EvidenceCase[] => leafTable(leafTools(world));
 
 /** With exceptions in its placement a statement does not say who belongs where. */
 function exceptionCases(): EvidenceCase[] {
@@ -288,7 +310,7 @@ function exceptionCases(): EvidenceCase[] {
   return [caseIn(world)('placement with exceptions', 3, 'nothing', [openedOf(said, 0, 0)])];
 }
 
-export function orderCases(world: EvidenceWorld): EvidenceCase[] {
+function orderTools(world: EvidenceWorld) {
   const make = caseIn(world);
   const [low, high] = [world.client(0, 0).id, world.client(0, 0, 1).id].sort(Buffer.compare) as [
     Buffer,
@@ -305,55 +327,67 @@ export function orderCases(world: EvidenceWorld): EvidenceCase[] {
   const first = linkOf({ mailbox, parts: 2, entries: 64 });
   const second = (changes: Partial<Link> = {}) =>
     linkOf({ mailbox, part: 1, parts: 2, previousHead: twin.H(first), ...changes });
-  return [
-    pages('pages that rise', 'nothing', itemOf(low), itemOf(high)),
-    pages('pages that fall', 'actor 3.0', itemOf(high), itemOf(low)),
-    pages('one row on two pages', 'actor 3.0', itemOf(low), itemOf(low)),
-    pages('indices that fall', 'actor 3.0', itemOf(low, 1), itemOf(low, 0)),
-    pair('pages of an inbox', 'nothing', 1, [
-      looseItems('csign1re', [itemOf(high)]),
-      looseItems('csign1re', [itemOf(low)]),
-    ]),
-    pair('what is no page', 'nothing', 3, [named('x'), named('y')]),
-    pair(
-      'pages that are not neighbours',
-      'nothing',
-      3,
-      [itemOf(high), itemOf(low), itemOf(low)].map((item) => looseItems('csign1re', [item])),
-      [0, 2],
-    ),
-    pair(
-      'the second before the first',
-      'nothing',
-      3,
-      [itemOf(low), itemOf(high)].map((item) => looseItems('csign1re', [item])),
-      [1, 0],
-    ),
-    pair('links that rise', 'nothing', 4, [linkOf({ mailbox: low }), linkOf({ mailbox: high })]),
-    pair('stills that rise', 'nothing', 4, [stillOf({ mailbox: low }), stillOf({ mailbox: high })]),
-    pair('mailboxes that fall', 'actor 4.0', 4, [linkOf({ mailbox: high }), stillOf({ mailbox: low })]),
-    pair('a link before its last part', 'actor 4.0', 4, [
-      linkOf({ mailbox: low, parts: 2 }),
-      linkOf({ mailbox: high }),
-    ]),
-    pair('a link behind its first part', 'actor 4.0', 4, [
-      stillOf({ mailbox: low }),
-      linkOf({ mailbox: high, part: 1 }),
-    ]),
-    pair('two parts', 'nothing', 4, [first, second()]),
-    pair('a still beside a link', 'actor 4.0', 4, [linkOf({ mailbox }), stillOf({ mailbox })]),
-    pair('two stills', 'actor 4.0', 4, [stillOf({ mailbox }), stillOf({ mailbox })]),
-    pair('a part twice', 'actor 4.0', 4, [first, first]),
-    pair('another number of parts', 'actor 4.0', 4, [first, second({ parts: 3 })]),
-    pair('another previous epoch', 'actor 4.0', 4, [first, second({ previousEpoch: 1n })]),
-    pair('another epoch', 'actor 4.0', 4, [first, second({ epoch: 8n })]),
-    pair('another total', 'actor 4.0', 4, [first, second({ total: 66n })]),
-    pair('another head', 'actor 4.0', 4, [first, second({ previousHead: named('h') })]),
-  ];
+  return { low, high, pair, pages, mailbox, first, second };
 }
 
+const orderTable = ({
+  low,
+  high,
+  pair,
+  pages,
+  mailbox,
+  first,
+  second,
+}: ReturnType<typeof orderTools>): EvidenceCase[] => [
+  pages('pages that rise', 'nothing', itemOf(low), itemOf(high)),
+  pages('pages that fall', 'actor 3.0', itemOf(high), itemOf(low)),
+  pages('one row on two pages', 'actor 3.0', itemOf(low), itemOf(low)),
+  pages('indices that fall', 'actor 3.0', itemOf(low, 1), itemOf(low, 0)),
+  pair('pages of an inbox', 'nothing', 1, [
+    looseItems('csign1re', [itemOf(high)]),
+    looseItems('csign1re', [itemOf(low)]),
+  ]),
+  pair('what is no page', 'nothing', 3, [named('x'), named('y')]),
+  pair(
+    'pages that are not neighbours',
+    'nothing',
+    3,
+    [itemOf(high), itemOf(low), itemOf(low)].map((item) => looseItems('csign1re', [item])),
+    [0, 2],
+  ),
+  pair(
+    'the second before the first',
+    'nothing',
+    3,
+    [itemOf(low), itemOf(high)].map((item) => looseItems('csign1re', [item])),
+    [1, 0],
+  ),
+  pair('links that rise', 'nothing', 4, [linkOf({ mailbox: low }), linkOf({ mailbox: high })]),
+  pair('stills that rise', 'nothing', 4, [stillOf({ mailbox: low }), stillOf({ mailbox: high })]),
+  pair('mailboxes that fall', 'actor 4.0', 4, [linkOf({ mailbox: high }), stillOf({ mailbox: low })]),
+  pair('a link before its last part', 'actor 4.0', 4, [
+    linkOf({ mailbox: low, parts: 2 }),
+    linkOf({ mailbox: high }),
+  ]),
+  pair('a link behind its first part', 'actor 4.0', 4, [
+    stillOf({ mailbox: low }),
+    linkOf({ mailbox: high, part: 1 }),
+  ]),
+  pair('two parts', 'nothing', 4, [first, second()]),
+  pair('a still beside a link', 'actor 4.0', 4, [linkOf({ mailbox }), stillOf({ mailbox })]),
+  pair('two stills', 'actor 4.0', 4, [stillOf({ mailbox }), stillOf({ mailbox })]),
+  pair('a part twice', 'actor 4.0', 4, [first, first]),
+  pair('another number of parts', 'actor 4.0', 4, [first, second({ parts: 3 })]),
+  pair('another previous epoch', 'actor 4.0', 4, [first, second({ previousEpoch: 1n })]),
+  pair('another epoch', 'actor 4.0', 4, [first, second({ epoch: 8n })]),
+  pair('another total', 'actor 4.0', 4, [first, second({ total: 66n })]),
+  pair('another head', 'actor 4.0', 4, [first, second({ previousHead: named('h') })]),
+];
+
+export const orderCases = (world: EvidenceWorld): EvidenceCase[] => orderTable(orderTools(world));
+
 /** Rule 5. */
-export function rowCases(world: EvidenceWorld, required: EvidenceWorld): EvidenceCase[] {
+function rowTools(world: EvidenceWorld, required: EvidenceWorld) {
   const alice = world.client(0, 0);
   const others = [1, 2, 3].map((n) => world.client(0, 0, n));
   const one = (
@@ -412,42 +446,58 @@ export function rowCases(world: EvidenceWorld, required: EvidenceWorld): Evidenc
     1n,
     Array.from({ length: 20 }, (_, n) => world.client(1, 1, n)),
   );
-  return [
-    one(required, 'no submission', 'actor 1.0', good, [NO_LISTS]),
-    one(required, 'a submission that is there', 'nothing', { ...good, submissionHash: named('s') }, [
-      NO_LISTS,
-    ]),
-    one(world, 'no submission where none is required', 'nothing', good, [NO_LISTS]),
-    one(required, 'no submission, and a recipient', 'nothing', good, [
-      join(u8(0), listOf([recipientOf(good, 0)]), u8(0)),
-    ]),
-    alone('a good message', 'nothing', good),
-    alone('to nobody', 'actor 1.0', { ...good, recipients: [] }),
-    alone('of no key', 'actor 1.0', { ...good, sender: Buffer.alloc(32, 0xff) }),
-    alone('of a sender placed elsewhere', 'actor 1.0', { ...good, sender: world.client(1, 0).id }),
-    alone('counter 0', 'actor 1.0', { ...good, counter: 0n }),
-    alone('counter 1 behind a place', 'actor 1.0', good, earlier),
-    alone('counter 2 behind none', 'actor 1.0', { ...good, counter: 2n }),
-    alone('counter 2 behind a place', 'nothing', { ...good, counter: 2n }, earlier),
-    one(world, 'one recipient given', 'nothing', fallenOne(world, alice), [
-      given(world, fallenOne(world, alice)),
-      listOf([recipientOf(fallenOne(world, alice), 0)]),
-      u8(0),
-    ]),
-    one(world, 'recipients of a list of pages that rise', 'nothing', many, [
-      given(world, many),
-      listOf([recipientOf(many, 15), recipientOf(many, 16)]),
-      u8(0),
-    ]),
-    pair('recipients that rise', 'nothing', good, [0, 1]),
-    pair('recipients that fall', 'actor 1.0', fallen, [1, 2]),
-    pair('positions that are not consecutive', 'nothing', good, [1, 0]),
-    pair('one recipient twice', 'actor 1.0', { ...good, recipients: [a, a] }, [0, 1]),
-    ...submissionCases(world),
-    movedSender(),
-    foreignMessage(world),
-  ];
+  return { world, required, alice, one, given, alone, earlier, good, a, fallen, pair, many };
 }
+
+const rowTable = ({
+  world,
+  required,
+  alice,
+  one,
+  given,
+  alone,
+  earlier,
+  good,
+  a,
+  fallen,
+  pair,
+  many,
+}: ReturnType<typeof rowTools>): EvidenceCase[] => [
+  one(required, 'no submission', 'actor 1.0', good, [NO_LISTS]),
+  one(required, 'a submission that is there', 'nothing', { ...good, submissionHash: named('s') }, [NO_LISTS]),
+  one(world, 'no submission where none is required', 'nothing', good, [NO_LISTS]),
+  one(required, 'no submission, and a recipient', 'nothing', good, [
+    join(u8(0), listOf([recipientOf(good, 0)]), u8(0)),
+  ]),
+  alone('a good message', 'nothing', good),
+  alone('to nobody', 'actor 1.0', { ...good, recipients: [] }),
+  alone('of no key', 'actor 1.0', { ...good, sender: Buffer.alloc(32, 0xff) }),
+  alone('of a sender placed elsewhere', 'actor 1.0', { ...good, sender: world.client(1, 0).id }),
+  alone('counter 0', 'actor 1.0', { ...good, counter: 0n }),
+  alone('counter 1 behind a place', 'actor 1.0', good, earlier),
+  alone('counter 2 behind none', 'actor 1.0', { ...good, counter: 2n }),
+  alone('counter 2 behind a place', 'nothing', { ...good, counter: 2n }, earlier),
+  one(world, 'one recipient given', 'nothing', fallenOne(world, alice), [
+    given(world, fallenOne(world, alice)),
+    listOf([recipientOf(fallenOne(world, alice), 0)]),
+    u8(0),
+  ]),
+  one(world, 'recipients of a list of pages that rise', 'nothing', many, [
+    given(world, many),
+    listOf([recipientOf(many, 15), recipientOf(many, 16)]),
+    u8(0),
+  ]),
+  pair('recipients that rise', 'nothing', good, [0, 1]),
+  pair('recipients that fall', 'actor 1.0', fallen, [1, 2]),
+  pair('positions that are not consecutive', 'nothing', good, [1, 0]),
+  pair('one recipient twice', 'actor 1.0', { ...good, recipients: [a, a] }, [0, 1]),
+  ...submissionCases(world),
+  movedSender(),
+  foreignMessage(world),
+];
+
+export const rowCases = (world: EvidenceWorld, required: EvidenceWorld): EvidenceCase[] =>
+  rowTable(rowTools(world, required));
 
 const fallenOne = (world: EvidenceWorld, sender: { secret: Buffer; id: Buffer }) =>
   world.message(sender, 2n, [sender]);
@@ -473,7 +523,7 @@ function foreignMessage(world: EvidenceWorld): EvidenceCase {
   return caseIn(world)('counter 0, to another server', 5, 'nothing', [openedOf(said, 0, 0), u8(0), ...lists]);
 }
 
-function submissionCases(world: EvidenceWorld): EvidenceCase[] {
+function submissionTools(world: EvidenceWorld) {
   const [alice, bob] = [world.client(0, 0), world.client(0, 0, 1)];
   const message = world.message(alice, 70n, [bob]);
   const hash = twin.H(world.preimage(message));
@@ -525,28 +575,37 @@ function submissionCases(world: EvidenceWorld): EvidenceCase[] {
     return caseIn(world)(name, 5, expected, [openedOf(said, 0, 0), u8(0), ...lists]);
   };
   const others = Array.from({ length: 80 }, (_, i) => named(`submitted ${i}`));
-  return [
-    submit('a good submission', 'nothing'),
-    submit('a good submission with its page', 'nothing', {}, { page: 1 }),
-    submit('a submission that cannot be decoded', 'actor 1.0', {}, { cut: 130 }),
-    submit('a submission to another server', 'actor 1.0', { serverId: named('s') }),
-    submit('a submission of another sender', 'actor 1.0', { sender: bob.id }, { secret: bob.secret }),
-    submit('a submission of lower counters', 'actor 1.0', { messageHashes: others.slice(0, 69) }),
-    submit('a submission of higher counters', 'actor 1.0', { firstCounter: 71n }),
-    submit('a submission that another signed', 'actor 1.0', {}, { secret: bob.secret }),
-    submit('a submission of another message', 'actor 1.0', { messageHashes: others }, { page: 1 }),
-    submit(
-      'a bad submission that the row does not name',
-      'nothing',
-      { serverId: named('s') },
-      { named: named('n') },
-    ),
-    submit('a bad submission with a path', 'nothing', { serverId: named('s') }, { path: [named('p')] }),
-    submit('a bad submission and a recipient', 'nothing', { serverId: named('s') }, {}, [
-      recipientOf(message, 0),
-    ]),
-    submit('a page of another size', 'nothing', { messageHashes: others }, { page: 1, size: 40 }),
-    submit('another page', 'nothing', { messageHashes: others }, { page: 0 }),
-    submit('a page, and lower counters', 'nothing', { messageHashes: others.slice(0, 69) }, { page: 1 }),
-  ];
+  return { bob, message, submit, others };
 }
+
+const submissionTable = ({
+  bob,
+  message,
+  submit,
+  others,
+}: ReturnType<typeof submissionTools>): EvidenceCase[] => [
+  submit('a good submission', 'nothing'),
+  submit('a good submission with its page', 'nothing', {}, { page: 1 }),
+  submit('a submission that cannot be decoded', 'actor 1.0', {}, { cut: 130 }),
+  submit('a submission to another server', 'actor 1.0', { serverId: named('s') }),
+  submit('a submission of another sender', 'actor 1.0', { sender: bob.id }, { secret: bob.secret }),
+  submit('a submission of lower counters', 'actor 1.0', { messageHashes: others.slice(0, 69) }),
+  submit('a submission of higher counters', 'actor 1.0', { firstCounter: 71n }),
+  submit('a submission that another signed', 'actor 1.0', {}, { secret: bob.secret }),
+  submit('a submission of another message', 'actor 1.0', { messageHashes: others }, { page: 1 }),
+  submit(
+    'a bad submission that the row does not name',
+    'nothing',
+    { serverId: named('s') },
+    { named: named('n') },
+  ),
+  submit('a bad submission with a path', 'nothing', { serverId: named('s') }, { path: [named('p')] }),
+  submit('a bad submission and a recipient', 'nothing', { serverId: named('s') }, {}, [
+    recipientOf(message, 0),
+  ]),
+  submit('a page of another size', 'nothing', { messageHashes: others }, { page: 1, size: 40 }),
+  submit('another page', 'nothing', { messageHashes: others }, { page: 0 }),
+  submit('a page, and lower counters', 'nothing', { messageHashes: others.slice(0, 69) }, { page: 1 }),
+];
+
+const submissionCases = (world: EvidenceWorld): EvidenceCase[] => submissionTable(submissionTools(world));

@@ -68,38 +68,10 @@ type Scene = ReturnType<typeof stageWorld>;
 const pages = (tag: string, lists: twin.MailboxItem[][]): Made['outputs'] =>
   lists.map((items) => ({ entries: items.length, leaves: items.length > 0 ? [looseItems(tag, items)] : [] }));
 
-export function neighbourCases(scene: Scene): EvidenceCase[] {
-  const { world, alice, bob, carol, message, preimage, changed, item } = scene;
+/** Between routers, receivers and outboxes the message is never opened. */
+function laterNeighbours({ world, bob, carol, changed, item }: Scene) {
   const make = caseIn(world);
-  const stranger = (n: number) => world.client(0, 1, n).id;
-  const [below, between, above] = [
-    findClient(stranger, (id) => Buffer.compare(id, bob.id) < 0),
-    findClient(stranger, (id) => Buffer.compare(id, bob.id) > 0 && Buffer.compare(id, carol.id) < 0),
-    findClient(stranger, (id) => Buffer.compare(id, carol.id) > 0),
-  ];
-  const [r0, r1] = [recipientOf(message, 0), recipientOf(message, 1)];
-  const ofAlice = pages('csign1ro', [[item(alice.id)], []])[0]!;
-  const router = (items: twin.MailboxItem[]): Made => ({ outputs: [ofAlice, ...pages('csign1ro', [items])] });
-  const inboxToRouter = (
-    name: string,
-    expected: string,
-    items: twin.MailboxItem[] | Made,
-    about: About,
-    how: { inbox?: number[]; router?: number[]; inputs?: Buffer[] } = {},
-  ) => {
-    const made = Array.isArray(items) ? router(items) : items;
-    const epoch = changed({ '2.0': made });
-    const [earlier, later] = [saidBy(epoch, 1, 0), saidBy(epoch, 2, 0)];
-    const parts = [
-      witnessOf(earlier, 0, how.inbox),
-      witnessOf(later, 1, how.router ?? (made.outputs[1]!.leaves.length ? [0] : [])),
-    ];
-    return make(name, 16, expected, [subjectOf(about), ...parts, list2Of(how.inputs ?? [earlier.hash])]);
-  };
   const all = [item(bob.id), item(carol.id)];
-  const given = (mailbox: Buffer, ...recipients: Buffer[]) => ({ mailbox, message: preimage, recipients });
-  const bare = (mailbox: Buffer, place = AT) => ({ mailbox, place });
-  const nextPlace = { ...AT, index: 1 };
   const routerToReceiver = (
     name: string,
     expected: string,
@@ -130,6 +102,40 @@ export function neighbourCases(scene: Scene): EvidenceCase[] {
     const parts = [witnessOf(saidBy(epoch, 3, 1)), witnessOf(saidBy(epoch, 4, 1), 0, indices)];
     return make(name, 16, expected, [subjectOf(about), ...parts, list2Of([saidBy(epoch, 3, 1).hash])]);
   };
+  return { all, routerToReceiver, receiverToOutbox };
+}
+
+function neighbourTools(scene: Scene) {
+  const { world, alice, bob, carol, message, preimage, changed, item } = scene;
+  const make = caseIn(world);
+  const stranger = (n: number) => world.client(0, 1, n).id;
+  const [below, between, above] = [
+    findClient(stranger, (id) => Buffer.compare(id, bob.id) < 0),
+    findClient(stranger, (id) => Buffer.compare(id, bob.id) > 0 && Buffer.compare(id, carol.id) < 0),
+    findClient(stranger, (id) => Buffer.compare(id, carol.id) > 0),
+  ];
+  const [r0, r1] = [recipientOf(message, 0), recipientOf(message, 1)];
+  const ofAlice = pages('csign1ro', [[item(alice.id)], []])[0]!;
+  const router = (items: twin.MailboxItem[]): Made => ({ outputs: [ofAlice, ...pages('csign1ro', [items])] });
+  const inboxToRouter = (
+    name: string,
+    expected: string,
+    items: twin.MailboxItem[] | Made,
+    about: About,
+    how: { inbox?: number[]; router?: number[]; inputs?: Buffer[] } = {},
+  ) => {
+    const made = Array.isArray(items) ? router(items) : items;
+    const epoch = changed({ '2.0': made });
+    const [earlier, later] = [saidBy(epoch, 1, 0), saidBy(epoch, 2, 0)];
+    const parts = [
+      witnessOf(earlier, 0, how.inbox),
+      witnessOf(later, 1, how.router ?? (made.outputs[1]!.leaves.length ? [0] : [])),
+    ];
+    return make(name, 16, expected, [subjectOf(about), ...parts, list2Of(how.inputs ?? [earlier.hash])]);
+  };
+  const given = (mailbox: Buffer, ...recipients: Buffer[]) => ({ mailbox, message: preimage, recipients });
+  const bare = (mailbox: Buffer, place = AT) => ({ mailbox, place });
+  const nextPlace = { ...AT, index: 1 };
   const linkTo = (mailbox: Buffer, changes: object = {}) =>
     linkOf({ mailbox, entries: [item(mailbox)], ...changes });
   const [otherLow, otherHigh] = [linkOf({ mailbox: below }), linkOf({ mailbox: above })];
@@ -137,188 +143,236 @@ export function neighbourCases(scene: Scene): EvidenceCase[] {
   const twoPages = (a: twin.MailboxItem, b: twin.MailboxItem): Made => ({
     outputs: [ofAlice, { entries: 65, leaves: [a, b].map((one) => looseItems('csign1ro', [one])) }],
   });
-  return [
-    inboxToRouter('a row passed on', 'nothing', all, bare(bob.id)),
-    inboxToRouter('a row changed', 'actor 2.0', [item(bob.id, 0, other), item(carol.id)], bare(bob.id)),
-    inboxToRouter(
-      'a row changed, with the message',
-      'nothing',
-      [item(bob.id, 0, other), item(carol.id)],
-      given(bob.id, r0),
-    ),
-    inboxToRouter('a row lost', 'actor 2.0', [item(carol.id)], given(bob.id, r0)),
-    inboxToRouter('a last row lost', 'actor 2.0', [item(bob.id)], given(carol.id, r1)),
-    inboxToRouter('a row lost, of another recipient', 'nothing', [item(carol.id)], given(bob.id, r1)),
-    inboxToRouter('a row lost, and no message', 'nothing', [item(carol.id)], bare(bob.id)),
-    inboxToRouter('a row lost, two recipients', 'nothing', [item(carol.id)], given(bob.id, r0, r1)),
-    inboxToRouter('all rows lost', 'actor 2.0', [], given(bob.id, r0)),
-    inboxToRouter('a row lost between others', 'actor 2.0', [item(below), item(above)], given(bob.id, r0)),
-    inboxToRouter(
-      'a row lost between pages',
-      'actor 2.0',
-      twoPages(item(below), item(above)),
-      given(bob.id, r0),
-      { router: [0, 1] },
-    ),
-    inboxToRouter('a row perhaps behind', 'nothing', twoPages(item(below), item(above)), given(bob.id, r0), {
-      router: [0],
-    }),
-    inboxToRouter('a row perhaps before', 'nothing', twoPages(item(below), item(above)), given(bob.id, r0), {
-      router: [1],
-    }),
-    inboxToRouter(
-      'pages in the wrong order',
-      'nothing',
-      twoPages(item(below), item(above)),
-      given(bob.id, r0),
-      { router: [1, 0] },
-    ),
-    inboxToRouter(
-      'a row lost between pages that are not neighbours',
-      'nothing',
-      {
-        outputs: [
-          ofAlice,
-          {
-            entries: 1,
-            leaves: [item(below), item(bob.id), item(above)].map((one) => looseItems('csign1ro', [one])),
-          },
-        ],
-      },
-      given(bob.id, r0),
-      { router: [0, 2] },
-    ),
-    inboxToRouter(
-      'a row on the second of two pages',
-      'nothing',
-      twoPages(item(below), item(bob.id)),
-      given(bob.id, r0),
-      { router: [0, 1] },
-    ),
-    ...senderCases(scene),
-    amongThree(scene),
-    fewInputs(scene),
-    ...oneRecipientCases(scene),
-    inboxToRouter(
-      'a row made up between',
-      'actor 2.0',
-      [item(bob.id), item(between), item(carol.id)],
-      given(between, r0, r1),
-    ),
-    inboxToRouter('a row made up below', 'actor 2.0', [item(below), ...all], given(below, r0)),
-    inboxToRouter('a row made up above', 'actor 2.0', [...all, item(above)], given(above, r1)),
-    inboxToRouter('a row made up, the wrong recipient', 'nothing', [...all, item(above)], given(above, r0)),
-    inboxToRouter(
-      'a row made up, the wrong order',
-      'nothing',
-      [item(bob.id), item(between), item(carol.id)],
-      given(between, r1, r0),
-    ),
-    inboxToRouter('a row made up, and nothing else', 'nothing', [...all, item(above)], bare(above)),
-    inboxToRouter('a row of a recipient, with its neighbours', 'nothing', all, given(bob.id, r0, r1)),
-    inboxToRouter('a row beyond the inbox', 'actor 2.0', [...all, item(above, 1)], bare(above, nextPlace), {
-      inbox: [],
-    }),
-    inboxToRouter(
-      'a row beyond the inbox, with a page',
-      'nothing',
-      [...all, item(above, 1)],
-      bare(above, nextPlace),
-    ),
-    inboxToRouter('another list of inputs', 'nothing', [item(carol.id)], given(bob.id, r0), {
-      inputs: [other],
-    }),
-    routerToReceiver('all received', 'nothing', all, bare(bob.id)),
-    routerToReceiver('one not received', 'actor 3.1', [item(carol.id)], bare(bob.id)),
-    routerToReceiver('one not received, with the message', 'nothing', [item(carol.id)], given(bob.id, r0)),
-    routerToReceiver(
-      'one not received, of another epoch',
-      'nothing',
-      [item(carol.id)],
-      bare(bob.id, { ...AT, epoch: 8n }),
-    ),
-    routerToReceiver('another received', 'actor 3.1', [item(bob.id, 0, other), item(carol.id)], bare(bob.id)),
-    routerToReceiver('one too many received', 'actor 3.1', [...all, item(above)], bare(above)),
-    routerToReceiver('none received', 'actor 3.1', [], bare(bob.id)),
-    receiverToOutbox('a link', 'nothing', [linkTo(bob.id), linkTo(carol.id)], bare(bob.id)),
-    receiverToOutbox(
-      'another link',
-      'actor 4.1',
-      [linkOf({ mailbox: bob.id }), linkTo(carol.id)],
-      bare(bob.id),
-    ),
-    receiverToOutbox('no link', 'actor 4.1', [linkTo(carol.id)], bare(bob.id)),
-    receiverToOutbox(
-      'a still instead',
-      'actor 4.1',
-      [stillOf({ mailbox: bob.id }), linkTo(carol.id)],
-      bare(bob.id),
-    ),
-    receiverToOutbox(
-      'a link without it',
-      'actor 4.1',
-      [linkTo(bob.id, { entries: [item(bob.id, 1)] }), linkTo(carol.id)],
-      bare(bob.id),
-    ),
-    receiverToOutbox('a link between two', 'actor 4.1', [otherLow, otherHigh], bare(bob.id), [0, 1]),
-    receiverToOutbox('a link perhaps behind', 'nothing', [otherLow, otherHigh], bare(bob.id), [0]),
-    receiverToOutbox(
-      'both show nothing',
-      'nothing',
-      [linkTo(bob.id, { part: 1, parts: 2 }), otherHigh],
-      bare(bob.id, nextPlace),
-    ),
-    receiverToOutbox(
-      'a part that another follows',
-      'nothing',
-      [linkOf({ mailbox: below, parts: 2, entries: 64 }), otherHigh],
-      bare(below, { ...AT, index: 70 }),
-      [0],
-      [item(below, 70)],
-    ),
-    receiverToOutbox(
-      'a last part with all before it',
-      'actor 4.1',
-      [linkOf({ mailbox: below, parts: 1, entries: 64 }), otherHigh],
-      bare(below, { ...AT, index: 70 }),
-      [0],
-      [item(below, 70)],
-    ),
-    receiverToOutbox(
-      'a first part with all behind it',
-      'actor 4.1',
-      [linkOf({ mailbox: below }), linkTo(bob.id, { entries: [item(bob.id, 1)] })],
-      bare(bob.id),
-      [1],
-    ),
-    receiverToOutbox(
-      'between two parts',
-      'actor 4.1',
-      [
-        linkOf({ mailbox: bob.id, parts: 2, entries: 64 }),
-        linkOf({ mailbox: bob.id, part: 1, parts: 2, entries: [item(bob.id, 90)] }),
-      ],
-      bare(bob.id, { ...AT, index: 70 }),
-      [0, 1],
-      [item(bob.id, 70)],
-    ),
-    receiverToOutbox(
-      'two leaves where one is enough',
-      'nothing',
-      [stillOf({ mailbox: bob.id }), otherHigh],
-      bare(bob.id),
-      [0, 1],
-    ),
-    receiverToOutbox(
-      'a first part, and the leaf before it',
-      'nothing',
-      [otherLow, linkTo(bob.id, { entries: [item(bob.id, 1)] })],
-      bare(bob.id),
-      [0, 1],
-    ),
-    notNeighbours(scene),
-  ];
+  return {
+    scene,
+    bob,
+    carol,
+    item,
+    below,
+    between,
+    above,
+    r0,
+    r1,
+    ofAlice,
+    inboxToRouter,
+    given,
+    bare,
+    nextPlace,
+    ...laterNeighbours(scene),
+    linkTo,
+    otherLow,
+    otherHigh,
+    other,
+    twoPages,
+  };
 }
+
+const neighbourTable = ({
+  scene,
+  bob,
+  carol,
+  item,
+  below,
+  between,
+  above,
+  r0,
+  r1,
+  ofAlice,
+  inboxToRouter,
+  all,
+  given,
+  bare,
+  nextPlace,
+  routerToReceiver,
+  receiverToOutbox,
+  linkTo,
+  otherLow,
+  otherHigh,
+  other,
+  twoPages,
+}: ReturnType<typeof neighbourTools>): EvidenceCase[] => [
+  inboxToRouter('a row passed on', 'nothing', all, bare(bob.id)),
+  inboxToRouter('a row changed', 'actor 2.0', [item(bob.id, 0, other), item(carol.id)], bare(bob.id)),
+  inboxToRouter(
+    'a row changed, with the message',
+    'nothing',
+    [item(bob.id, 0, other), item(carol.id)],
+    given(bob.id, r0),
+  ),
+  inboxToRouter('a row lost', 'actor 2.0', [item(carol.id)], given(bob.id, r0)),
+  inboxToRouter('a last row lost', 'actor 2.0', [item(bob.id)], given(carol.id, r1)),
+  inboxToRouter('a row lost, of another recipient', 'nothing', [item(carol.id)], given(bob.id, r1)),
+  inboxToRouter('a row lost, and no message', 'nothing', [item(carol.id)], bare(bob.id)),
+  inboxToRouter('a row lost, two recipients', 'nothing', [item(carol.id)], given(bob.id, r0, r1)),
+  inboxToRouter('all rows lost', 'actor 2.0', [], given(bob.id, r0)),
+  inboxToRouter('a row lost between others', 'actor 2.0', [item(below), item(above)], given(bob.id, r0)),
+  inboxToRouter(
+    'a row lost between pages',
+    'actor 2.0',
+    twoPages(item(below), item(above)),
+    given(bob.id, r0),
+    { router: [0, 1] },
+  ),
+  inboxToRouter('a row perhaps behind', 'nothing', twoPages(item(below), item(above)), given(bob.id, r0), {
+    router: [0],
+  }),
+  inboxToRouter('a row perhaps before', 'nothing', twoPages(item(below), item(above)), given(bob.id, r0), {
+    router: [1],
+  }),
+  inboxToRouter(
+    'pages in the wrong order',
+    'nothing',
+    twoPages(item(below), item(above)),
+    given(bob.id, r0),
+    { router: [1, 0] },
+  ),
+  inboxToRouter(
+    'a row lost between pages that are not neighbours',
+    'nothing',
+    {
+      outputs: [
+        ofAlice,
+        {
+          entries: 1,
+          leaves: [item(below), item(bob.id), item(above)].map((one) => looseItems('csign1ro', [one])),
+        },
+      ],
+    },
+    given(bob.id, r0),
+    { router: [0, 2] },
+  ),
+  inboxToRouter(
+    'a row on the second of two pages',
+    'nothing',
+    twoPages(item(below), item(bob.id)),
+    given(bob.id, r0),
+    { router: [0, 1] },
+  ),
+  ...senderCases(scene),
+  amongThree(scene),
+  fewInputs(scene),
+  ...oneRecipientCases(scene),
+  inboxToRouter(
+    'a row made up between',
+    'actor 2.0',
+    [item(bob.id), item(between), item(carol.id)],
+    given(between, r0, r1),
+  ),
+  inboxToRouter('a row made up below', 'actor 2.0', [item(below), ...all], given(below, r0)),
+  inboxToRouter('a row made up above', 'actor 2.0', [...all, item(above)], given(above, r1)),
+  inboxToRouter('a row made up, the wrong recipient', 'nothing', [...all, item(above)], given(above, r0)),
+  inboxToRouter(
+    'a row made up, the wrong order',
+    'nothing',
+    [item(bob.id), item(between), item(carol.id)],
+    given(between, r1, r0),
+  ),
+  inboxToRouter('a row made up, and nothing else', 'nothing', [...all, item(above)], bare(above)),
+  inboxToRouter('a row of a recipient, with its neighbours', 'nothing', all, given(bob.id, r0, r1)),
+  inboxToRouter('a row beyond the inbox', 'actor 2.0', [...all, item(above, 1)], bare(above, nextPlace), {
+    inbox: [],
+  }),
+  inboxToRouter(
+    'a row beyond the inbox, with a page',
+    'nothing',
+    [...all, item(above, 1)],
+    bare(above, nextPlace),
+  ),
+  inboxToRouter('another list of inputs', 'nothing', [item(carol.id)], given(bob.id, r0), {
+    inputs: [other],
+  }),
+  routerToReceiver('all received', 'nothing', all, bare(bob.id)),
+  routerToReceiver('one not received', 'actor 3.1', [item(carol.id)], bare(bob.id)),
+  routerToReceiver('one not received, with the message', 'nothing', [item(carol.id)], given(bob.id, r0)),
+  routerToReceiver(
+    'one not received, of another epoch',
+    'nothing',
+    [item(carol.id)],
+    bare(bob.id, { ...AT, epoch: 8n }),
+  ),
+  routerToReceiver('another received', 'actor 3.1', [item(bob.id, 0, other), item(carol.id)], bare(bob.id)),
+  routerToReceiver('one too many received', 'actor 3.1', [...all, item(above)], bare(above)),
+  routerToReceiver('none received', 'actor 3.1', [], bare(bob.id)),
+  receiverToOutbox('a link', 'nothing', [linkTo(bob.id), linkTo(carol.id)], bare(bob.id)),
+  receiverToOutbox(
+    'another link',
+    'actor 4.1',
+    [linkOf({ mailbox: bob.id }), linkTo(carol.id)],
+    bare(bob.id),
+  ),
+  receiverToOutbox('no link', 'actor 4.1', [linkTo(carol.id)], bare(bob.id)),
+  receiverToOutbox(
+    'a still instead',
+    'actor 4.1',
+    [stillOf({ mailbox: bob.id }), linkTo(carol.id)],
+    bare(bob.id),
+  ),
+  receiverToOutbox(
+    'a link without it',
+    'actor 4.1',
+    [linkTo(bob.id, { entries: [item(bob.id, 1)] }), linkTo(carol.id)],
+    bare(bob.id),
+  ),
+  receiverToOutbox('a link between two', 'actor 4.1', [otherLow, otherHigh], bare(bob.id), [0, 1]),
+  receiverToOutbox('a link perhaps behind', 'nothing', [otherLow, otherHigh], bare(bob.id), [0]),
+  receiverToOutbox(
+    'both show nothing',
+    'nothing',
+    [linkTo(bob.id, { part: 1, parts: 2 }), otherHigh],
+    bare(bob.id, nextPlace),
+  ),
+  receiverToOutbox(
+    'a part that another follows',
+    'nothing',
+    [linkOf({ mailbox: below, parts: 2, entries: 64 }), otherHigh],
+    bare(below, { ...AT, index: 70 }),
+    [0],
+    [item(below, 70)],
+  ),
+  receiverToOutbox(
+    'a last part with all before it',
+    'actor 4.1',
+    [linkOf({ mailbox: below, parts: 1, entries: 64 }), otherHigh],
+    bare(below, { ...AT, index: 70 }),
+    [0],
+    [item(below, 70)],
+  ),
+  receiverToOutbox(
+    'a first part with all behind it',
+    'actor 4.1',
+    [linkOf({ mailbox: below }), linkTo(bob.id, { entries: [item(bob.id, 1)] })],
+    bare(bob.id),
+    [1],
+  ),
+  receiverToOutbox(
+    'between two parts',
+    'actor 4.1',
+    [
+      linkOf({ mailbox: bob.id, parts: 2, entries: 64 }),
+      linkOf({ mailbox: bob.id, part: 1, parts: 2, entries: [item(bob.id, 90)] }),
+    ],
+    bare(bob.id, { ...AT, index: 70 }),
+    [0, 1],
+    [item(bob.id, 70)],
+  ),
+  receiverToOutbox(
+    'two leaves where one is enough',
+    'nothing',
+    [stillOf({ mailbox: bob.id }), otherHigh],
+    bare(bob.id),
+    [0, 1],
+  ),
+  receiverToOutbox(
+    'a first part, and the leaf before it',
+    'nothing',
+    [otherLow, linkTo(bob.id, { entries: [item(bob.id, 1)] })],
+    bare(bob.id),
+    [0, 1],
+  ),
+  notNeighbours(scene),
+];
+
+export const neighbourCases = (scene: Scene): EvidenceCase[] => neighbourTable(neighbourTools(scene));
 
 function findClient(at: (n: number) => Buffer, fits: (id: Buffer) => boolean): Buffer {
   for (let n = 1; ; n++) if (fits(at(n))) return at(n);
@@ -419,9 +473,24 @@ export function exceptionCases(): EvidenceCase[] {
   return some.map((one) => ({ ...one, name: `${one.name}, with exceptions`, expected: 'nothing' }));
 }
 
+const INBOX0 = { role: 1, actor: 0 };
+const OUTBOX1 = { role: 4, actor: 1 };
+
+/** What single actors make wrong in epoch 7. */
+function faults({ bob, carol, item }: Scene) {
+  const lost = { '4.1': oneOf(1, [linkOf({ mailbox: carol.id, entries: [item(carol.id)] })]) };
+  const changedRow = {
+    '3.1': { outputs: pages('csign1re', [[item(bob.id, 0, named('other')), item(carol.id)]]) },
+  };
+  const madeUp = {
+    '2.0': { outputs: [{ entries: 0, leaves: [] }, ...pages('csign1ro', [[item(bob.id, 1)]])] },
+  };
+  return { lost, changedRow, madeUp };
+}
+
 /** Rules 17 and 18: epoch 7 with the message, epoch 9 with a leaf that passes over it. */
-export function columnCases(scene: Scene): EvidenceCase[] {
-  const { world, alice, bob, carol, message, preimage, changed, item } = scene;
+function columnTools(scene: Scene) {
+  const { world, alice, bob, carol, message, preimage, changed } = scene;
   const make = caseIn(world);
   const epochs = (leaf: Buffer, changes: Record<string, Made> = {}, outbox = 1) => {
     const stages = world.stages(9n, []);
@@ -473,125 +542,146 @@ export function columnCases(scene: Scene): EvidenceCase[] {
     const bridge = otherBridge ?? log.bridge((a.epoch ?? 0) + 1, (b.epoch ?? 0) + 1);
     return make(name, 18, expected, [subjectOf(about), other, part(a), part(b), bridge]);
   };
-  const INBOX0 = { role: 1, actor: 0 };
-  const OUTBOX1 = { role: 4, actor: 1 };
-  const lost = { '4.1': oneOf(1, [linkOf({ mailbox: carol.id, entries: [item(carol.id)] })]) };
-  const changedRow = {
-    '3.1': { outputs: pages('csign1re', [[item(bob.id, 0, named('other')), item(carol.id)]]) },
-  };
-  const madeUp = {
-    '2.0': { outputs: [{ entries: 0, leaves: [] }, ...pages('csign1ro', [[item(bob.id, 1)]])] },
-  };
   const toCarol = { mailbox: carol.id, message: preimage, recipients: [recipientOf(message, 1)] };
-  return [
-    later('a still that passes over a message', 'actor 4.1', skipping),
-    later(
-      'a link that passes over a message',
-      'actor 4.1',
-      linkOf({ mailbox: bob.id, epoch: 9n, previousEpoch: 5n, total: 3n }),
-    ),
-    later(
-      'a still that does not',
-      'nothing',
-      stillOf({ mailbox: bob.id, epoch: 9n, lastEpoch: 7n, total: 3n }),
-    ),
-    later(
-      'a still of another mailbox',
-      'nothing',
-      stillOf({ mailbox: carol.id, epoch: 9n, lastEpoch: 5n, total: 3n }),
-    ),
-    later('a still of another outbox', 'nothing', skipping, { mailbox: bob.id }, { outbox: 0 }),
-    later('the link itself', 'nothing', skipping, { mailbox: bob.id }, { own: true }),
-    later('a still, and no bridge', 'nothing', skipping, { mailbox: bob.id }, { bridge: pathOf([]) }),
-    later('a still and the message', 'nothing', skipping, given),
-    later('a message that is not there', 'nothing', skipping, {
-      mailbox: bob.id,
-      place: { ...AT, index: 1 },
-    }),
-    columns('an inbox and an outbox without', 'server 2.0 3.1 4.1', given, bob.id, INBOX0, OUTBOX1, lost),
-    columns('an inbox and an outbox without, for any', 'nothing', given, carol.id, INBOX0, OUTBOX1, lost),
-    columns('an inbox and an outbox with', 'nothing', given, bob.id, INBOX0, OUTBOX1),
-    columns('an inbox and a later still', 'server 2.0 3.1 4.1', given, bob.id, INBOX0, {
-      ...OUTBOX1,
-      epoch: 1,
-    }),
-    columns('an inbox and a later still of another', 'nothing', toCarol, carol.id, INBOX0, {
-      ...OUTBOX1,
-      epoch: 1,
-    }),
-    columns(
-      'the sender has it, the recipient not',
-      'server 2.0 3.0 3.1 4.0 4.1',
-      given,
-      alice.id,
-      { role: 4, actor: 0 },
-      OUTBOX1,
-      lost,
-    ),
-    columns(
-      'two messages at one place',
-      'server 2.0 3.0 3.1 4.0',
-      { mailbox: bob.id },
-      alice.id,
-      { role: 4, actor: 0 },
-      { role: 3, actor: 1 },
-      changedRow,
-    ),
-    columns(
-      'two messages at one place, with one of them',
-      'nothing',
-      given,
-      alice.id,
-      { role: 4, actor: 0 },
-      { role: 3, actor: 1 },
-      changedRow,
-    ),
-    columns(
-      'a router and an outbox of one column',
-      'server 2.0 3.1 4.1',
-      given,
-      bob.id,
-      { role: 2, actor: 0, output: 1 },
-      OUTBOX1,
-      lost,
-    ),
-    columns(
-      'an inbox and a later still, and no bridge',
-      'nothing',
-      given,
-      bob.id,
-      INBOX0,
-      { ...OUTBOX1, epoch: 1 },
-      {},
-      skipping,
-      pathOf([]),
-    ),
-    columns('an inbox and an outbox that agree', 'nothing', { mailbox: bob.id }, bob.id, INBOX0, OUTBOX1),
-    columns(
-      'a later inbox',
-      'nothing',
-      { ...given, place: { ...AT, index: 1 } },
-      bob.id,
-      { role: 2, actor: 0, output: 1 },
-      { ...INBOX0, indices: [] },
-      madeUp,
-    ),
-    columns('another inbox', 'nothing', { ...given, place: { ...AT, inbox: 1 } }, bob.id, INBOX0, OUTBOX1),
-    columns('an inbox later', 'nothing', given, bob.id, INBOX0, INBOX0),
-    columns(
-      'not for it',
-      'nothing',
-      { mailbox: bob.id, message: preimage, recipients: [recipientOf(message, 1)] },
-      bob.id,
-      INBOX0,
-      OUTBOX1,
-      lost,
-    ),
-  ];
+  return {
+    alice,
+    bob,
+    carol,
+    message,
+    preimage,
+    skipping,
+    later,
+    given,
+    columns,
+    ...faults(scene),
+    toCarol,
+  };
 }
 
+const columnTable = ({
+  alice,
+  bob,
+  carol,
+  message,
+  preimage,
+  skipping,
+  later,
+  given,
+  columns,
+  lost,
+  changedRow,
+  madeUp,
+  toCarol,
+}: ReturnType<typeof columnTools>): EvidenceCase[] => [
+  later('a still that passes over a message', 'actor 4.1', skipping),
+  later(
+    'a link that passes over a message',
+    'actor 4.1',
+    linkOf({ mailbox: bob.id, epoch: 9n, previousEpoch: 5n, total: 3n }),
+  ),
+  later(
+    'a still that does not',
+    'nothing',
+    stillOf({ mailbox: bob.id, epoch: 9n, lastEpoch: 7n, total: 3n }),
+  ),
+  later(
+    'a still of another mailbox',
+    'nothing',
+    stillOf({ mailbox: carol.id, epoch: 9n, lastEpoch: 5n, total: 3n }),
+  ),
+  later('a still of another outbox', 'nothing', skipping, { mailbox: bob.id }, { outbox: 0 }),
+  later('the link itself', 'nothing', skipping, { mailbox: bob.id }, { own: true }),
+  later('a still, and no bridge', 'nothing', skipping, { mailbox: bob.id }, { bridge: pathOf([]) }),
+  later('a still and the message', 'nothing', skipping, given),
+  later('a message that is not there', 'nothing', skipping, {
+    mailbox: bob.id,
+    place: { ...AT, index: 1 },
+  }),
+  columns('an inbox and an outbox without', 'server 2.0 3.1 4.1', given, bob.id, INBOX0, OUTBOX1, lost),
+  columns('an inbox and an outbox without, for any', 'nothing', given, carol.id, INBOX0, OUTBOX1, lost),
+  columns('an inbox and an outbox with', 'nothing', given, bob.id, INBOX0, OUTBOX1),
+  columns('an inbox and a later still', 'server 2.0 3.1 4.1', given, bob.id, INBOX0, {
+    ...OUTBOX1,
+    epoch: 1,
+  }),
+  columns('an inbox and a later still of another', 'nothing', toCarol, carol.id, INBOX0, {
+    ...OUTBOX1,
+    epoch: 1,
+  }),
+  columns(
+    'the sender has it, the recipient not',
+    'server 2.0 3.0 3.1 4.0 4.1',
+    given,
+    alice.id,
+    { role: 4, actor: 0 },
+    OUTBOX1,
+    lost,
+  ),
+  columns(
+    'two messages at one place',
+    'server 2.0 3.0 3.1 4.0',
+    { mailbox: bob.id },
+    alice.id,
+    { role: 4, actor: 0 },
+    { role: 3, actor: 1 },
+    changedRow,
+  ),
+  columns(
+    'two messages at one place, with one of them',
+    'nothing',
+    given,
+    alice.id,
+    { role: 4, actor: 0 },
+    { role: 3, actor: 1 },
+    changedRow,
+  ),
+  columns(
+    'a router and an outbox of one column',
+    'server 2.0 3.1 4.1',
+    given,
+    bob.id,
+    { role: 2, actor: 0, output: 1 },
+    OUTBOX1,
+    lost,
+  ),
+  columns(
+    'an inbox and a later still, and no bridge',
+    'nothing',
+    given,
+    bob.id,
+    INBOX0,
+    { ...OUTBOX1, epoch: 1 },
+    {},
+    skipping,
+    pathOf([]),
+  ),
+  columns('an inbox and an outbox that agree', 'nothing', { mailbox: bob.id }, bob.id, INBOX0, OUTBOX1),
+  columns(
+    'a later inbox',
+    'nothing',
+    { ...given, place: { ...AT, index: 1 } },
+    bob.id,
+    { role: 2, actor: 0, output: 1 },
+    { ...INBOX0, indices: [] },
+    madeUp,
+  ),
+  columns('another inbox', 'nothing', { ...given, place: { ...AT, inbox: 1 } }, bob.id, INBOX0, OUTBOX1),
+  columns('an inbox later', 'nothing', given, bob.id, INBOX0, INBOX0),
+  columns(
+    'not for it',
+    'nothing',
+    { mailbox: bob.id, message: preimage, recipients: [recipientOf(message, 1)] },
+    bob.id,
+    INBOX0,
+    OUTBOX1,
+    lost,
+  ),
+];
+
+export const columnCases = (scene: Scene): EvidenceCase[] => columnTable(columnTools(scene));
+
 /** Rule 19: Alice's chain, with what others wrote her between. */
-export function counterCases(world: EvidenceWorld): EvidenceCase[] {
+function counterTools(world: EvidenceWorld) {
   const alice = world.client(0, 0);
   const bob = world.client(1, 1);
   const own = (counter: bigint) => world.message(alice, counter, [bob]);
@@ -630,126 +720,137 @@ export function counterCases(world: EvidenceWorld): EvidenceCase[] {
     ]);
   };
   const guilty = 'server 1.0 2.0 3.0 4.0';
-  return [
-    chain('counters that follow', 'nothing', [
-      [
-        [own(1n), 0],
-        [own(2n), 0],
-      ],
-    ]),
-    chain('a counter left out', guilty, [
-      [
-        [own(1n), 0],
-        [own(3n), 0],
-      ],
-    ]),
-    chain('a counter twice', guilty, [
-      [
-        [own(1n), 0],
-        [own(1n), 0],
-      ],
-    ]),
-    chain('a counter left out, with others between', guilty, [
-      [
-        [own(1n), 0],
-        [other(4n), 0],
-        [own(3n), 0],
-      ],
-    ]),
-    chain('a counter left out, in two links', guilty, [
-      [
-        [own(1n), 0],
-        [other(4n), 1],
-      ],
-      [
-        [other(5n), 0],
-        [own(3n), 0],
-      ],
-    ]),
-    chain('a link between', 'nothing', [[[own(1n), 0]], [[own(3n), 0]]], { previous: 4n }),
-    chain('one of its own between', 'nothing', [
-      [
-        [own(1n), 0],
-        [own(2n), 0],
-        [own(4n), 0],
-      ],
-    ]),
-    chain('a first entry that is not its own', 'nothing', [
+  return { world, alice, own, other, chain, guilty };
+}
+
+const counterTable = ({
+  world,
+  alice,
+  own,
+  other,
+  chain,
+  guilty,
+}: ReturnType<typeof counterTools>): EvidenceCase[] => [
+  chain('counters that follow', 'nothing', [
+    [
+      [own(1n), 0],
+      [own(2n), 0],
+    ],
+  ]),
+  chain('a counter left out', guilty, [
+    [
+      [own(1n), 0],
+      [own(3n), 0],
+    ],
+  ]),
+  chain('a counter twice', guilty, [
+    [
+      [own(1n), 0],
+      [own(1n), 0],
+    ],
+  ]),
+  chain('a counter left out, with others between', guilty, [
+    [
+      [own(1n), 0],
+      [other(4n), 0],
+      [own(3n), 0],
+    ],
+  ]),
+  chain('a counter left out, in two links', guilty, [
+    [
+      [own(1n), 0],
+      [other(4n), 1],
+    ],
+    [
+      [other(5n), 0],
+      [own(3n), 0],
+    ],
+  ]),
+  chain('a link between', 'nothing', [[[own(1n), 0]], [[own(3n), 0]]], { previous: 4n }),
+  chain('one of its own between', 'nothing', [
+    [
+      [own(1n), 0],
+      [own(2n), 0],
+      [own(4n), 0],
+    ],
+  ]),
+  chain('a first entry that is not its own', 'nothing', [
+    [
+      [other(1n), 0],
+      [own(3n), 0],
+    ],
+  ]),
+  chain(
+    'from the second entry',
+    guilty,
+    [
       [
         [other(1n), 0],
+        [own(1n), 0],
         [own(3n), 0],
       ],
-    ]),
-    chain(
-      'from the second entry',
-      guilty,
-      [
-        [
-          [other(1n), 0],
-          [own(1n), 0],
-          [own(3n), 0],
-        ],
-      ],
-      { first: 1, messages: [own(1n), own(3n)] },
-    ),
-    chain(
-      'a link that is not needed',
-      'nothing',
-      [
-        [
-          [own(1n), 0],
-          [own(3n), 0],
-        ],
-        [[other(9n), 0]],
-      ],
-      { messages: [own(1n), own(3n)] },
-    ),
-    chain(
-      'a first link that is not needed',
-      'nothing',
-      [
-        [[other(9n), 0]],
-        [
-          [own(1n), 0],
-          [own(3n), 0],
-        ],
-      ],
-      { first: 1, messages: [own(1n), own(3n)] },
-    ),
-    chain(
-      'another message',
-      'nothing',
-      [
-        [
-          [own(1n), 0],
-          [own(3n), 0],
-        ],
-      ],
-      { messages: [own(1n), own(4n)] },
-    ),
-    chain('one message', 'nothing', [[[own(1n), 0]]]),
-    chain('two inboxes', 'nothing', [
+    ],
+    { first: 1, messages: [own(1n), own(3n)] },
+  ),
+  chain(
+    'a link that is not needed',
+    'nothing',
+    [
       [
         [own(1n), 0],
-        [own(3n), 1],
+        [own(3n), 0],
       ],
-    ]),
-    chain('an outbox of others', 'nothing', [[[own(1n), 0]], [[own(3n), 0]]], { outboxes: [0, 1] }),
-    chain(
-      'an outbox of others alone',
-      'server 1.0 2.0 3.1 4.1',
+      [[other(9n), 0]],
+    ],
+    { messages: [own(1n), own(3n)] },
+  ),
+  chain(
+    'a first link that is not needed',
+    'nothing',
+    [
+      [[other(9n), 0]],
       [
-        [
-          [own(1n), 0],
-          [own(3n), 0],
-        ],
+        [own(1n), 0],
+        [own(3n), 0],
       ],
-      { outboxes: [1] },
-    ),
-    chain('no claims', 'nothing', []),
-    partsCase(world, 'a part left out', 'nothing', alice, own(1n), own(3n)),
-  ];
-}
+    ],
+    { first: 1, messages: [own(1n), own(3n)] },
+  ),
+  chain(
+    'another message',
+    'nothing',
+    [
+      [
+        [own(1n), 0],
+        [own(3n), 0],
+      ],
+    ],
+    { messages: [own(1n), own(4n)] },
+  ),
+  chain('one message', 'nothing', [[[own(1n), 0]]]),
+  chain('two inboxes', 'nothing', [
+    [
+      [own(1n), 0],
+      [own(3n), 1],
+    ],
+  ]),
+  chain('an outbox of others', 'nothing', [[[own(1n), 0]], [[own(3n), 0]]], { outboxes: [0, 1] }),
+  chain(
+    'an outbox of others alone',
+    'server 1.0 2.0 3.1 4.1',
+    [
+      [
+        [own(1n), 0],
+        [own(3n), 0],
+      ],
+    ],
+    { outboxes: [1] },
+  ),
+  chain('no claims', 'nothing', []),
+  partsCase(world, 'a part left out', 'nothing', alice, own(1n), own(3n)),
+];
+
+export const counterCases = (world: EvidenceWorld): EvidenceCase[] => counterTable(counterTools(world));
 
 /** A link of three parts, and the link behind it: what is in the last part is not told. */
 function partsCase(
