@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import { PROPERTIES } from '../support/verdict-properties.js';
 
-const RUNS = 8_000;
+const RUNS = 2_500;
 
 const test = suite('two verdicts, for long');
 

@@ -11,17 +11,8 @@ import {
 } from './decode.js';
 import { verifyByRule } from './ed25519.js';
 import type { Parts, PartsOf, submission } from './evidence-form.js';
-import {
-  byBuckets,
-  decoded,
-  type Heard,
-  hearOpened,
-  type Known,
-  keyInUse,
-  must,
-  readMessage,
-  readRecipient,
-} from './evidence-steps.js';
+import { readMessage, readRecipient } from './evidence-messages.js';
+import { byBuckets, decoded, type Heard, hearOpened, type Known, keyInUse, must } from './evidence-steps.js';
 import { verifyInclusion } from './merkle.js';
 import { compareItems, type InboxEntry, type MailboxItem } from './pages.js';
 import { ifReadable } from './reader.js';

@@ -3,6 +3,7 @@ import { type Attestation, INBOX, inputsHash, OUTBOX, ROUTER } from './attestati
 import { H, type Place } from './bytes.js';
 import { type ChainLeaf, decodeChainLeaf, decodeInboxPage, decodeItemPage } from './decode.js';
 import type { Parts, PartsOf, row } from './evidence-form.js';
+import { readMessage } from './evidence-messages.js';
 import {
   countInUse,
   decoded,
@@ -13,7 +14,6 @@ import {
   must,
   mustBridge,
   open,
-  readMessage,
   verifyClaim,
 } from './evidence-steps.js';
 import { compareItems, type InboxEntry, type MailboxItem } from './pages.js';

@@ -16,9 +16,10 @@ import {
   type Sequencer,
 } from './evidence-steps.js';
 import { Unreadable } from './reader.js';
+import { ownCounters } from './rules-counters.js';
 import { inboxRow, malformedLeaf } from './rules-leaves.js';
 import * as log from './rules-log.js';
-import { laterLeaf, neighbours, ownCounters, type Suspect, stages } from './rules-stages.js';
+import { laterLeaf, neighbours, type Suspect, stages } from './rules-stages.js';
 import {
   mailboxLeaves,
   malformedStatement,
