@@ -251,6 +251,13 @@ const chainTable = ({
   ),
   twoLeaves(
     world,
+    'stills of epochs to come',
+    'nothing',
+    still({ epoch: 5n, lastEpoch: 9n }),
+    still({ epoch: 9n, lastEpoch: 9n, total: 64n }),
+  ),
+  twoLeaves(
+    world,
     'two outboxes',
     'nothing',
     link({ epoch: 5n, ...a }),

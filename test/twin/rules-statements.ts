@@ -228,6 +228,6 @@ function disagreeInTwoEpochs(a: ChainLeaf, hashOfA: Buffer, b: ChainLeaf): boole
     p < s ||
     (p > e && t <= least) ||
     (s < p && p <= e) ||
-    (p === s && (t < least || t > most || (k === 0 && h !== undefined && !h.equals(head))))
+    (p === s && p <= e && (t < least || t > most || (k === 0 && h !== undefined && !h.equals(head))))
   );
 }
