@@ -77,7 +77,7 @@ function entryAt(claims: readonly Claim[], { epoch, inbox, index }: Place): Buff
 
 type Subject = NonNullable<CaseFile['subject']>;
 
-function preimage(theatre: Theatre, { message }: SentMessage): Uint8Array {
+export function preimage(theatre: Theatre, { message }: SentMessage): Uint8Array {
   const { sender, counter, recipients, body } = message;
   return twin.join(
     twin.ascii('csign1ms'),
@@ -90,7 +90,7 @@ function preimage(theatre: Theatre, { message }: SentMessage): Uint8Array {
   );
 }
 
-function recipientOf({ message }: SentMessage, mailbox: Buffer) {
+export function recipientOf({ message }: SentMessage, mailbox: Buffer) {
   const position = message.recipients.findIndex((each) => each.mailbox.equals(mailbox));
   const hashes = message.recipients.map((each) => twin.recipientLeafHash(twin.recipientLeaf(each)));
   const siblings = message.recipients.length === 1 ? [] : hashes.filter((_, i) => i !== position);
