@@ -13,7 +13,7 @@ import {
   ROLE,
   type Role,
 } from '../attestation.js';
-import { compareWhole, equalBytes, toHex } from '../bytes.js';
+import { compareWhole, equalBytes, sameBytes, toHex } from '../bytes.js';
 import type { Claim } from '../claim.js';
 import { PAGE_ENTRIES } from '../limits.js';
 import type { Checkpoint } from '../log.js';
@@ -223,6 +223,7 @@ class Candidates {
       .filter(({ decoded }) => decoded.role === ROLE.outbox)
       .flatMap((testimony) => testimony.leaves.map((leaf) => ({ ...testimony, ...leaf })));
     for (const [a, b] of pairs(leaves)) {
+      if (!isOfOneMailbox(a, b)) continue;
       const isOrdered =
         a.decoded.epoch === b.decoded.epoch ? a.leafIndex < b.leafIndex : a.decoded.epoch < b.decoded.epoch;
       const [earlier, later] = isOrdered ? [a, b] : [b, a];
@@ -297,6 +298,9 @@ class Candidates {
 }
 
 const actorOf = ({ role, actor }: { role: Role; actor: number }) => `${role} ${actor}`;
+
+/** A link's part and a still both begin with their prefix of 9 bytes and the mailbox. */
+const isOfOneMailbox = (a: OpenedLeaf, b: OpenedLeaf) => sameBytes(a.leaf, 9, b.leaf, 9, 32);
 
 function decodedOrNull(bytes: Uint8Array): Attestation | null {
   try {
