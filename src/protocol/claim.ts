@@ -8,7 +8,7 @@
  *            checkpoint size 8 ‖ checkpoint root 32 ‖ checkpoint signature 64
  */
 import { sha256 } from '#crypto';
-import { type Attestation, attestationHash, decodeAttestation, ROLE } from './attestation.js';
+import { type Attestation, attestationHash, decodeAttestation, type Output, ROLE } from './attestation.js';
 import {
   ascii,
   equalBytes,
@@ -30,7 +30,7 @@ const MAX_PREIMAGE = 8192;
 const MAX_ATTESTATION = 1 << 18;
 
 export interface Claim {
-  /** The opened leaf: an inbox, router or receiver page, a link part or a still. */
+  /** The opened leaf: an inbox, router or receiver page, a link part or a still; empty where the output has no leaves. */
   readonly leaf: Uint8Array;
   /** Which output of the attestation (a router has one per receiver). */
   readonly output: number;
@@ -117,19 +117,7 @@ export function verifyClaim(
   if (!equalBytes(attestation.manifestHash, manifestHash)) throw fail('other manifest');
   const output = attestation.outputs[claim.output];
   if (!output) throw fail('no such output');
-  if (
-    !equalBytes(
-      rootFromPath(
-        output.leaves,
-        claim.leafIndex,
-        sha256(checkLeaf(claim.leaf, attestation)),
-        claim.outputPath,
-      ),
-      output.root,
-    )
-  ) {
-    throw fail('leaf is not in the output');
-  }
+  if (!isInOutput(claim, attestation, output)) throw fail('leaf is not in the output');
   const keys = keysOf(manifest);
   const key = keys.get(attestation.role, attestation.actor);
   if (!key.verify(claim.attestation, claim.signature)) throw fail('attestation signature');
@@ -156,6 +144,17 @@ export function verifyClaim(
     throw fail('checkpoint signature');
   }
   return { attestation, epochLeaf, leaf: claim.leaf, output: claim.output, leafIndex: claim.leafIndex };
+}
+
+/** No leaf, with index 0 and no path, stands for an output without leaves: then the attestation alone is claimed. */
+function isInOutput(
+  { leaf, leafIndex, outputPath }: Claim,
+  attestation: Attestation,
+  { leaves, root }: Output,
+): boolean {
+  if (leaves === 0) return leaf.length + leafIndex + outputPath.length === 0;
+  const hash = sha256(checkLeaf(leaf, attestation));
+  return equalBytes(rootFromPath(leaves, leafIndex, hash, outputPath), root);
 }
 
 /** Of what a role signs, by its number. */
