@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
+  type CountersignError,
   decodeClaim,
   decodeOpening,
   decodePlaced,
@@ -17,10 +18,11 @@ import {
   verifyClaim,
 } from '../src/protocol/index.js';
 import type { Server } from '../src/server/index.js';
-import { directory, serverAt } from './client-helpers.js';
+import { clientOf, directory, serverAt } from './client-helpers.js';
 import { b64, JsonClient, unb64 } from './support/json-client.js';
 import { idOf, keyOf } from './support/names.js';
 import { Raw } from './support/raw.js';
+import { silentProxy } from './support/silent-proxy.js';
 
 const test = suite('openings of a server');
 const FRONT = '/v1/front';
@@ -184,6 +186,85 @@ test('frames that make no sense end the socket', async () => {
   outbox.send(encodeOpen({ slot: 0, request: 1, ...item }));
   assert.is((await outbox.closed).code, 3501);
   await server.stop();
+});
+
+/** The next receipt of a message from alice to bob; both connected, everybody with a mailbox. */
+async function clients(flags: Record<string, string> = {}) {
+  const server = await serverAt(directory('openings'), flags);
+  const [alice, bob, mallory] = await Promise.all(
+    ['alice', 'bob', 'mallory'].map((name) => clientOf(server, name)),
+  );
+  const { place } = await alice!.send({ to: [bob!.id], body: new Uint8Array(3) });
+  const stop = async () => {
+    await Promise.all([alice, bob, mallory].map((client) => client!.close()));
+    await server.stop();
+  };
+  return { server, alice: alice!, bob: bob!, mallory: mallory!, place, stop };
+}
+
+const codeThrown = (opened: Promise<unknown>) =>
+  opened.then(
+    () => 'opened',
+    (error: CountersignError) => error.code,
+  );
+
+test('the client library opens, verifies and says whether it is there', async () => {
+  const { server, alice, bob, mallory, place, stop } = await clients({ inboxes: '2', outboxes: '2' });
+  for (const stage of ['inbox', 'router', 'receiver', 'outbox'] as const) {
+    for (const client of [alice, bob]) {
+      const { isThere, claims } = await client.open({ stage, ...place });
+      assert.is(isThere, true);
+      assert.is(verified(server, claims).length, 1);
+    }
+    const whose = stage === 'inbox' ? {} : { mailbox: bob.id };
+    assert.is(await codeThrown(mallory.open({ stage, ...place, ...whose })), 'not-a-party');
+  }
+  for (const stage of ['router', 'receiver', 'outbox'] as const) {
+    const { isThere, claims } = await mallory.open({ stage, ...place });
+    assert.is(isThere, false);
+    assert.ok(verified(server, claims).length > 0);
+  }
+  assert.is(
+    await codeThrown(alice.open({ stage: 'outbox', ...place, epoch: place.epoch + 1e9 })),
+    'opening-unknown',
+  );
+  // What would not be a frame is a fault of the caller.
+  for (const wrong of [
+    { mailbox: 'ab' },
+    { index: -1 },
+    { epoch: 0.5 },
+    { stage: 'sequencer' as 'inbox' },
+    { stage: 'inbox' as const, mailbox: bob.id },
+  ])
+    assert.instance(
+      await alice.open({ stage: 'outbox', ...place, ...wrong }).catch((error) => error),
+      TypeError,
+    );
+  await stop();
+});
+
+test('an opening is asked for again on the next socket, given up by its signal, and over with the client', async () => {
+  const { server, alice, bob, place, stop } = await clients();
+  const proxy = await silentProxy(server.url);
+  const carol = await clientOf(server, 'alice', { url: proxy.url, silenceMs: 500 });
+  const { state } = alice;
+  assert.is(state, 'displaced');
+  assert.is(await codeThrown(alice.open({ stage: 'inbox', ...place })), 'displaced');
+  proxy.silence();
+  const ending = new AbortController();
+  const [lost, given] = [
+    carol.open({ stage: 'inbox', ...place }),
+    carol.open({ stage: 'inbox', ...place, signal: ending.signal }),
+  ];
+  ending.abort();
+  assert.is(await codeThrown(given), 'aborted');
+  assert.is((await lost).isThere, true);
+  const closing = codeThrown(bob.open({ stage: 'inbox', ...place }));
+  await bob.close();
+  assert.ok(['opened', 'closed'].includes(await closing));
+  await carol.close();
+  proxy.close();
+  await stop();
 });
 
 test.run();

@@ -14,7 +14,7 @@ import type { KeptStills } from './kept-stills.js';
 import { around, type Leaves, PLACE_AT } from './stage-leaves.js';
 
 export class OutboxLeaves implements Leaves {
-  readonly perStep = 1024;
+  readonly perStep = 512;
   readonly count: number;
   readonly shown: readonly number[];
 

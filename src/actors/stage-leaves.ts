@@ -40,7 +40,7 @@ export interface Leaves {
 export const ITEM_KEY_BYTES = 38;
 export const PLACE_AT = 32;
 
-const PAGES_PER_STEP = 128;
+const PAGES_PER_STEP = 32;
 const NOTHING = new Uint8Array(0);
 const INBOX_PAGE_BYTES = pagesBytes(PAGE_ENTRIES, INBOX_ROW_BYTES);
 
@@ -82,7 +82,7 @@ interface Cursor {
 
 /** Pages of the links' rows of one inbox (a router's output) or of all (a receiver's), around the item with that key. */
 export class ItemPages implements Leaves {
-  readonly perStep = 1024;
+  readonly perStep = 512;
   private readonly starts: Cursor[] = [];
   private packed: Uint8Array = NOTHING;
   private readonly page = new Uint8Array(pagesBytes(PAGE_ENTRIES, ITEM_ROW_BYTES));

@@ -11,7 +11,8 @@ import {
   SUBMIT_HEADER_BYTES,
   TAG_BYTES,
 } from './bundle-layout.js';
-import { expectBytes, FormatError, type Reader } from './bytes.js';
+import { FormatError, type Reader } from './bytes.js';
+import { expectBytes } from './expect-bytes.js';
 import {
   bytes,
   checked,

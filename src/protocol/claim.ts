@@ -8,18 +8,19 @@
  *            checkpoint size 8 ‖ checkpoint root 32 ‖ checkpoint signature 64
  */
 import { sha256 } from '#crypto';
-import { type Attestation, attestationHash, decodeAttestation, type Output, ROLE } from './attestation.js';
 import {
-  ascii,
-  equalBytes,
-  expectBytes,
-  FormatError,
-  getU64,
-  Reader,
-  SIGNATURE_BYTES,
-  Writer,
-} from './bytes.js';
-import { actorLeafHash, type Checkpoint, checkpointText, decodeEpochLeaf, type EpochLeaf } from './log.js';
+  type Attestation,
+  attestationHash,
+  type Output,
+  ROLE,
+  ROLE_NAMES,
+  type Role,
+} from './attestation.js';
+import { decodeAttestation } from './attestation-decode.js';
+import { ascii, equalBytes, FormatError, Reader, SIGNATURE_BYTES, Writer } from './bytes.js';
+import { decodeEpochLeaf } from './epoch-leaf-decode.js';
+import { expectBytes } from './expect-bytes.js';
+import { actorLeafHash, type Checkpoint, checkpointText, type EpochLeaf } from './log.js';
 import { actorPosition, epochActors, keysOf, type Manifest } from './manifest.js';
 import { rootFromPath } from './merkle.js';
 
@@ -98,6 +99,14 @@ function bounded(reader: Reader, most: number): Uint8Array {
   return reader.bytes(length);
 }
 
+/** A signature that a claim stands on: whose, and over what. */
+export interface ClaimSignature {
+  readonly role: Role;
+  readonly actor: number;
+  readonly bytes: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
 /**
  * Checks a claim from its leaf to the checkpoint's signature. Throws `FormatError` naming the first
  * step that fails; returns what is proven: this actor signed this leaf in this committed epoch.
@@ -109,41 +118,51 @@ export function verifyClaim(
   manifest: Manifest,
   manifestHash: Uint8Array,
 ): Statement {
+  const { statement, signatures } = checkClaim(claim, serverId, manifest, manifestHash);
+  const keys = keysOf(manifest);
+  for (const { role, actor, bytes, signature } of signatures)
+    if (!keys.get(role, actor).verify(bytes, signature))
+      throw fail(`signature of ${ROLE_NAMES[role]} ${actor}`);
+  return statement;
+}
+
+const fail = (what: string) => new FormatError(`claim: ${what}`);
+
+/** The same but for the signatures, where a platform checks them later: all of them must verify. */
+export function checkClaim(
+  claim: Claim,
+  serverId: Uint8Array,
+  manifest: Manifest,
+  manifestHash: Uint8Array,
+): { readonly statement: Statement; readonly signatures: readonly ClaimSignature[] } {
   const attestation = decodeAttestation(claim.attestation);
   const epochLeaf = decodeEpochLeaf(claim.epochLeaf);
-  const fail = (what: string) => new FormatError(`claim: ${what}`);
-  if (attestation.role < ROLE.inbox || attestation.role > ROLE.outbox) throw fail('role');
+  const { checkpoint, signature } = claim;
+  const { role, actor } = attestation;
+  if (role < ROLE.inbox || role > ROLE.outbox) throw fail('role of no stage');
   if (!equalBytes(attestation.serverId, serverId)) throw fail('other server');
   if (!equalBytes(attestation.manifestHash, manifestHash)) throw fail('other manifest');
   const output = attestation.outputs[claim.output];
   if (!output) throw fail('no such output');
   if (!isInOutput(claim, attestation, output)) throw fail('leaf is not in the output');
-  const keys = keysOf(manifest);
-  const key = keys.get(attestation.role, attestation.actor);
-  if (!key.verify(claim.attestation, claim.signature)) throw fail('attestation signature');
-  checkContext(attestation, epochLeaf, fail);
-  const position = actorPosition(manifest, attestation.role, attestation.actor);
+  checkContext(attestation, epochLeaf);
   if (epochLeaf.actors !== epochActors(manifest)) throw fail('number of actors');
-  const actor = actorLeafHash(attestationHash(claim.attestation), claim.signature);
-  if (!equalBytes(rootFromPath(epochLeaf.actors, position, actor, claim.actorPath), epochLeaf.actorsRoot)) {
+  const leaf = actorLeafHash(attestationHash(claim.attestation), signature);
+  const position = actorPosition(manifest, role, actor);
+  if (!equalBytes(rootFromPath(epochLeaf.actors, position, leaf, claim.actorPath), epochLeaf.actorsRoot))
     throw fail('attestation is not in the epoch leaf');
-  }
-  const { checkpoint } = claim;
   if (epochLeaf.previousEpoch >= epochLeaf.epoch || epochLeaf.base.size > claim.logIndex)
     throw fail('order in the log');
-  if (
-    !equalBytes(
-      rootFromPath(checkpoint.size, claim.logIndex, sha256(claim.epochLeaf), claim.logPath),
-      checkpoint.root,
-    )
-  ) {
-    throw fail('epoch leaf is not in the log');
-  }
-  const sequencer = keys.get(ROLE.sequencer, 0);
-  if (!sequencer.verify(checkpointText(serverId, checkpoint.size, checkpoint.root), checkpoint.signature)) {
-    throw fail('checkpoint signature');
-  }
-  return { attestation, epochLeaf, leaf: claim.leaf, output: claim.output, leafIndex: claim.leafIndex };
+  const root = rootFromPath(checkpoint.size, claim.logIndex, sha256(claim.epochLeaf), claim.logPath);
+  if (!equalBytes(root, checkpoint.root)) throw fail('epoch leaf is not in the log');
+  const text = checkpointText(serverId, checkpoint.size, checkpoint.root);
+  return {
+    statement: { attestation, epochLeaf, leaf: claim.leaf, output: claim.output, leafIndex: claim.leafIndex },
+    signatures: [
+      { role, actor, bytes: claim.attestation, signature },
+      { role: ROLE.sequencer, actor: 0, bytes: text, signature: checkpoint.signature },
+    ],
+  };
 }
 
 /** No leaf, with index 0 and no path, stands for an output without leaves: then the attestation alone is claimed. */
@@ -166,15 +185,18 @@ const LEAF_EPOCH_AT = 41;
 function checkLeaf(leaf: Uint8Array, { role, epoch }: Attestation): Uint8Array {
   const prefix = String.fromCharCode(...leaf.subarray(0, 9));
   if (!LEAF_PREFIXES[role]?.includes(prefix)) throw new FormatError('claim: leaf of another role');
-  if (role === ROLE.outbox && (leaf.length < LEAF_EPOCH_AT + 8 || getU64(leaf, LEAF_EPOCH_AT) !== epoch)) {
+  if (
+    role === ROLE.outbox &&
+    (leaf.length < LEAF_EPOCH_AT + 8 || new Reader(leaf, LEAF_EPOCH_AT).u64() !== epoch)
+  ) {
     throw new FormatError('claim: leaf of another epoch');
   }
   return leaf;
 }
 
-function checkContext(a: Attestation, leaf: EpochLeaf, fail: (what: string) => FormatError): void {
-  if (a.epoch !== leaf.epoch) throw fail('epoch');
-  if (a.base.size !== leaf.base.size || !equalBytes(a.base.root, leaf.base.root)) throw fail('base');
-  if (!equalBytes(a.manifestHash, leaf.manifestHash)) throw fail('manifest');
-  if (!equalBytes(a.placementRoot, leaf.placementRoot)) throw fail('placement');
+function checkContext(a: Attestation, leaf: EpochLeaf): void {
+  if (a.epoch !== leaf.epoch) throw fail('other epoch');
+  if (a.base.size !== leaf.base.size || !equalBytes(a.base.root, leaf.base.root)) throw fail('other base');
+  if (!equalBytes(a.manifestHash, leaf.manifestHash)) throw fail('other manifest in the epoch leaf');
+  if (!equalBytes(a.placementRoot, leaf.placementRoot)) throw fail('other placement');
 }

@@ -91,19 +91,6 @@ export const bytes: Field<Uint8Array> = /* @__PURE__ */ field(
   { fixed: null },
 );
 
-/** Length 4 ‖ bytes, at most `max` of them. */
-export function sized(max: number): Field<Uint8Array> {
-  const checkSize = (length: number) => {
-    if (length > max) throw new FormatError(`${length} bytes, at most ${max} allowed`);
-    return length;
-  };
-  return field(
-    (from) => from.bytes(checkSize(from.u32())),
-    (to, value) => to.u32(checkSize(value.length)).bytes(value),
-    { fixed: null },
-  );
-}
-
 /** A count and so many hashes, as one view; an array in JSON. */
 export function hashes(count: Field<number>): Field<Uint8Array> {
   return field(
