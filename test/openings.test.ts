@@ -8,7 +8,6 @@ import { numberKey, type Table } from '../src/actors/store-keys.js';
 import {
   type Claim,
   CountersignError,
-  checkClaim,
   decodeClaim,
   type ErrorCode,
   encodeClaim,
@@ -59,7 +58,7 @@ class Opener {
 
   isThere(asked: OpenedItem, claims: readonly Claim[]): boolean {
     const { serverId, manifest, placement } = this.side.pipeline.cluster;
-    const statements = claims.map((claim) => checkClaim(claim, serverId, manifest, serverId).statement);
+    const statements = claims.map((claim) => verifyClaim(claim, serverId, manifest, serverId));
     return isOpened(asked, placement(asked.mailbox).outbox, statements);
   }
 

@@ -6,13 +6,11 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as attestation from '../src/protocol/attestation.js';
-import { decodeAttestation } from '../src/protocol/attestation-decode.js';
 import * as bundle from '../src/protocol/bundle.js';
 import { blinderFor, encodeBundle } from '../src/protocol/bundle-encode.js';
 import { BundleHasher } from '../src/protocol/bundle-hash.js';
 import { FormatError, viewOf } from '../src/protocol/bytes.js';
 import * as chain from '../src/protocol/chain.js';
-import { decodeEpochLeaf } from '../src/protocol/epoch-leaf-decode.js';
 import { linkPreimage } from '../src/protocol/link-preimage.js';
 import * as log from '../src/protocol/log.js';
 import * as manifest from '../src/protocol/manifest.js';
@@ -66,7 +64,7 @@ function checkAttestation(value: twin.Attestation, changes: { at: number; xor: n
   });
   same(signed, twin.attestationSigned(value));
   same(attestation.attestationHash(signed), twin.attestationHash(signed));
-  checkCodec(signed, decodeAttestation, attestation.encodeAttestation, changes);
+  checkCodec(signed, attestation.decodeAttestation, attestation.encodeAttestation, changes);
 }
 
 attestations('random attestations', () => {
@@ -93,7 +91,7 @@ attestations('the minimal and the full attestation', () => {
 attestations('an epoch that no number holds is refused, never rounded', () => {
   const value = fc.sample(anyAttestation, { numRuns: 1, seed: 1 })[0]!;
   const tooHigh = twin.attestationSigned({ ...value, epoch: 2n ** 53n });
-  refused(() => decodeAttestation(tooHigh), 'epoch 2^53');
+  refused(() => attestation.decodeAttestation(tooHigh), 'epoch 2^53');
 });
 
 attestations('inputs', () => {
@@ -138,7 +136,7 @@ logs('random epoch leaves', () => {
       };
       same(log.encodeEpochLeaf(fast), expected);
       same(log.epochLeafHash(fast), twin.H(expected));
-      checkCodec(expected, decodeEpochLeaf, log.encodeEpochLeaf, changes);
+      checkCodec(expected, log.decodeEpochLeaf, log.encodeEpochLeaf, changes);
     }),
     runOptions(100),
   );
@@ -668,10 +666,10 @@ epochs('what a twin epoch signs, the fast code reads and rebuilds', () => {
       const input = epochInput(world, shape, queuesOf(world, shape), BigInt(epoch + 1), []);
       const result = twin.runEpoch(input);
       for (const signed of result.attestations) {
-        same(attestation.encodeAttestation(decodeAttestation(signed.signed)), signed.signed);
+        same(attestation.encodeAttestation(attestation.decodeAttestation(signed.signed)), signed.signed);
         same(attestation.attestationHash(signed.signed), signed.attestationHash);
       }
-      same(log.epochLeafHash(decodeEpochLeaf(result.epochLeaf)), twin.H(result.epochLeaf));
+      same(log.epochLeafHash(log.decodeEpochLeaf(result.epochLeaf)), twin.H(result.epochLeaf));
       const fast = manifest.decodeManifest(twin.manifestBytes(world.manifest));
       assert.is(manifest.epochActors(fast), result.attestations.length);
       for (const [position, { role, index, publicKey }] of result.attestations.entries()) {

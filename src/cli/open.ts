@@ -5,16 +5,7 @@
 import { writeFile } from 'node:fs/promises';
 import { addresses } from '../client/directory.js';
 import type { OpenedStage, OpenOptions } from '../client/index.js';
-import {
-  CountersignError,
-  decodeClaim,
-  type ErrorCode,
-  isOpened,
-  MAX_U16,
-  ROLE,
-  toHex,
-  verifyClaim,
-} from '../protocol/index.js';
+import { CountersignError, type ErrorCode, MAX_U16, ROLE, toHex, verifyOpening } from '../protocol/index.js';
 import { readKeyFile } from '../server/key-file.js';
 import { clientFrom, clientOptions, idFrom, urlFrom } from './client-options.js';
 import { type Command, type OptionValues, UsageError } from './command.js';
@@ -99,9 +90,9 @@ async function byToken(values: OptionValues, options: OpenOptions, file: string)
   const token = toHex(await readKeyFile(file));
   const claims = await fetchClaims(`${values['internal']}/v1/openings?${query}`, token);
   const { serverId, manifest, manifestHash } = world;
-  const statements = claims.map((claim) => verifyClaim(decodeClaim(claim), serverId, manifest, manifestHash));
   const asked = { stage: ROLE[stage], epoch, inbox, index, mailbox };
-  return { isThere: isOpened(asked, world.outboxOf(mailbox), statements), claims };
+  const outbox = world.outboxOf(mailbox);
+  return { isThere: verifyOpening(asked, outbox, claims, serverId, manifest, manifestHash), claims };
 }
 
 async function fetchClaims(url: string, token: string): Promise<Uint8Array[]> {

@@ -8,9 +8,9 @@
  *   inputs        H(csign1ip ‖ n 2 ‖ n × hash of an attestation consumed), in order
  */
 import { sha256 } from '#crypto';
-import { ascii, concat, HASH_BYTES, Writer } from './bytes.js';
+import { ascii, concat, expectBytes, HASH_BYTES, Reader, Writer } from './bytes.js';
 
-export const DOMAIN = ascii('countersign/v1 attestation');
+const DOMAIN = ascii('countersign/v1 attestation');
 const HASH_TAG = ascii('csign1at');
 const INPUTS_TAG = /* @__PURE__ */ ascii('csign1ip');
 
@@ -71,6 +71,29 @@ export function encodeAttestation(attestation: Attestation): Uint8Array {
     .u16(attestation.outputs.length);
   for (const output of attestation.outputs) out.u32(output.entries).u32(output.leaves).bytes(output.root);
   return out.done();
+}
+
+/** Throws `FormatError` on any other bytes than `encodeAttestation` gives. */
+export function decodeAttestation(bytes: Uint8Array): Attestation {
+  const reader = new Reader(bytes);
+  expectBytes(reader, DOMAIN, 'attestation domain');
+  const head = {
+    serverId: reader.hash(),
+    role: reader.u8() as Role,
+    actor: reader.u16(),
+    epoch: reader.u64(),
+    base: { size: reader.u64(), root: reader.hash() },
+    manifestHash: reader.hash(),
+    placementRoot: reader.hash(),
+    inputs: reader.hash(),
+  };
+  const outputs = Array.from({ length: reader.u16() }, () => ({
+    entries: reader.u32(),
+    leaves: reader.u32(),
+    root: reader.hash(),
+  }));
+  reader.end();
+  return { ...head, outputs };
 }
 
 /** H(`csign1at` ‖ signed bytes). */

@@ -11,8 +11,7 @@ import {
   SUBMIT_HEADER_BYTES,
   TAG_BYTES,
 } from './bundle-layout.js';
-import { FormatError, type Reader } from './bytes.js';
-import { expectBytes } from './expect-bytes.js';
+import { expectBytes, FormatError, type Reader } from './bytes.js';
 import {
   bytes,
   checked,

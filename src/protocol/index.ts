@@ -1,6 +1,5 @@
 /** The protocol: every object that is hashed, signed or sent. Pure; docs/PROTOCOL.md is its specification. */
 export * from './attestation.js';
-export * from './attestation-decode.js';
 export * from './bundle.js';
 export * from './bundle-encode.js';
 export { decodeSubmitHeader, type SubmitHeader } from './bundle-field.js';
@@ -11,9 +10,7 @@ export * from './chain.js';
 export * from './claim.js';
 export * from './delivery.js';
 export { putDeliverHead, putReceivedEntry, putSentEntry } from './delivery-fields.js';
-export * from './epoch-leaf-decode.js';
 export * from './errors.js';
-export * from './expect-bytes.js';
 export { FrameWriter } from './frame-writer.js';
 export * from './frames.js';
 export * from './json.js';
@@ -24,7 +21,7 @@ export * from './manifest.js';
 export * from './merkle.js';
 export * from './merkle-tree.js';
 export * from './message-hash.js';
-export { isOpened } from './opened-item.js';
+export { isOpened, verifyOpening } from './opened-item.js';
 export {
   decodeOpen,
   decodeOpening,

@@ -8,10 +8,10 @@
  */
 import { sha256 } from '#crypto';
 import type { EpochContext } from './attestation.js';
-import { ascii, concat, toHex, Writer } from './bytes.js';
+import { ascii, concat, expectBytes, Reader, toHex, Writer } from './bytes.js';
 
 const ACTOR_PREFIX = ascii('\0csign1ac');
-export const EPOCH_PREFIX = ascii('\0csign1ep');
+const EPOCH_PREFIX = ascii('\0csign1ep');
 
 export interface EpochLeaf extends EpochContext {
   /** 0 = this is the first committed epoch. */
@@ -38,6 +38,23 @@ export function encodeEpochLeaf(leaf: EpochLeaf): Uint8Array {
     .u16(leaf.actors)
     .bytes(leaf.actorsRoot)
     .done();
+}
+
+/** Throws `FormatError` on any other bytes than `encodeEpochLeaf` gives. */
+export function decodeEpochLeaf(bytes: Uint8Array): EpochLeaf {
+  const reader = new Reader(bytes);
+  expectBytes(reader, EPOCH_PREFIX, 'epoch leaf prefix');
+  const leaf = {
+    epoch: reader.u64(),
+    previousEpoch: reader.u64(),
+    base: { size: reader.u64(), root: reader.hash() },
+    manifestHash: reader.hash(),
+    placementRoot: reader.hash(),
+    actors: reader.u16(),
+    actorsRoot: reader.hash(),
+  };
+  reader.end();
+  return leaf;
 }
 
 /** The leaf's hash in the log. */

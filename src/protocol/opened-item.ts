@@ -2,8 +2,9 @@
 import { ROLE } from './attestation.js';
 import { compareBytes, equalBytes, FormatError, getU16, Writer } from './bytes.js';
 import { LINK_ENTRY_BYTES, LINK_HEADER_BYTES } from './chain.js';
-import type { Statement } from './claim.js';
+import { decodeClaim, type Statement, verifyClaim } from './claim.js';
 import { PAGE_ENTRIES } from './limits.js';
+import type { Manifest } from './manifest.js';
 import type { OpenedItem } from './opening.js';
 import { INBOX_ROW_BYTES, ITEM_ROW_BYTES } from './pages.js';
 
@@ -43,6 +44,19 @@ export function isOpened(asked: OpenedItem, outbox: number, statements: readonly
   const toAbove = shown.at(-1)!.isLast || (orders.at(-1) ?? 0) > 0;
   if (!fromBelow || !toAbove) throw wrong('other leaves');
   return false;
+}
+
+/** The same of claims in their binary form, which are verified. `outbox`: which placement names for the mailbox. */
+export function verifyOpening(
+  asked: OpenedItem,
+  outbox: number,
+  claims: readonly Uint8Array[],
+  serverId: Uint8Array,
+  manifest: Manifest,
+  manifestHash: Uint8Array,
+): boolean {
+  const statements = claims.map((claim) => verifyClaim(decodeClaim(claim), serverId, manifest, manifestHash));
+  return isOpened(asked, outbox, statements);
 }
 
 const wrong = (what: string) => new FormatError(`opening: ${what}`);

@@ -2,7 +2,7 @@
 
 import { ROLE, type Role } from './attestation.js';
 import { FormatError } from './bytes.js';
-import { checked, type Field, hash, list, struct, u8, u16, u32, u64, type ValueOf } from './fields.js';
+import { blob, checked, type Field, hash, list, struct, u8, u16, u32, u64, type ValueOf } from './fields.js';
 import { decodeFrame, encodeFrame, FRAME } from './frames.js';
 
 /** Bounds an answer to a little more than 1 MiB; what is sent is smaller, as attestations are. */
@@ -30,24 +30,12 @@ export type OpenedItem = Omit<Open, 'slot' | 'request'>;
 export const encodeOpen = (value: Open) => encodeFrame(FRAME.open, openFields, value);
 export const decodeOpen = (frame: Uint8Array) => decodeFrame(FRAME.open, openFrame, frame);
 
-const checkSize = (length: number) => {
-  if (length > MAX_CLAIM_BYTES) throw new FormatError(`${length} bytes, at most ${MAX_CLAIM_BYTES} allowed`);
-  return length;
-};
-
-/** Length 4 ‖ claim. */
-const claim: Field<Uint8Array> = {
-  read: (from) => from.bytes(checkSize(from.u32())),
-  write: (to, value) => to.u32(checkSize(value.length)).bytes(value),
-  shape: { fixed: null },
-};
-
 /** Error number, 0 = opened: then one claim or two, else none. */
 export const openingFrame = struct({
   request: u32,
   error: u16,
   retryAfterMs: u32,
-  claims: list(u8, claim, MAX_CLAIMS),
+  claims: list(u8, blob(MAX_CLAIM_BYTES), MAX_CLAIMS),
 });
 export type Opening = ValueOf<typeof openingFrame>;
 
