@@ -1,7 +1,7 @@
 /** The client in a real browser, against a real server: what the library promises, it keeps there too. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { suite } from 'uvu';
@@ -10,6 +10,8 @@ import { importSecretKey } from '#crypto';
 import type { Change, Saved } from '../../src/client/store.js';
 import { decodeClaim, toHex, verifyClaim } from '../../src/protocol/index.js';
 import type { Server } from '../../src/server/index.js';
+import { CHEATS } from '../byzantine/cheats.js';
+import { play } from '../byzantine/play.js';
 import { clientOf, directory, keyOf, read, serverAt } from '../client-helpers.js';
 import { prepare, type StartOptions } from '../support/in-page.js';
 import { Network } from '../support/network.js';
@@ -426,6 +428,26 @@ test('the example shows what comes, with place and epoch', async () => {
   await page.locator('#bob input').fill('and back');
   await page.locator('#bob input').press('Enter');
   assert.match((await page.locator('#alice li').textContent())!, /^and backepoch /);
+});
+
+test('evidence is judged in a page as it is on Node', async () => {
+  const cheat = CHEATS.find(({ role, name }) => role === 'router' && name === 'drop for one recipient')!;
+  const { theatre, opened } = play([cheat], false);
+  const { evidence, verdict } = opened!;
+  const page = await newPage();
+  const file = `data:text/javascript;base64,${readFileSync(`${ROOT}dist/browser/verdict.js`, 'base64')}`;
+  const parts = [evidence, theatre.world.serverId, theatre.rootKey].map((bytes) => [...bytes]);
+  const judged = await page.evaluate(
+    async ({ file, parts: [evidence, server, root] }) => {
+      const { verdict } = (await import(file)) as typeof import('../../src/protocol/evidence/index.js');
+      const judge = (bytes: number[]) =>
+        verdict(Uint8Array.from(bytes), Uint8Array.from(server!), Uint8Array.from(root!));
+      const flipped = evidence!.map((byte, i) => (i === evidence!.length - 9 ? byte ^ 1 : byte));
+      return [judge(evidence!).text, judge(flipped).outcome];
+    },
+    { file, parts },
+  );
+  assert.equal(judged, [verdict.text, 'nothing']);
 });
 
 all.run();

@@ -1,10 +1,9 @@
 /** Messages in evidence: the preimage of a message hash, and who its recipients are. */
 import { sha256 } from '#crypto';
-import { ascii, concat, equalBytes, expectBytes, FormatError, HASH_BYTES, Reader } from '../bytes.js';
+import { ascii, concat, equalBytes, expectBytes, HASH_BYTES, Reader } from '../bytes.js';
 import { fixed, hashes, type Struct, u8, u16 } from '../fields.js';
 import { RECIPIENT_PAGE } from '../limits.js';
-import { rootFromPath } from '../merkle.js';
-import { recipientPageInto } from '../recipients.js';
+import { hashedRecipients } from '../recipients.js';
 import { must } from './court.js';
 
 const MESSAGE_TAG = ascii('csign1ms');
@@ -49,24 +48,7 @@ export function recipientOf(
   { position, leaf, siblings }: Recipient,
 ): Uint8Array {
   must(position < recipients, 'a recipient beyond their number');
-  must(equalBytes(hashedRecipients(recipients, position, leaf, siblings), R), 'no recipient of the message');
+  const found = hashedRecipients(recipients, position, concat(LEAF_PREFIX, leaf), leaf, siblings);
+  must(found !== null && equalBytes(found, R), 'no recipient of the message');
   return leaf.subarray(BLINDER_BYTES, BLINDER_BYTES + HASH_BYTES);
-}
-
-/** R: the leaf itself; the leaf hashes for 2 to 16; beyond, the root over their pages. Throws `FormatError`. */
-function hashedRecipients(recipients: number, position: number, leaf: Uint8Array, siblings: Uint8Array) {
-  const isListed = recipients <= RECIPIENT_PAGE;
-  const page = isListed ? 0 : Math.floor(position / RECIPIENT_PAGE);
-  const from = page * RECIPIENT_PAGE;
-  const before = (position - from) * HASH_BYTES;
-  const listed = (Math.min(RECIPIENT_PAGE, recipients - from) - 1) * HASH_BYTES;
-  if (siblings.length < listed || (isListed && siblings.length > listed))
-    throw new FormatError('siblings miscounted');
-  if (recipients === 1) return leaf;
-  const own = sha256(concat(LEAF_PREFIX, leaf));
-  const leaves = concat(siblings.subarray(0, before), own, siblings.subarray(before, listed));
-  if (isListed) return leaves;
-  const pageHash = new Uint8Array(HASH_BYTES);
-  recipientPageInto(leaves, pageHash, 0);
-  return rootFromPath(Math.ceil(recipients / RECIPIENT_PAGE), page, pageHash, siblings.subarray(listed));
 }
