@@ -35,7 +35,8 @@ test('it imports nothing but its parts and its fallback, and those only when the
     code = code.replace(dynamic, '');
   }
   const shared = /^import\{[^}]*\}from"\.\/client\.js";/;
-  const parts = [send.toString(), claims.toString()];
+  // What openings show is judged by the file that judges evidence.
+  const parts = [send.toString(), claims.toString().replace('import("./verdict.js")', '')];
   for (const part of parts) assert.match(part, shared);
   for (const text of [code, ...parts.map((part) => part.replace(shared, '')), fallback.toString()])
     assert.not.match(text, /\bimport\s*[({"'*]|\bfrom\s*["']/);
