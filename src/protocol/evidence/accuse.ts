@@ -269,10 +269,12 @@ class Candidates {
     for (const a of atPlace)
       for (const b of [...atPlace, ...later].filter(({ decoded }) => decoded.role !== ROLE.inbox)) {
         const bridge = this.bridge(a.checkpoint, b.checkpoint);
+        const isInbox = a.decoded.role === ROLE.inbox;
         for (const earlier of witnesses(a))
           for (const later of witnesses(b))
             for (const each of [bare, open])
-              for (const other of others) yield { rule: RULE.stages, ...each, other, earlier, later, bridge };
+              for (const other of isInbox ? [subject.mailbox] : others)
+                yield { rule: RULE.stages, ...each, other, earlier, later, bridge };
       }
   }
 

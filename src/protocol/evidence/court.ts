@@ -73,7 +73,7 @@ export class Court {
     return this;
   }
 
-  /** Whether anything was held against this manifest. */
+  /** Whether a statement or an epoch leaf has named this manifest, or its sequencer signed a checkpoint. */
   hasUsed(hash: Uint8Array): boolean {
     return this.used.has(toHex(hash));
   }
@@ -133,7 +133,14 @@ export class Court {
   log(part: Logged): InLog {
     const sequencer = this.logged(part);
     const { logIndex: index, checkpoint } = part;
-    return { epochLeaf: decodeEpochLeaf(part.epochLeaf), index, checkpoint, sequencer };
+    return { epochLeaf: this.epochLeaf(part.epochLeaf), index, checkpoint, sequencer };
+  }
+
+  /** Decodes an epoch leaf, which names its manifest. */
+  epochLeaf(bytes: Uint8Array): EpochLeaf {
+    const epochLeaf = decodeEpochLeaf(bytes);
+    this.used.add(toHex(epochLeaf.manifestHash));
+    return epochLeaf;
   }
 
   /** A statement, and the epoch that it is committed in. */

@@ -123,7 +123,7 @@ export function checkLeaf(
   leaf: Uint8Array,
 ) {
   const { role } = said.attestation;
-  if (role === ROLE.outbox) return checkMailboxLeaf(said, serverId, leafIndex, readMailboxLeaf(leaf));
+  if (role === ROLE.outbox) return checkMailboxLeaf(said, serverId, output, leafIndex, readMailboxLeaf(leaf));
   const count =
     role === ROLE.inbox
       ? checkInboxPage(said, readInboxPage(leaf), leafIndex)
@@ -164,6 +164,7 @@ function checkItemPage(said: Said, serverId: Uint8Array, output: number, page: r
 function checkMailboxLeaf(
   said: Said,
   serverId: Uint8Array,
+  output: number,
   leafIndex: number,
   leaf: LinkPart | StillLeaf,
 ): void {
@@ -178,7 +179,7 @@ function checkMailboxLeaf(
   }
   const { part, parts, entries, total } = leaf;
   must(part < parts && part <= leafIndex, 'a part without those before it');
-  const left = said.attestation.outputs[0]!.leaves - leafIndex;
+  const left = said.attestation.outputs[output]!.leaves - leafIndex;
   must(parts - part <= left, 'a part without those behind it');
   const isFull = entries.length === PAGE_ENTRIES;
   must(

@@ -86,6 +86,7 @@ export function ownCounters(court: Court, evidence: EvidenceOf<'ownCounters'>): 
   const entries: Item[] = [];
   parts.forEach((part, i) => {
     must(part.kind === 'link' && equalBytes(part.mailbox, sender), 'links of the sender');
+    must(equalBytes(claims[i]!.actor.key, claims[0]!.actor.key), 'links of two outboxes');
     court.bridge(claims[0]!.checkpoint, claims[i]!.checkpoint, new Uint8Array(0));
     if (i > 0) must(isNext(parts[i - 1]! as LinkPart, part), 'links that do not follow each other');
     entries.push(...part.entries);
@@ -108,12 +109,15 @@ export function ownCounters(court: Court, evidence: EvidenceOf<'ownCounters'>): 
   const isOpen =
     opened.length > 1 && opened.every(({ isOwn }, i) => isOwn === (i === 0 || i === opened.length - 1));
   must(isOpen, 'two messages of the sender, and none of its own between them');
+  const { inbox } = entries[first]!;
+  // Another inbox has not seen what this one numbered: who let it in is not among the suspects.
+  must(entries[first + opened.length - 1]!.inbox === inbox, 'messages of two inboxes');
   const [from, to] = [opened[0]!.counter, opened.at(-1)!.counter];
   if (to === from + 1) throw new FormatError('nothing is wrong with them');
   const { attestation, actor } = claims[0]!;
   const suspects = [
-    { role: ROLE.inbox, index: entries[first]!.inbox },
-    { role: ROLE.router, index: entries[first]!.inbox },
+    { role: ROLE.inbox, index: inbox },
+    { role: ROLE.router, index: inbox },
     { role: ROLE.receiver, index: attestation.actor },
     actor,
   ];

@@ -8,7 +8,7 @@ import {
   type Role,
 } from '../attestation.js';
 import { compareWhole, equalBytes, FormatError } from '../bytes.js';
-import { actorLeafHash, decodeEpochLeaf, type EpochLeaf } from '../log.js';
+import { actorLeafHash, type EpochLeaf } from '../log.js';
 import { actorPosition, countActors, epochActors, keysOf, type Manifest } from '../manifest.js';
 import { EMPTY_ROOT, rootFromPath } from '../merkle.js';
 import { type Actor, type Court, type InLog, must, sameContext } from './court.js';
@@ -32,7 +32,7 @@ export function malformedLogLeaf(court: Court, { leaf: part }: EvidenceOf<'malfo
 function faultInLeaf(court: Court, bytes: Uint8Array, index: number): string {
   let leaf: EpochLeaf;
   try {
-    leaf = decodeEpochLeaf(bytes);
+    leaf = court.epochLeaf(bytes);
   } catch {
     return `what is no epoch leaf, at index ${index}`;
   }

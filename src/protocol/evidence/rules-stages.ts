@@ -83,10 +83,12 @@ type Span =
   | { readonly at: 'here'; readonly hash: Uint8Array };
 
 function spanOf<T extends Item>(items: readonly T[], compare: (item: T) => number): Span {
+  must(items.length > 0, 'a leaf with nothing in it');
   const here = items.find((item) => compare(item) === 0);
   if (here) return { at: 'here', hash: here.messageHash };
-  if (compare(items.at(-1)!) < 0) return { at: 'before' };
-  return { at: compare(items[0]!) > 0 ? 'behind' : 'around' };
+  // Each of them: whoever has not sorted them has not lost what is not there.
+  if (items.every((item) => compare(item) < 0)) return { at: 'before' };
+  return { at: items.every((item) => compare(item) > 0) ? 'behind' : 'around' };
 }
 
 function pageSpan(leaf: Uint8Array, role: Role, mailbox: Uint8Array, { inbox, index }: Place): Span {
@@ -249,6 +251,8 @@ export function stages(court: Court, evidence: EvidenceOf<'stages'>): Guilt {
   court.bridge(earlier.checkpoint, later.checkpoint, evidence.bridge);
   const shown = look(court, earlier, before.leaves, other, evidence);
   must(shown !== null, 'it is not shown');
+  // An inbox shows it for any mailbox: then there is no other one to name.
+  must(earlier.actor.role !== ROLE.inbox || equalBytes(other, mailbox), 'parts that prove nothing');
   must(later.actor.role !== ROLE.inbox, 'an inbox is before all others');
   if (later.attestation.epoch === evidence.epoch) {
     const found = look(court, later, after.leaves, mailbox, evidence);

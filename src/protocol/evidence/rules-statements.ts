@@ -96,6 +96,7 @@ const isLast = (leaf: LinkPart | StillLeaf) => leaf.kind === 'still' || leaf.par
 
 function isNextPart(a: LinkPart, headOfA: Uint8Array, b: LinkPart): boolean {
   return (
+    b.epoch === a.epoch &&
     b.part === a.part + 1 &&
     b.parts === a.parts &&
     b.lastEpoch === a.lastEpoch &&

@@ -2,9 +2,10 @@
  * The verdict: who is guilty, by which rule. A pure and total function of the evidence, the server id and the
  * operator's root key. It never throws, and its cost has a bound: that of `MAX_EVIDENCE` bytes.
  */
+import { trustedPublicKey } from '#crypto';
 import type { Role } from '../attestation.js';
 import { compareWhole, equalBytes, toHex } from '../bytes.js';
-import { type Manifest, manifestHash, openManifest } from '../manifest.js';
+import { decodeManifest, type Manifest, manifestHash, manifestSigned } from '../manifest.js';
 import { Court, must } from './court.js';
 import { decodeEvidence, type Evidence, type EvidenceOf, RULE, type Rule } from './evidence.js';
 import { type Guilt, guiltyOperator, nameOf, type Suspect } from './guilt.js';
@@ -119,18 +120,29 @@ function judged(evidence: Evidence, manifests: Manifests, court: Court, rootKey:
 /** The manifests, each the next version of the one before, from the one whose hash is the server id. */
 function accepted(parts: Evidence['manifests'], serverId: Uint8Array, rootKey: Uint8Array): Manifests {
   const all: (readonly [hash: Uint8Array, manifest: Manifest])[] = [];
-  for (const { bytes, signature } of parts) {
-    const manifest = openManifest(bytes, signature);
+  for (const part of parts) {
+    const manifest = opened(part, rootKey);
+    const hash = manifestHash(part.bytes);
     const before = all.at(-1);
-    must(equalBytes(manifest.rootKey, rootKey), 'another root key');
     const follows = before
       ? manifest.version === before[1].version + 1 && equalBytes(manifest.previousHash, before[0])
-      : equalBytes(manifestHash(bytes), serverId);
+      : equalBytes(hash, serverId);
     must(follows, before ? 'manifests that do not follow each other' : 'another server');
-    all.push([manifestHash(bytes), manifest]);
+    all.push([hash, manifest]);
   }
   must(all.length > 0, 'no manifest');
   return all;
+}
+
+/**
+ * Signed by the root key. That comes first: to check the keys of a manifest is slow, and nobody but the operator shall
+ * be able to hand over a thousand of them.
+ */
+function opened({ bytes, signature }: Evidence['manifests'][number], rootKey: Uint8Array): Manifest {
+  must(trustedPublicKey(rootKey).verify(manifestSigned(bytes), signature), 'a manifest of another root key');
+  const manifest = decodeManifest(bytes);
+  must(equalBytes(manifest.rootKey, rootKey), 'another root key');
+  return manifest;
 }
 
 /** Two manifests of one version behind one before them. */
@@ -141,8 +153,7 @@ function twoManifests(
 ): Guilt {
   const [, last] = manifests.at(-1)!;
   must(manifests.length > 1, 'two first manifests are of two servers');
-  const second = openManifest(other.bytes, other.signature);
-  must(equalBytes(second.rootKey, rootKey), 'another root key');
+  const second = opened(other, rootKey);
   must(second.version === last.version, 'manifests of two versions');
   must(equalBytes(second.previousHash, last.previousHash), 'manifests that follow different ones');
   must(compareWhole(parts.at(-1)!.bytes, other.bytes) < 0, 'two manifests, the lower bytes first');
