@@ -31,6 +31,9 @@ const sources = {
     onResolve({ filter: /\/(noble|send|claims)\.js$/ }, ({ kind, path }) =>
       kind === 'dynamic-import' ? { path: `./${path.split('/').at(-1)}`, external: true } : undefined,
     );
+    onResolve({ filter: /\/evidence\/index\.js$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: './verdict.js', external: true } : undefined,
+    );
   },
 };
 
@@ -157,7 +160,8 @@ async function ownNames() {
   const code = outputFiles.map(({ text }) => text).join('\n');
   // By their exports the files know each other.
   const exported = Object.values(metafile.outputs).flatMap(({ exports }) => exports);
-  const foreign = new Set([...platformNames(code), ...publicNames(), ...exported]);
+  // Of verdict.js, too, which is made by itself.
+  const foreign = new Set([...platformNames(code), ...publicNames(), ...exported, 'verifyOpening']);
   for (const [, , name] of code.matchAll(/(["'`])([A-Za-z_$][\w$]*)\1/g)) foreign.add(name);
   return [...new Set(namesIn(code))].filter((name) => !foreign.has(name));
 }

@@ -1,4 +1,7 @@
-/** Claims of what was verified. A file of its own in browsers, and loaded when the first one is made (claiming.ts). */
+/**
+ * Claims of what was verified; and with openings.ts of what the server is asked for. A file of its own in browsers, loaded
+ * with the first one (claiming.ts).
+ */
 import {
   concat,
   encodeClaim,
@@ -13,6 +16,8 @@ import {
   stillPreimage,
 } from '../protocol/index.js';
 import type { DeliveryProof, LinkProof, StillProof } from './delivery-proof.js';
+
+export { openStage } from './openings.js';
 
 /** The claim, in its binary form, that opens `preimage` as leaf number `which` of the frame's own leaves. */
 function claimLeaf(delivery: DeliveryProof, which: number, preimage: Uint8Array): Uint8Array {

@@ -52,25 +52,42 @@ export function verifyClaim(
   manifestHash: Uint8Array,
 ): Statement {
   try {
-    return claimIn(new Court(serverId, [[manifestHash, manifest]]), claim);
+    return openedIn(new Court(serverId, [[manifestHash, manifest]]), claim);
   } catch (error) {
     throw error instanceof FormatError ? new FormatError(`claim: ${error.message}`) : error;
   }
 }
 
+/**
+ * No leaf, with index 0 and no path, stands for an output without leaves: then the statement alone
+ * is claimed.
+ */
+function openedIn(court: Court, claim: Claim): ClaimInLog {
+  if (claim.leaf.length > 0) return claimIn(court, claim);
+  const said = court.committed(claim);
+  const { leaf, output, leafIndex, outputPath } = claim;
+  const isEmpty = said.attestation.outputs[output]?.leaves === 0;
+  must(isEmpty && leafIndex + outputPath.length === 0, 'no leaf, and not of an empty output');
+  return { ...inOrder(said), leaf, output, leafIndex };
+}
+
 /** A claim in a court: what it says, and where it stands in the log. */
 export interface ClaimInLog extends Statement, InLog {}
 
-/** The same where there may be several manifests. */
+/** The same where there may be several manifests, of a claim with a leaf. */
 export function claimIn(court: Court, claim: Claim): ClaimInLog {
   const said = court.committed(claim);
-  const { attestation, epochLeaf, index } = said;
-  checkLeaf(claim.leaf, attestation);
+  checkLeaf(claim.leaf, said.attestation);
   court.open(said, claim.output, claim);
+  const { leaf, output, leafIndex } = claim;
+  return { ...inOrder(said), leaf, output, leafIndex };
+}
+
+function inOrder<T extends InLog>(said: T): T {
+  const { epochLeaf, index } = said;
   const isInOrder = epochLeaf.previousEpoch < epochLeaf.epoch && epochLeaf.base.size <= index;
   must(isInOrder, 'order in the log');
-  const { leaf, output, leafIndex } = claim;
-  return { ...said, leaf, output, leafIndex };
+  return said;
 }
 
 /** Of what a role signs, by its number. */

@@ -180,6 +180,30 @@ test('a page makes a claim that Node verifies, and fetches what makes claims onl
   await node.close();
 });
 
+test('a page opens what a stage has signed, and verifies it', async () => {
+  const [page, node] = [await newPage(), await clientOf(server, 'opened node')];
+  await start(page, 'opening');
+  await node.send({ to: idOf('opening'), body: 'opened' });
+  assert.equal(await seenSoFar(page, 1), ['opened']);
+  for (const stage of ['inbox', 'router', 'receiver', 'outbox'] as const) {
+    const { isThere, claims } = await page.evaluate(async (stage) => {
+      const { client, last } = globalThis.page;
+      const opened = await client.open({ stage, ...last.place });
+      return { ...opened, claims: opened.claims.map((claim) => [...claim]) };
+    }, stage);
+    assert.is(isThere, true);
+    for (const claim of claims)
+      verifyClaim(decodeClaim(Uint8Array.from(claim)), node.serverId, node.manifest, node.serverId);
+  }
+  const refused = await page.evaluate(() =>
+    globalThis.page.client
+      .open({ stage: 'outbox', epoch: 1_000_000_000, inbox: 0, index: 0 })
+      .catch(({ code }) => code),
+  );
+  assert.is(refused, 'opening-unknown');
+  await node.close();
+});
+
 test('a page that imported what makes claims needs nobody for it afterwards', async () => {
   const [page, node] = [await newPage(), await clientOf(server, 'foreseeing node')];
   await start(page, 'foreseeing');

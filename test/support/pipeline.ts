@@ -221,7 +221,8 @@ export class Pipeline {
     return { index, serverId, sign, signed, keys: this.keys, limits: manifest.policy, reader: this.store };
   }
 
-  private checkpoint(): Checkpoint {
+  /** The newest, signed. */
+  checkpoint(): Checkpoint {
     const { frontier } = this.log();
     const base = { size: frontier.size, root: frontier.root() };
     return signCheckpoint(this.common(0, [this.cluster.seeds.sequencer]), base);

@@ -1,4 +1,5 @@
-/** Verdicts, for Node and browsers alike: `countersign/verdict`. */
+/** Verdicts, and what openings show, for Node and browsers alike: `countersign/verdict`. */
+export { verifyOpening } from '../opened-item.js';
 export { type Accusation, accuse, type CaseFile } from './accuse.js';
 export {
   decodeEvidence,
