@@ -31,6 +31,9 @@ const sources = {
     onResolve({ filter: /\/(noble|send|claims)\.js$/ }, ({ kind, path }) =>
       kind === 'dynamic-import' ? { path: `./${path.split('/').at(-1)}`, external: true } : undefined,
     );
+    onResolve({ filter: /\/evidence\/index\.js$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: './verdict.js', external: true } : undefined,
+    );
   },
 };
 
@@ -157,7 +160,8 @@ async function ownNames() {
   const code = outputFiles.map(({ text }) => text).join('\n');
   // By their exports the files know each other.
   const exported = Object.values(metafile.outputs).flatMap(({ exports }) => exports);
-  const foreign = new Set([...platformNames(code), ...publicNames(), ...exported]);
+  // Of verdict.js, too, which is made by itself.
+  const foreign = new Set([...platformNames(code), ...publicNames(), ...exported, 'verifyOpening']);
   for (const [, , name] of code.matchAll(/(["'`])([A-Za-z_$][\w$]*)\1/g)) foreign.add(name);
   return [...new Set(namesIn(code))].filter((name) => !foreign.has(name));
 }
@@ -228,9 +232,15 @@ for (const [name, text] of code) {
   const short = text.replaceAll(/ as shared_\d+/g, '').replaceAll(/\bshared_\d+/g, (long) => given.get(long));
   writeFileSync(`dist/browser/${name}.js`, short);
 }
-await build({
-  ...settings,
-  bundle: true,
-  entryPoints: ['src/crypto/noble.ts'],
-  outfile: 'dist/browser/noble.js',
-});
+for (const [from, to] of [
+  ['src/crypto/noble.ts', 'noble'],
+  // Judges at once, so with noble inside: whoever judges is mostly no client.
+  ['src/protocol/evidence/index.ts', 'verdict'],
+])
+  await build({
+    ...settings,
+    bundle: true,
+    plugins: [sources],
+    entryPoints: [from],
+    outfile: `dist/browser/${to}.js`,
+  });

@@ -1,6 +1,6 @@
 /** Very many good public keys, fast: successive multiples of the base point, from a random one on. */
 import { randomBytes } from 'node:crypto';
-import { add, BASE, littleEndian, timesBase, toNumber } from '../test/rfc8032.js';
+import { add, BASE, littleEndian, timesBase, toNumber } from '../test/twin/rfc8032.js';
 
 const P = 2n ** 255n - 19n;
 const times = (a: bigint, b: bigint) => (a * b) % P;

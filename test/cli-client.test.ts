@@ -1,5 +1,5 @@
 /** The commands that talk to a server, as processes of their own. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server as TcpServer } from 'node:net';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert';
 import { runCommand } from '../src/cli/command.js';
 import { freePort } from '../src/cli/demo/server-process.js';
 import { connect as connectClient, FileStore } from '../src/client/index.js';
-import { toHex } from '../src/protocol/index.js';
+import { decodeClaim, toHex, verifyClaim } from '../src/protocol/index.js';
 import type { Server } from '../src/server/index.js';
 import { readKeyFile, writeKeyFile } from '../src/server/keys.js';
 import { clientOf, directory, keyOf, serverAt } from './client-helpers.js';
@@ -51,7 +51,13 @@ async function member(name: string): Promise<string> {
 }
 
 test.before(async () => {
-  server = await serverAt(directory('cli-client-data'), { inboxes: '2', outboxes: '2' });
+  const token = join(cwd, 'operator.token');
+  await writeKeyFile(token, keyOf('operator'));
+  server = await serverAt(directory('cli-client-data'), {
+    inboxes: '2',
+    outboxes: '2',
+    'operator-token': token,
+  });
 });
 test.after(() => server.stop());
 
@@ -104,6 +110,50 @@ test('lines of stdin are sent in order, to several, and each is told with its pl
       messages.map(({ place, messageHash }) => [place, messageHash]),
       told.map(({ place, messageHash }) => [place, messageHash]),
     );
+  }
+});
+
+test('open fetches what the stages have signed, by the key or by the token', async () => {
+  const [, otto] = [await member('olga'), await member('otto')];
+  const stranger = await member('trudy');
+  const sent = summary(await run(['send', '--json', ...here(), '--key', 'olga.key', '--to', otto, 'x']));
+  assert.is(sent.sent, 1);
+  const [{ place }] = jsonLines(
+    (await run(['tail', '--json', ...here(), '--key', 'otto.key', '--count', '1'])).stdout,
+  );
+  const [epoch, inbox, index] = place.split('.');
+  const at = ['--epoch', epoch, '--inbox', inbox, '--index', index];
+  const open = (...args: string[]) => run(['open', '--json', ...here(), ...at, ...args]);
+  for (const stage of ['inbox', 'outbox']) {
+    const out = `${stage}.claim`;
+    const told = summary(await open('--stage', stage, '--key', 'otto.key', '--out', out));
+    assert.equal(told, { stage, isThere: true, files: [out] });
+    const claim = decodeClaim(Uint8Array.from(readFileSync(join(cwd, out))));
+    const { serverId, manifest } = server.identity;
+    assert.is(verifyClaim(claim, serverId, manifest, serverId).attestation.epoch, Number(epoch));
+  }
+  const refused = await open('--stage', 'inbox', '--key', 'trudy.key', '--out', 'no.claim');
+  assert.equal([refused.status, jsonLines(refused.stdout).at(-1).error.code], [1, 'not-a-party']);
+  assert.not.ok(existsSync(join(cwd, 'no.claim')));
+  const token = ['--token', 'operator.token', '--internal', server.internalUrl];
+  const told = summary(
+    await open('--stage', 'receiver', '--mailbox', stranger, ...token, '--out', 'far.claim'),
+  );
+  assert.is(told.isThere, false);
+  assert.ok(told.files.every((name: string) => existsSync(join(cwd, name))));
+  const wrong = [
+    ['--stage', 'sequencer'],
+    ['--stage', 'outbox', ...token],
+    ['--stage', 'inbox', '--mailbox', otto],
+  ];
+  for (const args of wrong) {
+    const { status } = await open(
+      ...args,
+      '--out',
+      'no.claim',
+      ...(args.includes('--token') ? [] : ['--key', 'otto.key']),
+    );
+    assert.is(status, 2, args.join(' '));
   }
 });
 

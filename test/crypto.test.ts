@@ -12,7 +12,7 @@ import { memoised } from '../src/crypto/memo.js';
 import * as noble from '../src/crypto/noble.js';
 import * as node from '../src/crypto/node.js';
 import * as web from '../src/crypto/web.js';
-import * as oracle from './rfc8032.js';
+import * as oracle from './twin/rfc8032.js';
 import { runOptions } from './worlds.js';
 
 interface Case {

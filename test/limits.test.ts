@@ -9,14 +9,17 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   decodeError,
+  decodeOpening,
   decodePlaced,
   ERRORS,
   type ErrorCode,
   type ErrorKind,
   encodeBundle,
+  encodeOpen,
   encodeSession,
   encodeSubmit,
   FRAME,
+  ROLE,
 } from '../src/protocol/index.js';
 import { describeConfig, loadConfig } from '../src/server/config.js';
 import type { Server } from '../src/server/index.js';
@@ -227,6 +230,19 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   unacknowledgedEpochs: { tiny: 2, run: (server) => full(server, 1) },
   unacknowledgedBytes: { tiny: 1024, run: (server) => full(server, 600) },
+  openingsPerMinute: {
+    tiny: 1,
+    run: async (server) => {
+      const raw = await Raw.session(server.url, FRONT, 'mallory');
+      const asked = { slot: 0, stage: ROLE.outbox, epoch: 1, inbox: 0, index: 0, mailbox: idOf('mallory') };
+      for (const request of [1, 2]) raw.send(encodeOpen({ request, ...asked }));
+      const answers = [await raw.next(FRAME.opening), await raw.next(FRAME.opening)].map(decodeOpening);
+      const busy = answers.find(({ error }) => error === ERRORS.busy.number)!;
+      assert.is(busy.request, 2);
+      assert.ok(busy.retryAfterMs > 0);
+      assert.is(answers.filter((each) => each !== busy).length, 1);
+    },
+  },
   busyAfterMs: {
     flags: { 'limits-messages-per-epoch': '1', 'epoch-min-interval-ms': '50' },
     tiny: 0,

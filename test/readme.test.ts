@@ -28,6 +28,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npm ci && npm start': 'here',
   'npm ci && npm test': '.ci/run',
   'npm run demo': 'test/demo.test.ts',
+  'npm run demo -- --cheat "router:drop for one recipient"': 'test/cli-verify.test.ts',
   'npm run -s bench -- run throughput --system countersign,countersign-unverified':
     'test/long/bench-run.test.ts',
   'node examples/client.mjs': 'here',

@@ -59,7 +59,7 @@ const HOUSE: Readonly<Record<string, House>> = {
       { 'src/client/a.ts': `import {\n  open,\n} from 'countersign/server';` },
       { 'src/actors/a.ts': `import '../server/store.js';` },
       { 'src/server/a.ts': `import { main } from '../cli/main.js';` },
-      { 'src/cli/a.ts': `import { oracle } from '../../test/rfc8032.js';` },
+      { 'src/cli/a.ts': `import { oracle } from '../../test/twin/rfc8032.js';` },
       { 'src/stray.ts': `import './protocol/index.js';` },
     ],
   },

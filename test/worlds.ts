@@ -15,7 +15,7 @@ export function keyPair(name: string): { secret: Buffer; id: Buffer } {
 
 /** The seed of this run: SEED in the environment, else the clock's. */
 export const SEED = Number(process.env['SEED'] ?? Date.now() % 0x7fffffff);
-console.log(`SEED=${SEED}`);
+if (process.argv[1]?.endsWith('.test.js')) console.log(`SEED=${SEED}`);
 
 /** How many times as much as `npm test` does: continuous integration says 4. */
 export const RUNS = Number(process.env['RUNS'] ?? 1);

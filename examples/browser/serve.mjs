@@ -9,6 +9,7 @@ const FILES = {
   '/claims.js': ['../../dist/browser/claims.js', 'text/javascript; charset=utf-8'],
   '/noble.js': ['../../dist/browser/noble.js', 'text/javascript; charset=utf-8'],
   '/send.js': ['../../dist/browser/send.js', 'text/javascript; charset=utf-8'],
+  '/verdict.js': ['../../dist/browser/verdict.js', 'text/javascript; charset=utf-8'],
 };
 
 const server = createServer(async (request, response) => {

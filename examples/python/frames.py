@@ -226,6 +226,13 @@ FRAME = Choice("type", {
     ),
     "ack": _frame(acks=List(Record(slot=U16, epoch=U64))),
     "askStill": _frame(slots=List(U16)),
+    "open": _frame(
+        slot=U16, request=U32, stage=U8, epoch=U64, inbox=U16, index=U32,
+        mailbox=KEY,
+    ),
+    "opening": _frame(
+        request=U32, error=U16, retryAfterMs=U32, claims=List(ANY_BYTES)
+    ),
     "ping": _frame(),
     "pong": _frame(),
     "checkpoint": _frame(

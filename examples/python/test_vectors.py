@@ -478,6 +478,22 @@ class Frames(unittest.TestCase):
         self.assertEqual(b"".join(parts), example(name)["frame"])
         return frame_of(name)
 
+    def test_openings(self) -> None:
+        """open, opening."""
+        one = frame_of("open-frame")
+        self._binary(
+            "open-frame", b"\x07", u16(one["slot"]), u32(one["request"]),
+            bytes([one["stage"]]), u64(one["epoch"]), u16(one["inbox"]),
+            u32(one["index"]), one["mailbox"],
+        )
+        for name in ("opening-frame", "opening-frame-refused"):
+            one = frame_of(name)
+            self._binary(
+                name, b"\x89", u32(one["request"]), u16(one["error"]),
+                u32(one["retryAfterMs"]), bytes([len(one["claims"])]),
+                *[u32(len(each)) + each for each in one["claims"]],
+            )
+
     def test_handshake(self) -> None:
         """hello, challenge, session, opened."""
         for name in ("hello-frame", "hello-frame-again"):

@@ -36,6 +36,8 @@ export interface SignerOptions {
   readonly index: number;
   readonly serverId: Uint8Array;
   readonly sign: (bytes: Uint8Array) => Uint8Array;
+  /** Epochs that this actor may have signed, in this life or an earlier one: all through this. It signs none of them. */
+  readonly signed: { through: number };
 }
 
 /** The fields of an epoch's context alone, whatever else the message carries. */
@@ -43,7 +45,10 @@ export function contextOf({ epoch, base, manifestHash, placementRoot }: EpochCon
   return { epoch, base, manifestHash, placementRoot };
 }
 
-/** Signs an actor's outputs of one epoch; `inputs` are the attestations consumed, in order. */
+/**
+ * Signs an actor's outputs of one epoch; `inputs` are the attestations consumed, in order. Throws `ActorFault`, and
+ * signs nothing, when the actor may have signed something for this epoch.
+ */
 export function attest(
   signer: SignerOptions,
   role: Role,
@@ -51,6 +56,10 @@ export function attest(
   inputs: readonly SignedAttestation[],
   outputs: readonly Output[],
 ): SignedAttestation {
+  const { epoch } = context;
+  const { through } = signer.signed;
+  if (epoch <= through) throw new ActorFault(`sequencer: epoch ${epoch} again, behind ${through}`);
+  signer.signed.through = epoch;
   const attestation: Attestation = {
     ...contextOf(context),
     serverId: signer.serverId,

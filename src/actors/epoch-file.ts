@@ -12,6 +12,7 @@
  */
 import {
   type ChainState,
+  compareBytes,
   copy32,
   copyShort,
   getU16,
@@ -80,7 +81,7 @@ export class Links {
     return new Links(bytes.subarray(0, linksBytes(mailboxes, leaves, rows)), epoch, mailboxes, leaves, rows);
   }
 
-  private headerAt(i: number): number {
+  headerAt(i: number): number {
     return START + i * HEADER_BYTES;
   }
 
@@ -89,7 +90,7 @@ export class Links {
     return START + this.mailboxes * HEADER_BYTES + i * 32;
   }
 
-  private rowAt(i: number): number {
+  rowAt(i: number): number {
     return this.leafAt(this.leaves) + i * ROW_BYTES;
   }
 
@@ -162,6 +163,13 @@ export class Links {
     return getU32(this.bytes, this.headerAt(i) + 88);
   }
 
+  /** The mailbox's chain before this epoch. */
+  chainBefore(i: number): ChainState {
+    const at = this.headerAt(i);
+    const head = copyOf.call(this.bytes, at + 52, at + 84);
+    return { lastEpoch: this.previousEpoch(i), total: getU64(this.bytes, at + 44), head };
+  }
+
   /** The mailbox's chain after this epoch. */
   chainAfter(i: number): KeptChain {
     const rows = this.rowCount(i);
@@ -204,17 +212,31 @@ export class Links {
 
   /** Which header is the mailbox's; −1 if it has no link in this epoch. */
   find(mailbox: string): number {
-    let low = 0;
-    let high = this.mailboxes - 1;
-    while (low <= high) {
-      const middle = (low + high) >> 1;
-      const order = compareId(this.bytes, this.headerAt(middle), mailbox);
-      if (order === 0) return middle;
-      if (order < 0) low = middle + 1;
-      else high = middle - 1;
-    }
-    return -1;
+    const i = this.countBelow(mailbox);
+    return i < this.mailboxes && compareId(this.bytes, this.headerAt(i), mailbox) === 0 ? i : -1;
   }
+
+  /** How many mailboxes with links sort before this one. */
+  countBelow(mailbox: string): number {
+    return lowest(0, this.mailboxes, (i) => compareId(this.bytes, this.headerAt(i), mailbox) >= 0);
+  }
+
+  /** The first of header `i`'s rows at or after inbox ‖ index, 6 bytes at `placeAt`; the row behind its last if none. */
+  rowFrom(i: number, place: Uint8Array, placeAt: number): number {
+    const first = this.firstRow(i);
+    const isFrom = (x: number) => compareBytes(this.bytes, this.rowAt(x), place, placeAt, 6) >= 0;
+    return lowest(first, first + this.rowCount(i), isFrom);
+  }
+}
+
+/** The lowest number from `low` on for which `holds`, as it does for all above; `high` if for none below that. */
+export function lowest(low: number, high: number, holds: (i: number) => boolean): number {
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** Whether a row is the owner's own message and nothing else. */

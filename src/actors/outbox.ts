@@ -26,6 +26,7 @@ import { Acknowledgments } from './acknowledgments.js';
 import { attest, checking, type SignerOptions } from './attest.js';
 import { Deliverer } from './deliverer.js';
 import { idAt, idBytes } from './ids.js';
+import { stillRecords } from './kept-stills.js';
 import { groupByMailbox, linkEpoch, withoutLink } from './link-epoch.js';
 import { type MailboxState, mailboxCodec, mailboxRecord } from './mailbox-state.js';
 import { Memory } from './memory.js';
@@ -208,8 +209,8 @@ export class Outbox implements Stage {
 
   private records(epoch: number): StoreRecord[] {
     const { index, flushEpochs, flushChanged } = this.options;
-    const { links, bodies } = this.signed!;
-    const records: StoreRecord[] = [];
+    const { links, bodies, stills } = this.signed!;
+    const records = stillRecords(epoch, index, stills, (id) => this.mailboxes.get(id)!.chain);
     if (links.mailboxes > 0) {
       records.push({ key: epochKey(TABLE.links, epoch, index), value: links.bytes });
       if (bodies.length > 0) records.push({ key: epochKey(TABLE.bodies, epoch, index), value: bodies });

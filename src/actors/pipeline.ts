@@ -12,6 +12,7 @@ import {
   actorPosition,
   type Checkpoint,
   type Frontier,
+  getU64,
   keysOf,
   type Manifest,
   type PlacedAt,
@@ -34,8 +35,9 @@ import { Outbox } from './outbox.js';
 import type { QuotaLimits } from './quotas.js';
 import { Receiver } from './receiver.js';
 import { Router } from './router.js';
-import { Sequencer, type SequencerOptions } from './sequencer.js';
+import { RESERVED_KEY, Sequencer, type SequencerOptions } from './sequencer.js';
 import { FLUSH_CHANGED } from './state-table.js';
+import { numberValue } from './store-keys.js';
 import type { Switchboard } from './switchboard.js';
 
 export interface Plan {
@@ -177,6 +179,8 @@ function makeStage(actor: Address, options: PipelineOptions, send: Send): Stage 
     index,
     serverId,
     sign: signer.sign,
+    // Read before the sequencer reserves: it waits until every actor is ready.
+    signed: { through: getU64(reader.get(RESERVED_KEY) ?? numberValue(0), 0) },
     keys,
     limits,
     checkInputs,

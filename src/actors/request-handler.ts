@@ -13,21 +13,22 @@
  * 2. A sender has one inbox, named by placement, so its order is kept.
  * Never: signs, orders, or keeps anything that must last.
  */
-import { randomBytes } from '#crypto';
 import {
   type Checkpoint,
-  concat,
   decodeAck,
   decodeAskStill,
   decodeHello,
+  decodeOpen,
   decodePing,
   decodeSession,
   decodeSubmitHeader,
   ERRORS,
   encodeError,
+  encodeOpening,
   FormatError,
   FRAME,
   frameType,
+  type Manifest,
   PONG,
   SESSION_KIND,
   type SessionKind,
@@ -42,11 +43,14 @@ import {
   type Send,
   type Stage,
 } from './messages.js';
+import { OpeningsDesk, type Request } from './openings-desk.js';
 import { placedFrames } from './placed-frames.js';
+import { Registrations } from './registrations.js';
 import { end, errorFrame, Sessions, type SessionsOptions } from './sessions.js';
 import { type SubmissionLimits, Submissions } from './submissions.js';
 
 export interface RequestHandlerOptions extends SessionsOptions {
+  readonly manifest: Manifest;
   readonly inboxes: number;
   readonly limits: SubmissionLimits;
   /** The newest at start. */
@@ -65,10 +69,9 @@ export class RequestHandler implements Stage {
   private readonly directory: MailboxDirectory;
   private readonly sessions: Sessions;
   private readonly submissions: Submissions;
+  private readonly openings: OpeningsDesk;
   private flushing = false;
-  /** Mailboxes that the operator adds: how many outboxes have not answered yet. */
-  private readonly registrations = new Map<number, { left: number; readonly registered: () => void }>();
-  private lastRegistration = 0;
+  private readonly registrations: Registrations;
   private draining: { left: number; readonly finished: () => void } | null = null;
   /** Newest committed. */
   checkpoint: Checkpoint;
@@ -81,7 +84,10 @@ export class RequestHandler implements Stage {
     this.directory = directory;
     this.sessions = new Sessions(options, directory, send);
     this.submissions = new Submissions(options.inboxes, options.limits, directory, send);
+    this.registrations = new Registrations(options.placementOf, send);
     this.checkpoint = options.checkpoint;
+    const perMinute = () => options.live().openingsPerMinute;
+    this.openings = new OpeningsDesk({ ...options, checkpoint: () => this.checkpoint, perMinute });
   }
 
   // ---- sockets
@@ -170,6 +176,7 @@ export class RequestHandler implements Stage {
     if (type === FRAME.hello && !challenge) return this.sessions.hello(connection, decodeHello(frame));
     if (type === FRAME.session && challenge) return this.sessions.session(connection, decodeSession(frame));
     if (type === FRAME.submit && kind === SESSION_KIND.front) return this.submit(connection, frame);
+    if (type === FRAME.open && kind === SESSION_KIND.front) return this.openStage(connection, frame);
     if (type === FRAME.ack && kind === SESSION_KIND.outbox) return this.acknowledge(connection, frame);
     if (type === FRAME.askStill && kind === SESSION_KIND.outbox) return this.askStill(connection, frame);
     if (type === FRAME.ping && challenge) return this.pong(connection, frame);
@@ -203,6 +210,19 @@ export class RequestHandler implements Stage {
       if (!this.slotOf(connection, slot)) continue;
       this.tellOutbox(connection, { type: 'ask-still', connection: connection.number, slot });
     }
+  }
+
+  private openStage(connection: ClientConnection, frame: Uint8Array): void {
+    const { slot, request, ...asked } = decodeOpen(frame);
+    const entry = this.slotOf(connection, slot);
+    if (!entry) return;
+    this.openings.ask({
+      asked,
+      key: entry.key,
+      isWanted: () => !connection.ended,
+      answer: ({ error, retryAfterMs, claims }) =>
+        connection.socket.send(encodeOpening({ request, error, retryAfterMs, claims }), false),
+    });
   }
 
   private submit(connection: ClientConnection, frame: Uint8Array): void {
@@ -280,29 +300,14 @@ export class RequestHandler implements Stage {
 
   // ---- the operator
 
-  /** Gives ids mailboxes, those that have none; calls back when that is durable. At least one id. */
-  register(ids: readonly Uint8Array[], registered: () => void): void {
-    const byOutbox = new Map<number, Uint8Array[]>();
-    for (const id of ids) {
-      const { outbox } = this.options.placementOf(id);
-      const list = byOutbox.get(outbox);
-      if (list) list.push(id);
-      else byOutbox.set(outbox, [id]);
-    }
-    const id = ++this.lastRegistration;
-    this.registrations.set(id, { left: byOutbox.size, registered });
-    for (const [outbox, list] of byOutbox) {
-      const mailboxes = concat(...list);
-      const seeds = Uint8Array.from(randomBytes(mailboxes.length));
-      this.send(address('outbox', outbox), { type: 'register-mailboxes', id, mailboxes, seeds });
-    }
+  /** Opens anything. */
+  openFor(request: Omit<Request, 'key'>): void {
+    this.openings.ask({ ...request, key: null });
   }
 
-  private registered(id: number): void {
-    const registration = this.registrations.get(id)!;
-    if (--registration.left > 0) return;
-    this.registrations.delete(id);
-    registration.registered();
+  /** Gives ids mailboxes, those that have none; calls back when that is durable. At least one id. */
+  register(ids: readonly Uint8Array[], registered: () => void): void {
+    this.registrations.register(ids, registered);
   }
 
   // ---- what actors say
@@ -327,7 +332,7 @@ export class RequestHandler implements Stage {
       case 'mailbox-opened':
         return this.mailboxOpened(message);
       case 'mailboxes-registered':
-        return this.registered(message.id);
+        return this.registrations.registered(message.id);
       case 'sender-opened':
         return this.with(message.connection, (connection) => this.sessions.senderOpened(connection, message));
       case 'displaced':

@@ -38,6 +38,8 @@ export interface LiveSettings {
   /** A frame waits this long for room in an epoch before it is refused as `busy`, and when to try again. */
   readonly busyAfterMs: number;
   readonly busyRetryMs: number;
+  /** That a key may ask for. */
+  readonly openingsPerMinute: number;
 }
 
 export interface SessionsOptions {

@@ -7,6 +7,7 @@
  *   E epoch 8 ‖ inbox 2        → inbox rows in page layout
  *   S epoch 8 ‖ inbox 2        → runs of senders (messages.ts, RUN)
  *   K epoch 8 ‖ outbox 2       → links of the epoch (epoch-file.ts)
+ *   T epoch 8 ‖ outbox 2       → stills of the epoch (kept-stills.ts)
  *   B epoch 8 ‖ outbox 2       → bodies of the epoch, once for all mailboxes
  *   R epoch 8 ‖ outbox 2       → who has not acknowledged the epoch yet (unacknowledged.ts)
  *   M mailbox 32               → mailbox state (mailbox-state.ts)
@@ -25,6 +26,7 @@ export const TABLE = {
   inboxRows: letter('E'),
   senderRuns: letter('S'),
   links: letter('K'),
+  stills: letter('T'),
   bodies: letter('B'),
   references: letter('R'),
   mailbox: letter('M'),

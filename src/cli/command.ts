@@ -3,7 +3,7 @@
  * made from its options, and how results and failures are shown.
  *
  * Exit status: 0 done, 1 it failed (`code: message` and what to do next, on stderr), 2 the command
- * line is wrong. With `--json` the last line on stdout is one JSON object, also for a failure:
+ * line is wrong, or what it names cannot be read as what it should be (`verify`). With `--json` the last line on stdout is one JSON object, also for a failure:
  * `{"error": {"code", "message", "next"}}`.
  */
 import { parseArgs } from 'node:util';
@@ -58,6 +58,7 @@ export class Failure extends OperatorError {
     message: string,
     next: string,
     readonly result: object,
+    readonly status = 1,
   ) {
     super(code, message, next);
   }
@@ -90,7 +91,8 @@ export function fail(error: unknown, json: boolean, help: string): number {
   process.stderr.write(`${code}: ${message}\n${next === '' ? '' : `${next}\n`}`);
   const result = error instanceof Failure ? error.result : {};
   if (json) printed(JSON.stringify({ ...result, error: { code, message, next } }));
-  return error instanceof UsageError ? 2 : 1;
+  if (error instanceof UsageError) return 2;
+  return error instanceof Failure ? error.status : 1;
 }
 
 /** "…, did you mean X?" for a name that is not among `known`. */

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Command, columns, Failure, type OptionValues, UsageError } from './command.js';
+import { showCheat } from './demo/cheat.js';
 import { check, type Findings, isClean } from './demo/checks.js';
 import { latencyOf } from './demo/latency.js';
 import { makePlan, type Plan } from './demo/plan.js';
@@ -32,8 +33,14 @@ export const command: Command = {
       default: '1',
       about: 'decides who sends what to whom, and when what fails',
     },
+    cheat: {
+      type: 'string',
+      value: 'ROLE:CHEAT',
+      about: 'show instead how an actor that cheats is found out',
+    },
   },
   async run({ values, json, say }) {
+    if (typeof values['cheat'] === 'string') return showCheat(values['cheat'], { say });
     const messages = integer(values, 'messages', 10, 100_000);
     const clients = integer(values, 'clients', 2, 200);
     const seed = integer(values, 'seed', 0, 2 ** 31 - 1);

@@ -12,7 +12,9 @@ const COMMANDS: ReadonlyMap<string, () => Promise<{ command: Command }>> = new M
   ['keygen', () => import('./keygen.js')],
   ['send', () => import('./send.js')],
   ['tail', () => import('./tail.js')],
+  ['open', () => import('./open.js')],
   ['manifest', () => import('./manifest.js')],
+  ['verify', () => import('./verify.js')],
   ['config', () => import('./config.js')],
 ]);
 

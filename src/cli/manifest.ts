@@ -27,7 +27,7 @@ export const command: Command = {
 };
 
 /** The root signature verifies and the hash of this first version is the server id, or it throws. */
-async function fetchVerified(http: string): Promise<World> {
+export async function fetchVerified(http: string): Promise<World> {
   const ending = new AbortController();
   const late = new CountersignError('connection-lost', `no answer from ${http} within ${TIMEOUT_MS} ms`);
   const timer = setTimeout(() => ending.abort(late), TIMEOUT_MS);

@@ -1,4 +1,7 @@
-/** Claims of what was verified. A file of its own in browsers, and loaded when the first one is made (claiming.ts). */
+/**
+ * Claims of what was verified; and with openings.ts of what the server is asked for. A file of its own in browsers, loaded
+ * with the first one (claiming.ts).
+ */
 import {
   concat,
   encodeClaim,
@@ -12,11 +15,13 @@ import {
   rootFromMultiproof,
   stillPreimage,
 } from '../protocol/index.js';
-import type { Evidence, LinkEvidence, StillEvidence } from './evidence.js';
+import type { DeliveryProof, LinkProof, StillProof } from './delivery-proof.js';
+
+export { openStage } from './openings.js';
 
 /** The claim, in its binary form, that opens `preimage` as leaf number `which` of the frame's own leaves. */
-function claimLeaf(evidence: Evidence, which: number, preimage: Uint8Array): Uint8Array {
-  const { attestation, deliver, hashes, positions, step } = evidence;
+function claimLeaf(delivery: DeliveryProof, which: number, preimage: Uint8Array): Uint8Array {
+  const { attestation, deliver, hashes, positions, step } = delivery;
   const { epoch, multiproof, proof } = deliver;
   const leafIndex = positions[which]!;
   const path: Uint8Array[] = [];
@@ -29,7 +34,7 @@ function claimLeaf(evidence: Evidence, which: number, preimage: Uint8Array): Uin
     attestation,
     signature: epoch.signature,
     actorPath: epoch.actorPath,
-    epochLeaf: encodeEpochLeaf(evidence.epochLeaf),
+    epochLeaf: encodeEpochLeaf(delivery.epochLeaf),
     logIndex: proof.logIndex,
     // The last leaf's siblings are the complete subtrees before it, smallest first.
     logPath: proof.mode === LOG_MODE.under ? proof.path : reversed(step.before.packed()),
@@ -45,9 +50,9 @@ function reversed(hashes: Uint8Array): Uint8Array {
 }
 
 /** Claims the part of a link that holds entry `x`. */
-export function claimEntry(link: LinkEvidence, x: number): Uint8Array {
-  const { evidence, mailbox, before, entries, firstRow, firstLeaf } = link;
-  const { epochLeaf, hashes, rows } = evidence;
+export function claimEntry(link: LinkProof, x: number): Uint8Array {
+  const { delivery, mailbox, before, entries, firstRow, firstLeaf } = link;
+  const { epochLeaf, hashes, rows } = delivery;
   const part = Math.floor(x / PAGE_ENTRIES);
   const from = part * PAGE_ENTRIES;
   const to = Math.min(from + PAGE_ENTRIES, entries.length);
@@ -61,11 +66,11 @@ export function claimEntry(link: LinkEvidence, x: number): Uint8Array {
     { lastEpoch: before.lastEpoch, total: before.total + from, head },
     rows.subarray((firstRow + from) * LINK_ENTRY_BYTES, (firstRow + to) * LINK_ENTRY_BYTES),
   );
-  return claimLeaf(evidence, firstLeaf + part, preimage);
+  return claimLeaf(delivery, firstLeaf + part, preimage);
 }
 
 /** Claims a still. */
-export function claimStill({ evidence, mailbox, next, trimmedThrough, leaf }: StillEvidence): Uint8Array {
-  const { epoch } = evidence.epochLeaf;
-  return claimLeaf(evidence, leaf, stillPreimage(mailbox, epoch, next.chain, trimmedThrough));
+export function claimStill({ delivery, mailbox, next, trimmedThrough, leaf }: StillProof): Uint8Array {
+  const { epoch } = delivery.epochLeaf;
+  return claimLeaf(delivery, leaf, stillPreimage(mailbox, epoch, next.chain, trimmedThrough));
 }

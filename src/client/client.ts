@@ -6,6 +6,7 @@ import type { Resumed } from './mailbox.js';
 import type { Message, Receipt } from './message.js';
 import { MessageQueue, type QueueOptions } from './message-queue.js';
 import { openGateway } from './open-gateway.js';
+import type { OpenedStage, OpenOptions } from './openings.js';
 import type { GatewayOptions } from './options.js';
 import type { SendOptions } from './outgoing-bundle.js';
 import type { Dial } from './socket.js';
@@ -92,6 +93,14 @@ export class Client {
   /** Asks the server to prove where the mailbox stands now: that nothing is held back. */
   still(options?: StillOptions): Promise<Stand> {
     return this.gateway.still(0, options);
+  }
+
+  /**
+   * What a stage of the server has signed of a message that this client sent or received, for as long as the
+   * server keeps it: that it is there or that it is not, proven by whole claims.
+   */
+  open(options: OpenOptions): Promise<OpenedStage> {
+    return this.gateway.open(0, options);
   }
 
   /** The whole claim, in binary form, behind a message or a receipt. */

@@ -59,10 +59,8 @@ export class Counters implements Participant, MailboxSender {
   ) {
     this.isNew = !saved;
     this.next = saved?.firstCounter ?? 1;
-    this.receipted = this.next - 1;
-    this.stored = this.receipted;
     // What the store says of it is in the chain.
-    this.unproven = this.receipted;
+    this.receipted = this.stored = this.unproven = this.next - 1;
   }
 
   mark(): void {
@@ -73,7 +71,11 @@ export class Counters implements Participant, MailboxSender {
 
   /** The front knows all counters through `last`. Throws `VerificationError` when it has forgotten one. */
   opened(slot: number, last: number): void {
-    if (last < this.receipted) this.takenBack(last);
+    if (last < this.receipted) {
+      if (this.unproven < this.receipted)
+        throw new VerificationError('resume', 'the server has forgotten a counter');
+      this.goOnBehind(last);
+    }
     this.slot = slot;
     this.connected = true;
     if (last >= this.next) this.usedElsewhere(last);
@@ -81,14 +83,9 @@ export class Counters implements Participant, MailboxSender {
     this.sender?.opened(last);
   }
 
-  /** Throws `VerificationError` when the server has forgotten what it has proven. */
-  private takenBack(last: number): void {
-    if (this.receipted > this.unproven)
-      throw new VerificationError('resume', `the server has forgotten counter ${this.receipted}`);
-    this.receipted = last;
-    this.unproven = last;
-    this.stored = last;
+  private goOnBehind(last: number): void {
     this.next = last + 1;
+    this.receipted = this.unproven = last;
   }
 
   /** Counters are gone that this store knows nothing of: it is new, or older than the key. */
@@ -98,9 +95,7 @@ export class Counters implements Participant, MailboxSender {
       : new CountersignError('counter-conflict', `the server knows counters through ${last}`);
     if (error) this.host.conflict(last, error);
     this.sender?.forget(error);
-    this.receipted = last;
-    this.unproven = last;
-    this.next = last + 1;
+    this.goOnBehind(last);
     this.mark();
   }
 
@@ -143,7 +138,7 @@ export class Counters implements Participant, MailboxSender {
   // ---- saving
 
   changes(out: Change[]): void {
-    if (this.receipted > this.stored)
+    if (this.receipted !== this.stored)
       out.push({ type: 'receipted', mailbox: this.hex, through: this.receipted });
     this.stored = this.receipted;
     this.resolving = this.resolved;

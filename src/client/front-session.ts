@@ -19,6 +19,8 @@ export interface FrontHost extends SessionHost {
 
 export class FrontSession extends Session<FrontHost> {
   private outgoing: Uint8Array[] = [];
+  /** Set by what opens stages. */
+  takeOpening?: (frame: Uint8Array) => void;
 
   constructor(
     members: readonly Member[],
@@ -65,6 +67,7 @@ export class FrontSession extends Session<FrontHost> {
   }
 
   frame(type: number, frame: Uint8Array): void {
+    if (type === FRAME.opening) return this.takeOpening?.(frame);
     // Before anything is sent, nothing is placed.
     if (type !== FRAME.placed || !sending.loaded) return this.otherFrame(type, frame);
     const placed = sending.loaded.readPlaced(frame);

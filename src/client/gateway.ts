@@ -6,6 +6,7 @@ import type { Identity } from '#crypto';
 import type { Checkpoint, Manifest } from '../protocol/index.js';
 import { CountersignError } from '../protocol/index.js';
 import { abortable, abortedError, onAbort } from './abortable.js';
+import { claiming } from './claiming.js';
 import type { Retry } from './connection.js';
 import type { Sending } from './counters.js';
 import { fetchOutboxUrl } from './directory.js';
@@ -18,6 +19,7 @@ import type { Resumed, Standing } from './mailbox.js';
 import { chunks, finalState, isAboutMailbox, type Member } from './member.js';
 import { makeMember } from './member-making.js';
 import type { Message, Receipt } from './message.js';
+import type { OpenedStage, OpenOptions } from './openings.js';
 import type { Settings } from './options.js';
 import { OutboxSession } from './outbox-session.js';
 import type { SendOptions } from './outgoing-bundle.js';
@@ -66,7 +68,8 @@ export class Gateway {
 
   /** Without `onMessages` no mailbox is opened, and nothing is proven. @internal */
   constructor(
-    private readonly ground: Ground,
+    /** @internal */
+    readonly ground: Ground,
     identities: readonly Identity[],
     private readonly settings: Settings,
     private readonly onMessages: OnMessages | null,
@@ -351,6 +354,11 @@ export class Gateway {
         if (member.stands.remove(waiting)) member.session!.stood(member);
       };
     });
+  }
+
+  /** What a stage of the server has signed of a message, of one that the mailbox's owner sent or received. */
+  open(mailbox: number, options: OpenOptions): Promise<OpenedStage> {
+    return claiming.get().then(({ openStage }) => openStage(this, this.living(mailbox), options));
   }
 
   private stood(member: Member, standing: Standing): void {

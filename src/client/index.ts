@@ -44,6 +44,7 @@ export type { Resumed } from './mailbox.js';
 export type { ManyOptions } from './many.js';
 export { Message, Receipt, type UnprovenPlace } from './message.js';
 export type { QueueOptions } from './message-queue.js';
+export type { OpenedStage, OpenOptions } from './openings.js';
 export type { GatewayOptions } from './options.js';
 export type { SendOptions } from './outgoing-bundle.js';
 export type { SenderClient, SenderClientOptions } from './sender-client.js';

@@ -147,8 +147,8 @@ export class Mailbox implements Participant {
     const to = chain.lastEpoch;
     const start = this.startAt(chain);
     this.resumed = to > from ? { complete: false, from, to } : { complete: true, from };
-    // Also when it was a former life that was told of the gap: it may have ended before it knew what lies there.
-    if (to > from || start.ownCounter < 0) this.sender.lose(to);
+    // Not only where there is a gap: a former life may have been told of it, and ended before it knew what lies there.
+    if (start.ownCounter < 0) this.sender.lose(to);
     if (to > from) this.host.gap(from, to);
     const { lastEpoch } = this.durable.chain;
     this.state = {

@@ -18,15 +18,15 @@ class Proven {
 
   /** Where it stands in the one total order: the same for every recipient. */
   get place(): Place {
-    const { evidence, entries } = this.link;
+    const { delivery, entries } = this.link;
     const { inbox, index } = entries[this.row]!;
-    return { epoch: evidence.epochLeaf.epoch, inbox, index };
+    return { epoch: delivery.epochLeaf.epoch, inbox, index };
   }
 
   get messageHash(): Uint8Array {
-    const { evidence, firstRow } = this.link;
+    const { delivery, firstRow } = this.link;
     const at = (firstRow + this.row) * LINK_ENTRY_BYTES + 6;
-    return evidence.rows.slice(at, at + 32);
+    return delivery.rows.slice(at, at + 32);
   }
 
   /**
@@ -119,6 +119,6 @@ export class Receipt extends Proven {
 
   /** Size of the signed log that it is proven in. */
   get checkpointSize(): number {
-    return this.link.evidence.step.log.checkpoint.size;
+    return this.link.delivery.step.log.checkpoint.size;
   }
 }

@@ -35,7 +35,7 @@ export type SessionOptions = Omit<ConnectionOptions, 'kind'>;
 
 export abstract class Session<Host extends SessionHost> implements ConnectionHost {
   readonly connection: Connection;
-  protected slots: readonly Member[] = [];
+  slots: readonly Member[] = [];
 
   constructor(
     kind: SessionKind,

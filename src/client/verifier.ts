@@ -38,7 +38,7 @@ import {
   stillHash,
   viewOf,
 } from '../protocol/index.js';
-import type { Evidence, LinkEvidence, StillEvidence } from './evidence.js';
+import type { DeliveryProof, LinkProof, StillProof } from './delivery-proof.js';
 import { followCheckpoint, type Grown, type LogState, type LogStep, placeLeaf } from './log-state.js';
 import { receivedHashInto } from './received-hash.js';
 import { Mismatch, overFrame, type VerificationStep } from './verification-error.js';
@@ -71,7 +71,7 @@ export interface MailboxState {
   readonly own: OwnMessages;
 }
 
-export interface VerifiedLink extends LinkEvidence {
+export interface VerifiedLink extends LinkProof {
   readonly kind: typeof MAILBOX_KIND.link;
   readonly slot: number;
   readonly next: MailboxState;
@@ -80,7 +80,7 @@ export interface VerifiedLink extends LinkEvidence {
   readonly own: number;
 }
 
-export interface VerifiedStill extends StillEvidence {
+export interface VerifiedStill extends StillProof {
   readonly kind: typeof MAILBOX_KIND.still;
   readonly slot: number;
   readonly next: MailboxState;
@@ -114,8 +114,8 @@ export function verifyCheckpoint(world: World, log: LogState, frame: Uint8Array)
   return overFrame(frame, () => followCheckpoint(world, log, decodeCheckpoint(frame)));
 }
 
-/** One delivery on its way up: in the end, the evidence for all its mailboxes. */
-class Verification implements Evidence {
+/** One delivery on its way up: in the end, the delivery for all its mailboxes. */
+class Verification implements DeliveryProof {
   readonly positions: number[] = [];
   readonly hashes: Uint8Array;
   /** Entries of links, in one piece: memory of its own costs each more than its hash. */
@@ -213,7 +213,7 @@ class Verification implements Evidence {
     if (trimmedThrough > state.acknowledged)
       throw new Mismatch('still', `trimmed through ${trimmedThrough}, ${state.acknowledged} is acknowledged`);
     this.hashes.set(stillHash(mailbox, epoch, state.chain, trimmedThrough), leaf * HASH_BYTES);
-    return { kind, slot, next: { ...state, asOf: epoch }, evidence: this, mailbox, trimmedThrough, leaf };
+    return { kind, slot, next: { ...state, asOf: epoch }, delivery: this, mailbox, trimmedThrough, leaf };
   }
 
   private openLink(
@@ -243,7 +243,7 @@ class Verification implements Evidence {
     const chain = { lastEpoch: epoch, total: before.total + length, head };
     // Every field by name: a spread costs as much as the hash.
     const next = { mailbox, chain, asOf: epoch, ownCounter: this.ownCounter, acknowledged, own: ownMessages };
-    return { kind, slot, next, entries, own, evidence: this, mailbox, before, firstRow, firstLeaf };
+    return { kind, slot, next, entries, own, delivery: this, mailbox, before, firstRow, firstLeaf };
   }
 
   private row = 0;

@@ -108,6 +108,11 @@ export function compareBytes(a: Uint8Array, aAt: number, b: Uint8Array, bAt: num
   return 0;
 }
 
+/** The order of two whole arrays: as their bytes sort, a shorter one before its continuations. */
+export function compareWhole(a: Uint8Array, b: Uint8Array): number {
+  return compareBytes(a, 0, b, 0, Math.min(a.length, b.length)) || a.length - b.length;
+}
+
 /** Writes all parts one after another. */
 export function concat(...parts: Uint8Array[]): Uint8Array {
   const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));

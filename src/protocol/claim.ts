@@ -2,52 +2,23 @@
  * Claims: an opened statement with its whole proof. Whole or nothing, one encoding, no byte that is
  * not covered by a hash, a signature or a check.
  *
- *   claim := csign1cl ‖ preimage length 4 ‖ opened leaf preimage (0x00 ‖ tag ‖ …) ‖ output 2 ‖ leaf index 4 ‖
- *            hashes 1 ‖ path in the output ‖ attestation length 4 ‖ attestation ‖ signature 64 ‖
- *            hashes 1 ‖ actor path ‖ epoch leaf 163 ‖ log index 8 ‖ hashes 1 ‖ log path ‖
- *            checkpoint size 8 ‖ checkpoint root 32 ‖ checkpoint signature 64
+ *   claim := csign1cl ‖ the fields of statement.ts: an opened leaf, its statement, the way up to the checkpoint
  */
-import { sha256 } from '#crypto';
-import { type Attestation, attestationHash, decodeAttestation, ROLE } from './attestation.js';
-import {
-  ascii,
-  equalBytes,
-  expectBytes,
-  FormatError,
-  getU64,
-  Reader,
-  SIGNATURE_BYTES,
-  Writer,
-} from './bytes.js';
-import { actorLeafHash, type Checkpoint, checkpointText, decodeEpochLeaf, type EpochLeaf } from './log.js';
-import { actorPosition, epochActors, keysOf, type Manifest } from './manifest.js';
-import { rootFromPath } from './merkle.js';
+import { type Attestation, ROLE } from './attestation.js';
+import { ascii, expectBytes, FormatError, getU64, Reader, Writer } from './bytes.js';
+import { Court, type InLog, must, type Said } from './evidence/court.js';
+import { struct, type ValueOf } from './fields.js';
+import type { EpochLeaf } from './log.js';
+import type { Manifest } from './manifest.js';
+import { committedFields, openedFields } from './statement.js';
 
 const TAG = ascii('csign1cl');
-const EPOCH_LEAF_BYTES = 163;
-const MAX_PREIMAGE = 8192;
-/** A router of 4,096 receivers signs 164 KB. */
-const MAX_ATTESTATION = 1 << 18;
 
-export interface Claim {
-  /** The opened leaf: an inbox, router or receiver page, a link part or a still. */
-  readonly leaf: Uint8Array;
-  /** Which output of the attestation (a router has one per receiver). */
-  readonly output: number;
-  readonly leafIndex: number;
-  readonly outputPath: Uint8Array;
-  readonly attestation: Uint8Array;
-  readonly signature: Uint8Array;
-  readonly actorPath: Uint8Array;
-  readonly epochLeaf: Uint8Array;
-  readonly logIndex: number;
-  readonly logPath: Uint8Array;
-  readonly checkpoint: Checkpoint;
-}
+export const claimField = /* @__PURE__ */ struct({ ...openedFields, ...committedFields });
+export type Claim = ValueOf<typeof claimField>;
 
 /** What a claim says, once verified. */
-export interface Statement {
-  readonly attestation: Attestation;
+export interface Statement extends Said {
   readonly epochLeaf: EpochLeaf;
   readonly leaf: Uint8Array;
   readonly output: number;
@@ -55,19 +26,8 @@ export interface Statement {
 }
 
 export function encodeClaim(claim: Claim): Uint8Array {
-  const out = new Writer(1024)
-    .bytes(TAG)
-    .u32(claim.leaf.length)
-    .bytes(claim.leaf)
-    .u16(claim.output)
-    .u32(claim.leafIndex);
-  const path = (hashes: Uint8Array) => out.u8(hashes.length / 32).bytes(hashes);
-  path(claim.outputPath).u32(claim.attestation.length).bytes(claim.attestation).bytes(claim.signature);
-  path(claim.actorPath).bytes(claim.epochLeaf).u64(claim.logIndex);
-  path(claim.logPath)
-    .u64(claim.checkpoint.size)
-    .bytes(claim.checkpoint.root)
-    .bytes(claim.checkpoint.signature);
+  const out = new Writer(1024).bytes(TAG);
+  claimField.write(out, claim);
   return out.done();
 }
 
@@ -75,27 +35,9 @@ export function encodeClaim(claim: Claim): Uint8Array {
 export function decodeClaim(bytes: Uint8Array): Claim {
   const reader = new Reader(bytes);
   expectBytes(reader, TAG, 'claim tag');
-  const claim = {
-    leaf: bounded(reader, MAX_PREIMAGE),
-    output: reader.u16(),
-    leafIndex: reader.u32(),
-    outputPath: reader.hashes(reader.u8()),
-    attestation: bounded(reader, MAX_ATTESTATION),
-    signature: reader.bytes(SIGNATURE_BYTES),
-    actorPath: reader.hashes(reader.u8()),
-    epochLeaf: reader.bytes(EPOCH_LEAF_BYTES),
-    logIndex: reader.u64(),
-    logPath: reader.hashes(reader.u8()),
-    checkpoint: { size: reader.u64(), root: reader.hash(), signature: reader.bytes(SIGNATURE_BYTES) },
-  };
+  const claim = claimField.read(reader);
   reader.end();
   return claim;
-}
-
-function bounded(reader: Reader, most: number): Uint8Array {
-  const length = reader.u32();
-  if (length > most) throw new FormatError(`${length} bytes, at most ${most} allowed`);
-  return reader.bytes(length);
 }
 
 /**
@@ -109,53 +51,43 @@ export function verifyClaim(
   manifest: Manifest,
   manifestHash: Uint8Array,
 ): Statement {
-  const attestation = decodeAttestation(claim.attestation);
-  const epochLeaf = decodeEpochLeaf(claim.epochLeaf);
-  const fail = (what: string) => new FormatError(`claim: ${what}`);
-  if (attestation.role < ROLE.inbox || attestation.role > ROLE.outbox) throw fail('role');
-  if (!equalBytes(attestation.serverId, serverId)) throw fail('other server');
-  if (!equalBytes(attestation.manifestHash, manifestHash)) throw fail('other manifest');
-  const output = attestation.outputs[claim.output];
-  if (!output) throw fail('no such output');
-  if (
-    !equalBytes(
-      rootFromPath(
-        output.leaves,
-        claim.leafIndex,
-        sha256(checkLeaf(claim.leaf, attestation)),
-        claim.outputPath,
-      ),
-      output.root,
-    )
-  ) {
-    throw fail('leaf is not in the output');
+  try {
+    return openedIn(new Court(serverId, [[manifestHash, manifest]]), claim);
+  } catch (error) {
+    throw error instanceof FormatError ? new FormatError(`claim: ${error.message}`) : error;
   }
-  const keys = keysOf(manifest);
-  const key = keys.get(attestation.role, attestation.actor);
-  if (!key.verify(claim.attestation, claim.signature)) throw fail('attestation signature');
-  checkContext(attestation, epochLeaf, fail);
-  const position = actorPosition(manifest, attestation.role, attestation.actor);
-  if (epochLeaf.actors !== epochActors(manifest)) throw fail('number of actors');
-  const actor = actorLeafHash(attestationHash(claim.attestation), claim.signature);
-  if (!equalBytes(rootFromPath(epochLeaf.actors, position, actor, claim.actorPath), epochLeaf.actorsRoot)) {
-    throw fail('attestation is not in the epoch leaf');
-  }
-  const { checkpoint } = claim;
-  if (epochLeaf.previousEpoch >= epochLeaf.epoch || epochLeaf.base.size > claim.logIndex)
-    throw fail('order in the log');
-  if (
-    !equalBytes(
-      rootFromPath(checkpoint.size, claim.logIndex, sha256(claim.epochLeaf), claim.logPath),
-      checkpoint.root,
-    )
-  ) {
-    throw fail('epoch leaf is not in the log');
-  }
-  const sequencer = keys.get(ROLE.sequencer, 0);
-  if (!sequencer.verify(checkpointText(serverId, checkpoint.size, checkpoint.root), checkpoint.signature)) {
-    throw fail('checkpoint signature');
-  }
-  return { attestation, epochLeaf, leaf: claim.leaf, output: claim.output, leafIndex: claim.leafIndex };
+}
+
+/**
+ * No leaf, with index 0 and no path, stands for an output without leaves: then the statement alone
+ * is claimed.
+ */
+function openedIn(court: Court, claim: Claim): ClaimInLog {
+  if (claim.leaf.length > 0) return claimIn(court, claim);
+  const said = court.committed(claim);
+  const { leaf, output, leafIndex, outputPath } = claim;
+  const isEmpty = said.attestation.outputs[output]?.leaves === 0;
+  must(isEmpty && leafIndex + outputPath.length === 0, 'no leaf, and not of an empty output');
+  return { ...inOrder(said), leaf, output, leafIndex };
+}
+
+/** A claim in a court: what it says, and where it stands in the log. */
+export interface ClaimInLog extends Statement, InLog {}
+
+/** The same where there may be several manifests, of a claim with a leaf. */
+export function claimIn(court: Court, claim: Claim): ClaimInLog {
+  const said = court.committed(claim);
+  checkLeaf(claim.leaf, said.attestation);
+  court.open(said, claim.output, claim);
+  const { leaf, output, leafIndex } = claim;
+  return { ...inOrder(said), leaf, output, leafIndex };
+}
+
+function inOrder<T extends InLog>(said: T): T {
+  const { epochLeaf, index } = said;
+  const isInOrder = epochLeaf.previousEpoch < epochLeaf.epoch && epochLeaf.base.size <= index;
+  must(isInOrder, 'order in the log');
+  return said;
 }
 
 /** Of what a role signs, by its number. */
@@ -164,18 +96,9 @@ const LEAF_PREFIXES = [[], ['\0csign1in'], ['\0csign1ro'], ['\0csign1re'], ['\0c
 const LEAF_EPOCH_AT = 41;
 
 /** The leaf is of the kind that its role signs; a link or a still is of the attestation's own epoch. */
-function checkLeaf(leaf: Uint8Array, { role, epoch }: Attestation): Uint8Array {
+function checkLeaf(leaf: Uint8Array, { role, epoch }: Attestation): void {
   const prefix = String.fromCharCode(...leaf.subarray(0, 9));
-  if (!LEAF_PREFIXES[role]?.includes(prefix)) throw new FormatError('claim: leaf of another role');
-  if (role === ROLE.outbox && (leaf.length < LEAF_EPOCH_AT + 8 || getU64(leaf, LEAF_EPOCH_AT) !== epoch)) {
-    throw new FormatError('claim: leaf of another epoch');
-  }
-  return leaf;
-}
-
-function checkContext(a: Attestation, leaf: EpochLeaf, fail: (what: string) => FormatError): void {
-  if (a.epoch !== leaf.epoch) throw fail('epoch');
-  if (a.base.size !== leaf.base.size || !equalBytes(a.base.root, leaf.base.root)) throw fail('base');
-  if (!equalBytes(a.manifestHash, leaf.manifestHash)) throw fail('manifest');
-  if (!equalBytes(a.placementRoot, leaf.placementRoot)) throw fail('placement');
+  must(LEAF_PREFIXES[role]!.includes(prefix), 'leaf of another role');
+  if (role !== ROLE.outbox) return;
+  must(leaf.length >= LEAF_EPOCH_AT + 8 && getU64(leaf, LEAF_EPOCH_AT) === epoch, 'leaf of another epoch');
 }

@@ -45,6 +45,10 @@ export const ERRORS = {
   'counter-gap': temporary(46),
   busy: temporary(47),
   'mailbox-full': temporary(48),
+  // Openings.
+  'not-a-party': lasting(50),
+  'opening-expired': lasting(51),
+  'opening-unknown': lasting(52),
   // HTTP.
   'not-found': lasting(60),
   'bad-request': lasting(61),

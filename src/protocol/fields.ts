@@ -91,6 +91,19 @@ export const bytes: Field<Uint8Array> = /* @__PURE__ */ field(
   { fixed: null },
 );
 
+/** Length 4 ‖ so many bytes, at most `max`. */
+export function blob(max: number): Field<Uint8Array> {
+  return field(
+    (from) => {
+      const length = from.u32();
+      if (length > max) throw new FormatError(`${length} bytes, at most ${max} allowed`);
+      return from.bytes(length);
+    },
+    (to, value) => to.u32(value.length).bytes(value),
+    { fixed: null },
+  );
+}
+
 /** A count and so many hashes, as one view; an array in JSON. */
 export function hashes(count: Field<number>): Field<Uint8Array> {
   return field(

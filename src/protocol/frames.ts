@@ -35,6 +35,7 @@ export const FRAME = {
   ack: 0x04,
   askStill: 0x05,
   ping: 0x06,
+  open: 0x07,
   challenge: 0x81,
   opened: 0x82,
   placed: 0x83,
@@ -43,6 +44,7 @@ export const FRAME = {
   endOfBacklog: 0x86,
   error: 0x87,
   pong: 0x88,
+  opening: 0x89,
 } as const;
 
 /** The type byte of a frame. Throws `FormatError` on an empty one. */

@@ -21,6 +21,16 @@ export * from './manifest.js';
 export * from './merkle.js';
 export * from './merkle-tree.js';
 export * from './message-hash.js';
+export { isOpened, verifyOpening } from './opened-item.js';
+export {
+  decodeOpen,
+  decodeOpening,
+  encodeOpen,
+  encodeOpening,
+  type Open,
+  type OpenedItem,
+  type Opening,
+} from './opening.js';
 export * from './pages.js';
 export * from './parts.js';
 export * from './place.js';

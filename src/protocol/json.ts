@@ -8,13 +8,21 @@ import { deliver } from './delivery-fields.js';
 import { decode, type Field } from './fields.js';
 import { fromJson, type Json, objectFromJson, toJson } from './fields-json.js';
 import { CONTROL_FRAMES, FRAME, frameType } from './frames.js';
+import { openFrame, openingFrame } from './opening.js';
 import { placed } from './placed.js';
 
 export const JSON_SUBPROTOCOL = 'countersign.v1.json';
 
 type FrameName = keyof typeof FRAME;
 
-const FIELDS = { ...CONTROL_FRAMES, placed, submit, deliver } as Readonly<Record<FrameName, Field<unknown>>>;
+const FIELDS = {
+  ...CONTROL_FRAMES,
+  open: openFrame,
+  opening: openingFrame,
+  placed,
+  submit,
+  deliver,
+} as Readonly<Record<FrameName, Field<unknown>>>;
 const NAMES = new Map(Object.entries(FRAME).map(([name, type]) => [type as number, name as FrameName]));
 /** One more than any frame has. */
 const MAX_DEPTH = 8;

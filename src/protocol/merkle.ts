@@ -6,7 +6,7 @@
  * an odd level moves up unchanged, which is the same tree as the RFC's recursive definition.
  */
 import { sha256, sha256Into } from '#crypto';
-import { concat, copyHash, FormatError, getU16, HASH_BYTES, sameBytes } from './bytes.js';
+import { concat, copyHash, equalBytes, FormatError, getU16, HASH_BYTES, sameBytes } from './bytes.js';
 
 /** The root of a tree without leaves. */
 export const EMPTY_ROOT = sha256(new Uint8Array(0));
@@ -191,6 +191,41 @@ export function consistencyProof(nodes: LogNodes, from: number, to: number): Uin
   }
   if (!whole) proof.push(rangeHash(nodes, start, end));
   return concat(...proof.reverse());
+}
+
+/**
+ * RFC 9162 §2.1.4.2: whether `proof` (packed) shows that a log of `size` leaves and this root goes on as one of `to`
+ * leaves and that root. Sizes are different; nothing is shown of an empty log, which any other goes on from.
+ */
+export function isConsistent(
+  size: number,
+  root: Uint8Array,
+  to: number,
+  toRoot: Uint8Array,
+  proof: Uint8Array,
+): boolean {
+  if (size === 0 || size >= to || proof.length % HASH_BYTES !== 0) return false;
+  const hashes = Array.from({ length: proof.length / HASH_BYTES }, (_, i) =>
+    proof.subarray(i * 32, i * 32 + 32),
+  );
+  // Where the smaller log is one complete subtree of the larger, its root is the first node.
+  if (Number.isInteger(Math.log2(size))) hashes.unshift(root);
+  let node = size - 1;
+  let last = to - 1;
+  for (; node % 2 === 1; node = Math.floor(node / 2)) last = Math.floor(last / 2);
+  let [before, after] = [hashes[0], hashes[0]];
+  if (!before || !after) return false;
+  for (const hash of hashes.slice(1)) {
+    if (last === 0) return false;
+    if (node % 2 === 1 || node === last) {
+      before = nodeHash(hash, before);
+      after = nodeHash(hash, after);
+      for (; node % 2 === 0 && node > 0; node = Math.floor(node / 2)) last = Math.floor(last / 2);
+    } else after = nodeHash(after, hash);
+    node = Math.floor(node / 2);
+    last = Math.floor(last / 2);
+  }
+  return last === 0 && equalBytes(before, root) && equalBytes(after, toRoot);
 }
 
 /** The aligned complete subtrees that cover leaves [from, to), left to right, as levels. */

@@ -4,8 +4,10 @@
  *   leaf  0x00 ‖ csign1rc ‖ blinder 16 ‖ mailbox 32 ‖ envelope hash 32, as it lies in the bundle
  *   page  0x00 ‖ csign1rp ‖ n × leaf hash 32, n ≤ 16
  */
-import { sha256Into } from '#crypto';
-import { ascii } from './bytes.js';
+import { sha256, sha256Into } from '#crypto';
+import { ascii, concat, HASH_BYTES } from './bytes.js';
+import { RECIPIENT_PAGE } from './limits.js';
+import { rootFromPath } from './merkle.js';
 
 const RECIPIENT_PAGE_PREFIX = ascii('\0csign1rp');
 
@@ -15,4 +17,30 @@ export function recipientPageInto(leafHashes: Uint8Array, out: Uint8Array, at: n
   preimage.set(RECIPIENT_PAGE_PREFIX);
   preimage.set(leafHashes, RECIPIENT_PAGE_PREFIX.length);
   sha256Into(preimage, out, at);
+}
+
+/**
+ * R, from the leaf of one recipient (its part, and the 80 bytes of it) and its siblings, packed: the leaf itself; the
+ * leaf hashes for 2 to 16; beyond, the root over their pages. Null when they are miscounted. Throws `FormatError` on a
+ * path of the wrong length.
+ */
+export function hashedRecipients(
+  recipients: number,
+  position: number,
+  part: Uint8Array,
+  leaf: Uint8Array,
+  siblings: Uint8Array,
+): Uint8Array | null {
+  const isListed = recipients <= RECIPIENT_PAGE;
+  const page = isListed ? 0 : Math.floor(position / RECIPIENT_PAGE);
+  const from = page * RECIPIENT_PAGE;
+  const before = (position - from) * HASH_BYTES;
+  const listed = (Math.min(RECIPIENT_PAGE, recipients - from) - 1) * HASH_BYTES;
+  if (siblings.length < listed || (isListed && siblings.length > listed)) return null;
+  if (recipients === 1) return leaf;
+  const leaves = concat(siblings.subarray(0, before), sha256(part), siblings.subarray(before, listed));
+  if (isListed) return leaves;
+  const pageHash = new Uint8Array(HASH_BYTES);
+  recipientPageInto(leaves, pageHash, 0);
+  return rootFromPath(Math.ceil(recipients / RECIPIENT_PAGE), page, pageHash, siblings.subarray(listed));
 }

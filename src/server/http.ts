@@ -1,19 +1,23 @@
 /** What is asked by plain HTTP: manifest, mailbox address and checkpoint in front; health inside. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Answer } from '../actors/openings-desk.js';
 import {
   actorKey,
   type Checkpoint,
   checkpointNote,
   checkpointOrigin,
   type ErrorCode,
+  errorCode,
   FormatError,
   fromHex,
   manifestToJson,
+  type OpenedItem,
   type PlacedAt,
   ROLE,
   toHex,
 } from '../protocol/index.js';
 import type { Identity } from './founding.js';
+import { hasToken, openedItem } from './openings-request.js';
 import { allowsOrigin } from './origins.js';
 import { readIds } from './registration.js';
 
@@ -64,13 +68,22 @@ export interface InternalOptions {
   readonly ready: () => boolean;
   /** Gives ids (32 bytes, valid keys; at least one) mailboxes. */
   readonly register: (ids: readonly Uint8Array[]) => Promise<void>;
+  /** Opens anything. */
+  readonly open: (asked: OpenedItem) => Promise<Answer>;
+  /** The setting `operatorToken`. */
+  readonly operatorToken: () => string;
 }
 
-/** GET /healthz (the process answers), /readyz (it takes clients); PUT /v1/mailboxes adds mailboxes. */
-export function internalRequests({ ready, register }: InternalOptions): RequestListener {
+/**
+ * GET /healthz (the process answers), /readyz (it takes clients), /v1/openings (what stages have signed); PUT
+ * /v1/mailboxes adds mailboxes.
+ */
+export function internalRequests(options: InternalOptions): RequestListener {
+  const { ready, register } = options;
   const reads = route([
     [/^\/healthz$/, (response) => sendJson(response, 200, { healthy: true })],
     [/^\/readyz$/, (response) => sendJson(response, ready() ? 200 : 503, { ready: ready() })],
+    [/^\/v1\/openings$/, (response, request) => void sendOpening(response, request, options)],
   ]);
   return (request, response) => {
     const mailboxes = /^\/v1\/mailboxes(?:\/([^/?]*))?$/.exec(request.url ?? '');
@@ -93,6 +106,30 @@ async function addMailboxes(
   } catch (error) {
     // What is left of a body that is too long is not waited for.
     response.shouldKeepAlive = false;
+    sendError(response, 400, 'bad-request', (error as Error).message);
+  }
+}
+
+const STATUS: { readonly [Code in ErrorCode]?: number } = {
+  busy: 503,
+  'opening-expired': 410,
+  'opening-unknown': 404,
+};
+
+async function sendOpening(
+  response: ServerResponse,
+  request: IncomingMessage,
+  { open, operatorToken }: InternalOptions,
+): Promise<void> {
+  try {
+    if (!(await hasToken(request, operatorToken())))
+      return sendError(response, 401, 'not-a-party', "the operator's token is needed: operatorToken");
+    const { error, retryAfterMs, claims, text } = await open(openedItem(request.url!));
+    if (retryAfterMs > 0) response.setHeader('retry-after', Math.ceil(retryAfterMs / 1000));
+    const code = errorCode(error);
+    if (code) return sendError(response, STATUS[code] ?? 400, code, text);
+    sendJson(response, 200, { claims: claims.map((claim) => Buffer.from(claim).toString('base64')) });
+  } catch (error) {
     sendError(response, 400, 'bad-request', (error as Error).message);
   }
 }

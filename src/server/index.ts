@@ -5,16 +5,18 @@
 import { mkdir } from 'node:fs/promises';
 import { importSecretKey } from '#crypto';
 import { address } from '../actors/messages.js';
+import type { Answer } from '../actors/openings-desk.js';
 import { allActors, type Plan, placementFor, threadOf } from '../actors/pipeline.js';
 import { RequestHandler } from '../actors/request-handler.js';
 import { signCheckpoint } from '../actors/sequencer.js';
 import { Switchboard } from '../actors/switchboard.js';
-import { type Checkpoint, keysOf, type PlacedAt, toHex } from '../protocol/index.js';
+import { type Checkpoint, keysOf, type OpenedItem, type PlacedAt, toHex } from '../protocol/index.js';
 import { type Config, type Reloaded, reloadConfig } from './config.js';
 import { lockDataDirectory } from './data-lock.js';
 import { deferred } from './deferred.js';
 import { boundByManifest, checkKeys, found, type Identity, readIdentity } from './founding.js';
 import { frontRequests, internalRequests } from './http.js';
+import { readKeyFile } from './key-file.js';
 import { loadOrCreateKeys, type ServerKeys } from './keys.js';
 import { type Listener, listenForClients } from './listeners.js';
 import { OperatorError } from './operator-error.js';
@@ -83,6 +85,7 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
   const known = readIdentity(store);
   const config = known ? boundByManifest(asked, known) : asked;
   const inForce: InForce = { config, certificate: readCertificate(config.tls) };
+  if (config.operatorToken !== '') await readKeyFile(config.operatorToken);
   const keys = await loadOrCreateKeys(config.data, config);
   const identity = known ?? (await found(store, config, keys));
   checkKeys(identity, keys);
@@ -144,7 +147,7 @@ interface Edge {
 
 async function openPorts(
   inForce: InForce,
-  { handler, events, register }: Inside,
+  { handler, events, register, open }: Inside,
   identity: Identity,
   placementOf: (id: Uint8Array) => PlacedAt,
   undo: (() => Promise<unknown>)[],
@@ -161,7 +164,12 @@ async function openPorts(
   });
   const front = await listen(requests, config.host, config.port, handshakeMs, certificate);
   undo.push(() => front.close());
-  const inner = internalRequests({ ready: () => edge.ready, register });
+  const inner = internalRequests({
+    ready: () => edge.ready,
+    register,
+    open,
+    operatorToken: () => inForce.config.operatorToken,
+  });
   const internal = await listen(inner, '127.0.0.1', config.internalPort, handshakeMs);
   undo.push(() => internal.close());
   const limits = () => inForce.config.limits;
@@ -191,6 +199,7 @@ interface Inside {
   readonly connections: () => readonly number[];
   readonly sendAway: (connection: number, retryAfterMs: number) => void;
   readonly register: (ids: readonly Uint8Array[]) => Promise<void>;
+  readonly open: (asked: OpenedItem) => Promise<Answer>;
 }
 
 /** The actors: request handler on this thread, the rest on workers. */
@@ -221,6 +230,7 @@ function runActors(
     {
       serverId: identity.serverId,
       manifestHash: identity.serverId,
+      manifest: identity.manifest,
       keys: keysOf(identity.manifest),
       inboxes: config.inboxes,
       reader: store,
@@ -252,6 +262,8 @@ function runActors(
       closed: (...args) => step(() => handler.closed(...args)),
     },
     register: (ids) => new Promise((resolve) => step(() => handler.register(ids, resolve))),
+    open: (asked) =>
+      new Promise((answer) => step(() => handler.openFor({ asked, isWanted: () => true, answer }))),
     drain: () =>
       new Promise((resolve) => step(() => handler.drain(config.inboxes + config.outboxes, resolve))),
     connections: () => handler.open,

@@ -58,6 +58,7 @@ export function settingsFor(cores: number) {
     host: text('127.0.0.1', 'address', 'the address that clients reach'),
     port: integer(7700, 0, U16, 'port', 'for clients; 0 takes any free one'),
     internalPort: integer(7701, 0, U16, 'port', 'metrics and administration, always on loopback'),
+    operatorToken: live(keyFile('whose token opens what stages signed, on the internal port; empty: none')),
     publicUrl: live(
       webSocketUrl('', 'what clients are told to connect to; empty: as their Host header says'),
     ),
@@ -135,6 +136,7 @@ function limits() {
       'sent to all sockets and not yet taken; beyond, each has an equal share of it',
     ),
     silenceMs: live(integer(60_000, 100, TIMER, 'ms', 'without a word from a peer, until it is cut off')),
+    openingsPerMinute: live(integer(60, 0, 1_000_000, 'openings', 'of stages, that a key may ask for')),
     busyAfterMs: live(integer(2000, 0, TIMER, 'ms', 'that a frame waits for room in an epoch')),
     busyRetryMs: live(integer(1000, 1, MOST_AWAY, 'ms', 'after which it may be sent again')),
   };
@@ -157,6 +159,10 @@ function text(fallback: string, unit: string, about: string): Setting<string> {
 
 function file(about: string): Setting<string> {
   return new Setting('', 'PEM file', about, 'a path, or nothing', v.string());
+}
+
+function keyFile(about: string): Setting<string> {
+  return new Setting('', 'key file', about, 'a path, or nothing', v.string());
 }
 
 function choice<const T extends string>(

@@ -3,7 +3,7 @@ import { sha256 } from '#crypto';
 import * as p from '../../src/protocol/index.js';
 import { leavesOf } from '../support/leaves.js';
 import type { Example, JsonObject } from './format.js';
-import { leafFor, sessionSigned } from './objects.js';
+import { leafFor, OBJECTS, sessionSigned } from './objects.js';
 import * as w from './world.js';
 
 const none: p.Checkpoint = { size: 0, root: p.ZERO_HASH, signature: new Uint8Array(64) };
@@ -145,6 +145,24 @@ export const FRAMES: Readonly<Record<string, Example>> = {
   'ask-still-frame': frame(p.encodeAskStill([1])),
   'ping-frame': frame(p.PING),
   'pong-frame': frame(p.PONG),
+  'open-frame': frame(
+    p.encodeOpen({
+      ...{ slot: 0, request: 1, stage: p.ROLE.outbox },
+      ...{ epoch: 1, inbox: 0, index: 0, mailbox: w.BOB },
+    }),
+  ),
+  'opening-frame': frame(
+    p.encodeOpening({
+      ...{ request: 1, error: 0, retryAfterMs: 0 },
+      claims: [OBJECTS['claim-on-a-link']!['claim'] as Uint8Array],
+    }),
+  ),
+  'opening-frame-refused': frame(
+    p.encodeOpening({
+      ...{ request: 2, error: p.ERRORS.busy.number, retryAfterMs: 30_000 },
+      claims: [],
+    }),
+  ),
   'checkpoint-frame': frame(
     p.encodeCheckpoint({
       from: 0,

@@ -1,7 +1,7 @@
 /** The client in a real browser, against a real server: what the library promises, it keeps there too. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { suite } from 'uvu';
@@ -10,6 +10,8 @@ import { importSecretKey } from '#crypto';
 import type { Change, Saved } from '../../src/client/store.js';
 import { decodeClaim, toHex, verifyClaim } from '../../src/protocol/index.js';
 import type { Server } from '../../src/server/index.js';
+import { CHEATS } from '../byzantine/cheats.js';
+import { play } from '../byzantine/play.js';
 import { clientOf, directory, keyOf, read, serverAt } from '../client-helpers.js';
 import { prepare, type StartOptions } from '../support/in-page.js';
 import { Network } from '../support/network.js';
@@ -175,6 +177,30 @@ test('a page makes a claim that Node verifies, and fetches what makes claims onl
   for (let i = 0; i < 2; i++)
     verifyClaim(decodeClaim(Uint8Array.from(await claim())), serverId, manifest, serverId);
   assert.is(fetched, 2);
+  await node.close();
+});
+
+test('a page opens what a stage has signed, and verifies it', async () => {
+  const [page, node] = [await newPage(), await clientOf(server, 'opened node')];
+  await start(page, 'opening');
+  await node.send({ to: idOf('opening'), body: 'opened' });
+  assert.equal(await seenSoFar(page, 1), ['opened']);
+  for (const stage of ['inbox', 'router', 'receiver', 'outbox'] as const) {
+    const { isThere, claims } = await page.evaluate(async (stage) => {
+      const { client, last } = globalThis.page;
+      const opened = await client.open({ stage, ...last.place });
+      return { ...opened, claims: opened.claims.map((claim) => [...claim]) };
+    }, stage);
+    assert.is(isThere, true);
+    for (const claim of claims)
+      verifyClaim(decodeClaim(Uint8Array.from(claim)), node.serverId, node.manifest, node.serverId);
+  }
+  const refused = await page.evaluate(() =>
+    globalThis.page.client
+      .open({ stage: 'outbox', epoch: 1_000_000_000, inbox: 0, index: 0 })
+      .catch(({ code }) => code),
+  );
+  assert.is(refused, 'opening-unknown');
   await node.close();
 });
 
@@ -426,6 +452,26 @@ test('the example shows what comes, with place and epoch', async () => {
   await page.locator('#bob input').fill('and back');
   await page.locator('#bob input').press('Enter');
   assert.match((await page.locator('#alice li').textContent())!, /^and backepoch /);
+});
+
+test('evidence is judged in a page as it is on Node', async () => {
+  const cheat = CHEATS.find(({ role, name }) => role === 'router' && name === 'drop for one recipient')!;
+  const { theatre, opened } = play([cheat], false);
+  const { evidence, verdict } = opened!;
+  const page = await newPage();
+  const file = `data:text/javascript;base64,${readFileSync(`${ROOT}dist/browser/verdict.js`, 'base64')}`;
+  const parts = [evidence, theatre.world.serverId, theatre.rootKey].map((bytes) => [...bytes]);
+  const judged = await page.evaluate(
+    async ({ file, parts: [evidence, server, root] }) => {
+      const { verdict } = (await import(file)) as typeof import('../../src/protocol/evidence/index.js');
+      const judge = (bytes: number[]) =>
+        verdict(Uint8Array.from(bytes), Uint8Array.from(server!), Uint8Array.from(root!));
+      const flipped = evidence!.map((byte, i) => (i === evidence!.length - 9 ? byte ^ 1 : byte));
+      return [judge(evidence!).text, judge(flipped).outcome];
+    },
+    { file, parts },
+  );
+  assert.equal(judged, [verdict.text, 'nothing']);
 });
 
 all.run();

@@ -138,8 +138,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a new store takes what the server has taken in for proven',
     file: 'client/counters.js',
-    find: 'if (this.receipted > this.unproven)',
-    replace: 'if (this.receipted > 0)',
+    find: 'if (this.unproven < this.receipted)',
+    replace: 'if (0 < this.receipted)',
     seed: 10_029,
   },
 ];

@@ -115,6 +115,7 @@ export class SimulatedServer {
     return new RequestHandler(
       {
         serverId: identity.serverId,
+        manifest: identity.manifest,
         manifestHash: identity.serverId,
         keys: keysOf(identity.manifest),
         inboxes: config.inboxes,

@@ -65,6 +65,8 @@ export interface PipelineOptions {
   readonly now?: () => number;
   /** Called instead of every stage's step, which it has to run: to measure it, or to spoil its message. */
   readonly around?: (to: Address, message: ActorMessage, step: () => void) => void;
+  /** Makes an actor in another way: `make` makes the real one. */
+  readonly actor?: (who: Address, make: (checkInputs: boolean, send: Send) => Stage, send: Send) => Stage;
 }
 
 type Durable = { records: readonly StoreRecord[]; durable: () => void };
@@ -163,8 +165,14 @@ export class Pipeline {
 
   /** A new stage with what is durable; `send` in place of the queue. */
   make(kind: Address['kind'], index: number, send: Send = this.send): Stage {
+    const real = (checkInputs: boolean, to: Send) => this.real(kind, index, to, checkInputs);
+    const { actor, checkInputs } = this.options;
+    return actor ? actor({ kind, index }, real, send) : real(checkInputs, send);
+  }
+
+  private real(kind: Address['kind'], index: number, send: Send, checkInputs: boolean): Stage {
     const { seeds, placement } = this.cluster;
-    const { checkInputs, flushEpochs = 16, bytesInFlight = 1 << 30, quota = NO_QUOTA } = this.options;
+    const { flushEpochs = 16, bytesInFlight = 1 << 30, quota = NO_QUOTA } = this.options;
     const flushing = { flushEpochs, flushChanged: this.options.flushChanged ?? FLUSH_CHANGED };
     const { retentionEpochs = this.cluster.manifest.policy.retentionEpochs } = this.options;
     const receiverOf = (mailbox: Uint8Array) => placement(mailbox).outbox;
@@ -209,10 +217,12 @@ export class Pipeline {
       this.signatures++;
       return signer.sign(bytes);
     };
-    return { index, serverId, sign, keys: this.keys, limits: manifest.policy, reader: this.store };
+    const signed = { through: this.log().lastEpoch };
+    return { index, serverId, sign, signed, keys: this.keys, limits: manifest.policy, reader: this.store };
   }
 
-  private checkpoint(): Checkpoint {
+  /** The newest, signed. */
+  checkpoint(): Checkpoint {
     const { frontier } = this.log();
     const base = { size: frontier.size, root: frontier.root() };
     return signCheckpoint(this.common(0, [this.cluster.seeds.sequencer]), base);
@@ -231,7 +241,7 @@ export class Pipeline {
         placementRoot,
         reserved: reserved ? getU64(reserved, 0) : 0,
         retentionEpochs: this.options.retentionEpochs ?? manifest.policy.retentionEpochs,
-        write: (records, durable) => this.writes.push({ records, durable }),
+        write: this.write,
         minIntervalMs: this.options.minIntervalMs ?? 0,
         heartbeatMs: 1000,
         now: this.options.now ?? (() => 0),
@@ -276,6 +286,11 @@ export class Pipeline {
       this.writeFirst();
     }
   }
+
+  /** As the sequencer writes. */
+  readonly write = (records: readonly StoreRecord[], durable: () => void): void => {
+    this.writes.push({ records, durable });
+  };
 
   private writeFirst(): void {
     const { records, durable } = this.writes.shift()!;

@@ -58,7 +58,7 @@ interface MadeFrame {
   readonly messages: readonly twin.Bundle[];
 }
 
-interface Done {
+export interface Done {
   readonly input: twin.EpochInput;
   readonly result: twin.EpochResult;
 }
@@ -81,7 +81,7 @@ export class SideBySide {
   private readonly shape: Shape;
   private readonly readers: Reader[];
   private readonly log: Buffer[] = [];
-  private readonly done = new Map<number, Done>();
+  readonly done = new Map<number, Done>();
   /** Per mailbox (its client's number): epochs of its links, of the newest delivered, of the newest acknowledged. */
   private readonly linkEpochs: number[][];
   private readonly delivered: number[];

@@ -7,6 +7,7 @@ import {
   verify as nodeVerify,
 } from 'node:crypto';
 import { fixed, join } from './bytes.js';
+import { encode, IDENTITY, isGoodKey, L, toNumber } from './rfc8032.js';
 
 const PRIVATE_KEY_HEADER = Buffer.from('302e020100300506032b657004220420', 'hex'); // PKCS #8, RFC 8410
 const PUBLIC_KEY_HEADER = Buffer.from('302a300506032b6570032100', 'hex'); // SPKI, RFC 8410
@@ -44,4 +45,15 @@ export function sign(seed: Uint8Array, signed: Uint8Array): Buffer {
 export function verify(publicKey: Uint8Array, signed: Uint8Array, signature: Uint8Array): boolean {
   const spki = join(PUBLIC_KEY_HEADER, fixed(32, publicKey));
   return nodeVerify(null, signed, createPublicKey({ key: spki, format: 'der', type: 'spki' }), signature);
+}
+
+/**
+ * The one rule of docs/PROTOCOL.md, "Signatures". The equation without the cofactor is left to OpenSSL, which
+ * compares the encoding of sB − kA with R byte for byte; all that it does not check stands here.
+ */
+export function verifyByRule(key: Uint8Array, signed: Uint8Array, signature: Uint8Array): boolean {
+  if (!isGoodKey(key)) return false;
+  if (toNumber(signature.subarray(32)) >= L) return false;
+  if (Buffer.compare(signature.subarray(0, 32), encode(IDENTITY)) === 0) return false;
+  return verify(key, signed, signature);
 }

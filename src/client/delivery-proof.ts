@@ -3,7 +3,7 @@ import type { ChainState, Deliver, EpochLeaf } from '../protocol/index.js';
 import type { LogStep } from './log-state.js';
 
 /** Shared by all mailboxes of a frame. */
-export interface Evidence {
+export interface DeliveryProof {
   readonly deliver: Deliver;
   readonly attestation: Uint8Array;
   readonly epochLeaf: EpochLeaf;
@@ -16,8 +16,8 @@ export interface Evidence {
 }
 
 /** A mailbox's link as it was verified. */
-export interface LinkEvidence {
-  readonly evidence: Evidence;
+export interface LinkProof {
+  readonly delivery: DeliveryProof;
   readonly mailbox: Uint8Array;
   readonly before: ChainState;
   readonly entries: { readonly length: number };
@@ -28,8 +28,8 @@ export interface LinkEvidence {
 }
 
 /** A mailbox's still as it was verified. */
-export interface StillEvidence {
-  readonly evidence: Evidence;
+export interface StillProof {
+  readonly delivery: DeliveryProof;
   readonly mailbox: Uint8Array;
   readonly next: { readonly chain: ChainState };
   readonly trimmedThrough: number;

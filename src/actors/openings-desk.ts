@@ -1,0 +1,110 @@
+/**
+ * Takes requests for openings, one after the other and each in small steps, so that whatever it costs to rebuild an
+ * epoch nobody else waits for more than a step. Who asks more than it may is told when to ask again.
+ */
+import { type Checkpoint, CountersignError, ERRORS, type OpenedItem } from '../protocol/index.js';
+import { idAt } from './ids.js';
+import { type Archive, open } from './openings.js';
+import type { Steps } from './stage-leaves.js';
+
+export interface DeskOptions extends Archive {
+  readonly checkpoint: () => Checkpoint;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+  readonly perMinute: () => number;
+  /** Runs a function after what waits for this thread has had its turn. */
+  readonly defer: (run: () => void) => void;
+}
+
+export interface Answer {
+  /** 0 = opened. */
+  readonly error: number;
+  readonly retryAfterMs: number;
+  readonly claims: readonly Uint8Array[];
+  /** Of an error. */
+  readonly text: string;
+}
+
+export interface Request {
+  readonly asked: OpenedItem;
+  /** Who asks; null = the operator. */
+  readonly key: Uint8Array | null;
+  /** Whether somebody still waits for the answer. */
+  readonly isWanted: () => boolean;
+  readonly answer: (answer: Answer) => void;
+}
+
+const MINUTE_MS = 60_000;
+/** Of all who ask: a step is up to 2 ms, so this is a fifth of a core at the most. */
+const STEPS_PER_MINUTE = 6000;
+/** Requests that wait, of all who ask. */
+const MOST_WAITING = 1024;
+
+export class OpeningsDesk {
+  /** By who asks; each has one served, then the next one has its turn. */
+  private readonly waiting = new Map<string, Request[]>();
+  private count = 0;
+  private serving: { readonly request: Request; readonly steps: Steps<Uint8Array[]> } | null = null;
+  private minute = { since: Number.NEGATIVE_INFINITY, steps: 0, asked: new Map<string, number>() };
+
+  constructor(private readonly options: DeskOptions) {}
+
+  ask(request: Request): void {
+    const now = this.options.now();
+    if (now - this.minute.since >= MINUTE_MS) this.minute = { since: now, steps: 0, asked: new Map() };
+    const { since, steps, asked } = this.minute;
+    const who = request.key ? idAt(request.key, 0) : '';
+    const before = asked.get(who) ?? 0;
+    const isTooMuch = request.key !== null && before >= this.options.perMinute();
+    if (isTooMuch || steps >= STEPS_PER_MINUTE || this.count >= MOST_WAITING) {
+      const retryAfterMs = Math.ceil(since + MINUTE_MS - now);
+      return request.answer({ ...refused('busy', 'too many openings this minute'), retryAfterMs });
+    }
+    asked.set(who, before + 1);
+    const waiting = this.waiting.get(who);
+    if (waiting) waiting.push(request);
+    else this.waiting.set(who, [request]);
+    if (++this.count === 1) this.goOn();
+  }
+
+  private goOn(): void {
+    this.options.defer(() => {
+      this.minute.steps++;
+      this.step();
+      if (this.count > 0) this.goOn();
+    });
+  }
+
+  private step(): void {
+    this.serving ??= this.next();
+    const { request, steps } = this.serving;
+    const answer = request.isWanted() ? stepOf(steps) : 'gone';
+    if (!answer) return;
+    this.serving = null;
+    this.count--;
+    if (answer !== 'gone') request.answer(answer);
+  }
+
+  private next() {
+    const [who, requests] = this.waiting.entries().next().value!;
+    const request = requests.shift()!;
+    this.waiting.delete(who);
+    if (requests.length > 0) this.waiting.set(who, requests);
+    return { request, steps: open(this.options, request.asked, request.key, this.options.checkpoint()) };
+  }
+}
+
+/** The answer, once it is there. */
+function stepOf(steps: Steps<Uint8Array[]>): Answer | null {
+  try {
+    const { done, value } = steps.next();
+    return done ? { error: 0, retryAfterMs: 0, claims: value, text: '' } : null;
+  } catch (error) {
+    if (error instanceof CountersignError) return refused(error.code, error.message);
+    throw error;
+  }
+}
+
+function refused(code: CountersignError['code'], text: string): Answer {
+  return { error: ERRORS[code].number, retryAfterMs: 0, claims: [], text };
+}

@@ -1,0 +1,169 @@
+/**
+ * Openings: what a stage has signed of one message, as claims under one checkpoint, rebuilt from what is stored. For
+ * parties of the message, and for the operator.
+ */
+import {
+  actorLeafHash,
+  actorPosition,
+  attestationHash,
+  buildTree,
+  type Checkpoint,
+  CountersignError,
+  concat,
+  countActors,
+  decodeAttestation,
+  decodeEpochLeaf,
+  encodeClaim,
+  equalBytes,
+  logPath,
+  type Manifest,
+  multiproof,
+  type OpenedItem,
+  type PlacedAt,
+  RECEIVER_PREFIX,
+  ROLE,
+  ROUTER_PREFIX,
+  type SignedAttestation,
+  Writer,
+} from '../protocol/index.js';
+import { decodeAttestations } from './committed-epochs.js';
+import { Links } from './epoch-file.js';
+import { idAt } from './ids.js';
+import { KeptStills } from './kept-stills.js';
+import { logNodes, logRecordLeaf } from './log-store.js';
+import type { StoreReader } from './messages.js';
+import { OutboxLeaves } from './outbox-leaves.js';
+import {
+  ITEM_KEY_BYTES,
+  ItemPages,
+  inboxLeaves,
+  type Leaves,
+  PLACE_AT,
+  proveLeaves,
+  type Steps,
+} from './stage-leaves.js';
+import { epochKey, numberKey, TABLE } from './store-keys.js';
+
+export interface Archive {
+  readonly reader: StoreReader;
+  readonly manifest: Manifest;
+  readonly placementOf: (id: Uint8Array) => PlacedAt;
+}
+
+/** An epoch as it is stored. */
+interface KeptEpoch {
+  readonly logIndex: number;
+  readonly attestations: readonly SignedAttestation[];
+}
+
+/**
+ * The claims that open what the stage has signed of the item, in their binary form. `key`: who asks; null = the
+ * operator. Throws `CountersignError` where there is nothing to open, or not for who asks.
+ */
+export function* open(
+  archive: Archive,
+  asked: OpenedItem,
+  key: Uint8Array | null,
+  checkpoint: Checkpoint,
+): Steps<Uint8Array[]> {
+  const epoch = findEpoch(archive, asked.epoch, checkpoint);
+  if (key && !isParty(archive, asked, key))
+    throw new CountersignError('not-a-party', 'neither your mailbox nor a message of yours');
+  const { signed, position, outputAt, output } = signedBy(archive, asked, epoch);
+  const leaves = yield* leavesOf(archive, asked);
+  if (leaves.count !== output.leaves) throw notKept();
+  const { root, paths } = yield* proveLeaves(leaves);
+  if (!equalBytes(root, output.root)) throw notKept();
+  const preimages = leaves.shown.map((leaf) => leaves.preimage(leaf));
+  const log = archive.reader.get(numberKey(TABLE.log, epoch.logIndex))!;
+  const rest = {
+    output: outputAt,
+    attestation: signed.bytes,
+    signature: signed.signature,
+    actorPath: actorPath(epoch.attestations, position),
+    epochLeaf: logRecordLeaf(log),
+    logIndex: epoch.logIndex,
+    logPath: logPath(logNodes(archive.reader), epoch.logIndex, checkpoint.size),
+    checkpoint,
+  };
+  const nothing = new Uint8Array(0);
+  if (leaves.count === 0) return [encodeClaim({ leaf: nothing, leafIndex: 0, outputPath: nothing, ...rest })];
+  return preimages.map((leaf, i) => {
+    if (!leaf) throw notKept();
+    return encodeClaim({ leaf, leafIndex: leaves.shown[i]!, outputPath: paths[i]!, ...rest });
+  });
+}
+
+const notKept = () => new CountersignError('opening-unknown', 'what the stage has signed is not kept whole');
+
+/** Throws `opening-unknown` or `opening-expired`. */
+function findEpoch({ reader, manifest }: Archive, epoch: number, { size }: Checkpoint): KeptEpoch {
+  const record = reader.get(numberKey(TABLE.attestations, epoch));
+  const kept = record && decodeAttestations(record);
+  // The store may have one that is committed and not told yet.
+  if (kept && kept.logIndex < size) return kept;
+  const newest = size && decodeEpochLeaf(logRecordLeaf(reader.get(numberKey(TABLE.log, size - 1))!)).epoch;
+  if (epoch > 0 && epoch <= newest - manifest.policy.retentionEpochs)
+    throw new CountersignError('opening-expired', `epoch ${epoch} is older than what is kept`);
+  throw new CountersignError('opening-unknown', `no epoch ${epoch} is committed`);
+}
+
+/** Whose mailbox it is; or who sent or received the message, which the asked mailbox must have, too. */
+function isParty(archive: Archive, asked: OpenedItem, key: Uint8Array): boolean {
+  const isInbox = asked.stage === ROLE.inbox;
+  if (!isInbox && equalBytes(asked.mailbox, key)) return true;
+  return hasItem(archive, asked, key) && (isInbox || hasItem(archive, asked, asked.mailbox));
+}
+
+function hasItem({ reader, placementOf }: Archive, asked: OpenedItem, mailbox: Uint8Array): boolean {
+  const links = linksOf(reader, asked.epoch, placementOf(mailbox).outbox);
+  const link = links?.find(idAt(mailbox, 0)) ?? -1;
+  if (!links || link < 0) return false;
+  const row = links.rowFrom(link, itemKey(asked), PLACE_AT);
+  if (row === links.firstRow(link) + links.rowCount(link)) return false;
+  const { inbox, index } = links.row(row);
+  return inbox === asked.inbox && index === asked.index;
+}
+
+function linksOf(reader: StoreReader, epoch: number, outbox: number): Links | null {
+  const bytes = reader.view(epochKey(TABLE.links, epoch, outbox));
+  return bytes ? Links.read(bytes) : null;
+}
+
+/** What items sort by. */
+function itemKey({ mailbox, inbox, index }: OpenedItem): Uint8Array {
+  return new Writer(ITEM_KEY_BYTES).bytes(mailbox).u16(inbox).u32(index).done();
+}
+
+/** Which attestation, and which of its outputs. Throws `opening-unknown` where there is no such actor or row. */
+function signedBy({ manifest, placementOf }: Archive, asked: OpenedItem, { attestations }: KeptEpoch) {
+  const { stage, inbox, index, mailbox } = asked;
+  if (inbox >= countActors(manifest, ROLE.inbox))
+    throw new CountersignError('opening-unknown', `there is no inbox ${inbox}`);
+  const outbox = stage === ROLE.inbox ? 0 : placementOf(mailbox).outbox;
+  const position = actorPosition(manifest, stage, stage <= ROLE.router ? inbox : outbox);
+  const signed = attestations[position]!;
+  const outputAt = stage === ROLE.router ? outbox : 0;
+  const output = decodeAttestation(signed.bytes).outputs[outputAt]!;
+  if (stage === ROLE.inbox && output.entries > 0 && index >= output.entries)
+    throw new CountersignError('opening-unknown', `the inbox took ${output.entries} messages`);
+  return { signed, position, outputAt, output };
+}
+
+function* leavesOf({ reader, placementOf }: Archive, asked: OpenedItem): Steps<Leaves> {
+  const { epoch, stage, inbox, index, mailbox } = asked;
+  if (stage === ROLE.inbox)
+    return inboxLeaves(() => reader.view(epochKey(TABLE.inboxRows, epoch, inbox)), index);
+  const { outbox } = placementOf(mailbox);
+  const links = () => linksOf(reader, epoch, outbox);
+  const key = itemKey(asked);
+  if (stage === ROLE.router) return yield* new ItemPages(links, ROUTER_PREFIX, inbox).build(key);
+  if (stage === ROLE.receiver) return yield* new ItemPages(links, RECEIVER_PREFIX, null).build(key);
+  const stills = reader.get(epochKey(TABLE.stills, epoch, outbox)) ?? new Uint8Array(0);
+  return new OutboxLeaves(links, new KeptStills(stills, epoch), key);
+}
+
+function actorPath(attestations: readonly SignedAttestation[], position: number): Uint8Array {
+  const leaves = attestations.map(({ bytes, signature }) => actorLeafHash(attestationHash(bytes), signature));
+  return multiproof(buildTree(concat(...leaves)), [position]);
+}

@@ -1,0 +1,110 @@
+/**
+ * `countersign open`: fetches what a stage has signed of a message, verifies it, and writes the claims to files: as a
+ * party of the message by its key, or as the operator by a token at the internal port.
+ */
+import { writeFile } from 'node:fs/promises';
+import { addresses } from '../client/directory.js';
+import type { OpenedStage, OpenOptions } from '../client/index.js';
+import { CountersignError, type ErrorCode, MAX_U16, ROLE, toHex, verifyOpening } from '../protocol/index.js';
+import { readKeyFile } from '../server/key-file.js';
+import { clientFrom, clientOptions, idFrom, urlFrom } from './client-options.js';
+import { type Command, type OptionValues, UsageError } from './command.js';
+import { fetchVerified } from './manifest.js';
+
+const STAGES = ['inbox', 'router', 'receiver', 'outbox'] as const;
+
+export const command: Command = {
+  name: 'open',
+  summary: 'Fetch and verify what a stage of the server has signed of a message',
+  options: {
+    stage: { type: 'string', value: 'STAGE', about: `one of ${STAGES.join(', ')}` },
+    epoch: { type: 'string', value: 'N', about: "of the message's place" },
+    inbox: { type: 'string', value: 'N', about: "of the message's place" },
+    index: { type: 'string', value: 'N', about: "of the message's place" },
+    mailbox: {
+      type: 'string',
+      value: 'ID',
+      about: 'whose item of it (default: your own; none at the inbox)',
+    },
+    out: { type: 'string', value: 'FILE', about: 'where to write the claim; a second one goes to FILE.2' },
+    ...clientOptions,
+    token: { type: 'string', value: 'FILE', about: "the operator's, instead of a key" },
+    internal: {
+      type: 'string',
+      value: 'URL',
+      default: 'http://127.0.0.1:7701',
+      about: "the server's internal port, with a token",
+    },
+  },
+  async run({ values, say }) {
+    const options = optionsFrom(values);
+    const out = values['out'] as string | undefined;
+    if (out === undefined) throw new UsageError('--out: expected a file');
+    const token = values['token'] as string | undefined;
+    const opened = token === undefined ? await byKey(values, options) : await byToken(values, options, token);
+    const files = opened.claims.map((_, i) => (i === 0 ? out : `${out}.${i + 1}`));
+    for (const [i, file] of files.entries()) await writeFile(file, opened.claims[i]!);
+    const what = opened.isThere ? 'has it' : 'does not have it';
+    say(`the ${options.stage} ${what}, and has signed that: ${files.join(', ')}`);
+    return { stage: options.stage, isThere: opened.isThere, files };
+  },
+};
+
+function optionsFrom(values: OptionValues): OpenOptions {
+  const stage = STAGES.find((each) => each === values['stage']);
+  if (!stage) throw new UsageError(`--stage: expected one of ${STAGES.join(', ')}`);
+  const mailbox = values['mailbox'] as string | undefined;
+  if (stage === 'inbox' && mailbox !== undefined)
+    throw new UsageError('--mailbox: at the inbox there is none');
+  return {
+    stage,
+    epoch: number(values, 'epoch', Number.MAX_SAFE_INTEGER),
+    inbox: number(values, 'inbox', MAX_U16),
+    index: number(values, 'index', 0xffff_ffff),
+    ...(mailbox === undefined ? {} : { mailbox: idFrom('mailbox', mailbox) }),
+  };
+}
+
+function number(values: OptionValues, name: string, most: number): number {
+  const text = values[name] as string | undefined;
+  if (text !== undefined && /^(0|[1-9]\d{0,15})$/.test(text) && Number(text) <= most) return Number(text);
+  throw new UsageError(`--${name}: expected an integer from 0 to ${most}, got ${text ?? 'none'}`);
+}
+
+async function byKey(values: OptionValues, options: OpenOptions): Promise<OpenedStage> {
+  const client = await clientFrom(values, () => {});
+  try {
+    return await client.open(options);
+  } finally {
+    await client.close();
+  }
+}
+
+async function byToken(values: OptionValues, options: OpenOptions, file: string): Promise<OpenedStage> {
+  const { stage, epoch, inbox, index } = options;
+  if (stage !== 'inbox' && !options.mailbox) throw new UsageError('--mailbox: expected with a token');
+  const mailbox = (options.mailbox as Uint8Array | undefined) ?? new Uint8Array(32);
+  const world = await fetchVerified(addresses(urlFrom(values)).http);
+  const query = new URLSearchParams({ stage, epoch: `${epoch}`, inbox: `${inbox}`, index: `${index}` });
+  if (stage !== 'inbox') query.set('mailbox', toHex(mailbox));
+  const token = toHex(await readKeyFile(file));
+  const claims = await fetchClaims(`${values['internal']}/v1/openings?${query}`, token);
+  const { serverId, manifest, manifestHash } = world;
+  const asked = { stage: ROLE[stage], epoch, inbox, index, mailbox };
+  const outbox = world.outboxOf(mailbox);
+  return { isThere: verifyOpening(asked, outbox, claims, serverId, manifest, manifestHash), claims };
+}
+
+async function fetchClaims(url: string, token: string): Promise<Uint8Array[]> {
+  const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } }).catch(
+    (cause: unknown) => {
+      throw new CountersignError('connection-lost', `no answer from ${url}`, { cause });
+    },
+  );
+  const { claims, error } = (await response.json()) as {
+    claims?: string[];
+    error?: { code: ErrorCode; message: string };
+  };
+  if (error) throw new CountersignError(error.code, error.message);
+  return claims!.map((claim) => Uint8Array.from(Buffer.from(claim, 'base64')));
+}

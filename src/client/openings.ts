@@ -1,0 +1,174 @@
+/** Openings: what stages have signed of a message. Loaded with what makes claims (claims.ts). */
+
+import {
+  CountersignError,
+  decodeOpening,
+  encodeOpen,
+  errorCode,
+  MAX_U16,
+  type OpenedItem,
+  ROLE,
+} from '../protocol/index.js';
+import { abortable } from './abortable.js';
+import type { Emitter } from './events.js';
+import type { FrontSession } from './front-session.js';
+import type { Gateway } from './gateway.js';
+import type { GatewayEvents, StateChange } from './gateway-events.js';
+import type { Member } from './member.js';
+import { idOf } from './options.js';
+import { overFrame, VerificationError } from './verification-error.js';
+import type { World } from './world.js';
+
+export interface OpenOptions {
+  readonly stage: 'inbox' | 'router' | 'receiver' | 'outbox';
+  /** The message's place. */
+  readonly epoch: number;
+  readonly inbox: number;
+  readonly index: number;
+  /** Whose item of the message, as bytes or hexadecimal: one's own unless told; at the inbox there is none. */
+  readonly mailbox?: Uint8Array | string;
+  /** Gives up waiting. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a stage has signed, verified. */
+export interface OpenedStage {
+  /** Whether the item is there; false = the stage has signed that it is not. */
+  readonly isThere: boolean;
+  /** Whole claims in binary form, one or two, under one checkpoint. */
+  readonly claims: readonly Uint8Array[];
+}
+
+const MAX_U32 = 0xffff_ffff;
+
+interface Waiting {
+  readonly member: Member;
+  readonly asked: OpenedItem;
+  /** The slots of the session that it was sent in. */
+  sentTo?: readonly Member[];
+  readonly resolve: (opened: OpenedStage) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** It judges at once, so in browsers with noble: a file of its own that whoever judges has, too. */
+const verifying = () =>
+  import('../protocol/evidence/index.js').catch((cause: unknown) => {
+    throw new CountersignError('connection-lost', 'what verifies openings could not be loaded', { cause });
+  });
+
+const desks = new WeakMap<FrontSession, Desk>();
+
+/** Rejects with a coded error, and with `VerificationError` when the server's bytes do not prove what they say. */
+export function openStage(
+  { ground, events }: Gateway,
+  member: Member,
+  options: OpenOptions,
+): Promise<OpenedStage> {
+  return abortable(options.signal, (resolve, reject) => {
+    const front = member.front!;
+    const desk = desks.get(front) ?? new Desk(ground.world, front, events);
+    desks.set(front, desk);
+    return desk.ask({ member, asked: itemOf(options, member), resolve, reject });
+  });
+}
+
+/** Throws `TypeError` on what is no item. */
+function itemOf(options: OpenOptions, { identity }: Member): OpenedItem {
+  const { stage, epoch, inbox, index, mailbox } = options;
+  const role = ROLE[stage];
+  if (!(role >= ROLE.inbox && role <= ROLE.outbox)) throw new TypeError(`stage: ${stage} is none`);
+  for (const [name, most] of [
+    ['epoch', Number.MAX_SAFE_INTEGER],
+    ['inbox', MAX_U16],
+    ['index', MAX_U32],
+  ] as const)
+    if (!(Number.isSafeInteger(options[name]) && options[name] >= 0 && options[name] <= most))
+      throw new TypeError(`${name}: expected an integer from 0 to ${most}, got ${options[name]}`);
+  if (role === ROLE.inbox && mailbox !== undefined)
+    throw new TypeError('mailbox: at the inbox there is none');
+  const own = role === ROLE.inbox ? new Uint8Array(32) : identity.publicKey;
+  return {
+    stage: role,
+    epoch,
+    inbox,
+    index,
+    mailbox: mailbox === undefined ? own : idOf(mailbox, 'mailbox'),
+  };
+}
+
+/** What waits for answers on a front session; what is lost with its socket is asked again. */
+class Desk {
+  private readonly waiting = new Map<number, Waiting>();
+  private last = 0;
+
+  constructor(
+    private readonly world: World,
+    private readonly front: FrontSession,
+    events: Emitter<GatewayEvents>,
+  ) {
+    front.takeOpening = (frame) => this.take(frame);
+    events.on('state', (change) => this.changed(change));
+  }
+
+  /** Returns the way to give it up. */
+  ask(waiting: Waiting): () => void {
+    const request = ++this.last;
+    this.waiting.set(request, waiting);
+    this.send(request, waiting);
+    return () => this.waiting.delete(request);
+  }
+
+  private send(request: number, waiting: Waiting): void {
+    const { connection, slots } = this.front;
+    if (!connection.isOpen || waiting.sentTo === slots) return;
+    waiting.sentTo = slots;
+    connection.send([encodeOpen({ slot: slots.indexOf(waiting.member), request, ...waiting.asked })]);
+  }
+
+  private changed({ mailbox, state, reason }: StateChange): void {
+    for (const [request, waiting] of this.waiting) {
+      if (waiting.member.index !== mailbox) continue;
+      if (state === 'connected') this.send(request, waiting);
+      else if (state !== 'connecting') {
+        this.waiting.delete(request);
+        waiting.reject(reason);
+      }
+    }
+  }
+
+  private take(frame: Uint8Array): void {
+    const { request, error, retryAfterMs, claims } = overFrame(frame, () => decodeOpening(frame));
+    const waiting = this.waiting.get(request);
+    // Given up, or answered to an earlier session, too.
+    if (!waiting) return;
+    this.waiting.delete(request);
+    if (error === 0)
+      return void this.verified(waiting.asked, claims, frame).then(waiting.resolve, waiting.reject);
+    const code = errorCode(error) ?? 'opening-unknown';
+    const again = retryAfterMs > 0 ? `, again in ${retryAfterMs} ms` : '';
+    waiting.reject(new CountersignError(code, `refused: ${code}${again}`));
+  }
+
+  private async verified(
+    asked: OpenedItem,
+    claims: readonly Uint8Array[],
+    frame: Uint8Array,
+  ): Promise<OpenedStage> {
+    const { world } = this;
+    const { verifyOpening } = await verifying();
+    const outbox = world.outboxOf(asked.mailbox);
+    try {
+      const isThere = verifyOpening(
+        asked,
+        outbox,
+        claims,
+        world.serverId,
+        world.manifest,
+        world.manifestHash,
+      );
+      return { isThere, claims: claims.map((claim) => Uint8Array.from(claim)) };
+    } catch (cause) {
+      throw new VerificationError('format', String(cause), frame, { cause });
+    }
+  }
+}

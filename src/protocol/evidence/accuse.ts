@@ -1,0 +1,362 @@
+/**
+ * Accuses: from what clients hold and holders have opened, finds evidence. It tries every rule on everything that could
+ * fit and keeps what the verdict says of it, so that there is one place where guilt is decided. What names an actor is
+ * better than what names the server.
+ */
+
+import { sha256 } from '#crypto';
+import {
+  type Attestation,
+  attestationHash,
+  decodeAttestation,
+  inputsHash,
+  ROLE,
+  type Role,
+} from '../attestation.js';
+import { compareWhole, equalBytes, sameBytes, toHex } from '../bytes.js';
+import type { Claim } from '../claim.js';
+import { PAGE_ENTRIES } from '../limits.js';
+import type { Checkpoint } from '../log.js';
+import { decodeManifest, type Manifest } from '../manifest.js';
+import type { OpenedLeaf, Signed } from '../statement.js';
+import { type Evidence, encodeEvidence, RULE, type Subject, type Witness } from './evidence.js';
+import type { Recipient } from './message.js';
+import { producersOf } from './rules-log.js';
+import { judgeOf, type Verdict } from './verdict.js';
+
+/** All that is known of a case. */
+export interface CaseFile {
+  readonly manifests: Evidence['manifests'];
+  /** Opened leaves, as clients and holders gave them. Those of a statement without a leaf have an empty one. */
+  readonly claims: readonly Claim[];
+  /** Statements by themselves. */
+  readonly statements?: readonly Signed[];
+  readonly checkpoints?: readonly Checkpoint[];
+  /** Preimages of message hashes. */
+  readonly messages?: readonly Uint8Array[];
+  /** What one client has and another one misses: a place, the mailbox that misses it, and what shows that it is for it. */
+  readonly subject?: Pick<Subject, 'mailbox' | 'epoch' | 'inbox' | 'index'> & {
+    readonly message?: Uint8Array;
+    readonly recipients?: readonly Recipient[];
+    /** Mailboxes that have it. */
+    readonly others?: readonly Uint8Array[];
+  };
+  /** The consistency proof between two sizes of the log; empty where there is none. */
+  readonly bridge?: (from: number, to: number) => Uint8Array;
+}
+
+export interface Accusation {
+  readonly evidence: Uint8Array;
+  readonly verdict: Verdict;
+}
+
+/**
+ * Null when nothing is proven. Of several guilty actors the earliest in the pipeline: those behind it may have signed
+ * what it gave them.
+ */
+export function accuse(file: CaseFile, serverId: Uint8Array, rootKey: Uint8Array): Accusation | null {
+  const judge = judgeOf(file.manifests, serverId, rootKey);
+  const candidates = new Candidates(file);
+  let best: { evidence: Evidence; verdict: Verdict } | null = null;
+  const consider = (all: Iterable<Parts>) => {
+    for (const parts of all) {
+      const evidence = { manifests: file.manifests, ...parts } as Evidence;
+      const found = judge(evidence);
+      if (!best || rank(found) < rank(best.verdict)) best = { evidence, verdict: found };
+    }
+    return best && rank(best.verdict) < PROVES_NOTHING ? best : null;
+  };
+  const found = consider(candidates.ofActors()) ?? consider(candidates.ofServer());
+  return found && { evidence: encodeEvidence(found.evidence), verdict: found.verdict };
+}
+const PROVES_NOTHING = 100;
+
+function rank(verdict: Verdict): number {
+  if (verdict.outcome === 'actor') return verdict.role;
+  if (verdict.outcome === 'operator' || verdict.outcome === 'client') return 0;
+  return verdict.outcome === 'server' ? 50 : PROVES_NOTHING;
+}
+
+type Parts = { readonly rule: number } & Readonly<Record<string, unknown>>;
+
+/** Everything opened of one output of one statement. */
+interface Testimony extends Claim {
+  readonly decoded: Attestation;
+  readonly hash: Uint8Array;
+  readonly leaves: readonly OpenedLeaf[];
+}
+
+const NO_BRIDGE = new Uint8Array(0);
+
+class Candidates {
+  private readonly testimonies: readonly Testimony[];
+  private readonly statements: readonly { readonly signed: Signed; readonly decoded: Attestation }[];
+
+  private readonly manifest: Manifest;
+  /** Who stands at each position of an epoch leaf. */
+  private readonly positions: readonly string[];
+
+  constructor(private readonly file: CaseFile) {
+    this.manifest = decodeManifest(file.manifests.at(-1)!.bytes);
+    this.positions = this.manifest.actors
+      .filter(({ lastEpoch, role }) => lastEpoch === 0 && role !== ROLE.sequencer)
+      .map(({ role, index }) => `${role} ${index}`);
+    this.testimonies = grouped(file.claims);
+    const all = [...file.claims, ...(file.statements ?? [])].map(({ attestation, signature }) => ({
+      attestation,
+      signature,
+    }));
+    const different = new Map(all.map((signed) => [toHex(signed.attestation), signed]));
+    this.statements = [...different.values()].flatMap((signed) => {
+      const decoded = decodedOrNull(signed.attestation);
+      return decoded ? [{ signed, decoded }] : [];
+    });
+  }
+
+  /** By rules that name an actor. */
+  *ofActors(): Generator<Parts> {
+    yield* this.ofStatements();
+    yield* this.ofLeaves();
+    yield* this.ofInboxes();
+    yield* this.ofLog();
+    yield* this.ofMailboxes();
+    if (this.file.subject) yield* this.ofNeighbours(this.file.subject);
+  }
+
+  /** By the rule that names the server. */
+  *ofServer(): Generator<Parts> {
+    if (this.file.subject) yield* this.ofStages(this.file.subject);
+  }
+
+  private bridge(a: Checkpoint, b: Checkpoint): Uint8Array {
+    if (a.size === b.size) return NO_BRIDGE;
+    return this.file.bridge?.(Math.min(a.size, b.size), Math.max(a.size, b.size)) ?? NO_BRIDGE;
+  }
+
+  // ---- statements and leaves by themselves
+
+  private *ofStatements(): Generator<Parts> {
+    for (const { signed } of this.statements) yield { rule: RULE.malformedStatement, statement: signed };
+    for (const [a, b] of pairs(this.statements)) {
+      if (actorOf(a.decoded) !== actorOf(b.decoded) || a.decoded.epoch !== b.decoded.epoch) continue;
+      const [first, second] = inOrder([a.signed, b.signed], ({ attestation }) => attestation);
+      yield { rule: RULE.twoStatements, first, second };
+    }
+  }
+
+  private *ofLeaves(): Generator<Parts> {
+    for (const { leaves, ...statement } of this.testimonies) {
+      for (const leaf of leaves) yield { rule: RULE.malformedLeaf, opened: { ...statement, ...leaf } };
+      for (const [first, second] of neighboursIn(leaves)) {
+        const { output } = statement;
+        yield { rule: RULE.unsortedLeaves, statement, output, first, second };
+      }
+    }
+  }
+
+  // ---- inboxes
+
+  private *ofInboxes(): Generator<Parts> {
+    const named = this.testimonies
+      .filter(({ decoded }) => decoded.role === ROLE.inbox)
+      .flatMap((testimony) => testimony.leaves.map((leaf) => ({ ...testimony, ...leaf })))
+      .flatMap((claim) => rowsOf(claim).map((hash, row) => ({ claim, row, hash })));
+    const numbered = named.flatMap(({ claim, row, hash }) => {
+      const message = this.file.messages?.find((each) => equalBytes(sha256(each), hash));
+      return message ? [{ claim, row, message }] : [];
+    });
+    for (const { claim, row, message } of numbered)
+      yield { rule: RULE.inboxRow, opened: claim, row, message: [message], recipients: [], submission: [] };
+    for (const { claim, row } of named)
+      yield { rule: RULE.inboxRow, opened: claim, row, message: [], recipients: [], submission: [] };
+    for (const [a, b] of pairs(numbered))
+      for (const [earlier, later] of [
+        [a, b],
+        [b, a],
+      ])
+        yield {
+          ...{ rule: RULE.senderOrder, earlier, later },
+          bridge: this.bridge(earlier!.claim.checkpoint, later!.claim.checkpoint),
+        };
+  }
+
+  // ---- the log
+
+  private *ofLog(): Generator<Parts> {
+    const known = [...(this.file.checkpoints ?? []), ...this.file.claims.map(({ checkpoint }) => checkpoint)];
+    for (const [a, b] of pairs(known)) {
+      if (a.size !== b.size || equalBytes(a.root, b.root)) continue;
+      const [first, second] = inOrder([a, b], ({ root }) => root);
+      yield { rule: RULE.twoRoots, first, second };
+    }
+    const leaves = [...new Map(this.file.claims.map((claim) => [toHex(claim.epochLeaf), claim])).values()];
+    for (const leaf of leaves) {
+      yield { rule: RULE.malformedLogLeaf, leaf };
+      for (const checkpoint of known) yield { rule: RULE.falseBase, leaf, checkpoint };
+    }
+    for (const [a, b] of pairs(leaves)) {
+      const isOne = a.logIndex === b.logIndex;
+      const [first, second] = inOrder([a, b], ({ epochLeaf }) => epochLeaf);
+      const [earlier, later] = isOne ? [first, second] : a.logIndex < b.logIndex ? [a, b] : [b, a];
+      yield { rule: RULE.logOrder, earlier, later };
+    }
+    for (const testimony of this.testimonies) yield* this.ofEntries(testimony);
+  }
+
+  private *ofEntries(consumer: Testimony): Generator<Parts> {
+    const position = this.positions.indexOf(actorOf(consumer.decoded));
+    if (position >= 0) yield { rule: RULE.logEntry, position, ...consumer };
+    const beside = this.testimonies.filter(({ epochLeaf }) => equalBytes(epochLeaf, consumer.epochLeaf));
+    const { role, actor: index } = consumer.decoded;
+    const producers = producersOf({ role, index }, this.manifest).map((each) =>
+      beside.find(({ decoded }) => decoded.role === each.role && decoded.actor === each.index),
+    );
+    if (!producers.every((each) => each !== undefined)) return;
+    const entries = producers.map(({ hash, signature, actorPath }) => ({ hash, signature, actorPath }));
+    yield { rule: RULE.logInputs, ...consumer, consumer, producers: entries };
+  }
+
+  // ---- mailboxes and stages
+
+  private *ofMailboxes(): Generator<Parts> {
+    const leaves = this.testimonies
+      .filter(({ decoded }) => decoded.role === ROLE.outbox)
+      .flatMap((testimony) => testimony.leaves.map((leaf) => ({ ...testimony, ...leaf })));
+    for (const [a, b] of pairs(leaves)) {
+      if (!isOfOneMailbox(a, b)) continue;
+      const isOrdered =
+        a.decoded.epoch === b.decoded.epoch ? a.leafIndex < b.leafIndex : a.decoded.epoch < b.decoded.epoch;
+      const [earlier, later] = isOrdered ? [a, b] : [b, a];
+      const bridge = this.bridge(a.checkpoint, b.checkpoint);
+      yield { rule: RULE.mailboxLeaves, earlier, later, bridge };
+    }
+  }
+
+  /** A subject by itself, and with the message opened. */
+  private subjects(subject: NonNullable<CaseFile['subject']>) {
+    const { message, recipients = [], others: _, ...place } = subject;
+    return {
+      bare: { ...place, message: [], recipients: [] },
+      open: { ...place, message: message ? [message] : [], recipients },
+      atPlace: this.testimonies.filter(({ decoded }) => decoded.epoch === place.epoch),
+      later: this.testimonies.filter(
+        ({ decoded }) => decoded.role === ROLE.outbox && decoded.epoch > place.epoch,
+      ),
+    };
+  }
+
+  private *ofNeighbours(subject: NonNullable<CaseFile['subject']>): Generator<Parts> {
+    const { bare, open, atPlace, later } = this.subjects(subject);
+    for (const consumer of atPlace)
+      for (const producer of atPlace) {
+        const inputs = this.inputsOf(consumer, producer);
+        if (!inputs) continue;
+        for (const earlier of witnesses(producer)) {
+          for (const each of witnesses(consumer))
+            for (const subject of [bare, open])
+              yield { rule: RULE.neighbours, ...subject, earlier, later: each, inputs };
+          for (const leaf of later.flatMap(claimsOf)) {
+            const bridge = this.bridge(consumer.checkpoint, leaf.checkpoint);
+            const rest = { consumer, inputs, later: leaf, bridge };
+            yield { rule: RULE.laterLeaf, ...consumer, ...bare, earlier, ...rest };
+          }
+        }
+      }
+  }
+
+  private *ofStages(subject: NonNullable<CaseFile['subject']>): Generator<Parts> {
+    const { bare, open, atPlace, later } = this.subjects(subject);
+    const { others = [subject.mailbox] } = subject;
+    for (const a of atPlace)
+      for (const b of [...atPlace, ...later].filter(({ decoded }) => decoded.role !== ROLE.inbox)) {
+        const bridge = this.bridge(a.checkpoint, b.checkpoint);
+        const isInbox = a.decoded.role === ROLE.inbox;
+        for (const earlier of witnesses(a))
+          for (const later of witnesses(b))
+            for (const each of [bare, open])
+              for (const other of isInbox ? [subject.mailbox] : others)
+                yield { rule: RULE.stages, ...each, other, earlier, later, bridge };
+      }
+  }
+
+  /** The hashes of what a statement was made of, when it was made of this one among others that are known. */
+  private inputsOf(consumer: Testimony, producer: Testimony): Uint8Array[] | null {
+    const { role, actor: index, epoch } = consumer.decoded;
+    const expected = producersOf({ role, index }, this.manifest);
+    if (!expected.some((each) => actorOf({ ...producer.decoded }) === `${each.role} ${each.index}`))
+      return null;
+    const known = expected.map((each) =>
+      this.statements
+        .filter(({ decoded }) => decoded.epoch === epoch && actorOf(decoded) === `${each.role} ${each.index}`)
+        .map(({ signed }) => attestationHash(signed.attestation)),
+    );
+    const found = combinations(known).find((hashes) =>
+      equalBytes(inputsHash(hashes), consumer.decoded.inputs),
+    );
+    return found?.some((hash) => equalBytes(hash, producer.hash)) ? found : null;
+  }
+}
+
+const actorOf = ({ role, actor }: { role: Role; actor: number }) => `${role} ${actor}`;
+
+/** A link's part and a still both begin with their prefix of 9 bytes and the mailbox. */
+const isOfOneMailbox = (a: OpenedLeaf, b: OpenedLeaf) => sameBytes(a.leaf, 9, b.leaf, 9, 32);
+
+function decodedOrNull(bytes: Uint8Array): Attestation | null {
+  try {
+    return decodeAttestation(bytes);
+  } catch {
+    return null;
+  }
+}
+
+function grouped(claims: readonly Claim[]): Testimony[] {
+  const all = new Map<string, Testimony & { leaves: OpenedLeaf[] }>();
+  for (const claim of claims) {
+    const decoded = decodedOrNull(claim.attestation);
+    if (!decoded) continue;
+    const { checkpoint, attestation, output, leaf, leafIndex, outputPath } = claim;
+    const name = `${toHex(attestation)} ${output} ${checkpoint.size} ${toHex(checkpoint.root)}`;
+    const known = all.get(name) ?? { ...claim, decoded, hash: attestationHash(attestation), leaves: [] };
+    all.set(name, known);
+    const isKnown = known.leaves.some((each) => each.leafIndex === leafIndex);
+    if (leaf.length > 0 && !isKnown) known.leaves.push({ leaf, leafIndex, outputPath });
+  }
+  for (const { leaves } of all.values()) leaves.sort((a, b) => a.leafIndex - b.leafIndex);
+  return [...all.values()];
+}
+
+const claimsOf = (testimony: Testimony) => testimony.leaves.map((leaf) => ({ ...testimony, ...leaf }));
+
+/** A statement with no leaf, with each one, and with each two that follow each other. */
+function* witnesses(testimony: Testimony): Generator<Witness & Testimony> {
+  yield { ...testimony, leaves: [] };
+  for (const leaf of testimony.leaves) yield { ...testimony, leaves: [leaf] };
+  for (const two of neighboursIn(testimony.leaves)) yield { ...testimony, leaves: two };
+}
+
+function neighboursIn(leaves: readonly OpenedLeaf[]): [OpenedLeaf, OpenedLeaf][] {
+  return leaves.flatMap((leaf, i) => {
+    const next = leaves[i + 1];
+    return next?.leafIndex === leaf.leafIndex + 1 ? [[leaf, next] as [OpenedLeaf, OpenedLeaf]] : [];
+  });
+}
+
+/** Message hashes of an inbox page's rows. */
+function rowsOf({ leaf }: Claim): Uint8Array[] {
+  const rows = Math.min(PAGE_ENTRIES, Math.floor((leaf.length - 9) / 78));
+  return Array.from({ length: Math.max(0, rows) }, (_, i) => leaf.subarray(9 + i * 78, 9 + i * 78 + 32));
+}
+
+function pairs<T>(all: readonly T[]): [T, T][] {
+  return all.flatMap((a, i) => all.slice(i + 1).map((b) => [a, b] as [T, T]));
+}
+
+function inOrder<T>([a, b]: readonly [T, T], key: (value: T) => Uint8Array): [T, T] {
+  return compareWhole(key(a), key(b)) < 0 ? [a, b] : [b, a];
+}
+
+/** One of each list, in every way. */
+function combinations<T>(lists: readonly (readonly T[])[]): T[][] {
+  return lists.reduce<T[][]>((all, list) => all.flatMap((some) => list.map((each) => [...some, each])), [[]]);
+}

@@ -1,0 +1,190 @@
+/**
+ * Court: what evidence is judged against, and the steps that every proof is made of. Each step throws `FormatError`
+ * on what does not hold; what returns is proven.
+ */
+import { sha256 } from '#crypto';
+import {
+  type Attestation,
+  attestationHash,
+  decodeAttestation,
+  type EpochContext,
+  ROLE,
+  type Role,
+} from '../attestation.js';
+import { equalBytes, FormatError, toHex } from '../bytes.js';
+import { actorLeafHash, type Checkpoint, checkpointText, decodeEpochLeaf, type EpochLeaf } from '../log.js';
+import { actorPosition, epochActors, keysOf, type Manifest } from '../manifest.js';
+import { isConsistent, rootFromPath } from '../merkle.js';
+import type { Committed, Logged, OpenedLeaf, Signed } from '../statement.js';
+
+/** Who said something. Its key is what it is: a role and a number are how the manifest calls it. */
+export interface Actor {
+  readonly role: Role;
+  readonly index: number;
+  readonly key: Uint8Array;
+}
+
+/** A statement whose signature verifies with the key of the manifest that it names. */
+export interface Said {
+  readonly attestation: Attestation;
+  readonly actor: Actor;
+  /** Of the attestation. */
+  readonly hash: Uint8Array;
+  readonly manifest: Manifest;
+}
+
+/** An epoch leaf that stands in the log under a signed checkpoint. */
+export interface InLog {
+  readonly epochLeaf: EpochLeaf;
+  readonly index: number;
+  readonly checkpoint: Checkpoint;
+  readonly sequencer: Actor;
+}
+
+export function must(holds: boolean, what: string): asserts holds {
+  if (!holds) throw new FormatError(what);
+}
+
+export class Court {
+  /** By hash in hexadecimal. */
+  private readonly manifests: ReadonlyMap<string, Manifest>;
+
+  /** `manifests`: accepted ones (`openManifest`), with their hashes. */
+  constructor(
+    readonly serverId: Uint8Array,
+    manifests: readonly (readonly [hash: Uint8Array, manifest: Manifest])[],
+  ) {
+    this.manifests = new Map(manifests.map(([hash, manifest]) => [toHex(hash), manifest]));
+  }
+
+  private readonly used = new Set<string>();
+
+  manifest(hash: Uint8Array): Manifest {
+    const name = toHex(hash);
+    const found = this.manifests.get(name);
+    must(found !== undefined, 'another manifest');
+    this.used.add(name);
+    return found;
+  }
+
+  /** For another piece of evidence. */
+  begin(): this {
+    this.used.clear();
+    return this;
+  }
+
+  /** Whether a statement or an epoch leaf has named this manifest, or its sequencer signed a checkpoint. */
+  hasUsed(hash: Uint8Array): boolean {
+    return this.used.has(toHex(hash));
+  }
+
+  /** Signatures that have been judged, by the arrays that hold them: who looks for evidence asks again and again. */
+  private readonly judged = new WeakMap<Uint8Array, { bytes: Uint8Array; key: Uint8Array; good: boolean }>();
+
+  private verified(manifest: Manifest, role: Role, index: number, bytes: Uint8Array, signature: Uint8Array) {
+    const key = keysOf(manifest).get(role, index);
+    const known = this.judged.get(signature);
+    const isKnown = known && known.key === key.bytes && equalBytes(known.bytes, bytes);
+    const good = isKnown ? known.good : key.verify(bytes, signature);
+    if (!isKnown) this.judged.set(signature, { bytes, key: key.bytes, good });
+    return good ? { role, index, key: key.bytes } : null;
+  }
+
+  /** Decodes a statement and checks who signed it. */
+  hear({ attestation: bytes, signature }: Signed): Said {
+    const attestation = decodeAttestation(bytes);
+    const { role, actor: index } = attestation;
+    must(role >= ROLE.inbox && role <= ROLE.outbox, 'no role that attests');
+    must(equalBytes(attestation.serverId, this.serverId), 'another server');
+    const manifest = this.manifest(attestation.manifestHash);
+    const actor = this.verified(manifest, role, index, bytes, signature);
+    must(actor !== null, 'the signature of a statement does not verify');
+    return { attestation, actor, hash: attestationHash(bytes), manifest };
+  }
+
+  /** The leaf stands in this output of the statement. */
+  open({ attestation }: Said, number: number, { leaf, leafIndex, outputPath }: OpenedLeaf): void {
+    const output = attestation.outputs[number];
+    must(output !== undefined, 'no such output');
+    const root = rootFromPath(output.leaves, leafIndex, sha256(leaf), outputPath);
+    must(equalBytes(root, output.root), 'a leaf is not in the output');
+  }
+
+  /** The checkpoint is signed by a sequencer of one of the manifests. */
+  checkpoint({ size, root, signature }: Checkpoint): Actor {
+    const text = checkpointText(this.serverId, size, root);
+    for (const [name, manifest] of this.manifests) {
+      const sequencer = this.verified(manifest, ROLE.sequencer, 0, text, signature);
+      if (!sequencer) continue;
+      this.used.add(name);
+      return sequencer;
+    }
+    throw new FormatError('the signature of a checkpoint does not verify');
+  }
+
+  /** These bytes stand at their index in the log under the checkpoint. Returns who has signed that. */
+  logged({ epochLeaf, logIndex, logPath, checkpoint }: Logged): Actor {
+    const root = rootFromPath(checkpoint.size, logIndex, sha256(epochLeaf), logPath);
+    must(equalBytes(root, checkpoint.root), 'an epoch leaf is not in the log');
+    return this.checkpoint(checkpoint);
+  }
+
+  /** The same of an epoch leaf. */
+  log(part: Logged): InLog {
+    const sequencer = this.logged(part);
+    const { logIndex: index, checkpoint } = part;
+    return { epochLeaf: this.epochLeaf(part.epochLeaf), index, checkpoint, sequencer };
+  }
+
+  /** Decodes an epoch leaf, which names its manifest. */
+  epochLeaf(bytes: Uint8Array): EpochLeaf {
+    const epochLeaf = decodeEpochLeaf(bytes);
+    this.used.add(toHex(epochLeaf.manifestHash));
+    return epochLeaf;
+  }
+
+  /** A statement, and the epoch that it is committed in. */
+  committed(part: Signed & Committed): Said & InLog {
+    const said = this.hear(part);
+    const logged = this.log(part);
+    must(sameContext(said.attestation, logged.epochLeaf), 'the epoch leaf is of another epoch or base');
+    this.entry(said.hash, part.signature, said.actor, part.actorPath, logged.epochLeaf);
+    return { ...said, ...logged };
+  }
+
+  /** An entry with this hash and signature stands at the actor's position in the epoch leaf. */
+  entry(
+    hash: Uint8Array,
+    signature: Uint8Array,
+    { role, index }: Pick<Actor, 'role' | 'index'>,
+    actorPath: Uint8Array,
+    leaf: EpochLeaf,
+  ): void {
+    const manifest = this.manifest(leaf.manifestHash);
+    must(leaf.actors === epochActors(manifest), 'the epoch leaf has another number of actors');
+    const position = actorPosition(manifest, role, index);
+    const root = rootFromPath(leaf.actors, position, actorLeafHash(hash, signature), actorPath);
+    must(equalBytes(root, leaf.actorsRoot), 'a statement is not in the epoch leaf');
+  }
+
+  /** Two checkpoints are of one log: the same one, or a consistency proof leads from the smaller to the larger. */
+  bridge(a: Checkpoint, b: Checkpoint, proof: Uint8Array): void {
+    const [from, to] = a.size <= b.size ? [a, b] : [b, a];
+    const agree =
+      from.size === to.size
+        ? proof.length === 0 && equalBytes(from.root, to.root)
+        : isConsistent(from.size, from.root, to.size, to.root, proof);
+    must(agree, 'the checkpoints are not shown to be of one log');
+  }
+}
+
+/** Whether two statements, or a statement and its epoch leaf, are about one epoch in one state of the world. */
+export function sameContext(a: EpochContext, b: EpochContext): boolean {
+  return (
+    a.epoch === b.epoch &&
+    a.base.size === b.base.size &&
+    equalBytes(a.base.root, b.base.root) &&
+    equalBytes(a.manifestHash, b.manifestHash) &&
+    equalBytes(a.placementRoot, b.placementRoot)
+  );
+}

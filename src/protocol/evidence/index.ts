@@ -1,0 +1,14 @@
+/** Verdicts, and what openings show, for Node and browsers alike: `countersign/verdict`. */
+export { verifyOpening } from '../opened-item.js';
+export { type Accusation, accuse, type CaseFile } from './accuse.js';
+export {
+  decodeEvidence,
+  type Evidence,
+  encodeEvidence,
+  evidenceToJson,
+  MAX_EVIDENCE,
+  RULE,
+  type Rule,
+} from './evidence.js';
+export type { Suspect } from './guilt.js';
+export { type Verdict, verdict } from './verdict.js';

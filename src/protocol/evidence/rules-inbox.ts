@@ -1,0 +1,226 @@
+/** Rules about what an inbox has put into its pages. */
+import { checkKey, sha256, trustedPublicKey } from '#crypto';
+import { ROLE } from '../attestation.js';
+import {
+  ascii,
+  compareWhole,
+  concat,
+  equalBytes,
+  expectBytes,
+  FormatError,
+  HASH_BYTES,
+  Reader,
+  ZERO_HASH,
+} from '../bytes.js';
+import type { Claim } from '../claim.js';
+import { claimIn } from '../claim.js';
+import { PAGE_ENTRIES } from '../limits.js';
+import { SUBMISSIONS } from '../manifest.js';
+import { rootFromPath } from '../merkle.js';
+import { comparePlaces, formatPlace, type Place } from '../place.js';
+import { type Court, must, type Said } from './court.js';
+import type { EvidenceOf } from './evidence.js';
+import { type Guilt, guiltyActor, guiltyClient } from './guilt.js';
+import { byBuckets, type InboxRow, placed, readInboxPage } from './leaves.js';
+import { type OpenedMessage, openMessage, recipientOf } from './message.js';
+
+const SUBMISSION_DOMAIN = ascii('countersign/v1 submission');
+const SUBMISSION_TAG = ascii('csign1su');
+const SUBMISSION_PREFIX = ascii('\0csign1sl');
+
+function rowOf(leaf: Uint8Array, row: number): InboxRow {
+  const found = readInboxPage(leaf)[row];
+  must(found !== undefined, 'no such row');
+  return found;
+}
+
+/** The message that a row names. */
+function named(row: InboxRow, preimage: Uint8Array, serverId: Uint8Array): OpenedMessage {
+  const message = openMessage(preimage, serverId);
+  must(equalBytes(message.hash, row.messageHash), 'another message than the row names');
+  return message;
+}
+
+/** One row that no honest inbox lets in. Which lists are filled says what is held against it. */
+export function inboxRow(court: Court, evidence: EvidenceOf<'inboxRow'>): Guilt {
+  const { opened, recipients, submission } = evidence;
+  const said = court.hear(opened);
+  must(said.attestation.role === ROLE.inbox, 'no inbox');
+  court.open(said, opened.output, opened);
+  const row = rowOf(opened.leaf, evidence.row);
+  const preimage = evidence.message[0];
+  if (!preimage) {
+    must(recipients.length + submission.length === 0, 'parts that prove nothing');
+    const isMissing = equalBytes(row.submissionHash, ZERO_HASH);
+    const isRequired = said.manifest.policy.submissions === SUBMISSIONS.required;
+    must(isMissing && isRequired, 'a submission that is there, or is not required');
+    return guiltyActor(said.actor, 'took in a message without the submission that the manifest requires');
+  }
+  const message = named(row, preimage, court.serverId);
+  if (submission[0]) {
+    must(recipients.length === 0, 'parts that prove nothing');
+    checkHash(row, submission[0]);
+    return guiltyActor(
+      said.actor,
+      `took in a message with ${falseSubmission(court, message, submission[0])}`,
+    );
+  }
+  if (recipients.length > 0) {
+    const [first, second] = recipients;
+    must(second !== undefined && second.position === first!.position + 1, 'two recipients in a row');
+    const [a, b] = [recipientOf(message, first!), recipientOf(message, second)];
+    must(compareWhole(a, b) >= 0, 'recipients that rise');
+    return guiltyActor(said.actor, 'took in a message whose recipients do not rise');
+  }
+  byBuckets(said);
+  return guiltyActor(said.actor, `took in ${falseMessage(court, said, row, message)}`);
+}
+
+function falseMessage(court: Court, said: Said, { previous }: InboxRow, message: OpenedMessage): string {
+  const { sender, counter, recipients } = message;
+  if (recipients === 0) return 'a message to nobody';
+  if (!isKey(sender)) return 'a message of a sender that is no key';
+  if (placed(said, court.serverId, sender).inbox !== said.actor.index)
+    return 'a message of a sender that is placed at another inbox';
+  if (counter === 0) return 'a message with counter 0';
+  if ((counter === 1) !== (previous.epoch === 0))
+    return `counter ${counter} behind place ${formatPlace(previous)}`;
+  throw new FormatError('nothing is wrong with it');
+}
+
+function isKey(bytes: Uint8Array): boolean {
+  try {
+    return checkKey(bytes) === bytes;
+  } catch {
+    return false;
+  }
+}
+
+// ---- submissions
+
+type Submission = EvidenceOf<'twoSubmissions'>['first'];
+
+interface Submitted {
+  readonly serverId: Uint8Array;
+  readonly sender: Uint8Array;
+  readonly firstCounter: number;
+  readonly count: number;
+  readonly root: Uint8Array;
+}
+
+function readSubmission(signed: Uint8Array): Submitted {
+  const from = new Reader(signed);
+  expectBytes(from, SUBMISSION_DOMAIN, 'submission domain');
+  const ids = { serverId: from.hash(), sender: from.hash() };
+  const submitted = { ...ids, firstCounter: from.u64(), count: from.u16(), root: from.hash() };
+  from.end();
+  return submitted;
+}
+
+function checkHash(row: InboxRow, { signed, signature }: Submission): void {
+  const hash = sha256(concat(SUBMISSION_TAG, signed, signature));
+  must(equalBytes(hash, row.submissionHash), 'another submission than the row names');
+}
+
+/** The message hash that a submission gives a counter. */
+function hashAt({ firstCounter, count, root }: Submitted, counter: number, { page, pagePath }: Submission) {
+  const position = counter - firstCounter;
+  must(position >= 0 && position < count, 'a counter that the submission does not cover');
+  const from = new Reader(page);
+  expectBytes(from, SUBMISSION_PREFIX, 'submission page');
+  const hashes = from.bytes(page.length - from.at);
+  const number = Math.floor(position / PAGE_ENTRIES);
+  const expected = Math.min(PAGE_ENTRIES, count - number * PAGE_ENTRIES);
+  must(hashes.length === expected * HASH_BYTES, 'a submission page of another size');
+  const pages = Math.ceil(count / PAGE_ENTRIES);
+  must(
+    equalBytes(rootFromPath(pages, number, sha256(page), pagePath), root),
+    'a page is not in the submission',
+  );
+  const at = (position % PAGE_ENTRIES) * HASH_BYTES;
+  return hashes.subarray(at, at + HASH_BYTES);
+}
+
+/** Throws when it is a good submission of the message. The page is there where it is the page that is wrong. */
+function falseSubmission(court: Court, message: OpenedMessage, submission: Submission): string {
+  const { signed, signature, page, pagePath } = submission;
+  if (page.length > 0) {
+    const hash = hashAt(readSubmission(signed), message.counter, submission);
+    must(!equalBytes(hash, message.hash), 'nothing is wrong with it');
+    return 'the submission of another message';
+  }
+  must(pagePath.length === 0, 'parts that prove nothing');
+  let submitted: Submitted;
+  try {
+    submitted = readSubmission(signed);
+  } catch {
+    return 'a malformed submission';
+  }
+  const { serverId, sender, firstCounter, count } = submitted;
+  if (!equalBytes(serverId, court.serverId)) return 'a submission to another server';
+  if (!equalBytes(sender, message.sender)) return 'the submission of another sender';
+  const isCovered = message.counter >= firstCounter && message.counter < firstCounter + count;
+  if (!isCovered) return 'a submission of other counters';
+  if (!isSigned(sender, signed, signature)) return 'a submission that is not signed by its sender';
+  throw new FormatError('nothing is wrong with it');
+}
+
+function isSigned(sender: Uint8Array, signed: Uint8Array, signature: Uint8Array): boolean {
+  return isKey(sender) && trustedPublicKey(sender).verify(signed, signature);
+}
+
+/** A client that has submitted two messages with one counter. */
+export function twoSubmissions(court: Court, evidence: EvidenceOf<'twoSubmissions'>): Guilt {
+  const { counter, first, second } = evidence;
+  must(compareWhole(first.signed, second.signed) < 0, 'two submissions, the lower bytes first');
+  const [a, b] = [first, second].map((each) => {
+    const submitted = readSubmission(each.signed);
+    must(equalBytes(submitted.serverId, court.serverId), 'a submission to another server');
+    must(isSigned(submitted.sender, each.signed, each.signature), 'the signature of a submission');
+    return { sender: submitted.sender, hash: hashAt(submitted, counter, each) };
+  });
+  must(equalBytes(a!.sender, b!.sender) && !equalBytes(a!.hash, b!.hash), 'one message, or two clients');
+  return guiltyClient(a!.sender, `submitted two messages with counter ${counter}`);
+}
+
+// ---- the order of one sender
+
+interface Numbered {
+  readonly said: Said;
+  readonly checkpoint: Claim['checkpoint'];
+  readonly place: Place;
+  readonly row: InboxRow;
+  readonly message: OpenedMessage;
+}
+
+function numbered(court: Court, part: EvidenceOf<'senderOrder'>['earlier']): Numbered {
+  const said = claimIn(court, part.claim);
+  const { attestation, checkpoint, leaf, leafIndex } = said;
+  must(attestation.role === ROLE.inbox, 'no inbox');
+  const row = rowOf(leaf, part.row);
+  const index = leafIndex * PAGE_ENTRIES + part.row;
+  const place = { epoch: attestation.epoch, inbox: attestation.actor, index };
+  return { said, checkpoint, place, row, message: named(row, part.message, court.serverId) };
+}
+
+/** Two rows of one inbox of which no honest one writes both. */
+export function senderOrder(court: Court, evidence: EvidenceOf<'senderOrder'>): Guilt {
+  const [a, b] = [numbered(court, evidence.earlier), numbered(court, evidence.later)];
+  court.bridge(a.checkpoint, b.checkpoint, evidence.bridge);
+  must(comparePlaces(a.place, b.place) < 0, 'two places, the earlier one first');
+  must(equalBytes(a.said.actor.key, b.said.actor.key), 'rows of two actors');
+  return guiltyActor(a.said.actor, falseOrder(a, b));
+}
+
+function falseOrder(a: Numbered, b: Numbered): string {
+  const isSame = equalBytes(a.message.sender, b.message.sender);
+  const places = `at ${formatPlace(a.place)} and ${formatPlace(b.place)}`;
+  if (isSame && a.message.counter === b.message.counter)
+    return `numbered counter ${a.message.counter} of one sender twice, ${places}`;
+  if (a.row.previous.epoch > 0 && comparePlaces(a.row.previous, b.row.previous) === 0)
+    return `named one previous place twice, ${places}`;
+  must(comparePlaces(b.row.previous, a.place) === 0, 'nothing is wrong with them');
+  if (!isSame) return `named the place of another sender as the previous one, ${places}`;
+  must(b.message.counter !== a.message.counter + 1, 'nothing is wrong with them');
+  return `let counter ${b.message.counter} follow ${a.message.counter}, ${places}`;
+}

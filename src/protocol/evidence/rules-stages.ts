@@ -1,0 +1,295 @@
+/**
+ * Rules about one message on its way through the stages: inbox, router, receiver, outbox. Two neighbours that disagree
+ * make the later one guilty, which named the earlier one's statement as what it was made of; two others the server.
+ */
+import { inputsHash, ROLE, type Role } from '../attestation.js';
+import { compareWhole, equalBytes } from '../bytes.js';
+import { claimIn } from '../claim.js';
+import { PAGE_ENTRIES } from '../limits.js';
+import type { OpenedLeaf } from '../statement.js';
+import { type Court, must, type Said } from './court.js';
+import type { EvidenceOf, Subject, Witness } from './evidence.js';
+import { type Guilt, guiltyActor, guiltyServer, nameOf, type Suspect } from './guilt.js';
+import {
+  byBuckets,
+  compareItems,
+  comparePosition,
+  type Item,
+  placed,
+  readInboxPage,
+  readItemPage,
+  readMailboxLeaf,
+} from './leaves.js';
+import { type OpenedMessage, openMessage, recipientOf } from './message.js';
+import { producersOf } from './rules-log.js';
+
+type Place = Pick<Subject, 'epoch' | 'inbox' | 'index'>;
+
+/** Which output of a statement a mailbox is in. Throws `FormatError` when it is none of this actor's. */
+function outputFor(court: Court, said: Said, mailbox: Uint8Array, { inbox }: Place): number {
+  const { role, actor } = said.attestation;
+  if (role === ROLE.inbox) {
+    must(actor === inbox, 'another inbox');
+    return 0;
+  }
+  byBuckets(said);
+  const { outbox } = placed(said, court.serverId, mailbox);
+  must(actor === (role === ROLE.router ? inbox : outbox), 'an actor that the message does not pass');
+  return role === ROLE.router ? outbox : 0;
+}
+
+/** What a statement shows at a place for a mailbox: a message hash, or null that nothing is there. Else throws `FormatError`. */
+function look(
+  court: Court,
+  said: Said,
+  leaves: Witness['leaves'],
+  mailbox: Uint8Array,
+  place: Place,
+): Uint8Array | null {
+  const { role, outputs, epoch } = said.attestation;
+  must(epoch === place.epoch, 'a statement about another epoch');
+  const number = outputFor(court, said, mailbox, place);
+  for (const leaf of leaves) court.open(said, number, leaf);
+  const output = outputs[number];
+  must(output !== undefined, 'no such output');
+  if (role === ROLE.inbox) return lookInPage(leaves, output.entries, place);
+  if (output.leaves === 0) {
+    must(leaves.length === 0, 'leaves of an empty output');
+    return null;
+  }
+  const spans = leaves.map(({ leaf }) =>
+    role === ROLE.outbox ? linkSpan(leaf, mailbox, place) : pageSpan(leaf, role, mailbox, place),
+  );
+  return between(spans, leaves, output.leaves);
+}
+
+function lookInPage(leaves: Witness['leaves'], entries: number, { index }: Place): Uint8Array | null {
+  if (index >= entries) {
+    must(leaves.length === 0, 'leaves that show nothing');
+    return null;
+  }
+  must(
+    leaves.length === 1 && leaves[0]!.leafIndex === Math.floor(index / PAGE_ENTRIES),
+    'the page of the place',
+  );
+  const row = readInboxPage(leaves[0]!.leaf)[index % PAGE_ENTRIES];
+  must(row !== undefined, 'no such row');
+  return row.messageHash;
+}
+
+/** How a leaf stands to what is looked for: it holds it, or all in it lies before it, or behind it, or around it. */
+type Span =
+  | { readonly at: 'before' | 'behind' | 'around' }
+  | { readonly at: 'here'; readonly hash: Uint8Array };
+
+function spanOf<T extends Item>(items: readonly T[], compare: (item: T) => number): Span {
+  must(items.length > 0, 'a leaf with nothing in it');
+  const here = items.find((item) => compare(item) === 0);
+  if (here) return { at: 'here', hash: here.messageHash };
+  // Each of them: whoever has not sorted them has not lost what is not there.
+  if (items.every((item) => compare(item) < 0)) return { at: 'before' };
+  return { at: items.every((item) => compare(item) > 0) ? 'behind' : 'around' };
+}
+
+function pageSpan(leaf: Uint8Array, role: Role, mailbox: Uint8Array, { inbox, index }: Place): Span {
+  return spanOf(readItemPage(leaf, role), (row) => compareItems(row, { ...row, mailbox, inbox, index }));
+}
+
+/** A still, or a link that could hold the place and does not, is around it: the mailbox has no other leaf that could. */
+function linkSpan(bytes: Uint8Array, mailbox: Uint8Array, place: Place): Span {
+  const leaf = readMailboxLeaf(bytes);
+  const order = compareWhole(leaf.mailbox, mailbox);
+  if (order !== 0) return { at: order < 0 ? 'before' : 'behind' };
+  if (leaf.kind === 'still') return { at: 'around' };
+  const span = spanOf(leaf.entries, (entry) => comparePosition(entry, place));
+  const isEnd = span.at === 'before' ? leaf.part === leaf.parts - 1 : span.at === 'behind' && leaf.part === 0;
+  return isEnd ? { at: 'around' } : span;
+}
+
+/** One leaf that holds it or leaves no room for it, two that leave none between them, or one at an end. */
+function between(spans: readonly Span[], leaves: readonly OpenedLeaf[], count: number): Uint8Array | null {
+  const [first, second] = spans;
+  must(first !== undefined, 'no leaf');
+  if (second) {
+    const isNext = leaves[1]!.leafIndex === leaves[0]!.leafIndex + 1;
+    must(isNext && first.at === 'before' && second.at === 'behind', 'two leaves with the place between them');
+    return null;
+  }
+  if (first.at === 'here') return first.hash;
+  const { leafIndex } = leaves[0]!;
+  const isEnd = first.at === 'before' ? leafIndex === count - 1 : first.at === 'behind' && leafIndex === 0;
+  must(first.at === 'around' || isEnd, 'a leaf that does not show that nothing is there');
+  return null;
+}
+
+// ---- who a message is for
+
+/** The message with this hash, opened. */
+function messageOf(court: Court, { message }: Subject, hash: Uint8Array): OpenedMessage {
+  must(message[0] !== undefined, 'the message must be opened');
+  const opened = openMessage(message[0], court.serverId);
+  must(equalBytes(opened.hash, hash), 'another message');
+  return opened;
+}
+
+function mustNotOpen({ message, recipients }: Subject): void {
+  must(message.length + recipients.length === 0, 'parts that prove nothing');
+}
+
+/** The mailbox is its sender's, or a recipient's. Throws `FormatError`. */
+function mustBeFor(court: Court, subject: Subject, hash: Uint8Array): void {
+  const { mailbox, recipients } = subject;
+  const message = messageOf(court, subject, hash);
+  if (equalBytes(message.sender, mailbox)) return must(recipients.length === 0, 'parts that prove nothing');
+  must(recipients.length === 1, 'one recipient');
+  must(equalBytes(recipientOf(message, recipients[0]!), mailbox), 'the mailbox is not the recipient');
+}
+
+/** It is neither: it would stand between two recipients in a row, or before or behind them all. Throws `FormatError`. */
+function mustNotBeFor(court: Court, subject: Subject, hash: Uint8Array): void {
+  const { mailbox, recipients } = subject;
+  const message = messageOf(court, subject, hash);
+  must(!equalBytes(message.sender, mailbox), 'the mailbox is the sender');
+  const orders = recipients.map((each) => compareWhole(recipientOf(message, each), mailbox));
+  const [first, second] = recipients;
+  must(first !== undefined, 'a recipient must be opened');
+  if (second)
+    return must(second.position === first.position + 1 && orders[0]! < 0 && orders[1]! > 0, 'no gap');
+  const isEnd =
+    orders[0]! < 0 ? first.position === message.recipients - 1 : orders[0]! > 0 && first.position === 0;
+  must(isEnd, 'no end');
+}
+
+// ---- neighbours
+
+/** The later statement was made of the earlier one. Throws `FormatError`. */
+function mustConsume(later: Said, earlier: Said, inputs: readonly Uint8Array[]): void {
+  const producers = producersOf(later.actor, later.manifest);
+  const position = producers.findIndex(
+    ({ role, index }) => role === earlier.actor.role && index === earlier.actor.index,
+  );
+  must(position >= 0 && inputs.length === producers.length, 'no neighbours');
+  must(equalBytes(inputs[position]!, earlier.hash), 'the earlier statement is not among the inputs');
+  must(equalBytes(inputsHash(inputs), later.attestation.inputs), 'other inputs than the statement names');
+}
+
+/** A stage that does not show what the stage before it shows, or shows what that does not. */
+export function neighbours(court: Court, evidence: EvidenceOf<'neighbours'>): Guilt {
+  const { mailbox, earlier: before, later: after } = evidence;
+  const [earlier, later] = [court.hear(before), court.hear(after)];
+  mustConsume(later, earlier, evidence.inputs);
+  const [first, second] = [
+    look(court, earlier, before.leaves, mailbox, evidence),
+    look(court, later, after.leaves, mailbox, evidence),
+  ];
+  return guiltyActor(
+    later.actor,
+    `${disagreement(court, earlier, evidence, first, second)} ${nameOf(earlier.actor)}`,
+  );
+}
+
+function disagreement(
+  court: Court,
+  { actor }: Said,
+  subject: Subject,
+  first: Uint8Array | null,
+  second: Uint8Array | null,
+): string {
+  const isInbox = actor.role === ROLE.inbox;
+  if (first && second) {
+    if (!equalBytes(first, second)) {
+      mustNotOpen(subject);
+      return 'passed on another message than it was given by';
+    }
+    must(isInbox, 'they agree');
+    mustNotBeFor(court, subject, first);
+    return 'passed a message to a mailbox that it is not for, as it was given by';
+  }
+  if (first) {
+    if (isInbox) mustBeFor(court, subject, first);
+    else mustNotOpen(subject);
+    return 'did not pass on a message that it was given by';
+  }
+  must(second !== null, 'they agree');
+  mustNotOpen(subject);
+  return 'passed on a message that it was not given by';
+}
+
+/** The outbox was given a message, and says with a later leaf that its epoch brought the mailbox nothing. */
+export function laterLeaf(court: Court, evidence: EvidenceOf<'laterLeaf'>): Guilt {
+  const { mailbox, earlier: before, consumer, inputs } = evidence;
+  mustNotOpen(evidence);
+  const earlier = court.hear(before);
+  const outbox = court.committed({ ...evidence, ...consumer });
+  must(outbox.actor.role === ROLE.outbox, 'no outbox');
+  mustConsume(outbox, earlier, inputs);
+  must(look(court, earlier, before.leaves, mailbox, evidence) !== null, 'it was given nothing');
+  const later = claimIn(court, evidence.later);
+  must(equalBytes(later.actor.key, outbox.actor.key), 'two outboxes');
+  court.bridge(outbox.checkpoint, later.checkpoint, evidence.bridge);
+  mustSkip(later.leaf, later.attestation.role, mailbox, evidence.epoch);
+  return guiltyActor(
+    outbox.actor,
+    `says that nothing came in epoch ${evidence.epoch}, in which it was given a message by ${nameOf(earlier.actor)}`,
+  );
+}
+
+/** A leaf of the mailbox of a later epoch says that there was no link in this one. Throws `FormatError`. */
+function mustSkip(bytes: Uint8Array, role: Role, mailbox: Uint8Array, epoch: number): void {
+  must(role === ROLE.outbox, 'no outbox');
+  const leaf = readMailboxLeaf(bytes);
+  must(equalBytes(leaf.mailbox, mailbox), 'a leaf of another mailbox');
+  must(leaf.epoch > epoch && leaf.lastEpoch < epoch, 'a leaf that does not pass over the epoch');
+}
+
+// ---- any two stages
+
+/** A message that one column shows and the other does not: it was lost, changed or made up somewhere between. */
+export function stages(court: Court, evidence: EvidenceOf<'stages'>): Guilt {
+  const { mailbox, other, earlier: before, later: after } = evidence;
+  const [earlier, later] = [court.committed(before), court.committed(after)];
+  court.bridge(earlier.checkpoint, later.checkpoint, evidence.bridge);
+  const shown = look(court, earlier, before.leaves, other, evidence);
+  must(shown !== null, 'it is not shown');
+  // An inbox shows it for any mailbox: then there is no other one to name.
+  must(earlier.actor.role !== ROLE.inbox || equalBytes(other, mailbox), 'parts that prove nothing');
+  must(later.actor.role !== ROLE.inbox, 'an inbox is before all others');
+  if (later.attestation.epoch === evidence.epoch) {
+    const found = look(court, later, after.leaves, mailbox, evidence);
+    if (found) {
+      must(!equalBytes(found, shown), 'they agree');
+      mustNotOpen(evidence);
+      return guiltyServer(suspects(court, earlier, later, evidence), 'shows two messages at one place');
+    }
+  } else {
+    must(
+      outputFor(court, later, mailbox, evidence) === 0 && after.leaves.length === 1,
+      'one leaf of the outbox',
+    );
+    court.open(later, 0, after.leaves[0]!);
+    mustSkip(after.leaves[0]!.leaf, later.attestation.role, mailbox, evidence.epoch);
+  }
+  mustBeFor(court, evidence, shown);
+  return guiltyServer(suspects(court, earlier, later, evidence), 'lost a message on its way to a mailbox');
+}
+
+/** All that signed between the inbox and what was shown, in both columns. */
+function suspects(
+  court: Court,
+  earlier: Said,
+  later: Said,
+  { mailbox, other, inbox }: EvidenceOf<'stages'>,
+): Suspect[] {
+  const column = (said: Said, id: Uint8Array): Suspect[] => {
+    if (said.actor.role === ROLE.inbox) return [];
+    const { outbox } = placed(said, court.serverId, id);
+    const all: Suspect[] = [
+      { role: ROLE.router, index: inbox },
+      { role: ROLE.receiver, index: outbox },
+      { role: ROLE.outbox, index: outbox },
+    ];
+    return all.filter(({ role }) => role <= said.actor.role);
+  };
+  const all = [...column(earlier, other), ...column(later, mailbox)];
+  return all.filter((each, i) => all.findIndex((one) => nameOf(one) === nameOf(each)) === i);
+}

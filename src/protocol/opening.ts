@@ -1,0 +1,43 @@
+/** The frames open and opening: what a stage has signed of a message, for its parties. */
+
+import { ROLE, type Role } from './attestation.js';
+import { FormatError } from './bytes.js';
+import { blob, checked, type Field, hash, list, struct, u8, u16, u32, u64, type ValueOf } from './fields.js';
+import { decodeFrame, encodeFrame, FRAME } from './frames.js';
+
+/** Bounds an answer to a little more than 1 MiB; what is sent is smaller, as attestations are. */
+const MAX_CLAIMS = 2;
+const MAX_CLAIM_BYTES = 1 << 19;
+
+/** An item at a stage: of that mailbox (at the inbox there are none: zeros), at that place. */
+const openFields = struct({
+  slot: u16,
+  request: u32,
+  stage: u8 as Field<Role>,
+  epoch: u64,
+  inbox: u16,
+  index: u32,
+  mailbox: hash,
+});
+export const openFrame = /* @__PURE__ */ checked(openFields, ({ stage, mailbox }) => {
+  if (stage < ROLE.inbox || stage > ROLE.outbox) throw new FormatError(`stage: ${stage} is not known`);
+  if ((stage === ROLE.inbox) !== mailbox.every((byte) => byte === 0))
+    throw new FormatError('mailbox: zeros at the inbox, and only there');
+});
+export type Open = ValueOf<typeof openFrame>;
+export type OpenedItem = Omit<Open, 'slot' | 'request'>;
+
+export const encodeOpen = (value: Open) => encodeFrame(FRAME.open, openFields, value);
+export const decodeOpen = (frame: Uint8Array) => decodeFrame(FRAME.open, openFrame, frame);
+
+/** Error number, 0 = opened: then one claim or two, else none. */
+export const openingFrame = struct({
+  request: u32,
+  error: u16,
+  retryAfterMs: u32,
+  claims: list(u8, blob(MAX_CLAIM_BYTES), MAX_CLAIMS),
+});
+export type Opening = ValueOf<typeof openingFrame>;
+
+export const encodeOpening = (value: Opening) => encodeFrame(FRAME.opening, openingFrame, value);
+export const decodeOpening = (frame: Uint8Array) => decodeFrame(FRAME.opening, openingFrame, frame);

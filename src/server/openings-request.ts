@@ -1,0 +1,53 @@
+/** The operator's openings: GET /v1/openings, for who has the token. */
+import { timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { sha256 } from '#crypto';
+import {
+  FormatError,
+  fromHex,
+  MAX_U16,
+  type OpenedItem,
+  ROLE,
+  ROLE_NAMES,
+  type Role,
+} from '../protocol/index.js';
+import { readKeyFile } from './key-file.js';
+
+const MAX_U32 = 0xffff_ffff;
+const MEMBERS = ['epoch', 'stage', 'inbox', 'index', 'mailbox'];
+
+/** Whether the request has the token in this key file. False where none is named. */
+export async function hasToken({ headers }: IncomingMessage, file: string): Promise<boolean> {
+  if (file === '') return false;
+  const token = Buffer.from(await readKeyFile(file)).toString('hex');
+  const given = /^Bearer ([0-9a-f]{64})$/.exec(headers.authorization ?? '')?.[1] ?? '';
+  const hash = (text: string) => sha256(Buffer.from(text));
+  return timingSafeEqual(hash(given), hash(token));
+}
+
+/** What the query asks for; each member once, the mailbox in hexadecimal and none at the inbox. Throws `FormatError`. */
+export function openedItem(url: string): OpenedItem {
+  const query = new URL(url, 'http://localhost').searchParams;
+  for (const name of query.keys())
+    if (!MEMBERS.includes(name) || query.getAll(name).length > 1)
+      throw new FormatError(`${name}: not known, or twice`);
+  const stage = ROLE_NAMES.indexOf((query.get('stage') ?? '') as (typeof ROLE_NAMES)[number]) as Role;
+  if (stage < ROLE.inbox || stage > ROLE.outbox)
+    throw new FormatError('stage: expected inbox, router, receiver or outbox');
+  if ((stage === ROLE.inbox) === query.has('mailbox'))
+    throw new FormatError('mailbox: expected at every stage but the inbox');
+  return {
+    stage,
+    epoch: integer(query, 'epoch', Number.MAX_SAFE_INTEGER),
+    inbox: integer(query, 'inbox', MAX_U16),
+    index: integer(query, 'index', MAX_U32),
+    mailbox: stage === ROLE.inbox ? new Uint8Array(32) : fromHex(query.get('mailbox')!, 32),
+  };
+}
+
+function integer(query: URLSearchParams, name: string, most: number): number {
+  const text = query.get(name) ?? '';
+  if (!/^(0|[1-9]\d{0,15})$/.test(text) || Number(text) > most)
+    throw new FormatError(`${name}: expected an integer from 0 to ${most}`);
+  return Number(text);
+}

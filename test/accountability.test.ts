@@ -1,0 +1,43 @@
+/** Some cheats of every role, and honest plays; all of them, and the document, are in test/long. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { nameOf } from '../src/protocol/evidence/guilt.js';
+import { verdict } from '../src/protocol/evidence/verdict.js';
+import { CHEATS } from './byzantine/cheats.js';
+import { play } from './byzantine/play.js';
+import { outcomeOf } from './byzantine/table.js';
+
+const accountability = suite('accountability');
+
+accountability('honest actors are named by nothing, with checks and without', () => {
+  for (const checks of [true, false]) {
+    const { theatre, clients, opened } = play([], checks);
+    assert.is(theatre.stopped, null);
+    assert.is(theatre.epochs.length, 3);
+    assert.is(clients, null);
+    assert.is(opened, null);
+  }
+});
+
+const SOME = [
+  ['router', 'drop for one recipient'],
+  ['receiver', 'alter the committed hash'],
+  ['outbox', 'break a chain: skip an epoch'],
+  ['inbox', 'number twice'],
+  ['sequencer', 'log a false base'],
+] as const;
+
+for (const [role, name] of SOME)
+  accountability(`${role}: ${name}`, () => {
+    const cheat = CHEATS.find((each) => each.role === role && each.name === name)!;
+    const { unchecked, checked } = outcomeOf(cheat);
+    const { opened, theatre } = unchecked;
+    if (opened?.verdict.outcome !== 'actor') throw new Error('nobody is named');
+    assert.is(nameOf(opened.verdict), `${role} 0`);
+    assert.ok(opened.evidence.length < 20_000);
+    const again = verdict(opened.evidence, theatre.world.serverId, theatre.rootKey);
+    assert.equal(again, opened.verdict);
+    if (!checked.theatre.stopped) assert.is(checked.opened?.verdict.outcome, 'actor');
+  });
+
+accountability.run();

@@ -1,0 +1,320 @@
+import type { KeptChain, MailboxState } from '../../src/actors/mailbox-state.js';
+import type { ActorKind, ActorMessage, MessageBatch } from '../../src/actors/messages.js';
+import { decodeAttestation, encodeAttestation } from '../../src/protocol/index.js';
+import * as twin from '../twin/index.js';
+import { named } from '../worlds.js';
+import type { Cheat, Cheater, Said } from './cheat.js';
+import type { SequencerCheat } from './lenient-sequencer.js';
+import {
+  byOrder,
+  changed,
+  hashOf,
+  inboxOf,
+  mailboxOf,
+  merge,
+  mistake,
+  type Row,
+  renumber,
+  reroute,
+} from './rows.js';
+import type { SentMessage, Theatre } from './theatre.js';
+
+/** The message that cheats are about: Alice's second. */
+const about = ({ theatre }: { theatre: Theatre }): SentMessage => theatre.sent[2]!;
+const bobOf = (theatre: Theatre) => theatre.client(theatre.cast.bob);
+
+/** Index of Alice's third message of the second epoch, to Carol alone. */
+const NOT_FOR_BOB = 2;
+
+type Change = (rows: readonly Row[], self: Cheater) => readonly Row[];
+
+/** One change of rows, as a router, receiver and outbox make it. */
+function inLists(name: string, change: Change): Cheat[] {
+  const router: Cheat = {
+    ...{ name, role: 'router' },
+    give: (said, self) => reroute(said, self, (shares) => shares.map((rows) => change(rows, self))),
+  };
+  const receiver: Cheat = {
+    ...{ name, role: 'receiver' },
+    give: (said, self) => merge(said, self, (rows) => change(rows, self)),
+  };
+  const outbox: Cheat = {
+    ...{ name, role: 'outbox' },
+    take: (message, self) =>
+      message.type === 'receiver-items' ? mistake(message, (rows) => change(rows, self)) : message,
+  };
+  return [router, receiver, outbox];
+}
+
+const isAbout = (row: Row, self: Cheater) => hashOf(row).equals(about(self).hash);
+const isBobs = (row: Row, self: Cheater) => mailboxOf(row).equals(bobOf(self.theatre));
+
+const dropForOne = inLists('drop for one recipient', (rows, self) =>
+  rows.filter((row) => !(isAbout(row, self) && isBobs(row, self))),
+);
+
+const dropForAll = inLists('drop for all', (rows, self) => rows.filter((row) => !isAbout(row, self)));
+
+const alter = inLists('alter the committed hash', (rows, self) =>
+  rows.map((row) =>
+    isAbout(row, self) && isBobs(row, self) ? changed(row, (bytes) => named('other').copy(bytes, 38)) : row,
+  ),
+);
+
+/** Bob's two messages of Alice, each in the other's place. */
+const swap = inLists('swap two messages', (rows, self) => {
+  const mine = rows.filter((row) => isBobs(row, self) && inboxOf(row) === 0);
+  const [a, b] = mine;
+  if (!a || !b) return rows;
+  const put = (row: Row, other: Row) => changed(row, (bytes) => hashOf(other).copy(bytes, 38));
+  return rows.map((row) => (row === a ? put(a, b) : row === b ? put(b, a) : row));
+});
+
+/** A made-up message for somebody that it is not for, at a place that there is. */
+const inject = inLists('inject', (rows, self) => {
+  const bobs = rows.find((row) => isBobs(row, self) && isAbout(row, self));
+  const bystander = self.theatre.client(self.theatre.cast.bystander);
+  if (!bobs) return rows;
+  const made = changed(bobs, (bytes) => {
+    bystander.copy(bytes, 0);
+    named('made up').copy(bytes, 38);
+  });
+  return [...rows, made].sort(byOrder);
+});
+
+/** Bob's message once more, at the place of another one that is not for him. */
+const duplicate = inLists('duplicate', (rows, self) => {
+  const bobs = rows.find((row) => isBobs(row, self) && isAbout(row, self));
+  if (!bobs) return rows;
+  const again = changed(bobs, (bytes) => bytes.writeUInt32BE(NOT_FOR_BOB, 34));
+  return [...rows, again].sort(byOrder);
+});
+
+const unsorted = inLists('unsorted', (rows) => [...rows].reverse());
+
+/** Somebody else's message goes to Bob, too. */
+const misaddress = inLists('hand to a mailbox that it is not for', (rows, self) => {
+  const theirs = rows.find((row) => isAbout(row, self));
+  const bystander = self.theatre.client(self.theatre.cast.bystander);
+  if (!theirs || !rows.some((row) => isBobs(row, self))) return rows;
+  return [...rows, changed(theirs, (bytes) => bystander.copy(bytes, 0))].sort(byOrder);
+});
+
+const wrongReceiver: Cheat = {
+  ...{ name: 'hand a share to the wrong receiver', role: 'router' },
+  give: (said, self) =>
+    reroute(said, self, (shares) => {
+      const [first, second, ...others] = shares;
+      const moved = first!.filter((row) => isBobs(row, self));
+      return [first!.filter((row) => !moved.includes(row)), [...second!, ...moved].sort(byOrder), ...others];
+    }),
+};
+
+// ---- the inbox
+
+const copyRow = (rows: readonly Buffer[]) => rows.map((row) => Buffer.from(row));
+
+/** The first message once more at the end: a row, where it lies, and a run with its counter. */
+const numberTwice: Cheat = {
+  ...{ name: 'number twice', role: 'inbox' },
+  give: (said, self) => renumber(said, self, (rows) => [...rows, rows[0]!], withFirstAgain),
+};
+
+function withFirstAgain(batch: MessageBatch): MessageBatch {
+  const { where, runs, count } = batch;
+  const runCount = runs.length / 44;
+  const run = Buffer.from(runs.slice(where[3]! * 44, where[3]! * 44 + 44));
+  run.writeUInt32BE(count - 1, 40);
+  const again = [where[0]!, where[1]!, where[2]!, runCount, where[4]!];
+  return {
+    ...batch,
+    where: Uint32Array.from([...where.subarray(0, (count - 1) * 5), ...again]),
+    runs: twin.join(Buffer.from(runs), run),
+  };
+}
+
+const wrongPrevious: Cheat = {
+  ...{ name: 'wrong previous place', role: 'inbox' },
+  give: (said, self) =>
+    renumber(said, self, (rows) => {
+      const out = copyRow(rows);
+      // Alice's second message of this epoch names her first of the one before.
+      out[0]!.copy(out[1]!, 64, 64, 78);
+      return out;
+    }),
+};
+
+const noPrevious: Cheat = {
+  ...{ name: 'no previous place', role: 'inbox' },
+  give: (said, self) =>
+    renumber(said, self, (rows) => {
+      const out = copyRow(rows);
+      out[0]!.fill(0, 64);
+      return out;
+    }),
+};
+
+/** Alice's two messages in the other order. */
+const disorder: Cheat = {
+  ...{ name: 'swap two messages', role: 'inbox' },
+  give: (said, self) => renumber(said, self, ([a, b, ...rest]) => [b!, a!, ...rest], swapped),
+};
+
+function swapped(batch: MessageBatch): MessageBatch {
+  const where = Uint32Array.from(batch.where);
+  where.set(batch.where.subarray(5, 10), 0);
+  where.set(batch.where.subarray(0, 5), 5);
+  const runs = Buffer.from(batch.runs);
+  return { ...batch, where, runs };
+}
+
+const miscount: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as const).map((role) => ({
+  ...{ name: 'sign a false count', role },
+  give: (said, self) =>
+    resigned(said, self, (a) => ({
+      ...a,
+      outputs: a.outputs.map((each) => ({ ...each, entries: each.entries + 64 })),
+    })),
+}));
+
+// ---- every signer
+
+type Decoded = ReturnType<typeof decodeAttestation>;
+
+/** The actor's statement, changed, in everything that carries it. */
+function resigned(
+  said: readonly Said[],
+  self: Cheater,
+  change: (attestation: Decoded) => Decoded,
+): readonly Said[] {
+  const own = said.find(({ message }) => message.type === 'attested')?.message;
+  if (own?.type !== 'attested') return said;
+  const bytes = encodeAttestation(change(decodeAttestation(own.attestation.bytes)));
+  const attestation = { bytes, signature: self.sign(bytes) };
+  return said.map(({ to, message }) => {
+    const carries = 'attestation' in message && message.attestation === own.attestation;
+    return { to, message: (carries ? { ...message, attestation } : message) as ActorMessage };
+  });
+}
+
+/** It signs one thing for the log and another for whoever it hands on to. */
+const equivocate: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as const).map((role) => ({
+  ...{ name: 'equivocate', role },
+  give: (said, self) => {
+    const changed = resigned(said, self, (a) => ({
+      ...a,
+      outputs: a.outputs.map((each) => ({ ...each, root: named('other root') })),
+    }));
+    const own = changed.find(({ message }) => message.type === 'attested')?.message;
+    if (own?.type === 'attested') self.theatre.leaked.push(own.attestation);
+    return said;
+  },
+}));
+
+const wrongContext: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as const).flatMap((role) => [
+  {
+    ...{ name: 'sign another base', role },
+    give: (said: readonly Said[], self: Cheater) =>
+      resigned(said, self, (a) => ({ ...a, base: { size: a.base.size, root: named('base') } })),
+  },
+  {
+    ...{ name: 'sign another placement', role },
+    give: (said: readonly Said[], self: Cheater) =>
+      resigned(said, self, (a) => ({ ...a, placementRoot: named('placement') })),
+  },
+]);
+
+/** It names other statements than it was given as what it was made of. */
+const otherInputs: Cheat[] = (['router', 'receiver', 'outbox'] as const).map((role) => ({
+  ...{ name: 'name other inputs', role },
+  give: (said, self) => resigned(said, self, (a) => ({ ...a, inputs: named('other inputs') })),
+}));
+
+// ---- the outbox's memory
+
+interface Remembered {
+  readonly mailboxes: {
+    get(id: string): MailboxState | undefined;
+    put(id: string, state: MailboxState): void;
+  };
+}
+
+/** It remembers Bob's chain in another way than it signed it. */
+function misremember(name: string, change: (chain: KeptChain) => Partial<KeptChain>): Cheat {
+  return {
+    ...{ name, role: 'outbox' },
+    take: (message, self) => {
+      if (message.type !== 'receiver-items') return message;
+      const { mailboxes } = self.stage as unknown as Remembered;
+      const id = bobOf(self.theatre).toString('latin1');
+      const state = mailboxes.get(id)!;
+      mailboxes.put(id, { ...state, chain: { ...state.chain, ...change(state.chain) } });
+      return message;
+    },
+  };
+}
+
+const chain = [
+  misremember('break a chain: head', () => ({ head: named('other head') })),
+  misremember('break a chain: total', ({ total }) => ({ total: total + 5 })),
+  misremember('break a chain: skip an epoch', () => ({ lastEpoch: 0, total: 0 })),
+];
+
+// ---- the sequencer
+
+const seq = { role: 'sequencer' } as const;
+
+const sequencer: SequencerCheat[] = [
+  {
+    ...seq,
+    name: 'log a false base',
+    leaf: (leaf) => ({ ...leaf, base: { ...leaf.base, root: named('base') } }),
+  },
+  {
+    ...seq,
+    name: 'close on a false base',
+    round: 3,
+    context: (c) => ({ ...c, base: { ...c.base, root: named('base') } }),
+  },
+  {
+    ...seq,
+    name: 'log a base beyond the leaf',
+    leaf: (leaf) => ({ ...leaf, base: { ...leaf.base, size: 7 } }),
+  },
+  { ...seq, name: 'log another placement', leaf: (leaf) => ({ ...leaf, placementRoot: named('placement') }) },
+  { ...seq, name: 'omit a statement', leaf: (leaf) => ({ ...leaf, actors: leaf.actors - 1 }) },
+  { ...seq, name: 'log a wrong previous epoch', leaf: (leaf) => ({ ...leaf, previousEpoch: 0 }) },
+  { ...seq, name: 'log an epoch twice', round: 3, context: (c) => ({ ...c, epoch: c.epoch - 1 }) },
+  {
+    ...{ ...seq, name: 'alter a statement' },
+    entries: ([first, ...rest]) => [
+      { ...first!, bytes: Uint8Array.from([...first!.bytes.slice(0, -1), 1]) },
+      ...rest,
+    ],
+  },
+];
+
+/** Made by a second sequencer with the same key: the log from the second epoch on is another one. */
+export const FORK = 'fork the log';
+
+export const CHEATS: readonly (Cheat & { readonly role: ActorKind })[] = [
+  ...dropForOne,
+  ...dropForAll,
+  ...alter,
+  ...swap,
+  ...inject,
+  ...duplicate,
+  ...unsorted,
+  ...misaddress,
+  wrongReceiver,
+  numberTwice,
+  wrongPrevious,
+  noPrevious,
+  disorder,
+  ...miscount,
+  ...equivocate,
+  ...wrongContext,
+  ...otherInputs,
+  ...chain,
+  ...sequencer,
+];

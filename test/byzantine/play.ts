@@ -1,0 +1,228 @@
+/**
+ * The play that every cheat is given in: three epochs. In the second, Alice's message goes to Bob and Carol, of two
+ * outboxes; before and after it others write to them. Then clients compare, and holders open.
+ */
+import { type Accusation, accuse, type CaseFile } from '../../src/protocol/evidence/accuse.js';
+import { readMailboxLeaf } from '../../src/protocol/evidence/leaves.js';
+import { type Claim, comparePlaces, type Place, ROLE, type Role } from '../../src/protocol/index.js';
+import * as twin from '../twin/index.js';
+import type { Cheat } from './cheat.js';
+import { type Act, type SentMessage, Theatre } from './theatre.js';
+
+export interface Ending {
+  readonly theatre: Theatre;
+  /** The message of the second epoch that cheats are about. */
+  readonly message: SentMessage;
+  /** What two clients can show by themselves. */
+  readonly clients: Accusation | null;
+  /** With what holders other than the cheats have opened. */
+  readonly opened: Accusation | null;
+  /** How many openings it took. */
+  readonly openings: number;
+}
+
+export function play(cheats: readonly Cheat[], checks: boolean, refusing: readonly string[] = []): Ending {
+  const theatre = new Theatre({ cheats, checks });
+  const { alice, bob, carol, dave } = theatre.cast;
+  const plan: readonly (readonly [from: number, to: readonly number[]])[][] = [
+    [
+      [alice, [bob, carol]],
+      [dave, [bob]],
+    ],
+    [
+      [alice, [bob, carol]],
+      [alice, [bob]],
+      [alice, [carol]],
+      [dave, [bob, carol]],
+    ],
+    [
+      [alice, [bob, carol]],
+      [dave, [carol]],
+      [bob, [alice]],
+    ],
+  ];
+  for (const messages of plan) {
+    for (const [from, to] of messages) theatre.send(from, to);
+    if (!theatre.epoch()) break;
+  }
+  const message = theatre.sent[2]!;
+  const empty = { theatre, message, clients: null, opened: null, openings: 0 };
+  if (theatre.epochs.length === 0) return empty;
+  return { ...empty, ...compare(theatre, refusing) };
+}
+
+// ---- comparing
+
+/** A client's own leaves: what it has verified, all claims under the newest checkpoint. */
+function leavesOf(theatre: Theatre, mailbox: Buffer): Claim[] {
+  const { outbox } = theatre.world.placement(mailbox);
+  return theatre.epochs.flatMap(({ epoch }) => {
+    const act = theatre.act(epoch, ROLE.outbox, outbox);
+    return act.outputs[0]!.flatMap((leaf, i) =>
+      Buffer.compare(leaf.subarray(9, 41), mailbox) === 0 ? [theatre.claim(act, 0, i)] : [],
+    );
+  });
+}
+
+/** What a client's chain has at a place; null is nothing. */
+function entryAt(claims: readonly Claim[], { epoch, inbox, index }: Place): Buffer | null {
+  for (const { leaf } of claims) {
+    const link = readMailboxLeaf(leaf);
+    if (link.kind !== 'link' || link.epoch !== epoch) continue;
+    const entry = link.entries.find((each) => each.inbox === inbox && each.index === index);
+    if (entry) return Buffer.from(entry.messageHash);
+  }
+  return null;
+}
+
+type Subject = NonNullable<CaseFile['subject']>;
+
+export function preimage(theatre: Theatre, { message }: SentMessage): Uint8Array {
+  const { sender, counter, recipients, body } = message;
+  return twin.join(
+    twin.ascii('csign1ms'),
+    theatre.world.serverId,
+    sender,
+    twin.u64(counter),
+    twin.u16(recipients.length),
+    twin.recipientsPart(recipients),
+    twin.bodyHash(body),
+  );
+}
+
+export function recipientOf({ message }: SentMessage, mailbox: Buffer) {
+  const position = message.recipients.findIndex((each) => each.mailbox.equals(mailbox));
+  const hashes = message.recipients.map((each) => twin.recipientLeafHash(twin.recipientLeaf(each)));
+  const siblings = message.recipients.length === 1 ? [] : hashes.filter((_, i) => i !== position);
+  const leaf = twin.recipientLeaf(message.recipients[position]!);
+  return { position, leaf, siblings: twin.join(...siblings) };
+}
+
+/** The two recipients that a mailbox would stand between, or the one at the end that it would stand beyond. */
+function gapAt(sent: SentMessage, mailbox: Buffer) {
+  const ids = sent.message.recipients.map((each) => each.mailbox);
+  const behind = ids.findIndex((id) => Buffer.compare(id, mailbox) > 0);
+  const both = behind < 0 ? ids.slice(-1) : ids.slice(Math.max(0, behind - 1), behind + 1);
+  return both.map((id) => recipientOf(sent, id));
+}
+
+/** Everything that two clients find when they compare: places where one has what the other does not. */
+function* divergences(theatre: Theatre): Generator<Subject> {
+  const held = new Map(theatre.world.clients.map(({ id }) => [twin.hex(id), leavesOf(theatre, id)]));
+  for (const sent of theatre.sent) {
+    const place = theatre.placeOf(sent);
+    if (!place) continue;
+    const column = [sent.sender, ...sent.message.recipients.map(({ mailbox }) => mailbox)];
+    const have = column.filter((id) => entryAt(held.get(twin.hex(id))!, place)?.equals(sent.hash));
+    for (const mailbox of column.filter((id) => !have.includes(id))) {
+      const recipients = mailbox.equals(sent.sender) ? [] : [recipientOf(sent, mailbox)];
+      const message = preimage(theatre, sent);
+      yield { mailbox, ...place, message, recipients, others: have };
+    }
+  }
+  // What is in a chain, and its sender says that it is not there.
+  for (const [hex, claims] of held) {
+    for (const { leaf } of claims) {
+      const link = readMailboxLeaf(leaf);
+      if (link.kind !== 'link') continue;
+      for (const { inbox, index, messageHash } of link.entries) {
+        const known = theatre.sent.find(({ hash }) => hash.equals(messageHash));
+        const place = { epoch: link.epoch, inbox, index };
+        const mailbox = Buffer.from(hex, 'hex');
+        const told = known && theatre.placeOf(known);
+        const isHere = told && comparePlaces(told, place) === 0;
+        const column = known ? [known.sender, ...known.message.recipients.map((each) => each.mailbox)] : [];
+        if (isHere && column.some((id) => id.equals(mailbox))) continue;
+        const opened = isHere && { message: preimage(theatre, known), recipients: gapAt(known, mailbox) };
+        yield { mailbox, ...place, ...opened, others: [mailbox] };
+      }
+    }
+  }
+}
+
+function compare(theatre: Theatre, refusing: readonly string[]) {
+  const own = theatre.world.clients.flatMap(({ id }) => leavesOf(theatre, id));
+  const messages = theatre.sent.map((sent) => preimage(theatre, sent));
+  const statements = theatre.leaked.map(({ bytes, signature }) => ({ attestation: bytes, signature }));
+  const { manifests, checkpoints } = theatre;
+  const base = { manifests, messages, checkpoints, statements };
+  const subjects: (Subject | undefined)[] = [undefined, ...divergences(theatre)];
+  const files = subjects.map((subject) => ({
+    ...base,
+    claims: subject ? own.filter((claim) => concerns(claim, subject)) : own,
+    ...(subject && { subject }),
+  }));
+  const { serverId } = theatre.world;
+  let clients: Accusation | null = null;
+  for (const file of files) clients = better(clients, accuse(file, serverId, theatre.rootKey));
+  let opened = clients;
+  let openings = 0;
+  for (const file of files) {
+    const more = file.subject ? opening(theatre, file.subject, refusing) : everything(theatre, refusing);
+    const found = accuse({ ...file, claims: [...file.claims, ...more] }, serverId, theatre.rootKey);
+    const best = better(opened, found);
+    if (best === found && found) openings = more.length;
+    opened = best;
+  }
+  return { clients, opened, openings };
+}
+
+/** The one that names an actor, the earlier one in the pipeline; else what there is. */
+function better(a: Accusation | null, b: Accusation | null): Accusation | null {
+  if (!a || !b) return a ?? b;
+  return rankOf(b) < rankOf(a) ? b : a;
+}
+
+function rankOf({ verdict }: Accusation): number {
+  return verdict.outcome === 'actor' ? verdict.role : 10;
+}
+
+function concerns({ leaf }: Claim, { mailbox, others = [] }: Subject): boolean {
+  return [mailbox, ...others].some((id) => Buffer.compare(leaf.subarray(9, 41), id) === 0);
+}
+
+/** Whose openings of an act are to be had: its maker's and its consumers', unless they refuse. */
+function holders({ role, index }: Act, theatre: Theatre): string[] {
+  const { outboxes = 3 } = theatre.options;
+  const all = (kind: string, count: number) => Array.from({ length: count }, (_, i) => `${kind} ${i}`);
+  if (role === ROLE.inbox) return [`inbox ${index}`, `router ${index}`];
+  if (role === ROLE.router) return [`router ${index}`, ...all('receiver', outboxes)];
+  if (role === ROLE.receiver) return [`receiver ${index}`, `outbox ${index}`];
+  return [`outbox ${index}`];
+}
+
+function isOpen(act: Act, theatre: Theatre, refusing: readonly string[]): boolean {
+  return holders(act, theatre).some((name) => !refusing.includes(name));
+}
+
+/** What holders open of the column of a message: whole outputs, which here are a page or two. */
+function opening(theatre: Theatre, { mailbox, epoch, inbox }: Subject, refusing: readonly string[]): Claim[] {
+  const { outbox } = theatre.world.placement(Buffer.from(mailbox));
+  const wanted: [Role, number, number][] = [
+    [ROLE.inbox, inbox, 0],
+    [ROLE.router, inbox, outbox],
+    [ROLE.receiver, outbox, 0],
+    [ROLE.outbox, outbox, 0],
+  ];
+  const others: [Role, number, number][] = theatre.cluster.seeds.routers.map((_, i) => [
+    ROLE.router,
+    i,
+    outbox,
+  ]);
+  return [...wanted, ...others].flatMap(([role, index, output]) => {
+    const act = theatre.acts.find(
+      (each) => each.epoch === epoch && each.role === role && each.index === index,
+    );
+    if (!act || output >= act.outputs.length || !isOpen(act, theatre, refusing)) return [];
+    return theatre.claims(act, output);
+  });
+}
+
+/** All that was committed, for what is wrong by itself or in the order of one sender. */
+function everything(theatre: Theatre, refusing: readonly string[]): Claim[] {
+  return theatre.acts.flatMap((act) =>
+    isOpen(act, theatre, refusing) && theatre.isCommitted(act)
+      ? act.outputs.flatMap((_, output) => theatre.claims(act, output))
+      : [],
+  );
+}

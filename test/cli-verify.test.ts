@@ -1,0 +1,90 @@
+/** `countersign verify` and `countersign demo --cheat`, as programs. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { toHex } from '../src/protocol/index.js';
+import { CHEATS } from './byzantine/cheats.js';
+import { play } from './byzantine/play.js';
+import { start } from './support/program.js';
+
+const cli = suite('verify');
+const directory = mkdtempSync(join(tmpdir(), 'countersign-verify-'));
+const cheat = CHEATS.find(({ role, name }) => role === 'outbox' && name === 'break a chain: total')!;
+const { theatre, opened } = play([cheat], false);
+const evidence = opened!.evidence;
+const server = toHex(theatre.world.serverId);
+const root = toHex(theatre.rootKey);
+
+cli.after(() => rmSync(directory, { recursive: true, force: true }));
+
+function verify(bytes: Uint8Array, ...args: string[]) {
+  const file = join(directory, 'evidence');
+  writeFileSync(file, bytes);
+  return start(['verify', file, '--server', server, '--root', root, ...args]).ended;
+}
+
+cli('0: it says who is guilty, by which rule', async () => {
+  const { status, stdout } = await verify(evidence);
+  assert.is(status, 0);
+  assert.match(stdout, /^Proven against outbox 0, key [0-9a-f]{64}: outbox 0 contradicted itself/);
+  assert.match(stdout, /By rule mailboxLeaves/);
+});
+
+cli('in JSON, with what the evidence says on request', async () => {
+  const { status, stdout } = await verify(evidence, '--json', '--show');
+  assert.is(status, 0);
+  const result = JSON.parse(stdout);
+  assert.is(result.outcome, 'actor');
+  assert.equal([result.role, result.index, result.rule], ['outbox', 0, 'mailboxLeaves']);
+  assert.is(result.evidence.rule, 7);
+});
+
+cli('1: evidence that proves nothing', async () => {
+  const flipped = Uint8Array.from(evidence);
+  flipped[flipped.length - 5]! ^= 1;
+  const { status, stderr } = await verify(flipped);
+  assert.is(status, 1);
+  assert.match(stderr, /^proves-nothing: /);
+  const other = await start([
+    'verify',
+    join(directory, 'evidence'),
+    '--server',
+    root,
+    '--root',
+    root,
+    '--json',
+  ]).ended;
+  assert.is(other.status, 1);
+  assert.is(JSON.parse(other.stdout).outcome, 'nothing');
+});
+
+cli('2: what is no evidence, no file, or too large; and a wrong command line', async () => {
+  const results = await Promise.all([
+    verify(evidence.subarray(1)),
+    start(['verify', join(directory, 'none'), '--server', server, '--root', root]).ended,
+    start(['verify', '--server', server, '--root', root]).ended,
+    start(['verify', 'file', '--server', 'x', '--root', root]).ended,
+    start(['verify', 'file', '--root', root]).ended,
+  ]);
+  for (const { status } of results) assert.is(status, 2);
+  const { status, stderr } = await verify(new Uint8Array((1 << 20) + 1));
+  assert.is(status, 2);
+  assert.match(stderr, /unreadable/);
+});
+
+cli('demo --cheat shows a cheat, and its evidence can be verified', async () => {
+  const shown = await start(['demo', '--cheat', 'outbox:break a chain: head', '--json']).ended;
+  assert.is(shown.status, 0, shown.stderr);
+  const result = JSON.parse(shown.stdout);
+  const bytes = readFileSync(result.evidence);
+  rmSync(result.evidence);
+  const { status } = await verify(bytes);
+  assert.is(status, 0);
+  const unknown = await start(['demo', '--cheat', 'nobody:nothing']).ended;
+  assert.is(unknown.status, 2);
+  assert.match(unknown.stderr, /outbox:break a chain: head/);
+});
+
+cli.run();

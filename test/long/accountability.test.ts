@@ -1,0 +1,49 @@
+/** Every cheat by itself and in pairs; docs/ACCOUNTABILITY.md says what that shows. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { nameOf } from '../../src/protocol/evidence/guilt.js';
+import { documentOf, type Outcome, outcomes, type PairCount, playLeagues } from '../byzantine/table.js';
+
+const accountability = suite('accountability: every cheat');
+const all: Outcome[] = [];
+let pairs: PairCount;
+
+/** With these the sequencer is in league, because an honest one logs no such epoch: it is the one that is named. */
+const SEQUENCERS = ['sign another base', 'sign another placement', 'name other inputs'];
+
+accountability('whoever cheats is named, and nobody else, though it opens nothing', () => {
+  all.push(...outcomes());
+  for (const { cheat, checked, unchecked } of all) {
+    const who = `${cheat.role}: ${cheat.name}`;
+    for (const ending of [checked, unchecked]) {
+      if (ending.theatre.stopped) continue;
+      const named = ending.opened?.verdict;
+      if (named?.outcome !== 'actor') throw new Error(`${who}: nobody is named`);
+      const expected = SEQUENCERS.includes(cheat.name) ? 'sequencer 0' : `${cheat.role} 0`;
+      assert.is(nameOf(named), expected, who);
+      assert.ok(ending.opened!.evidence.length < 20_000, who);
+      // What clients show by themselves convicts the server, or an actor that signed what it was given.
+      const { clients, theatre } = ending;
+      if (clients?.verdict.outcome === 'actor' && theatre.options.checks)
+        assert.is(nameOf(clients.verdict), expected, who);
+    }
+  }
+});
+
+accountability('two in league frame nobody', () => {
+  pairs = playLeagues();
+  assert.is(pairs.framed, 0);
+  assert.ok(pairs.named > pairs.plays / 2, `${pairs.named} of ${pairs.plays}`);
+});
+
+accountability(
+  'docs/ACCOUNTABILITY.md is what was just played: npm run docs:accountability writes it',
+  () => {
+    const file = fileURLToPath(new URL('../../../docs/ACCOUNTABILITY.md', import.meta.url));
+    assert.is(readFileSync(file, 'utf8'), documentOf(all, pairs));
+  },
+);
+
+accountability.run();

@@ -1,0 +1,12 @@
+/** Where cases of evidence are kept for mutation tests, and what of them. */
+export const CASES_FILE = new URL('cases.json', import.meta.url);
+
+/** Bytes in base64. */
+export interface KeptCase {
+  readonly name: string;
+  /** `nothing`, `unreadable`, or who: `actor 4.0`, `server 2.0 3.0`, `operator`, `client`. */
+  readonly expected: string;
+  readonly bytes: string;
+  readonly serverId: string;
+  readonly rootKey: string;
+}
