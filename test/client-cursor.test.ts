@@ -53,7 +53,7 @@ class History {
       own: 0,
       mailbox: id,
       before: this.chainAt(epoch - 1),
-      evidence: { epochLeaf: { epoch } },
+      delivery: { epochLeaf: { epoch } },
     } as unknown as VerifiedLink;
   }
 }
