@@ -15,6 +15,8 @@ import {
   decodeEpochLeaf,
   encodeClaim,
   equalBytes,
+  getU32,
+  HASH_BYTES,
   logPath,
   type Manifest,
   multiproof,
@@ -31,7 +33,7 @@ import { Links } from './epoch-file.js';
 import { idAt } from './ids.js';
 import { KeptStills } from './kept-stills.js';
 import { logNodes, logRecordLeaf } from './log-store.js';
-import type { StoreReader } from './messages.js';
+import { RUN, type StoreReader } from './messages.js';
 import { OutboxLeaves } from './outbox-leaves.js';
 import {
   ITEM_KEY_BYTES,
@@ -108,11 +110,25 @@ function findEpoch({ reader, manifest }: Archive, epoch: number, { size }: Check
   throw new CountersignError('opening-unknown', `no epoch ${epoch} is committed`);
 }
 
-/** Whose mailbox it is; or who sent or received the message, which the asked mailbox must have, too. */
+/**
+ * Whose mailbox it is; who sent the message, of all that it is in; and who received it, of its sender's alone: to whom
+ * else it went is the sender's to tell.
+ */
 function isParty(archive: Archive, asked: OpenedItem, key: Uint8Array): boolean {
-  const isInbox = asked.stage === ROLE.inbox;
-  if (!isInbox && equalBytes(asked.mailbox, key)) return true;
-  return hasItem(archive, asked, key) && (isInbox || hasItem(archive, asked, asked.mailbox));
+  if (asked.stage === ROLE.inbox) return hasItem(archive, asked, key);
+  const { mailbox } = asked;
+  if (equalBytes(mailbox, key)) return true;
+  const sender = senderOf(archive.reader, asked);
+  const isBetween = sender && (equalBytes(sender, key) || equalBytes(sender, mailbox));
+  return isBetween === true && hasItem(archive, asked, key) && hasItem(archive, asked, mailbox);
+}
+
+/** Null where there is no message. */
+function senderOf(reader: StoreReader, { epoch, inbox, index }: OpenedItem): Uint8Array | null {
+  const runs = reader.get(epochKey(TABLE.senderRuns, epoch, inbox)) ?? new Uint8Array(0);
+  for (let at = runs.length - RUN.bytes; at >= 0; at -= RUN.bytes)
+    if (getU32(runs, at + RUN.first) <= index) return runs.subarray(at, at + HASH_BYTES);
+  return null;
 }
 
 function hasItem({ reader, placementOf }: Archive, asked: OpenedItem, mailbox: Uint8Array): boolean {

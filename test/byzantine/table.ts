@@ -106,6 +106,8 @@ clients can show (nobody has a receipt, or both made the same of it). An honest 
 - An inbox that invents a message, or commits to another hash than it was sent, where submissions are unsigned: its word against the
   sender's.
 - An output that is wrong and that maker and consumer both refuse to open: the server is exposed, the actor is not.
+- On one store what maker and consumer keep is one copy, from which an opening is computed anew: it is what an honest stage signed. Where a stage has
+  cheated, those whose output does not come out of that copy open nothing, as if they refused; the plays take it that holders have kept what they got.
 - A page or leaf above 8,192 bytes has no form in evidence: clients refuse it, and what it should have been is never opened.
 - Placement with exceptions, and manifests after the first, are judged only where the rules do not need to know who is placed where.
 - Not built yet: stills and openings of clients with a cheat that denies with a still; two submissions of one client in a play;
