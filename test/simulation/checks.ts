@@ -119,7 +119,10 @@ function checkPreviousPlaces(
   }
 }
 
-/** Every claim that was made verifies, by two verifiers, and says what its maker was told. */
+/**
+ * Every claim that was made verifies, by two verifiers, and says what its maker was told. All claims of a run meet here:
+ * the place to hand them to the verdict in pairs, which must prove nothing.
+ */
 function checkClaims({ claims }: Chronicle, identity: Identity, complain: Complain): void {
   const known = knownOf(identity);
   const leaves = new Map<bigint, string>();
