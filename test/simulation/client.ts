@@ -33,8 +33,8 @@ export interface Around {
 const NOT_TAKEN: ReadonlySet<ErrorCode> = new Set(['busy', 'mailbox-full']);
 /** What became of the message is not known here. */
 const UNKNOWN: ReadonlySet<ErrorCode> = new Set(['closed', 'displaced', 'receipt-delayed']);
-/** Also, of a key that is used with two stores, and of who was away when its own messages were let go. */
-const OF_RIVALS: ReadonlySet<ErrorCode> = new Set(['counter-conflict', 'receipt-lost']);
+/** Also, of a key that is used with two stores, and of who was away when its own messages were let go or not kept any more. */
+const OF_RIVALS: ReadonlySet<ErrorCode> = new Set(['counter-conflict', 'counter-expired', 'receipt-lost']);
 /** Within a run, messages of one's own are let go. */
 const SHORT_RETENTION = 1000;
 /** What ends an attempt to connect in the ordinary course of events. */
