@@ -169,6 +169,26 @@ test('a key that asks too often is told when to come back, on whatever socket', 
   await server.stop();
 });
 
+test('what waits for an opening when the server stops is told so, and nothing reads the closed store', async () => {
+  const { server, alice, item } = await world({ 'limits-openings-per-minute': '1000' });
+  let failure: Error | null = null;
+  server.failed.catch((error) => {
+    failure = error;
+  });
+  for (let request = 0; request < 1000; request++) alice.send(encodeOpen({ slot: 0, request, ...item }));
+  let opening = decodeOpening(await alice.next(FRAME.opening));
+  const stopped = server.stop();
+  const untold = stopped.then(() => Promise.reject(new Error('nobody was told')));
+  untold.catch(() => {});
+  while (opening.error === 0)
+    opening = decodeOpening(await Promise.race([alice.next(FRAME.opening), untold]));
+  assert.equal([codeOf(opening), opening.retryAfterMs], ['busy', 1000]);
+  alice.close();
+  await stopped;
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.is(failure, null);
+});
+
 test('frames that make no sense end the socket', async () => {
   const { server, item } = await world();
   const wrong = [

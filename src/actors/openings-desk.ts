@@ -45,6 +45,7 @@ export class OpeningsDesk {
   private readonly waiting = new Map<string, Request[]>();
   private count = 0;
   private serving: { readonly request: Request; readonly steps: Steps<Uint8Array[]> } | null = null;
+  private stopped = false;
   private minute = { since: Number.NEGATIVE_INFINITY, steps: 0, asked: new Map<string, number>() };
 
   constructor(private readonly options: DeskOptions) {}
@@ -56,6 +57,7 @@ export class OpeningsDesk {
     const who = request.key ? idAt(request.key, 0) : '';
     const before = asked.get(who) ?? 0;
     const isTooMuch = request.key !== null && before >= this.options.perMinute();
+    if (this.stopped) return request.answer(STOPPING);
     if (isTooMuch || steps >= STEPS_PER_MINUTE || this.count >= MOST_WAITING) {
       const retryAfterMs = Math.ceil(since + MINUTE_MS - now);
       return request.answer({ ...refused('busy', 'too many openings this minute'), retryAfterMs });
@@ -67,8 +69,20 @@ export class OpeningsDesk {
     if (++this.count === 1) this.goOn();
   }
 
+  /** Nothing is read any more: the store is about to be closed. */
+  stop(): void {
+    this.stopped = true;
+    const waiting = [...this.waiting.values()].flat();
+    if (this.serving) waiting.unshift(this.serving.request);
+    this.waiting.clear();
+    this.serving = null;
+    this.count = 0;
+    for (const { isWanted, answer } of waiting) if (isWanted()) answer(STOPPING);
+  }
+
   private goOn(): void {
     this.options.defer(() => {
+      if (this.stopped) return;
       this.minute.steps++;
       this.step();
       if (this.count > 0) this.goOn();
@@ -104,6 +118,8 @@ function stepOf(steps: Steps<Uint8Array[]>): Answer | null {
     throw error;
   }
 }
+
+const STOPPING: Answer = { ...refused('busy', 'the server is stopping'), retryAfterMs: 1000 };
 
 function refused(code: CountersignError['code'], text: string): Answer {
   return { error: ERRORS[code].number, retryAfterMs: 0, claims: [], text };

@@ -152,6 +152,7 @@ export class RequestHandler implements Stage {
   /** Takes in nothing more but acknowledgments; calls back when `actors` have told all that they have. */
   drain(actors: number, finished: () => void): void {
     this.draining = { left: actors, finished };
+    this.openings.stop();
     this.submissions.flush();
     for (let i = 0; i < this.options.inboxes; i++) this.send(address('inbox', i), { type: 'drain' });
     for (const connection of this.waiting) {
