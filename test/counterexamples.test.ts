@@ -86,6 +86,11 @@ test('an actor signs no epoch twice, whatever it is asked, and none that it may 
   for (const epoch of [3, 4])
     assert.throws(() => attest(self, ROLE.inbox, { ...context, epoch }, [], [output]), isFault);
   attest(self, ROLE.inbox, { ...context, epoch: 5 }, [], [output]);
+  // Nor on another base than the log that it was told.
+  const told = { size: context.base.size + 1, root: context.base.root };
+  const other = { ...self, told, signed: { through: 5 } };
+  assert.throws(() => attest(other, ROLE.inbox, { ...context, epoch: 6 }, [], [output]), isFault);
+  attest({ ...other, told: context.base }, ROLE.inbox, { ...context, epoch: 6 }, [], [output]);
   assert.throws(() => attest(self, ROLE.inbox, { ...context, epoch: 5 }, [], [output]), isFault);
 });
 

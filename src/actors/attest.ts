@@ -2,6 +2,7 @@
 import {
   type Attestation,
   attestationHash,
+  type Base,
   decodeAttestation,
   type EpochContext,
   encodeAttestation,
@@ -46,11 +47,12 @@ export function contextOf({ epoch, base, manifestHash, placementRoot }: EpochCon
 }
 
 /**
- * Signs an actor's outputs of one epoch; `inputs` are the attestations consumed, in order. Throws `ActorFault`, and
- * signs nothing, when the actor may have signed something for this epoch.
+ * Signs an actor's outputs of one epoch; `inputs` are the attestations consumed, in order. `told`: the log as the actor
+ * was last told that it is committed, where it is told before it signs. Throws `ActorFault`, and signs nothing, when the
+ * actor may have signed something for this epoch, or the epoch has another base.
  */
 export function attest(
-  signer: SignerOptions,
+  signer: SignerOptions & { readonly told?: Base },
   role: Role,
   context: EpochContext,
   inputs: readonly SignedAttestation[],
@@ -59,6 +61,11 @@ export function attest(
   const { epoch } = context;
   const { through } = signer.signed;
   if (epoch <= through) throw new ActorFault(`sequencer: epoch ${epoch} again, behind ${through}`);
+  const { told } = signer;
+  if (told && !(told.size === context.base.size && equalBytes(told.root, context.base.root)))
+    throw new ActorFault(
+      `sequencer: epoch ${epoch} on a base of ${context.base.size}, ${told.size} was told`,
+    );
   signer.signed.through = epoch;
   const attestation: Attestation = {
     ...contextOf(context),

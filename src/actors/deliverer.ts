@@ -69,6 +69,11 @@ export class Deliverer {
     this.committedEpoch = options.lastEpoch;
   }
 
+  /** The newest that it was told. */
+  get checkpoint(): Checkpoint {
+    return this.frames.checkpoint;
+  }
+
   // ---- sessions
 
   /** Opens a mailbox on a socket; an older socket that has it is told, and loses it. */

@@ -13,6 +13,7 @@
  * Never: looks at who receives, keeps bodies beyond the commit, signs an epoch twice.
  */
 import {
+  type Base,
   BundleCursor,
   BundleError,
   BundleHasher,
@@ -56,6 +57,8 @@ export interface InboxOptions extends SignerOptions, FlushOptions {
   readonly reader: StoreReader;
   /** Newest committed epoch; 0 = none. */
   readonly lastEpoch: number;
+  /** The log at start. */
+  readonly checkpoint: Base;
 }
 
 /** Runs looked at to answer the known counters of one frame: some 20 ms. */
@@ -74,6 +77,8 @@ export class Inbox implements Stage {
   private queue: InboxQueue;
   private committing: { epoch: number; queue: InboxQueue } | null = null;
   private draining = false;
+  /** The newest checkpoint: an epoch that is closed on another base is not signed. */
+  private told: Base;
   /** What known counters of the frame being taken may still cost, in runs looked at. */
   private readonly lookups = { left: 0 };
   private lastFlush: number;
@@ -83,6 +88,7 @@ export class Inbox implements Stage {
     private readonly send: Send,
   ) {
     const { reader, index, lastEpoch } = options;
+    this.told = options.checkpoint;
     this.senders = new StateTable(reader, (id) => idKey(TABLE.sender, idBytes(id)), senderCodec);
     this.hasher = new BundleHasher(options.serverId);
     this.cursor = new BundleCursor(options.limits);
@@ -293,7 +299,7 @@ export class Inbox implements Stage {
 
   private attest(context: EpochContext, batch: MessageBatch): SignedAttestation {
     const output = pagesOutput(batch.pages, batch.count, INBOX_ROW_BYTES);
-    return attest(this.options, ROLE.inbox, context, [], [output]);
+    return attest({ ...this.options, told: this.told }, ROLE.inbox, context, [], [output]);
   }
 
   private records(epoch: number, batch: MessageBatch): StoreRecord[] {
@@ -311,11 +317,12 @@ export class Inbox implements Stage {
     return records;
   }
 
-  private committed({ epoch }: Committed): void {
+  private committed({ epoch, checkpoint }: Committed): void {
     const done = this.committing;
     if (!done || done.epoch !== epoch)
       throw new Error(`inbox: epoch ${epoch} committed, ${done?.epoch ?? 'none'} expected`);
     this.committing = null;
+    this.told = checkpoint;
     this.senders.flushed();
     const { index } = this.options;
     const runs = done.queue.runs.map(({ connection, slot, firstCounter, firstIndex, count }) => {

@@ -199,7 +199,8 @@ export class Outbox implements Stage {
       }),
     );
     if (options.checkInputs) checkBodies(signed, message.batches, options);
-    const attestation = attest(options, ROLE.outbox, message.context, [message.attestation], [output]);
+    const signer = { ...options, told: this.deliverer.checkpoint };
+    const attestation = attest(signer, ROLE.outbox, message.context, [message.attestation], [output]);
     this.signed = signed;
     this.unacknowledged.add(epoch, signed.links.mailboxes, signed.links.ownLinks, signed.bodies.length);
     const from = address('outbox', options.index);

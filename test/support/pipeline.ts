@@ -179,7 +179,10 @@ export class Pipeline {
     const { lastEpoch } = this.log();
     switch (kind) {
       case 'inbox':
-        return new Inbox({ ...this.common(index, seeds.inboxes), ...flushing, lastEpoch }, send);
+        return new Inbox(
+          { ...this.common(index, seeds.inboxes), ...flushing, lastEpoch, checkpoint: this.checkpoint() },
+          send,
+        );
       case 'router': {
         const routing = { checkInputs, receiverOf, receivers: seeds.receivers.length };
         return new Router({ ...this.common(index, seeds.routers), ...routing }, send);

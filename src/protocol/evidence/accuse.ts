@@ -52,14 +52,17 @@ export interface Accusation {
 
 /**
  * Null when nothing is proven. Of several guilty actors the earliest in the pipeline: those behind it may have signed
- * what it gave them.
+ * what it gave them. Throws `RangeError` when there is too much to try.
  */
 export function accuse(file: CaseFile, serverId: Uint8Array, rootKey: Uint8Array): Accusation | null {
   const judge = judgeOf(file.manifests, serverId, rootKey);
   const candidates = new Candidates(file);
   let best: { evidence: Evidence; verdict: Verdict } | null = null;
+  let judged = 0;
   const consider = (all: Iterable<Parts>) => {
     for (const parts of all) {
+      if (++judged > MOST_JUDGED)
+        throw new RangeError(`more than ${MOST_JUDGED} candidates: give fewer claims`);
       const evidence = { manifests: file.manifests, ...parts } as Evidence;
       const found = judge(evidence);
       if (!best || rank(found) < rank(best.verdict)) best = { evidence, verdict: found };
@@ -69,6 +72,11 @@ export function accuse(file: CaseFile, serverId: Uint8Array, rootKey: Uint8Array
   const found = consider(candidates.ofActors()) ?? consider(candidates.ofServer());
   return found && { evidence: encodeEvidence(found.evidence), verdict: found.verdict };
 }
+/** Pieces of evidence that are tried: some seconds. */
+const MOST_JUDGED = 50_000;
+/** Ways to put together what a statement was made of, where somebody has made several for one epoch. */
+const MOST_COMBINATIONS = 1024;
+
 const PROVES_NOTHING = 100;
 
 function rank(verdict: Verdict): number {
@@ -290,6 +298,7 @@ class Candidates {
         .filter(({ decoded }) => decoded.epoch === epoch && actorOf(decoded) === `${each.role} ${each.index}`)
         .map(({ signed }) => attestationHash(signed.attestation)),
     );
+    if (known.reduce((ways, hashes) => ways * hashes.length, 1) > MOST_COMBINATIONS) return null;
     const found = combinations(known).find((hashes) =>
       equalBytes(inputsHash(hashes), consumer.decoded.inputs),
     );
