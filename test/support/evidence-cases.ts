@@ -8,6 +8,14 @@ import {
   senderEdges,
   signerEdges,
 } from './evidence-edges.js';
+import {
+  columnEdges,
+  counterEdges,
+  inboxPageEdges,
+  leafEdgesOfStages,
+  partyEdges,
+  wayEdges,
+} from './evidence-edges-stages.js';
 import { type EvidenceCase, leafCases, orderCases, rowCases, statementCases } from './evidence-leaves.js';
 import { chainCases, commitCases, entryCases, logCases, senderCases, signerCases } from './evidence-log.js';
 import { columnCases, counterCases, exceptionCases, neighbourCases, stageWorld } from './evidence-stages.js';
@@ -41,5 +49,11 @@ export function evidenceCases(): EvidenceCase[] {
     ...chainEdges(world),
     ...logEdges(world),
     ...signerEdges(world),
+    ...partyEdges(scene),
+    ...inboxPageEdges(scene),
+    ...wayEdges(scene),
+    ...leafEdgesOfStages(scene),
+    ...columnEdges(scene),
+    ...counterEdges(world),
   ];
 }
