@@ -14,6 +14,7 @@ import {
   inboxPageEdges,
   leafEdgesOfStages,
   partyEdges,
+  swappedKeys,
   wayEdges,
 } from './evidence-edges-stages.js';
 import { type EvidenceCase, leafCases, orderCases, rowCases, statementCases } from './evidence-leaves.js';
@@ -54,6 +55,7 @@ export function evidenceCases(): EvidenceCase[] {
     ...wayEdges(scene),
     ...leafEdgesOfStages(scene),
     ...columnEdges(scene),
+    swappedKeys(scene),
     ...counterEdges(world),
   ];
 }

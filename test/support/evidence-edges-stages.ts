@@ -265,8 +265,39 @@ export function columnEdges(scene: Scene): EvidenceCase[] {
   ];
 }
 
+/**
+ * Rule 17 with a receiver in the outbox's place: its key is that of an outbox in the next manifest, and has signed a
+ * still that passes over the message.
+ */
+export function swappedKeys(scene: Scene): EvidenceCase {
+  const { world, bob, changed } = scene;
+  const keyOf = (role: number) => twin.publicKeyOf(world.secret(role, 1));
+  const swapped = (role: number) => (role === 3 ? keyOf(4) : keyOf(3));
+  const actors = world.manifest.actors.map((one) =>
+    one.index === 1 && one.role >= 3 ? { ...one, key: swapped(one.role) } : one,
+  );
+  const second = world.second({ actors });
+  const stages = world.stages(9n, []);
+  const still = stillOf({ mailbox: bob.id, epoch: 9n, lastEpoch: 5n, total: 3n });
+  stages.set('4.1', { ...oneOf(0, [still]), secret: world.secret(3, 1) });
+  const fields = { manifestHash: twin.manifestHash(second.bytes) };
+  const log = new Log(world, [changed({}), world.epoch(9n, stages, fields, { previousEpoch: 7n })]);
+  const [first, later] = log.epochs as [Epoch, Epoch];
+  const routers = [0, 1].map((i) => saidBy(first, 2, i));
+  const consumer = saidBy(first, 3, 1);
+  const parts = [
+    subjectOf({ mailbox: bob.id }),
+    ...[witnessOf(routers[0]!, 1), statementOf(consumer), log.committed(consumer)],
+    ...[list2Of(routers.map(({ hash }) => hash)), log.claim(saidBy(later, 4, 1), 0, 0), listOf([])],
+  ];
+  return caseIn(world)('a receiver that is an outbox later', 17, 'nothing', parts, [
+    ...world.manifests,
+    second,
+  ]);
+}
+
 /** Rule 19: a chain whose links may have parts, each leaf in an own statement of its epoch or beside others of it. */
-export function counterEdges(world: EvidenceWorld): EvidenceCase[] {
+function counterTools(world: EvidenceWorld) {
   const [alice, bob] = [world.client(0, 0), world.client(1, 1)];
   const own = (counter: bigint) => world.message(alice, counter, [bob]);
   const other = (counter: bigint) => world.message(bob, counter, [alice]);
@@ -294,6 +325,11 @@ export function counterEdges(world: EvidenceWorld): EvidenceCase[] {
     const opened = messages.map((one) => bytesOf(world.preimage(one)));
     return caseIn(world)(name, 19, expected, [alice.id, listOf(claims), u8(first), list2Of(opened)]);
   };
+  return { alice, bob, own, other, entries, full, of };
+}
+
+export function counterEdges(world: EvidenceWorld): EvidenceCase[] {
+  const { alice, bob, own, other, entries, full, of } = counterTools(world);
   const link = (messages: twin.Message[], changes: object = {}) =>
     linkOf({ mailbox: alice.id, epoch: 5n, entries: entries(messages), ...changes });
   const one = (name: string, expected: string, messages: twin.Message[], opened = messages) =>

@@ -298,11 +298,11 @@ export function logEdges(world: EvidenceWorld): EvidenceCase[] {
   const empty = (epoch: bigint, previousEpoch: bigint) =>
     epochWith(world, epoch, 4, 0, [], { previousEpoch });
   const log = new Log(world, [empty(5n, 0n), empty(5n, 5n)]);
-  const entry = (name: string, said: Said, at: number) => {
+  const entry = (name: string, said: Said, at: number, expected = 'actor 5.0') => {
     const saids = [...world.epoch(7n, world.stages(7n, [])).saids];
     saids[at] = said;
     const epoch = world.epoch(7n, world.stages(7n, []), {}, { saids });
-    return caseIn(world)(name, 12, 'actor 5.0', [
+    return caseIn(world)(name, 12, expected, [
       u16(at),
       statementOf(said),
       new Log(world, [epoch]).committed(said),
@@ -311,7 +311,9 @@ export function logEdges(world: EvidenceWorld): EvidenceCase[] {
   const of = (role: number, actor: number) => world.say(role, actor, 7n, oneOf(0, []));
   return [
     caseIn(world)('an epoch behind itself', 10, 'actor 5.0', [log.logged(0), log.logged(1)]),
-    entry('a statement of a third inbox in the place of a router', { ...of(1, 2) }, 2),
+    entry('a statement of a third inbox in the place of a router', of(1, 2), 2),
+    entry('a good entry of an inbox', of(1, 0), 0, 'nothing'),
+    entry('a good entry of an outbox', of(4, 1), 7, 'nothing'),
     entry('a statement of the sequencer behind all others', of(5, 0), 8),
     entry('a statement of no role in the place of an inbox', of(0, 0), 0),
   ];
