@@ -383,7 +383,7 @@ function knowsMore(one: OutboxSession, other: OutboxSession): boolean {
 
 /** What waits for something that stands behind messages which the application does not take is told so. */
 function unread(members: readonly Member[], bytes: number): void {
-  const text = `it stands behind ${bytes} bytes that the application has not taken`;
+  const text = `it waits behind ${bytes} bytes that were not taken`;
   const error = new CountersignError('receipt-delayed', text);
   for (const { counters, stands } of members) {
     counters.sender?.delay(error);

@@ -25,7 +25,7 @@ export class Later<T> {
       },
       (cause: unknown) => {
         this.loading = null;
-        throw new CountersignError('connection-lost', 'a part of the client could not be loaded', { cause });
+        throw new CountersignError('connection-lost', 'a part of the client does not load', { cause });
       },
     );
     return this.loading;

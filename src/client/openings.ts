@@ -41,6 +41,9 @@ export interface OpenedStage {
 
 const MAX_U32 = 0xffff_ffff;
 
+/** Openings that are waited for, per front session. */
+const MOST_WAITING = 1024;
+
 interface Waiting {
   readonly member: Member;
   readonly asked: OpenedItem;
@@ -112,6 +115,8 @@ class Desk {
 
   /** Returns the way to give it up. */
   ask(waiting: Waiting): () => void {
+    if (this.waiting.size >= MOST_WAITING)
+      throw new CountersignError('busy', `${MOST_WAITING} openings are waited for already`);
     const request = ++this.last;
     this.waiting.set(request, waiting);
     this.send(request, waiting);

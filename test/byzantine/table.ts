@@ -97,6 +97,17 @@ Every two of the cheats of routers, receivers and outboxes that change what beco
 opens: ${pairs.named} end with one of the two named, ${pairs.server} with the server (maker and consumer of what decides both stay silent), ${pairs.nothing} with nothing that two
 clients can show (nobody has a receipt, or both made the same of it). An honest actor was named in ${pairs.framed}.
 
+## Nobody is framed
+
+\`npm run simulate -- --seconds N\` runs the real stages, recovery and client library on simulated networks, disks and clocks, with crashes between
+any two steps; at the end of each run everything that stages signed in its newest six epochs is opened from the disk and accused of everything, also with what
+a lying client says of it. On a machine busy with other work 1,726 epochs of 28 seeds with 444 crashes (every seed was run twice) named nobody. CI runs a minute of fresh
+seeds. That is far from the 100,000 epochs that it shall be: a simulated epoch takes some 40 ms.
+
+The verdict itself is held by over 400 cases of evidence, guilty and innocent, on which a second verifier, written from the specification alone, says
+the same (\`test/verdict-differential.test.ts\`), also with their bytes changed; and by mutants: of 1,531 changes of the code of claims, evidence and verdicts
+(\`npm run mutate\`, texts left alone) those cases noticed 1,362, 89 %, when it was last run as a whole.
+
 ## What cannot be proven
 
 - *Drop for all by the router*: its sender has no receipt, so two clients have nothing to compare; it is proven as soon as

@@ -8,6 +8,7 @@ import type { Identity } from '../../src/server/founding.js';
 import { checkHistory } from '../support/checker.js';
 import { checkClaim, type Known } from '../twin/claim-check.js';
 import type { Chronicle, MadeClaim } from './chronicle.js';
+import { checkNobodyFramed } from './framed.js';
 import type { Person } from './person.js';
 
 type Complain = (problem: string) => void;
@@ -25,6 +26,7 @@ export function checkRun(
   checkTotals(chronicle, persons, complain);
   checkPreviousPlaces(chronicle, disk, complain);
   checkClaims(chronicle, identity, complain);
+  checkNobodyFramed(chronicle, identity, disk, complain);
   return problems;
 }
 
@@ -120,8 +122,7 @@ function checkPreviousPlaces(
 }
 
 /**
- * Every claim that was made verifies, by two verifiers, and says what its maker was told. All claims of a run meet here:
- * the place to hand them to the verdict in pairs, which must prove nothing.
+ * Every claim that was made verifies, by two verifiers, and says what its maker was told.
  */
 function checkClaims({ claims }: Chronicle, identity: Identity, complain: Complain): void {
   const known = knownOf(identity);
