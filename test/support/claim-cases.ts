@@ -64,6 +64,7 @@ export function claimCases(): ClaimCase[] {
     outputs('no leaf of an empty output', true, 1),
     outputs('no leaf at another index', false, 1, 1),
     outputs('no leaf with a path', false, 1, 0, [named('p')]),
+    outputs('no leaf at an index as large as its path', false, 1, 32, [named('p')]),
     outputs('no leaf of an output that has one', false, 0),
     outputs('no leaf of no output', false, 2),
   ];
