@@ -16,7 +16,9 @@ import { frameFromJson, frameToJson } from '../src/protocol/json.js';
 import * as manifest from '../src/protocol/manifest.js';
 import * as placed from '../src/protocol/placed.js';
 import { base, bytes, bytesUpTo, change, checkCodec, hash, refused, same, u16, u32, u64 } from './checks.js';
+import { claimCases } from './support/claim-cases.js';
 import { leavesOf } from './support/leaves.js';
+import { checkClaim } from './twin/claim-check.js';
 import * as twin from './twin/index.js';
 import {
   epochInput,
@@ -134,6 +136,22 @@ claim('every changed byte defeats it', () => {
       const changed = Buffer.from(encoded);
       changed[at]! ^= 1 << (at % 8);
       refused(() => verify(changed), `role ${role}, byte ${at}`);
+    }
+  }
+});
+
+claim('of claims at the edges both say whether they hold', () => {
+  for (const { name, holds, bytes, serverId, manifest: signed } of claimCases()) {
+    const known = manifest.decodeManifest(signed);
+    const actors = known.actors.filter(({ role }) => role !== twin.SEQUENCER);
+    const sequencerKey = known.actors.find(({ role }) => role === twin.SEQUENCER)!.key;
+    const read = claims.decodeClaim(bytes);
+    const verify = () => claims.verifyClaim(read, serverId, known, serverId);
+    const again = () => checkClaim(bytes, { serverId, manifestHash: serverId, actors, sequencerKey });
+    // The twin reads claims with a leaf.
+    for (const each of read.leaf.length > 0 ? [verify, again] : [verify]) {
+      if (holds) assert.not.throws(each, name);
+      else assert.throws(each);
     }
   }
 });

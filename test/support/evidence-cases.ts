@@ -1,4 +1,22 @@
 /** A collection of evidence for every rule, guilty and innocent, with what the verdict must be. */
+import {
+  chainEdges,
+  leafEdges,
+  logEdges,
+  orderEdges,
+  rowEdges,
+  senderEdges,
+  signerEdges,
+} from './evidence-edges.js';
+import {
+  columnEdges,
+  counterEdges,
+  inboxPageEdges,
+  leafEdgesOfStages,
+  partyEdges,
+  swappedKeys,
+  wayEdges,
+} from './evidence-edges-stages.js';
 import { type EvidenceCase, leafCases, orderCases, rowCases, statementCases } from './evidence-leaves.js';
 import { chainCases, commitCases, entryCases, logCases, senderCases, signerCases } from './evidence-log.js';
 import { columnCases, counterCases, exceptionCases, neighbourCases, stageWorld } from './evidence-stages.js';
@@ -8,12 +26,13 @@ export type { EvidenceCase } from './evidence-leaves.js';
 
 export function evidenceCases(): EvidenceCase[] {
   const world = new EvidenceWorld();
+  const required = new EvidenceWorld({ submissions: 2 });
   const scene = stageWorld(new EvidenceWorld());
   return [
     ...statementCases(world),
     ...leafCases(world),
     ...orderCases(world),
-    ...rowCases(world, new EvidenceWorld({ submissions: 2 })),
+    ...rowCases(world, required),
     ...senderCases(world),
     ...chainCases(world),
     ...commitCases(world),
@@ -24,5 +43,19 @@ export function evidenceCases(): EvidenceCase[] {
     ...columnCases(scene),
     ...counterCases(world),
     ...exceptionCases(),
+    ...leafEdges(world),
+    ...orderEdges(world),
+    ...rowEdges(world, required),
+    ...senderEdges(world),
+    ...chainEdges(world),
+    ...logEdges(world),
+    ...signerEdges(world),
+    ...partyEdges(scene),
+    ...inboxPageEdges(scene),
+    ...wayEdges(scene),
+    ...leafEdgesOfStages(scene),
+    ...columnEdges(scene),
+    swappedKeys(scene),
+    ...counterEdges(world),
   ];
 }

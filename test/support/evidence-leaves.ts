@@ -87,7 +87,7 @@ export const itemOf = (mailbox: Buffer, index = 0, inbox = 0): twin.MailboxItem 
   messageHash: named(`entry ${index}`),
 });
 
-const rowOf = (hash: Buffer, previous: twin.Place = twin.NO_PLACE, submission = twin.UNSIGNED) => ({
+export const rowOf = (hash: Buffer, previous: twin.Place = twin.NO_PLACE, submission = twin.UNSIGNED) => ({
   messageHash: hash,
   submissionHash: submission,
   previousPlace: previous,

@@ -18,7 +18,7 @@ import {
 const { join, u8, u16, u64 } = twin;
 
 /** The epoch with these numbers, in which one actor makes this and the others nothing. */
-function epochWith(
+export function epochWith(
   world: EvidenceWorld,
   epoch: bigint,
   role: number,

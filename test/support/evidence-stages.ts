@@ -22,14 +22,14 @@ import {
 
 const { join, u8, u16, u32, u64 } = twin;
 
-interface About {
+export interface About {
   mailbox: Buffer;
   place?: twin.Place;
   message?: Buffer;
   recipients?: Buffer[];
 }
 
-const AT: twin.Place = { epoch: 7n, inbox: 0, index: 0 };
+export const AT: twin.Place = { epoch: 7n, inbox: 0, index: 0 };
 
 export const subjectOf = ({ mailbox, place = AT, message, recipients = [] }: About) =>
   join(
@@ -63,9 +63,9 @@ export function stageWorld(world: EvidenceWorld) {
   return { world, alice, bob, carol, message, preimage, honest, changed, item };
 }
 
-type Scene = ReturnType<typeof stageWorld>;
+export type Scene = ReturnType<typeof stageWorld>;
 
-const pages = (tag: string, lists: twin.MailboxItem[][]): Made['outputs'] =>
+export const pages = (tag: string, lists: twin.MailboxItem[][]): Made['outputs'] =>
   lists.map((items) => ({ entries: items.length, leaves: items.length > 0 ? [looseItems(tag, items)] : [] }));
 
 /** Between routers, receivers and outboxes the message is never opened. */
@@ -374,7 +374,7 @@ const neighbourTable = ({
 
 export const neighbourCases = (scene: Scene): EvidenceCase[] => neighbourTable(neighbourTools(scene));
 
-function findClient(at: (n: number) => Buffer, fits: (id: Buffer) => boolean): Buffer {
+export function findClient(at: (n: number) => Buffer, fits: (id: Buffer) => boolean): Buffer {
   for (let n = 1; ; n++) if (fits(at(n))) return at(n);
 }
 

@@ -12,16 +12,11 @@ import { openMessage } from './message.js';
 
 type Leaf = LinkPart | StillLeaf;
 
-function leafOf({ attestation, leaf }: ClaimInLog): Leaf {
-  must(attestation.role === ROLE.outbox, 'no outbox');
-  return readMailboxLeaf(leaf);
-}
-
 /** Two leaves of one mailbox that do not agree about its chain. */
 export function mailboxLeaves(court: Court, evidence: EvidenceOf<'mailboxLeaves'>): Guilt {
   const [a, b] = [claimIn(court, evidence.earlier), claimIn(court, evidence.later)];
   court.bridge(a.checkpoint, b.checkpoint, evidence.bridge);
-  const [earlier, later] = [leafOf(a), leafOf(b)];
+  const [earlier, later] = [readMailboxLeaf(a.leaf), readMailboxLeaf(b.leaf)];
   must(equalBytes(earlier.mailbox, later.mailbox), 'leaves of two mailboxes');
   must(equalBytes(a.actor.key, b.actor.key), 'leaves of two actors');
   must(
@@ -82,7 +77,7 @@ function faultBetween(a: Leaf, hash: Uint8Array, b: Leaf): string {
 export function ownCounters(court: Court, evidence: EvidenceOf<'ownCounters'>): Guilt {
   const { sender, links, first, messages } = evidence;
   const claims = links.map((claim) => claimIn(court, claim));
-  const parts = claims.map((claim) => leafOf(claim));
+  const parts = claims.map(({ leaf }) => readMailboxLeaf(leaf));
   const entries: Item[] = [];
   parts.forEach((part, i) => {
     must(part.kind === 'link' && equalBytes(part.mailbox, sender), 'links of the sender');

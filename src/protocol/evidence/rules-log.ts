@@ -108,7 +108,7 @@ function faultInEntry(
     return `what is no statement, as entry ${position}`;
   }
   const { role, actor } = attestation;
-  const isAttesting = role >= ROLE.inbox && role <= ROLE.outbox && actor < countActors(manifest, role);
+  const isAttesting = role <= ROLE.outbox && actor < countActors(manifest, role);
   if (!isAttesting || actorPosition(manifest, role, actor) !== position)
     return `a statement of ${nameOf({ role, index: actor })} as entry ${position}`;
   const who = nameOf({ role, index: actor });
