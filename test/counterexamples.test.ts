@@ -20,7 +20,7 @@ import {
 import { CHEATS } from './byzantine/cheats.js';
 import { claimsOf, forkedTheatres } from './byzantine/fork.js';
 import { play } from './byzantine/play.js';
-import type { Act } from './byzantine/theatre.js';
+import { type Act, Theatre } from './byzantine/theatre.js';
 import * as twin from './twin/index.js';
 import { named } from './worlds.js';
 
@@ -143,6 +143,12 @@ test('a server that was set up anew with the same root key is another server', (
   const inOrder = [signedOf(act), other].sort((a, b) => Buffer.compare(a.attestation, b.attestation));
   const parts = { rule: RULE.twoStatements, first: inOrder[0], second: inOrder[1] };
   assert.match(judged(parts).text, /another server/);
+});
+
+test('a request handler, which signs nothing, cannot have an inbox take in what is not placed there', () => {
+  const other = new Theatre({ checks: true });
+  const { alice, bob } = other.cast;
+  assert.throws(() => other.send(alice, [bob], 1), /placed at another inbox/);
 });
 
 test('two checkpoints of different sizes are no evidence', () => {

@@ -29,7 +29,7 @@ import {
   type SignedAttestation,
   sameBytes,
 } from '../protocol/index.js';
-import { attest, contextOf, pagesOutput, type SignerOptions } from './attest.js';
+import { ActorFault, attest, contextOf, pagesOutput, type SignerOptions } from './attest.js';
 import { idAt, idBytes } from './ids.js';
 import { InboxQueue, type QueuedRun } from './inbox-queue.js';
 import { Memory } from './memory.js';
@@ -59,6 +59,10 @@ export interface InboxOptions extends SignerOptions, FlushOptions {
   readonly lastEpoch: number;
   /** The log at start. */
   readonly checkpoint: Base;
+  /** `checks: everywhere`. */
+  readonly checkInputs: boolean;
+  /** Which inbox takes a sender's bundles: 32 bytes. */
+  readonly inboxOf: (sender: Uint8Array) => number;
 }
 
 /** Runs looked at to answer the known counters of one frame: some 20 ms. */
@@ -137,6 +141,13 @@ export class Inbox implements Stage {
     const { connection, slot, firstCounter, count } = frame;
     const id = idAt(frame.sender, 0);
     const state = this.senders.get(id) ?? { last: 0, place: NO_PLACE, queuedIn: null };
+    // Whoever handed it over signs nothing: the inbox would be guilty of what it takes in.
+    if (
+      this.options.checkInputs &&
+      state.last === 0 &&
+      this.options.inboxOf(frame.sender) !== this.options.index
+    )
+      throw new ActorFault('request handler: a frame of a sender that is placed at another inbox');
     this.queue.countFrame(frame);
     this.lookups.left = LOOKUPS_PER_FRAME;
     this.hasher.sender(frame.sender, 0);

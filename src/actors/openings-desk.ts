@@ -37,6 +37,8 @@ export interface Request {
 const MINUTE_MS = 60_000;
 /** Of all who ask: a step is up to 2 ms, so this is a fifth of a core at the most. */
 const STEPS_PER_MINUTE = 6000;
+/** Who asks, where it is no key: has its turn first, and is not refused for what others ask. */
+const OPERATOR = '';
 /** Requests that wait, of all who ask. */
 const MOST_WAITING = 1024;
 
@@ -51,22 +53,43 @@ export class OpeningsDesk {
   constructor(private readonly options: DeskOptions) {}
 
   ask(request: Request): void {
-    const now = this.options.now();
-    if (now - this.minute.since >= MINUTE_MS) this.minute = { since: now, steps: 0, asked: new Map() };
-    const { since, steps, asked } = this.minute;
-    const who = request.key ? idAt(request.key, 0) : '';
-    const before = asked.get(who) ?? 0;
-    const isTooMuch = request.key !== null && before >= this.options.perMinute();
     if (this.stopped) return request.answer(STOPPING);
-    if (isTooMuch || steps >= STEPS_PER_MINUTE || this.count >= MOST_WAITING) {
-      const retryAfterMs = Math.ceil(since + MINUTE_MS - now);
-      return request.answer({ ...refused('busy', 'too many openings this minute'), retryAfterMs });
-    }
+    this.turnMinute();
+    const { steps, asked } = this.minute;
+    const who = request.key ? idAt(request.key, 0) : OPERATOR;
+    const before = asked.get(who) ?? 0;
+    const isSpent = before >= this.options.perMinute() || steps >= STEPS_PER_MINUTE;
+    if ((who !== OPERATOR && isSpent) || this.count >= MOST_WAITING) return request.answer(this.busy());
     asked.set(who, before + 1);
     const waiting = this.waiting.get(who);
     if (waiting) waiting.push(request);
     else this.waiting.set(who, [request]);
     if (++this.count === 1) this.goOn();
+  }
+
+  private turnMinute(): void {
+    const now = this.options.now();
+    if (now - this.minute.since >= MINUTE_MS) this.minute = { since: now, steps: 0, asked: new Map() };
+  }
+
+  private busy(): Answer {
+    const retryAfterMs = Math.ceil(this.minute.since + MINUTE_MS - this.options.now());
+    return { ...refused('busy', 'too many openings this minute'), retryAfterMs };
+  }
+
+  /** The minute's steps are spent: who waits is told to come again, all but the operator. */
+  private refuseKeys(): void {
+    const operators = this.waiting.get(OPERATOR) ?? [];
+    const waiting = [...this.waiting.values()].flat().filter(({ key }) => key !== null);
+    if (this.serving?.request.key) {
+      waiting.unshift(this.serving.request);
+      this.serving = null;
+    }
+    this.waiting.clear();
+    if (operators.length > 0) this.waiting.set(OPERATOR, operators);
+    this.count -= waiting.length;
+    const busy = this.busy();
+    for (const { isWanted, answer } of waiting) if (isWanted()) answer(busy);
   }
 
   /** Nothing is read any more: the store is about to be closed. */
@@ -83,8 +106,9 @@ export class OpeningsDesk {
   private goOn(): void {
     this.options.defer(() => {
       if (this.stopped) return;
-      this.minute.steps++;
-      this.step();
+      this.turnMinute();
+      if (++this.minute.steps > STEPS_PER_MINUTE) this.refuseKeys();
+      if (this.count > 0) this.step();
       if (this.count > 0) this.goOn();
     });
   }
@@ -100,7 +124,9 @@ export class OpeningsDesk {
   }
 
   private next() {
-    const [who, requests] = this.waiting.entries().next().value!;
+    const first = this.waiting.keys().next().value!;
+    const who = this.waiting.has(OPERATOR) ? OPERATOR : first;
+    const requests = this.waiting.get(who)!;
     const request = requests.shift()!;
     this.waiting.delete(who);
     if (requests.length > 0) this.waiting.set(who, requests);

@@ -192,7 +192,7 @@ function makeStage(actor: Address, options: PipelineOptions, send: Send): Stage 
   };
   switch (kind) {
     case 'inbox':
-      return new Inbox({ ...common, checkpoint: options.checkpoint }, send);
+      return new Inbox({ ...common, checkpoint: options.checkpoint, inboxOf: (id) => place(id).inbox }, send);
     case 'router':
       return new Router({ ...common, receivers: plan.outboxes, receiverOf }, send);
     case 'receiver':

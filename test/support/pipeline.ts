@@ -178,11 +178,19 @@ export class Pipeline {
     const receiverOf = (mailbox: Uint8Array) => placement(mailbox).outbox;
     const { lastEpoch } = this.log();
     switch (kind) {
-      case 'inbox':
+      case 'inbox': {
+        const placing = { checkInputs, inboxOf: (sender: Uint8Array) => placement(sender).inbox };
         return new Inbox(
-          { ...this.common(index, seeds.inboxes), ...flushing, lastEpoch, checkpoint: this.checkpoint() },
+          {
+            ...this.common(index, seeds.inboxes),
+            ...flushing,
+            lastEpoch,
+            checkpoint: this.checkpoint(),
+            ...placing,
+          },
           send,
         );
+      }
       case 'router': {
         const routing = { checkInputs, receiverOf, receivers: seeds.receivers.length };
         return new Router({ ...this.common(index, seeds.routers), ...routing }, send);
