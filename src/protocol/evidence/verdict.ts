@@ -102,7 +102,7 @@ export function judgeOf(
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return error instanceof Error ? error.message : 'it cannot be read';
 }
 
 type Manifests = readonly (readonly [hash: Uint8Array, manifest: Manifest])[];
