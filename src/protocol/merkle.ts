@@ -130,6 +130,23 @@ export function rootFromPath(size: number, index: number, leaf: Uint8Array, path
   return rootFromMultiproof(size, [index], leaf, path);
 }
 
+/**
+ * The root over the leaves before the one at `index`, which its audit path (packed) in a tree of `size` leaves holds:
+ * its siblings to the left are the complete subtrees before it, smallest first.
+ */
+export function rootBefore(size: number, index: number, path: Uint8Array): Uint8Array {
+  let root: Uint8Array | null = null;
+  let used = 0;
+  for (let n = size, at = index; n > 1; n = Math.ceil(n / 2), at = Math.floor(at / 2)) {
+    const isRight = at % 2 === 1;
+    if (!isRight && at + 1 >= n) continue;
+    const sibling = path.subarray(used, used + HASH_BYTES);
+    used += HASH_BYTES;
+    if (isRight) root = root ? nodeHash(sibling, root) : sibling;
+  }
+  return root ?? EMPTY_ROOT;
+}
+
 /** Reads a node of a growing log: the complete subtree of 2^level leaves that starts at index × 2^level. */
 export type LogNodes = (level: number, index: number) => Uint8Array;
 

@@ -109,14 +109,6 @@ the same (\`test/verdict-differential.test.ts\`), also with their bytes changed;
 (\`npm run mutate\`, texts left alone) those cases noticed 1,362, 89 %, when it was last run as a whole; of the 169 others 136 are noticed since, 8 went with checks that nothing needed, and 25
 are explained in \`test/mutation/survivors.md\`.
 
-## A hole that is known
-
-After a crash an epoch that everybody had signed and nobody committed is dropped, and its messages come again in a later one. A sequencer that logs the dropped
-one late, before that, makes two honest statements contradict each other in one log: *sender order*, *mailbox leaves* and *later leaf* then name an inbox or outbox
-that did nothing wrong. Inboxes and outboxes no longer sign for another base than the log that they were told, which is half of what closes it. The other half is missing:
-whoever judges must hold the base of each epoch leaf against the log before it (its size is the leaf's index, its root follows from the path). Until then these three rules say
-no more than that the server is faulty, where the sequencer may be in it.
-
 ## What cannot be proven
 
 - *Drop for all by the router*: its sender has no receipt, so two clients have nothing to compare; it is proven as soon as

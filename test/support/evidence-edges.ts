@@ -270,7 +270,25 @@ export function chainEdges(world: EvidenceWorld): EvidenceCase[] {
     ),
     laterFirst(world, link({ epoch: 5n, previousEpoch: 2n, total: 4n }), after(5n)),
     twoStatementsOfOne(world, link({}), still({})),
+    onOldBase(
+      world,
+      link({ epoch: 5n, previousEpoch: 2n, total: 4n }),
+      still({ epoch: 9n, lastEpoch: 2n, total: 3n }),
+    ),
   ];
+}
+
+/** Leaves that contradict each other, but the later epoch is on the log without the earlier one: that was logged late. */
+function onOldBase(world: EvidenceWorld, earlier: Buffer, later: Buffer): EvidenceCase {
+  const stages = world.stages(9n, []);
+  stages.set('4.0', oneOf(0, [later]));
+  const base = { size: 0n, root: twin.root([]) };
+  const log = new Log(world, [
+    epochWith(world, 5n, 4, 1, [earlier]),
+    world.epoch(9n, stages, { base }, { previousEpoch: 5n }),
+  ]);
+  const claims = [0, 1].map((i) => log.claim(saidBy(log.epochs[i]!, 4, 0), 0, 0));
+  return caseIn(world)('an epoch that was logged late', 7, 'nothing', [...claims, pathOf([])]);
 }
 
 /** Leaves that agree, the later one first. */

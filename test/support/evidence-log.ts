@@ -495,8 +495,8 @@ const logTable = ({
     1,
   ),
   leaf(
-    'a base as large as its index',
-    'nothing',
+    'a base of the right size that is not the log before it',
+    'actor 5.0',
     [good[0]!, empty(5n, { previousEpoch: 3n, ...withBase(1n, named('r')) })],
     1,
   ),

@@ -37,6 +37,8 @@ export interface Said {
 export interface Epoch {
   saids: Said[];
   leaf: Buffer;
+  /** The same on a base; null where a case has said which. */
+  onBase?: ((base: twin.Base) => Epoch) | null;
 }
 
 export const bytesOf = (bytes: Buffer) => join(u32(bytes.length), bytes);
@@ -88,7 +90,13 @@ export class Log {
     readonly epochs: Epoch[],
     readonly sequencer: Buffer = world.secret(twin.SEQUENCER, 0),
   ) {
-    this.hashes = epochs.map(({ leaf }) => twin.H(leaf));
+    this.hashes = [];
+    epochs.forEach((epoch, i) => {
+      const base = { size: BigInt(i), root: twin.root(this.hashes) };
+      // Whoever has the epoch has it on its base.
+      if (i > 0 && epoch.onBase) Object.assign(epoch, epoch.onBase(base));
+      this.hashes.push(twin.H(epoch.leaf));
+    });
   }
 
   checkpoint(size = this.hashes.length): Buffer {
@@ -293,7 +301,11 @@ export class EvidenceWorld {
       })),
       ...leafFields,
     });
-    return { saids: all, leaf };
+    const isGiven = fields.base || leafFields.base || leafFields.saids;
+    const onBase = isGiven
+      ? null
+      : (base: twin.Base) => this.epoch(number, stages, { ...fields, base }, leafFields);
+    return { saids: all, leaf, onBase };
   }
 
   say(

@@ -6,7 +6,7 @@ import { verifyByRule } from './ed25519.js';
 import type { checkpoint, claim, committed, logged, opened, Parts, statement } from './evidence-form.js';
 import { actorLeaf, checkpointText } from './log.js';
 import { type Manifest, manifestHash, manifestSigned } from './manifest.js';
-import { root, verifyConsistency, verifyInclusion } from './merkle.js';
+import { nodeHash, root, verifyConsistency, verifyInclusion } from './merkle.js';
 import { placementOf, placementRoot } from './placement.js';
 import { ifReadable } from './reader.js';
 
@@ -215,8 +215,29 @@ export function verifyClaim(known: Known, part: Parts<typeof claim>): Heard {
   return heard;
 }
 
-/** A bridge between two checkpoints. */
-export function mustBridge(a: Parts<typeof checkpoint>, b: Parts<typeof checkpoint>, path: Buffer[]): void {
+/** Whether an epoch leaf stands on its log: base size = log index; base root = that over the left siblings of its path. */
+export function isOnItsLog({ base }: EpochLeafFields, part: Parts<typeof logged>): boolean {
+  if (base.size !== part.logIndex) return false;
+  const left: Buffer[] = [];
+  const path = [...part.logPath];
+  for (let n = part.checkpoint.size, at = part.logIndex; n > 1n; n = (n + 1n) / 2n, at /= 2n) {
+    if (at % 2n === 1n) left.push(path.shift()!);
+    else if (at + 1n < n) path.shift();
+  }
+  if (left.length === 0) return base.root.equals(EMPTY_ROOT);
+  return base.root.equals(left.reduce((right, sibling) => nodeHash(sibling, right)));
+}
+
+/** A bridge between two epoch leaves, each of which stands on its log. */
+export function mustBridge(
+  known: Known,
+  one: Parts<typeof logged>,
+  other: Parts<typeof logged>,
+  path: Buffer[],
+): void {
+  for (const each of [one, other])
+    must(isOnItsLog(epochLeafOf(known, each), each), 'an epoch leaf is not on its log');
+  const [a, b] = [one.checkpoint, other.checkpoint];
   if (a.size === b.size) {
     must(a.root.equals(b.root) && path.length === 0, 'checkpoints of one size are not bridged');
     return;

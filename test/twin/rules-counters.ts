@@ -4,7 +4,15 @@ import type { Link } from './chain.js';
 import { type ChainLeaf, decodeChainLeaf } from './decode.js';
 import type { claim, Parts, PartsOf } from './evidence-form.js';
 import { readMessage } from './evidence-messages.js';
-import { decoded, type Heard, type Known, must, verifyClaim } from './evidence-steps.js';
+import {
+  decoded,
+  epochLeafOf,
+  type Heard,
+  isOnItsLog,
+  type Known,
+  must,
+  verifyClaim,
+} from './evidence-steps.js';
 import type { Suspect } from './rules-stages.js';
 
 /** 19 own counters. */
@@ -21,6 +29,12 @@ export function ownCounters(known: Known, parts: PartsOf<19>): Suspect[] {
   for (const { size, root } of checkpoints) {
     must(size === checkpoints[0]!.size && root.equals(checkpoints[0]!.root), 'two checkpoints');
   }
+  // and epoch leaves on their logs.
+  for (const { committed } of claims)
+    must(
+      isOnItsLog(epochLeafOf(known, committed.logged), committed.logged),
+      'an epoch leaf is not on its log',
+    );
   for (const [i, { link }] of links.entries())
     if (i > 0) must(follows(links[i - 1]!.link, link), 'links missing');
   // The messages are those of consecutive entries, from the first entry given, which is in the first claim, to

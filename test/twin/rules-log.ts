@@ -9,9 +9,9 @@ import {
   commit,
   countInUse,
   decoded,
-  EMPTY_ROOT,
   epochLeafOf,
   hear,
+  isOnItsLog,
   type Known,
   keyInUse,
   manifestOf,
@@ -51,10 +51,8 @@ export function malformedLogLeaf(known: Known, { logged }: PartsOf<9>): Sequence
     leaf.previousEpoch >= leaf.epoch ||
     // or the previous epoch is 0 and the index is not, or the other way round;
     (leaf.previousEpoch === 0n) !== (logged.logIndex === 0n) ||
-    // or the base is larger than the index;
-    leaf.base.size > logged.logIndex ||
-    // or the base is of size 0 with another root than H("");
-    (leaf.base.size === 0n && !leaf.base.root.equals(EMPTY_ROOT)) ||
+    // or it does not stand on its log;
+    !isOnItsLog(leaf, logged) ||
     // or its number of actors is not its manifest's.
     (manifest !== undefined && leaf.actors !== signers(manifest).length);
   must(wrong, 'the epoch leaf is well formed');

@@ -118,7 +118,7 @@ export function laterLeaf(known: Known, parts: PartsOf<17>): Heard {
   const later = verifyClaim(known, parts.later);
   must(later.key.equals(consumer.key), 'two keys');
   const { committed } = parts.later;
-  mustBridge(parts.committed.logged.checkpoint, committed.logged.checkpoint, parts.bridge);
+  mustBridge(known, parts.committed.logged, committed.logged, parts.bridge);
   mustSkip(parts.later.opened.preimage, mailbox, place);
   return consumer;
 }
@@ -145,7 +145,7 @@ export function stages(known: Known, parts: PartsOf<18>): Suspect[] {
   commit(known, earlier.heard, parts.earlier.committed);
   commit(known, later.heard, parts.later.committed);
   const { earlier: a, later: b } = parts;
-  mustBridge(a.committed.logged.checkpoint, b.committed.logged.checkpoint, parts.bridge);
+  mustBridge(known, a.committed.logged, b.committed.logged, parts.bridge);
   if (later.hash === undefined) {
     // If it shows nothing: the mailbox is the sender or the recipient, as in rule 16.
     mustBeIntended(known, parts.subject, earlier.hash);

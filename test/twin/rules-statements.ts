@@ -132,11 +132,7 @@ export function sendersOrder(known: Known, parts: PartsOf<6>): Heard {
   const a = readRow(known, parts.earlier);
   const b = readRow(known, parts.later);
   // A bridge.
-  mustBridge(
-    parts.earlier.claim.committed.logged.checkpoint,
-    parts.later.claim.committed.logged.checkpoint,
-    parts.bridge,
-  );
+  mustBridge(known, parts.earlier.claim.committed.logged, parts.later.claim.committed.logged, parts.bridge);
   // One key; the first place lies before the second.
   must(a.heard.key.equals(b.heard.key), 'two keys');
   must(comparePlaces(a.place, b.place) < 0, 'the first place is not before the second');
@@ -172,7 +168,7 @@ export function mailboxLeaves(known: Known, parts: PartsOf<7>): Heard {
   const b = decoded('the later leaf', () => decodeChainLeaf(parts.later.opened.preimage));
   must(a.mailbox.equals(b.mailbox), 'two mailboxes');
   const { earlier, later, bridge } = parts;
-  mustBridge(earlier.committed.logged.checkpoint, later.committed.logged.checkpoint, bridge);
+  mustBridge(known, earlier.committed.logged, later.committed.logged, bridge);
   if (a.epoch === b.epoch) {
     // In one epoch: one attestation hash, the first leaf index below the second, and: …
     must(first.hash.equals(second.hash), 'two statements');

@@ -14,7 +14,7 @@ import {
 import { equalBytes, FormatError, toHex } from '../bytes.js';
 import { actorLeafHash, type Checkpoint, checkpointText, decodeEpochLeaf, type EpochLeaf } from '../log.js';
 import { actorPosition, epochActors, keysOf, type Manifest } from '../manifest.js';
-import { isConsistent, rootFromPath } from '../merkle.js';
+import { isConsistent, rootBefore, rootFromPath } from '../merkle.js';
 import type { Committed, Logged, OpenedLeaf, Signed } from '../statement.js';
 
 /** Who said something. Its key is what it is: a role and a number are how the manifest calls it. */
@@ -37,6 +37,8 @@ export interface Said {
 export interface InLog {
   readonly epochLeaf: EpochLeaf;
   readonly index: number;
+  /** Whether its base is the log before it. */
+  readonly isOnItsLog: boolean;
   readonly checkpoint: Checkpoint;
   readonly sequencer: Actor;
 }
@@ -133,7 +135,8 @@ export class Court {
   log(part: Logged): InLog {
     const sequencer = this.logged(part);
     const { logIndex: index, checkpoint } = part;
-    return { epochLeaf: this.epochLeaf(part.epochLeaf), index, checkpoint, sequencer };
+    const epochLeaf = this.epochLeaf(part.epochLeaf);
+    return { epochLeaf, index, isOnItsLog: isOnItsLog(epochLeaf, part), checkpoint, sequencer };
   }
 
   /** Decodes an epoch leaf, which names its manifest. */
@@ -167,8 +170,14 @@ export class Court {
     must(equalBytes(root, leaf.actorsRoot), 'a statement is not in the epoch leaf');
   }
 
-  /** Two checkpoints are of one log: the same one, or a consistency proof leads from the smaller to the larger. */
-  bridge(a: Checkpoint, b: Checkpoint, proof: Uint8Array): void {
+  /**
+   * Two epoch leaves are of one log: under one checkpoint, or a consistency proof leads from the smaller to the larger.
+   * And whoever signed them knew it: an epoch that was aborted in a crash, and logged late, is on another base than
+   * the log before it, or those behind it are.
+   */
+  bridge(one: InLog, other: InLog, proof: Uint8Array): void {
+    must(one.isOnItsLog && other.isOnItsLog, 'an epoch on another base than the log before it');
+    const [a, b] = [one.checkpoint, other.checkpoint];
     const [from, to] = a.size <= b.size ? [a, b] : [b, a];
     const agree =
       from.size === to.size
@@ -176,6 +185,11 @@ export class Court {
         : isConsistent(from.size, from.root, to.size, to.root, proof);
     must(agree, 'the checkpoints are not shown to be of one log');
   }
+}
+
+/** Whether the base of an epoch leaf is the log before it. */
+export function isOnItsLog({ base }: EpochLeaf, { checkpoint, logIndex, logPath }: Logged): boolean {
+  return base.size === logIndex && equalBytes(base.root, rootBefore(checkpoint.size, logIndex, logPath));
 }
 
 /** Whether two statements, or a statement and its epoch leaf, are about one epoch in one state of the world. */

@@ -15,7 +15,7 @@ type Leaf = LinkPart | StillLeaf;
 /** Two leaves of one mailbox that do not agree about its chain. */
 export function mailboxLeaves(court: Court, evidence: EvidenceOf<'mailboxLeaves'>): Guilt {
   const [a, b] = [claimIn(court, evidence.earlier), claimIn(court, evidence.later)];
-  court.bridge(a.checkpoint, b.checkpoint, evidence.bridge);
+  court.bridge(a, b, evidence.bridge);
   const [earlier, later] = [readMailboxLeaf(a.leaf), readMailboxLeaf(b.leaf)];
   must(equalBytes(earlier.mailbox, later.mailbox), 'leaves of two mailboxes');
   must(equalBytes(a.actor.key, b.actor.key), 'leaves of two actors');
@@ -82,7 +82,7 @@ export function ownCounters(court: Court, evidence: EvidenceOf<'ownCounters'>): 
   parts.forEach((part, i) => {
     must(part.kind === 'link' && equalBytes(part.mailbox, sender), 'links of the sender');
     must(equalBytes(claims[i]!.actor.key, claims[0]!.actor.key), 'links of two outboxes');
-    court.bridge(claims[0]!.checkpoint, claims[i]!.checkpoint, new Uint8Array(0));
+    court.bridge(claims[0]!, claims[i]!, new Uint8Array(0));
     if (i > 0) must(isNext(parts[i - 1]! as LinkPart, part), 'links that do not follow each other');
     entries.push(...part.entries);
   });

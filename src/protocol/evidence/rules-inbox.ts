@@ -12,8 +12,7 @@ import {
   Reader,
   ZERO_HASH,
 } from '../bytes.js';
-import type { Claim } from '../claim.js';
-import { claimIn } from '../claim.js';
+import { type ClaimInLog, claimIn } from '../claim.js';
 import { PAGE_ENTRIES } from '../limits.js';
 import { SUBMISSIONS } from '../manifest.js';
 import { rootFromPath } from '../merkle.js';
@@ -186,8 +185,7 @@ export function twoSubmissions(court: Court, evidence: EvidenceOf<'twoSubmission
 // ---- the order of one sender
 
 interface Numbered {
-  readonly said: Said;
-  readonly checkpoint: Claim['checkpoint'];
+  readonly said: ClaimInLog;
   readonly place: Place;
   readonly row: InboxRow;
   readonly message: OpenedMessage;
@@ -195,17 +193,17 @@ interface Numbered {
 
 function numbered(court: Court, part: EvidenceOf<'senderOrder'>['earlier']): Numbered {
   const said = claimIn(court, part.claim);
-  const { attestation, checkpoint, leaf, leafIndex } = said;
+  const { attestation, leaf, leafIndex } = said;
   const row = rowOf(leaf, part.row);
   const index = leafIndex * PAGE_ENTRIES + part.row;
   const place = { epoch: attestation.epoch, inbox: attestation.actor, index };
-  return { said, checkpoint, place, row, message: named(row, part.message, court.serverId) };
+  return { said, place, row, message: named(row, part.message, court.serverId) };
 }
 
 /** Two rows of one inbox of which no honest one writes both. */
 export function senderOrder(court: Court, evidence: EvidenceOf<'senderOrder'>): Guilt {
   const [a, b] = [numbered(court, evidence.earlier), numbered(court, evidence.later)];
-  court.bridge(a.checkpoint, b.checkpoint, evidence.bridge);
+  court.bridge(a.said, b.said, evidence.bridge);
   must(comparePlaces(a.place, b.place) < 0, 'two places, the earlier one first');
   must(equalBytes(a.said.actor.key, b.said.actor.key), 'rows of two actors');
   return guiltyActor(a.said.actor, falseOrder(a, b));

@@ -10,8 +10,9 @@ import {
 import { compareWhole, equalBytes, FormatError } from '../bytes.js';
 import { actorLeafHash, type EpochLeaf } from '../log.js';
 import { actorPosition, countActors, epochActors, keysOf, type Manifest } from '../manifest.js';
-import { EMPTY_ROOT, rootFromPath } from '../merkle.js';
-import { type Actor, type Court, type InLog, must, sameContext } from './court.js';
+import { rootFromPath } from '../merkle.js';
+import type { Logged } from '../statement.js';
+import { type Actor, type Court, type InLog, isOnItsLog, must, sameContext } from './court.js';
 import type { EvidenceOf } from './evidence.js';
 import { type Guilt, guiltyActor, nameOf } from './guilt.js';
 
@@ -26,22 +27,22 @@ export function twoRoots(court: Court, { first, second }: EvidenceOf<'twoRoots'>
 
 export function malformedLogLeaf(court: Court, { leaf: part }: EvidenceOf<'malformedLogLeaf'>): Guilt {
   const sequencer = court.logged(part);
-  return guiltyActor(sequencer, `logged ${faultInLeaf(court, part.epochLeaf, part.logIndex)}`);
+  return guiltyActor(sequencer, `logged ${faultInLeaf(court, part)}`);
 }
 
-function faultInLeaf(court: Court, bytes: Uint8Array, index: number): string {
+function faultInLeaf(court: Court, part: Logged): string {
+  const { logIndex: index } = part;
   let leaf: EpochLeaf;
   try {
-    leaf = court.epochLeaf(bytes);
+    leaf = court.epochLeaf(part.epochLeaf);
   } catch {
     return `what is no epoch leaf, at index ${index}`;
   }
   const { epoch, previousEpoch, base, actors } = leaf;
   if (previousEpoch >= epoch || (previousEpoch === 0) !== (index === 0))
     return `epoch ${epoch} behind ${previousEpoch} at index ${index}`;
-  if (base.size > index) return `epoch ${epoch} at index ${index} on a base of ${base.size}`;
-  if (base.size === 0 && !equalBytes(base.root, EMPTY_ROOT))
-    return `epoch ${epoch} on an empty base with a root`;
+  if (!isOnItsLog(leaf, part))
+    return `epoch ${epoch} at index ${index} on a base of ${base.size} that is not the log before it`;
   if (actors !== epochActors(court.manifest(leaf.manifestHash)))
     return `epoch ${epoch} with ${actors} statements`;
   throw new FormatError('nothing is wrong with it');

@@ -224,7 +224,7 @@ export function laterLeaf(court: Court, evidence: EvidenceOf<'laterLeaf'>): Guil
   must(look(court, earlier, before.leaves, mailbox, evidence) !== null, 'it was given nothing');
   const later = claimIn(court, evidence.later);
   must(equalBytes(later.actor.key, outbox.actor.key), 'two outboxes');
-  court.bridge(outbox.checkpoint, later.checkpoint, evidence.bridge);
+  court.bridge(outbox, later, evidence.bridge);
   mustSkip(later.leaf, later.attestation.role, mailbox, evidence.epoch);
   return guiltyActor(
     outbox.actor,
@@ -246,7 +246,7 @@ function mustSkip(bytes: Uint8Array, role: Role, mailbox: Uint8Array, epoch: num
 export function stages(court: Court, evidence: EvidenceOf<'stages'>): Guilt {
   const { mailbox, other, earlier: before, later: after } = evidence;
   const [earlier, later] = [court.committed(before), court.committed(after)];
-  court.bridge(earlier.checkpoint, later.checkpoint, evidence.bridge);
+  court.bridge(earlier, later, evidence.bridge);
   const shown = look(court, earlier, before.leaves, other, evidence);
   must(shown !== null, 'it is not shown');
   // An inbox shows it for any mailbox: then there is no other one to name.
