@@ -13,7 +13,7 @@ import { ascii, copyHash, copyShort, putU16, putU64, viewOf, Writer } from './by
 import { MAX_U16, PAGE_ENTRIES } from './limits.js';
 
 export const LINK_PREFIX = ascii('\0csign1li');
-const STILL_PREFIX = ascii('\0csign1st');
+export const STILL_PREFIX = ascii('\0csign1st');
 export const LINK_HEADER_BYTES = 9 + 32 + 8 + 2 + 2 + 8 + 8 + 32 + 2;
 /** inbox 2 ‖ index 4 ‖ message hash 32, as in a router's row behind the mailbox. */
 export const LINK_ENTRY_BYTES = 38;

@@ -9,7 +9,7 @@ import { sha256Into } from '#crypto';
 import { ascii, copyHash, HASH_BYTES, putU16, putU64 } from './bytes.js';
 import { RECIPIENT_PAGE } from './limits.js';
 
-const MESSAGE_TAG = ascii('csign1ms');
+export const MESSAGE_TAG = ascii('csign1ms');
 // Offsets inside the message preimage.
 const SERVER_AT = 8;
 const SENDER_AT = 40;

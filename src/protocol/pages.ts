@@ -35,9 +35,9 @@ const PREFIX_BYTES = 9;
 export const INBOX_PREFIX = ascii('\0csign1in');
 export const ROUTER_PREFIX = ascii('\0csign1ro');
 export const RECEIVER_PREFIX = ascii('\0csign1re');
-const SUBMISSION_PREFIX = ascii('\0csign1sl');
+export const SUBMISSION_PREFIX = ascii('\0csign1sl');
 const SUBMISSION_TAG = ascii('csign1su');
-const SUBMISSION_DOMAIN = ascii('countersign/v1 submission');
+export const SUBMISSION_DOMAIN = ascii('countersign/v1 submission');
 
 export const INBOX_ROW_BYTES = 78;
 export const ITEM_ROW_BYTES = 70;

@@ -3,7 +3,6 @@
  * fit and keeps what the verdict says of it, so that there is one place where guilt is decided. What names an actor is
  * better than what names the server.
  */
-
 import { sha256 } from '#crypto';
 import {
   type Attestation,
@@ -72,6 +71,7 @@ export function accuse(file: CaseFile, serverId: Uint8Array, rootKey: Uint8Array
   const found = consider(candidates.ofActors()) ?? consider(candidates.ofServer());
   return found && { evidence: encodeEvidence(found.evidence), verdict: found.verdict };
 }
+
 /** Pieces of evidence that are tried: some seconds. */
 const MOST_JUDGED = 50_000;
 /** Ways to put together what a statement was made of, where somebody has made several for one epoch. */

@@ -3,7 +3,8 @@
  * statement and its manifest say about a leaf must hold in it, or its signer is at fault whatever it was given.
  */
 import { ROLE } from '../attestation.js';
-import { ascii, compareBytes, equalBytes, expectBytes, Reader } from '../bytes.js';
+import { compareBytes, equalBytes, expectBytes, Reader } from '../bytes.js';
+import { LINK_PREFIX, STILL_PREFIX } from '../chain.js';
 import { PAGE_ENTRIES } from '../limits.js';
 import { EMPTY_ROOT } from '../merkle.js';
 import { INBOX_PREFIX, RECEIVER_PREFIX, ROUTER_PREFIX } from '../pages.js';
@@ -51,9 +52,6 @@ export interface StillLeaf extends MailboxLeaf {
   readonly kind: 'still';
   readonly trimmedThrough: number;
 }
-
-const LINK_PREFIX = ascii('\0csign1li');
-const STILL_PREFIX = ascii('\0csign1st');
 
 const readPlace = (from: Reader): Place => ({ epoch: from.u64(), inbox: from.u16(), index: from.u32() });
 const readItem = (from: Reader): Item => ({

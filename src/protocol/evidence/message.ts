@@ -1,13 +1,13 @@
 /** Messages in evidence: the preimage of a message hash, and who its recipients are. */
 import { sha256 } from '#crypto';
-import { ascii, concat, equalBytes, expectBytes, HASH_BYTES, Reader } from '../bytes.js';
+import { LEAF_PREFIX } from '../bundle-layout.js';
+import { concat, equalBytes, expectBytes, HASH_BYTES, Reader } from '../bytes.js';
 import { fixed, hashes, type Struct, u8, u16 } from '../fields.js';
 import { RECIPIENT_PAGE } from '../limits.js';
+import { MESSAGE_TAG } from '../message-hash.js';
 import { hashedRecipients } from '../recipients.js';
 import { must } from './court.js';
 
-const MESSAGE_TAG = ascii('csign1ms');
-const LEAF_PREFIX = ascii('\0csign1rc');
 const LEAF_BYTES = 80;
 const BLINDER_BYTES = 16;
 /** `csign1ms` ‖ server id ‖ sender ‖ counter ‖ recipients ‖ R ‖ body hash, with 16 recipients. */

@@ -2,9 +2,7 @@
 import { checkKey, sha256, trustedPublicKey } from '#crypto';
 import { ROLE } from '../attestation.js';
 import {
-  ascii,
   compareWhole,
-  concat,
   equalBytes,
   expectBytes,
   FormatError,
@@ -16,16 +14,13 @@ import { type ClaimInLog, claimIn } from '../claim.js';
 import { PAGE_ENTRIES } from '../limits.js';
 import { SUBMISSIONS } from '../manifest.js';
 import { rootFromPath } from '../merkle.js';
+import { SUBMISSION_DOMAIN, SUBMISSION_PREFIX, submissionHash } from '../pages.js';
 import { comparePlaces, formatPlace, type Place } from '../place.js';
 import { type Court, must, type Said } from './court.js';
 import type { EvidenceOf } from './evidence.js';
 import { type Guilt, guiltyActor, guiltyClient } from './guilt.js';
 import { byBuckets, type InboxRow, placed, readInboxPage } from './leaves.js';
 import { type OpenedMessage, openMessage, recipientOf } from './message.js';
-
-const SUBMISSION_DOMAIN = ascii('countersign/v1 submission');
-const SUBMISSION_TAG = ascii('csign1su');
-const SUBMISSION_PREFIX = ascii('\0csign1sl');
 
 function rowOf(leaf: Uint8Array, row: number): InboxRow {
   const found = readInboxPage(leaf)[row];
@@ -117,8 +112,10 @@ function readSubmission(signed: Uint8Array): Submitted {
 }
 
 function checkHash(row: InboxRow, { signed, signature }: Submission): void {
-  const hash = sha256(concat(SUBMISSION_TAG, signed, signature));
-  must(equalBytes(hash, row.submissionHash), 'another submission than the row names');
+  must(
+    equalBytes(submissionHash(signed, signature), row.submissionHash),
+    'another submission than the row names',
+  );
 }
 
 /** The message hash that a submission gives a counter. */
