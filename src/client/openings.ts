@@ -14,6 +14,7 @@ import type { Emitter } from './events.js';
 import type { FrontSession } from './front-session.js';
 import type { Gateway } from './gateway.js';
 import type { GatewayEvents, StateChange } from './gateway-events.js';
+import { Later } from './later.js';
 import type { Member } from './member.js';
 import { idOf } from './options.js';
 import { overFrame, VerificationError } from './verification-error.js';
@@ -54,10 +55,7 @@ interface Waiting {
 }
 
 /** It judges at once, so in browsers with noble: a file of its own that whoever judges has, too. */
-const verifying = () =>
-  import('../protocol/evidence/index.js').catch((cause: unknown) => {
-    throw new CountersignError('connection-lost', 'what verifies openings could not be loaded', { cause });
-  });
+const verifying = new Later(() => import('../protocol/evidence/index.js'));
 
 const desks = new WeakMap<FrontSession, Desk>();
 
@@ -160,7 +158,7 @@ class Desk {
     frame: Uint8Array,
   ): Promise<OpenedStage> {
     const { world } = this;
-    const { verifyOpening } = await verifying();
+    const { verifyOpening } = await verifying.get();
     const outbox = world.outboxOf(asked.mailbox);
     try {
       const isThere = verifyOpening(

@@ -17,6 +17,7 @@ import type { Claim } from '../claim.js';
 import { PAGE_ENTRIES } from '../limits.js';
 import type { Checkpoint } from '../log.js';
 import { decodeManifest, type Manifest } from '../manifest.js';
+import { comparePlaces, type Place } from '../place.js';
 import type { OpenedLeaf, Signed } from '../statement.js';
 import { type Evidence, encodeEvidence, RULE, type Subject, type Witness } from './evidence.js';
 import type { Recipient } from './message.js';
@@ -167,25 +168,24 @@ class Candidates {
   private *ofInboxes(): Generator<Parts> {
     const named = this.testimonies
       .filter(({ decoded }) => decoded.role === ROLE.inbox)
-      .flatMap((testimony) => testimony.leaves.map((leaf) => ({ ...testimony, ...leaf })))
+      .flatMap(claimsOf)
       .flatMap((claim) => rowsOf(claim).map((hash, row) => ({ claim, row, hash })));
-    const numbered = named.flatMap(({ claim, row, hash }) => {
-      const message = this.file.messages?.find((each) => equalBytes(sha256(each), hash));
-      return message ? [{ claim, row, message }] : [];
-    });
+    const messages = new Map((this.file.messages ?? []).map((each) => [toHex(sha256(each)), each]));
+    const numbered = named
+      .flatMap(({ claim, row, hash }) => {
+        const message = messages.get(toHex(hash));
+        return message ? [{ claim, row, message }] : [];
+      })
+      .sort((a, b) => comparePlaces(placeOf(a), placeOf(b)));
     for (const { claim, row, message } of numbered)
       yield { rule: RULE.inboxRow, opened: claim, row, message: [message], recipients: [], submission: [] };
     for (const { claim, row } of named)
       yield { rule: RULE.inboxRow, opened: claim, row, message: [], recipients: [], submission: [] };
-    for (const [a, b] of pairs(numbered))
-      for (const [earlier, later] of [
-        [a, b],
-        [b, a],
-      ])
-        yield {
-          ...{ rule: RULE.senderOrder, earlier, later },
-          bridge: this.bridge(earlier!.claim.checkpoint, later!.claim.checkpoint),
-        };
+    for (const [earlier, later] of pairs(numbered)) {
+      if (earlier.claim.decoded.actor !== later.claim.decoded.actor) continue;
+      const bridge = this.bridge(earlier.claim.checkpoint, later.claim.checkpoint);
+      yield { rule: RULE.senderOrder, earlier, later, bridge };
+    }
   }
 
   // ---- the log
@@ -227,9 +227,7 @@ class Candidates {
   // ---- mailboxes and stages
 
   private *ofMailboxes(): Generator<Parts> {
-    const leaves = this.testimonies
-      .filter(({ decoded }) => decoded.role === ROLE.outbox)
-      .flatMap((testimony) => testimony.leaves.map((leaf) => ({ ...testimony, ...leaf })));
+    const leaves = this.testimonies.filter(({ decoded }) => decoded.role === ROLE.outbox).flatMap(claimsOf);
     for (const [a, b] of pairs(leaves)) {
       if (!isOfOneMailbox(a, b)) continue;
       const isOrdered =
@@ -291,8 +289,7 @@ class Candidates {
   private inputsOf(consumer: Testimony, producer: Testimony): Uint8Array[] | null {
     const { role, actor: index, epoch } = consumer.decoded;
     const expected = producersOf({ role, index }, this.manifest);
-    if (!expected.some((each) => actorOf({ ...producer.decoded }) === `${each.role} ${each.index}`))
-      return null;
+    if (!expected.some((each) => actorOf(producer.decoded) === `${each.role} ${each.index}`)) return null;
     const known = expected.map((each) =>
       this.statements
         .filter(({ decoded }) => decoded.epoch === epoch && actorOf(decoded) === `${each.role} ${each.index}`)
@@ -349,6 +346,17 @@ function neighboursIn(leaves: readonly OpenedLeaf[]): [OpenedLeaf, OpenedLeaf][]
     const next = leaves[i + 1];
     return next?.leafIndex === leaf.leafIndex + 1 ? [[leaf, next] as [OpenedLeaf, OpenedLeaf]] : [];
   });
+}
+
+/** Where the message of an inbox page's row stands. */
+function placeOf({
+  claim: { decoded, leafIndex },
+  row,
+}: {
+  claim: Testimony & OpenedLeaf;
+  row: number;
+}): Place {
+  return { epoch: decoded.epoch, inbox: decoded.actor, index: leafIndex * PAGE_ENTRIES + row };
 }
 
 /** Message hashes of an inbox page's rows. */
