@@ -294,9 +294,6 @@ const sequencer: SequencerCheat[] = [
   },
 ];
 
-/** Made by a second sequencer with the same key: the log from the second epoch on is another one. */
-export const FORK = 'fork the log';
-
 export const CHEATS: readonly (Cheat & { readonly role: ActorKind })[] = [
   ...dropForOne,
   ...dropForAll,

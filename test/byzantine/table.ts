@@ -6,7 +6,7 @@ import { CHEATS } from './cheats.js';
 import { forked } from './fork.js';
 import { type Ending, play } from './play.js';
 
-export const ROLES = ['inbox', 'router', 'receiver', 'outbox', 'sequencer'] as const;
+const ROLES = ['inbox', 'router', 'receiver', 'outbox', 'sequencer'] as const;
 
 export interface Outcome {
   readonly cheat: Cheat;
@@ -150,7 +150,7 @@ const IN_LISTS = [
 ];
 
 /** Every two cheats of two roles that change what becomes of a message. */
-export function leagues(): [Cheat, Cheat][] {
+function leagues(): [Cheat, Cheat][] {
   const all = CHEATS.filter(({ name, role }) => IN_LISTS.includes(name) && role !== 'inbox');
   return all.flatMap((a, i) =>
     all.slice(i + 1).flatMap((b) => (a.role === b.role ? [] : [[a, b] as [Cheat, Cheat]])),

@@ -35,7 +35,7 @@ import { named, type World, worldOf } from '../worlds.js';
 import type { Cheat, Cheater, Said } from './cheat.js';
 import { LenientSequencer } from './lenient-sequencer.js';
 
-export const KIND_ROLES = { inbox: 1, router: 2, receiver: 3, outbox: 4, sequencer: 5 } as const;
+const KIND_ROLES = { inbox: 1, router: 2, receiver: 3, outbox: 4, sequencer: 5 } as const;
 
 /** What an actor has signed in an epoch, with everything under it: leaves of each output. */
 export interface Act {
@@ -360,7 +360,7 @@ export function pagesOf(pages: Uint8Array, rows: number, rowBytes: number): Uint
 }
 
 /** The leaves of an outbox's links, as what it stores says. */
-export function linkLeaves(links: Links): Uint8Array[] {
+function linkLeaves(links: Links): Uint8Array[] {
   const leaves: Uint8Array[] = [];
   for (let i = 0; i < links.mailboxes; i++) {
     const [first, count] = [links.firstRow(i), links.rowCount(i)];
