@@ -118,6 +118,12 @@ async function clientFiles() {
   );
 }
 
+/** A number, or names for some. */
+const isNumbers = (value) =>
+  typeof value === 'number' ||
+  (Object.getPrototypeOf(value ?? null) === Object.prototype &&
+    Object.values(value).every((each) => typeof each === 'number'));
+
 /** Leaves out of a part what is in these files: it imports it from their paths. */
 const fromClient = (files) => ({
   name: 'from-client',
@@ -139,8 +145,8 @@ const fromClient = (files) => ({
       const lines = files
         .get(path)
         .map((name) =>
-          typeof values[name] === 'number'
-            ? `export const ${name} = ${values[name]};`
+          isNumbers(values[name])
+            ? `export const ${name} = ${JSON.stringify(values[name]).replaceAll('"', '')};`
             : `export { ${name} } from '${path}';`,
         );
       return { contents: lines.join('\n') };

@@ -10,7 +10,6 @@ import type { Member } from '../src/client/member.js';
 import type { Message } from '../src/client/message.js';
 import { OutboxSession } from '../src/client/outbox-session.js';
 import { Persister } from '../src/client/persister.js';
-import { Stands } from '../src/client/stands.js';
 import { MemoryStore } from '../src/client/store.js';
 import { VerificationError } from '../src/client/verification-error.js';
 import { World } from '../src/client/world.js';
@@ -82,7 +81,6 @@ class Rig {
       gone: (error) => this.errors.push(error),
       endOfBacklog: nothing,
       knowsMost: () => true,
-      unread: nothing,
     });
     this.session.requests();
     server.open([alice], 9);
@@ -121,8 +119,8 @@ class Rig {
 }
 
 function memberOf(mailbox: Mailbox): Member {
-  const nobody = { counters: null as never, stands: new Stands() };
-  return { index: 0, identity: bob, mailbox, outbox: 0, state: 'connecting', problem: null, ...nobody };
+  const counters = null as never;
+  return { index: 0, identity: bob, mailbox, counters, outbox: 0, state: 'connecting', problem: null };
 }
 
 /** A byte of the checkpoint's signature: type, mode, log index and size come before it. */

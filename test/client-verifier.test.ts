@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importSecretKey, type Signer } from '#crypto';
-import { claimEntry, claimStill } from '../src/client/claims.js';
+import { claimEntry, claimStill } from '../src/client/claim-making.js';
 import { EMPTY_LOG, type LogState } from '../src/client/log-state.js';
 import { VerificationError } from '../src/client/verification-error.js';
 import {

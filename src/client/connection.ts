@@ -111,15 +111,13 @@ export class Connection {
     this.inRow++;
     const attempt = ++this.attempt;
     this.timer = setTimeout(() => this.drop(`no connection within ${HANDSHAKE_MS} ms`), HANDSHAKE_MS);
-    Promise.resolve()
-      .then(() => this.options.url())
-      .then((url) => this.open(attempt, url))
-      .catch((error: unknown) => this.attemptFailed(attempt, error));
+    this.open(attempt).catch((error: unknown) => this.attemptFailed(attempt, error));
   }
 
-  private open(attempt: number, url: string): void {
-    if (attempt !== this.attempt) return;
+  private async open(attempt: number): Promise<void> {
+    const url = await this.options.url();
     const mine = () => attempt === this.attempt;
+    if (!mine()) return;
     this.socket = this.options.dial(url, {
       opened: () => mine() && this.greet(),
       frame: (frame) => mine() && this.guarded(() => this.read(frame)),
@@ -184,7 +182,7 @@ export class Connection {
     this.state = 'opening';
     const { attempt } = this;
     const requests = this.host.requests().map(async ({ identity, acknowledged }) => {
-      const key = identity.publicKey;
+      const { publicKey: key } = identity;
       const signature = await identity.sign(sessionBytes(serverId, kind, challenge, this.nonce, key));
       return { key, acknowledged, signature };
     });

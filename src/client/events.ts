@@ -12,14 +12,8 @@ export class Emitter<Events extends object> {
     return () => void set.delete(entry);
   }
 
-  /** Whether anybody listens: who would have to build a value first asks. */
-  has(name: keyof Events): boolean {
-    return (this.listeners.get(name)?.size ?? 0) > 0;
-  }
-
   emit<Name extends keyof Events>(name: Name, value: Events[Name]): void {
-    const set = this.listeners.get(name);
-    if (!set) return;
-    for (const listener of [...set]) (listener as (value: Events[Name]) => void)(value);
+    for (const listener of [...(this.listeners.get(name) ?? [])])
+      (listener as (value: Events[Name]) => void)(value);
   }
 }

@@ -5,16 +5,17 @@ import {
   type ErrorFrame,
   FRAME,
   type OpenedMailbox,
-  type Placed,
   SESSION_KIND,
 } from '../protocol/index.js';
+import type { Emitter } from './events.js';
+import type { GatewayEvents } from './gateway-events.js';
 import type { Member } from './member.js';
 import { sending } from './sending.js';
 import { Session, type SessionHost, type SessionOptions } from './session.js';
 
 export interface FrontHost extends SessionHost {
   checkpoint(): Checkpoint;
-  placed(member: Member, placed: Placed): void;
+  readonly events: Emitter<GatewayEvents>;
 }
 
 export class FrontSession extends Session<FrontHost> {
@@ -69,13 +70,8 @@ export class FrontSession extends Session<FrontHost> {
   frame(type: number, frame: Uint8Array): void {
     if (type === FRAME.opening) return this.takeOpening?.(frame);
     // Before anything is sent, nothing is placed.
-    if (type !== FRAME.placed || !sending.loaded) return this.otherFrame(type, frame);
-    const placed = sending.loaded.readPlaced(frame);
-    const member = this.memberAt(placed.slot, frame);
-    const { epoch, inbox } = placed;
-    for (const { counter, index } of placed.messages)
-      member.counters.sender?.placed(counter, { epoch, inbox, index });
-    this.host.placed(member, placed);
+    if (type === FRAME.placed && sending.loaded) sending.loaded.takePlaced(this, frame);
+    else this.otherFrame(type, frame);
   }
 
   protected refused(_: ErrorCode | undefined, error: ErrorFrame, frame: Uint8Array): void {

@@ -15,7 +15,7 @@ import { FrontSession } from './front-session.js';
 import type { GatewayEvents, State, StateChange } from './gateway-events.js';
 import type { Answer } from './in-flight.js';
 import { EMPTY_LOG } from './log-state.js';
-import type { Resumed, Standing } from './mailbox.js';
+import type { Resumed } from './mailbox.js';
 import { chunks, finalState, isAboutMailbox, type Member } from './member.js';
 import { makeMember } from './member-making.js';
 import type { Message, Receipt } from './message.js';
@@ -26,7 +26,7 @@ import type { SendOptions } from './outgoing-bundle.js';
 import { Persister } from './persister.js';
 import { type SendPart, sending } from './sending.js';
 import type { SessionHost } from './session.js';
-import type { Stand, Waiting } from './stands.js';
+import type { Stand } from './stands.js';
 import { type Saved, type Store, storeError } from './store.js';
 import { afterTurn } from './turn.js';
 import type { World } from './world.js';
@@ -103,7 +103,7 @@ export class Gateway {
           this.events.emit('counter-conflict', { mailbox: index, counter, error }),
         show: (messages) => this.onMessages!(index, messages, taken),
         acknowledge: (epoch) => member.session!.acknowledge(member, epoch),
-        stood: (standing) => this.stood(member, standing),
+        stood: (standing) => member.stands?.answer(standing),
         gap: (from, to) => this.events.emit('gap', { mailbox: index, from, to }),
       },
     );
@@ -118,10 +118,7 @@ export class Gateway {
       {
         ...this.sessionHost(members),
         checkpoint: () => this.checkpoint,
-        placed: ({ index }, { epoch, inbox, messages }) => {
-          if (this.events.has('placed'))
-            this.events.emit('placed', { mailbox: index, epoch, inbox, messages });
-        },
+        events: this.events,
       },
     );
     for (const member of members) member.front = front;
@@ -142,7 +139,6 @@ export class Gateway {
         endOfBacklog: ({ index }, epoch) => this.events.emit('end-of-backlog', { mailbox: index, epoch }),
         knowsMost: (one) =>
           !this.outboxes.some((other) => other.outbox === one.outbox && knowsMore(other, one)),
-        unread: () => unread(members, this.settings.bufferBytes),
       },
     );
     for (const member of members) member.session = session;
@@ -208,7 +204,7 @@ export class Gateway {
       member.problem = reason;
       member.mailbox.stop();
       member.counters.stop(reason);
-      member.stands.fail(reason);
+      member.stands?.fail(reason);
     }
     if (this.members.every(isOver)) this.end(reason);
     else for (const session of this.sessions) if (session.members.every(isOver)) session.close();
@@ -344,28 +340,15 @@ export class Gateway {
   }
 
   /** Asks the outbox to prove where a mailbox stands: as of an epoch that was not known here at the call. */
-  still(mailbox: number, options: StillOptions = {}): Promise<Stand> {
-    return abortable(options.signal, (resolve, reject) => {
-      const member = this.living(mailbox);
-      const known = member.mailbox.state?.asOf ?? 0;
-      const waiting: Waiting = { known, resolve, reject };
-      if (member.stands.add(waiting)) member.session!.askStill(member);
-      return () => {
-        if (member.stands.remove(waiting)) member.session!.stood(member);
-      };
-    });
+  async still(mailbox: number, { signal }: StillOptions = {}): Promise<Stand> {
+    const known = this.living(mailbox).mailbox.state?.asOf ?? 0;
+    const { standOf } = await claiming.get();
+    return standOf(this.living(mailbox), known, signal);
   }
 
   /** What a stage of the server has signed of a message, of one that the mailbox's owner sent or received. */
   open(mailbox: number, options: OpenOptions): Promise<OpenedStage> {
     return claiming.get().then(({ openStage }) => openStage(this, this.living(mailbox), options));
-  }
-
-  private stood(member: Member, standing: Standing): void {
-    if (!member.stands.answer(standing)) return;
-    const outbox = member.session!;
-    if (member.stands.someWait) outbox.askStill(member);
-    else outbox.stood(member);
   }
 }
 
@@ -379,14 +362,4 @@ function isSettled({ connection, members }: FrontSession): boolean {
 
 function knowsMore(one: OutboxSession, other: OutboxSession): boolean {
   return one.checkpoint().size > other.checkpoint().size;
-}
-
-/** What waits for something that stands behind messages which the application does not take is told so. */
-function unread(members: readonly Member[], bytes: number): void {
-  const text = `it waits behind ${bytes} bytes that were not taken`;
-  const error = new CountersignError('receipt-delayed', text);
-  for (const { counters, stands } of members) {
-    counters.sender?.delay(error);
-    stands.fail(error);
-  }
 }

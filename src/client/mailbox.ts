@@ -6,13 +6,7 @@
  * 3. Every epoch is handed on once per process, every message once per store.
  * 4. An epoch is acknowledged when all messages through it are, and that is durable.
  */
-import {
-  type ChainState,
-  ENTRY_KIND,
-  equalBytes,
-  MAILBOX_KIND,
-  type OpenedMailbox,
-} from '../protocol/index.js';
+import { type ChainState, ENTRY_KIND, equalBytes, type OpenedMailbox } from '../protocol/index.js';
 import { Message, Receipt } from './message.js';
 import type { Participant, Persister } from './persister.js';
 import { type Change, NOTHING_ACKNOWLEDGED, type SavedChain, type SavedMailbox } from './store.js';
@@ -22,6 +16,7 @@ import {
   type MailboxState,
   type OwnMessages,
   type VerifiedLink,
+  type VerifiedMailbox,
   type VerifiedStill,
 } from './verifier.js';
 
@@ -41,17 +36,9 @@ export interface MailboxHost {
   /** This epoch's acknowledgment is durable: tell the server. */
   acknowledge(epoch: number): void;
   /** A still, or a link that serves as one, is durable. */
-  stood(standing: Standing): void;
+  stood(standing: VerifiedMailbox): void;
   /** Mail behind `from` through `to` does not come. */
   gap(from: number, to: number): void;
-}
-
-/** What is proven of a mailbox as of an epoch: its last link, and how many entries all links have. */
-export interface Standing {
-  readonly asOf: number;
-  readonly lastEpoch: number;
-  readonly total: number;
-  readonly still: VerifiedStill | null;
 }
 
 /** The owner's sender: what is under way, and what becomes of it. */
@@ -89,7 +76,7 @@ class LinkRecord {
 interface Saving {
   readonly acknowledged: Position;
   readonly records: readonly LinkRecord[];
-  readonly standing: Standing | null;
+  readonly standing: VerifiedMailbox | null;
 }
 
 export class Mailbox implements Participant {
@@ -109,7 +96,7 @@ export class Mailbox implements Participant {
   /** Epoch through which links have been handed on in this process. */
   private given: number;
   private unsaved: LinkRecord[] = [];
-  private standing: Standing | null = null;
+  private standing: VerifiedMailbox | null = null;
   private saving: Saving | null = null;
   marked = false;
   private isNew: boolean;
@@ -230,13 +217,13 @@ export class Mailbox implements Participant {
   takeLink(link: VerifiedLink, live: boolean): number {
     this.state = link.next;
     if (this.stopped) return 0;
-    const { chain, asOf } = link.next;
+    const { chain } = link.next;
     // What was verified before gave its receipts then.
     if (chain.lastEpoch > this.verified.lastEpoch) {
       this.verified = chain;
       this.giveReceipts(link);
     }
-    if (live) this.standing = { asOf, lastEpoch: chain.lastEpoch, total: chain.total, still: null };
+    if (live) this.standing = link;
     this.persister.mark(this);
     if (chain.lastEpoch <= this.given) return 0;
     this.given = chain.lastEpoch;
@@ -281,8 +268,7 @@ export class Mailbox implements Participant {
 
   takeStill(still: VerifiedStill): void {
     this.state = still.next;
-    const { chain, asOf } = still.next;
-    this.standing = { asOf, lastEpoch: chain.lastEpoch, total: chain.total, still };
+    this.standing = still;
     this.persister.mark(this);
   }
 
@@ -330,9 +316,4 @@ export class Mailbox implements Participant {
     for (const { messages } of records) if (messages.length > 0) this.host.show(messages);
     if (standing) this.host.stood(standing);
   }
-}
-
-/** Whether a verified mailbox of a delivery is a link. */
-export function isLink(mailbox: VerifiedLink | VerifiedStill): mailbox is VerifiedLink {
-  return mailbox.kind === MAILBOX_KIND.link;
 }

@@ -9,7 +9,6 @@ import type { Settings } from './options.js';
 import type { Persister } from './persister.js';
 import type { SenderHost } from './sender-options.js';
 import { sending } from './sending.js';
-import { Stands } from './stands.js';
 
 export type MemberHost = SenderHost & MailboxHost;
 
@@ -33,7 +32,6 @@ export function makeMember(
     identity,
     counters,
     mailbox: new Mailbox(id, hex, known, counters, persister, host),
-    stands: new Stands(),
     outbox: world.outboxOf(id),
     state: 'connecting',
     problem: null,

@@ -15,11 +15,12 @@ export interface Member {
   readonly identity: Identity;
   readonly counters: Counters;
   readonly mailbox: Mailbox;
-  readonly stands: Stands;
   readonly outbox: number;
   /** Its sockets; no outbox where mailboxes are not opened. */
   front?: FrontSession;
   session?: OutboxSession;
+  /** Who waits to be told where it stands; none before somebody does. */
+  stands?: Stands;
   state: State;
   /** Why it is over; null while it is not. */
   problem: CountersignError | null;

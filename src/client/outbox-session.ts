@@ -4,6 +4,7 @@
  */
 import {
   type Checkpoint,
+  CountersignError,
   decodeEndOfBacklog,
   type ErrorCode,
   type ErrorFrame,
@@ -15,20 +16,17 @@ import {
   SESSION_KIND,
 } from '../protocol/index.js';
 import { EMPTY_LOG, type LogState } from './log-state.js';
-import { isLink } from './mailbox.js';
 import { knowsEpoch, type Member } from './member.js';
 import type { Participant, Persister } from './persister.js';
 import { Session, type SessionHost, type SessionOptions } from './session.js';
 import type { Change, SavedLog } from './store.js';
 import { overFrame, VerificationError } from './verification-error.js';
-import { type Obligation, verifyCheckpoint, verifyDeliver } from './verifier.js';
+import { isLink, type Obligation, verifyCheckpoint, verifyDeliver } from './verifier.js';
 
 export interface OutboxHost extends SessionHost {
   endOfBacklog(member: Member, epoch: number): void;
   /** Whether no other socket to the same outbox knows more of the log. */
   knowsMost(session: OutboxSession): boolean;
-  /** The application has taken nothing for a while, and nothing more is read until it does. */
-  unread(session: OutboxSession): void;
 }
 
 export interface OutboxOptions extends SessionOptions {
@@ -217,9 +215,19 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
     this.connection.pause();
     this.tookSome = false;
     this.unread = setInterval(() => {
-      if (!this.tookSome) this.host.unread(this);
+      if (!this.tookSome) this.delay();
       this.tookSome = false;
     }, this.options.unreadMs);
+  }
+
+  /** What waits for something that stands behind messages which the application does not take is told so. */
+  private delay(): void {
+    const text = `it waits behind ${this.options.bufferBytes} bytes that were not taken`;
+    const error = new CountersignError('receipt-delayed', text);
+    for (const { counters, stands } of this.members) {
+      counters.sender?.delay(error);
+      stands?.fail(error);
+    }
   }
 
   override close(): void {

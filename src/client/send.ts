@@ -1,6 +1,7 @@
 /** What sends: a file of its own in browsers, and loaded when it is first needed, everywhere (sending.ts). */
-import { BundleHasher, decodePlaced, type Placed } from '../protocol/index.js';
+import { BundleHasher, decodePlaced } from '../protocol/index.js';
 import type { Counters } from './counters.js';
+import type { FrontSession } from './front-session.js';
 import type { Settings } from './options.js';
 import { Sender } from './sender.js';
 import { overFrame } from './verification-error.js';
@@ -20,7 +21,11 @@ export function makeSender(
   return new Sender(counters, options, new BundleHasher(serverId), bundles);
 }
 
-/** Throws `VerificationError`. */
-export function readPlaced(frame: Uint8Array): Placed {
-  return overFrame(frame, () => decodePlaced(frame));
+/** Tells senders, and who listens, where messages of theirs are placed. Throws `VerificationError`. */
+export function takePlaced(front: FrontSession, frame: Uint8Array): void {
+  const placed = overFrame(frame, () => decodePlaced(frame));
+  const member = front.memberAt(placed.slot, frame);
+  const { epoch, inbox, messages } = placed;
+  for (const { counter, index } of messages) member.counters.sender?.placed(counter, { epoch, inbox, index });
+  front.host.events.emit('placed', { mailbox: member.index, epoch, inbox, messages });
 }

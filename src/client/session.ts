@@ -41,7 +41,7 @@ export abstract class Session<Host extends SessionHost> implements ConnectionHos
     kind: SessionKind,
     readonly members: readonly Member[],
     options: SessionOptions,
-    protected readonly host: Host,
+    readonly host: Host,
   ) {
     this.connection = new Connection({ ...options, kind }, this);
   }
@@ -73,7 +73,7 @@ export abstract class Session<Host extends SessionHost> implements ConnectionHos
     this.host.opened();
   }
 
-  protected memberAt(slot: number, frame: Uint8Array): Member {
+  memberAt(slot: number, frame: Uint8Array): Member {
     const member = this.slots[slot];
     if (!member) throw new VerificationError('slot', `slot ${slot} is not open`, frame);
     return member;

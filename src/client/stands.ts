@@ -1,7 +1,9 @@
-/** Who waits to be told where a mailbox stands. */
+/** Who waits to be told where a mailbox stands. Loaded with what makes claims (claims.ts). */
 import { CountersignError } from '../protocol/index.js';
-import { claiming } from './claiming.js';
-import type { Standing } from './mailbox.js';
+import { abortable } from './abortable.js';
+import { claimStill } from './claim-making.js';
+import type { Member } from './member.js';
+import { isLink, type VerifiedMailbox } from './verifier.js';
 
 /** What was verified of a mailbox, as of an epoch. */
 export interface Stand {
@@ -14,7 +16,7 @@ export interface Stand {
   claim(): Promise<Uint8Array> | null;
 }
 
-export interface Waiting {
+interface Waiting {
   /** What was known when it was asked: only what is newer answers. */
   readonly known: number;
   readonly resolve: (stand: Stand) => void;
@@ -23,34 +25,48 @@ export interface Waiting {
 
 const MOST_WAITING = 4096;
 
+/** Rejects with a coded error. */
+export function standOf(member: Member, known: number, signal: AbortSignal | undefined): Promise<Stand> {
+  return abortable(signal, (resolve, reject) => {
+    member.stands ??= new Stands(member);
+    return member.stands.ask({ known, resolve, reject });
+  });
+}
+
 export class Stands {
   private waiting: Waiting[] = [];
 
-  /** True when nobody has been waiting: then it must be asked for. Throws `busy` when too many wait. */
-  add(waiting: Waiting): boolean {
+  constructor(private readonly member: Member) {}
+
+  /** Returns the way to give it up. Throws `busy` when too many wait. */
+  ask(waiting: Waiting): () => void {
     if (this.waiting.length >= MOST_WAITING)
       throw new CountersignError('busy', `${MOST_WAITING} are waiting already`);
-    return this.waiting.push(waiting) === 1;
+    if (this.waiting.push(waiting) === 1) this.goOn();
+    return () => {
+      const all = this.waiting;
+      this.waiting = all.filter((each) => each !== waiting);
+      if (all.length > 0 && this.waiting.length === 0) this.goOn();
+    };
   }
 
-  /** True when nobody is left waiting. */
-  remove(waiting: Waiting): boolean {
-    this.waiting = this.waiting.filter((each) => each !== waiting);
-    return this.waiting.length === 0;
+  /** The outbox is asked for a still while somebody waits. */
+  private goOn(): void {
+    const { session } = this.member;
+    if (this.waiting.length > 0) session!.askStill(this.member);
+    else session!.stood(this.member);
   }
 
-  get someWait(): boolean {
-    return this.waiting.length > 0;
-  }
-
-  /** False when it is news to nobody who waits. */
-  answer({ asOf, lastEpoch, total, still }: Standing): boolean {
-    if (!this.someWait) return false;
-    const claim = () => still && claiming.get().then(({ claimStill }) => claimStill(still));
+  answer(mailbox: VerifiedMailbox): void {
+    const { asOf, chain } = mailbox.next;
     const answered = this.waiting.filter(({ known }) => known < asOf);
+    if (answered.length === 0) return;
     this.waiting = this.waiting.filter(({ known }) => known >= asOf);
-    for (const { resolve } of answered) resolve({ asOf, lastEpoch, total, claim });
-    return answered.length > 0;
+    const still = isLink(mailbox) ? null : mailbox;
+    const claim = () => still && Promise.resolve(claimStill(still));
+    const stand = { asOf, lastEpoch: chain.lastEpoch, total: chain.total, claim };
+    for (const { resolve } of answered) resolve(stand);
+    this.goOn();
   }
 
   fail(error: unknown): void {

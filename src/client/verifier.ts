@@ -86,10 +86,12 @@ export interface VerifiedStill extends StillProof {
   readonly next: MailboxState;
 }
 
+export type VerifiedMailbox = VerifiedLink | VerifiedStill;
+
 export interface VerifiedDelivery {
   readonly log: LogState;
   readonly epoch: number;
-  readonly mailboxes: readonly (VerifiedLink | VerifiedStill)[];
+  readonly mailboxes: readonly VerifiedMailbox[];
   readonly obligations: readonly Obligation[];
 }
 
@@ -182,7 +184,7 @@ class Verification implements DeliveryProof {
     });
   }
 
-  private openMailbox(delivered: DeliveredMailbox, stateOf: StateOfSlot): VerifiedLink | VerifiedStill {
+  private openMailbox(delivered: DeliveredMailbox, stateOf: StateOfSlot): VerifiedMailbox {
     const state = stateOf(delivered.slot);
     if (!state) throw new Mismatch('slot', `slot ${delivered.slot} is not open`);
     const { epoch } = this.deliver.epoch;
@@ -297,4 +299,9 @@ function checkOwn(own: OwnMessages, last: number, counter: number, rows: Uint8Ar
 
 function leavesOf(mailbox: DeliveredMailbox): number {
   return mailbox.kind === MAILBOX_KIND.still ? 1 : linkParts(mailbox.entries.length);
+}
+
+/** Whether a verified mailbox of a delivery is a link. */
+export function isLink(mailbox: VerifiedMailbox): mailbox is VerifiedLink {
+  return mailbox.kind === MAILBOX_KIND.link;
 }

@@ -10,15 +10,15 @@ export interface ErrorKind {
   readonly close: number | undefined;
 }
 
-const lasting = <Close extends number | undefined>(number: number, close?: Close) => ({
-  number,
-  temporary: false,
-  close: close as Close,
-});
-const temporary = <Close extends number | undefined>(number: number, close?: Close) => ({
-  ...lasting(number, close),
-  temporary: true,
-});
+const kind =
+  (temporary: boolean) =>
+  <Close extends number | undefined>(number: number, close?: Close) => ({
+    number,
+    temporary,
+    close: close as Close,
+  });
+const lasting = kind(false);
+const temporary = kind(true);
 
 export const ERRORS = {
   // The connection: sent before it is closed.
