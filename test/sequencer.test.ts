@@ -80,23 +80,4 @@ test('it is not closed before the shortest interval has passed', () => {
   assert.ok(paced.hasClosed, 'then');
 });
 
-for (const checkInputs of [true, false]) {
-  const name = checkInputs ? 'is not written' : 'is written, as that is checked beside it,';
-  test(`an epoch with a signature that does not verify ${name} and told to nobody`, () => {
-    const world = worldOf(SHAPE);
-    const pipeline = new Pipeline(clusterOf(world), {
-      checkInputs,
-      actor: ({ kind }, make, send) =>
-        make(checkInputs && kind !== 'outbox', (to, message) => {
-          if (kind === 'outbox' && message.type === 'attested') message.attestation.signature[5]! ^= 1;
-          send(to, message);
-        }),
-    });
-    assert.throws(() => pipeline.close(), /outbox 0: signature does not verify/);
-    assert.is(pipeline.isWriting, !checkInputs);
-    if (!checkInputs) assert.throws(() => pipeline.commit(), /outbox 0/, 'it is on disk now');
-    assert.equal(pipeline.sentOf('committed'), []);
-  });
-}
-
 test.run();

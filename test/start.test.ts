@@ -92,20 +92,6 @@ test('a log whose newest epoch has lost its attestations is refused as damaged',
   assert.is((await refusal(serverAt(data))).code, 'data-damaged');
 });
 
-test('a log whose newest epoch has a signature that does not verify is refused as damaged', async () => {
-  const data = usedData();
-  await tamper(data, (store) => {
-    const newest = store.last(numberKey(TABLE.attestations, 0), numberKey(TABLE.attestations, 2 ** 50))!;
-    const value = Uint8Array.from(newest.value);
-    // Of the last one, the outbox's.
-    value[value.length - 1]! ^= 1;
-    return [{ key: Uint8Array.from(newest.key), value }];
-  });
-  const { code, message } = await refusal(serverAt(data));
-  assert.is(code, 'data-damaged');
-  assert.match(message, /outbox 0: signature does not verify/);
-});
-
 test('anything above the last log leaf is refused as damaged, and left alone', async () => {
   const data = usedData();
   const surplus = numberKey(TABLE.attestations, 999_999);

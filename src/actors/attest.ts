@@ -97,32 +97,10 @@ export function checkAttestation(
   index: number,
   context: EpochContext,
 ): Attestation {
-  checkSignature(signed, keys, role, index);
-  return readAttestation(signed, serverId, role, index, context);
-}
-
-/** Throws `ActorFault`. */
-export function checkSignature(
-  { bytes, signature }: SignedAttestation,
-  keys: PublicKeyBook,
-  role: Role,
-  index: number,
-): void {
   const who = `${ROLE_NAMES[role]} ${index}`;
   const key = checking(who, () => keys.get(role, index));
-  if (!key.verify(bytes, signature)) throw new ActorFault(`${who}: signature does not verify`);
-}
-
-/** All that `checkAttestation` checks but for the signature. Throws `ActorFault`. */
-export function readAttestation(
-  { bytes }: SignedAttestation,
-  serverId: Uint8Array,
-  role: Role,
-  index: number,
-  context: EpochContext,
-): Attestation {
-  const who = `${ROLE_NAMES[role]} ${index}`;
-  const attestation = checking(who, () => decodeAttestation(bytes));
+  if (!key.verify(signed.bytes, signed.signature)) throw new ActorFault(`${who}: signature does not verify`);
+  const attestation = checking(who, () => decodeAttestation(signed.bytes));
   if (attestation.role !== role || attestation.actor !== index)
     throw new ActorFault(`${who}: signed as another actor`);
   if (!equalBytes(attestation.serverId, serverId)) throw new ActorFault(`${who}: signed for another server`);

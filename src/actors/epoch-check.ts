@@ -1,6 +1,6 @@
 /**
- * What the sequencer checks of an epoch. Before it logs it: every actor's context, inputs that are the hashes of the
- * attestations they name, counts that add up; it rebuilds no roots. Before it tells anybody: the signatures.
+ * What the sequencer checks before it logs an epoch: every actor's signature and context, inputs that
+ * are the hashes of the attestations they name, counts that add up. It rebuilds no roots.
  */
 import {
   type Attestation,
@@ -16,7 +16,7 @@ import {
   type Role,
   type SignedAttestation,
 } from '../protocol/index.js';
-import { ActorFault, checkSignature, readAttestation } from './attest.js';
+import { ActorFault, checkAttestation } from './attest.js';
 
 export interface Actors {
   readonly inboxes: number;
@@ -34,28 +34,20 @@ export function attestationOrder({ inboxes, outboxes }: Actors): { role: Role; i
   ];
 }
 
-/** `signed` in epoch-leaf order. Throws `ActorFault` naming the first actor whose signature does not verify. */
-export function checkSignatures(
-  signed: readonly SignedAttestation[],
-  actors: Actors,
-  keys: PublicKeyBook,
-): void {
-  attestationOrder(actors).forEach(({ role, index }, i) => {
-    checkSignature(signed[i]!, keys, role, index);
-  });
-}
-
 /** `signed` in epoch-leaf order. Throws `ActorFault` naming the first actor that is wrong. */
 export function checkEpoch(
   signed: readonly SignedAttestation[],
   actors: Actors,
+  keys: PublicKeyBook,
   serverId: Uint8Array,
   context: EpochContext,
 ): void {
   const order = attestationOrder(actors);
   if (signed.length !== order.length)
     throw new ActorFault(`${signed.length} attestations, ${order.length} expected`);
-  const all = order.map(({ role, index }, i) => readAttestation(signed[i]!, serverId, role, index, context));
+  const all = order.map(({ role, index }, i) =>
+    checkAttestation(signed[i]!, keys, serverId, role, index, context),
+  );
   const hashes = signed.map(({ bytes }) => attestationHash(bytes));
   const { inboxes, outboxes } = actors;
   const [routersAt, receiversAt, outboxesAt] = [inboxes, 2 * inboxes, 2 * inboxes + outboxes];

@@ -7,7 +7,7 @@
  *
  * 1. A number is closed at most once, and only above everything ever reserved.
  * 2. An epoch's log leaf and all of its state become durable in one transaction.
- * 3. The checkpoint is signed after that, and after every signature has verified; only then anything is told.
+ * 3. The checkpoint is signed after that; only then anything is told.
  * Never: rebuilds what actors signed, goes on when one of them is wrong or missing.
  */
 
@@ -28,7 +28,7 @@ import {
   type SignedAttestation,
   Writer,
 } from '../protocol/index.js';
-import { type Actors, attestationOrder, checkEpoch, checkSignatures } from './epoch-check.js';
+import { type Actors, attestationOrder, checkEpoch } from './epoch-check.js';
 import { epochPhases, type PhaseEvent } from './epoch-phases.js';
 import { logRecord } from './log-store.js';
 import {
@@ -55,8 +55,6 @@ export interface SequencerOptions extends Actors {
   readonly serverId: Uint8Array;
   readonly sign: (bytes: Uint8Array) => Uint8Array;
   readonly keys: PublicKeyBook;
-  /** `checks: everywhere`: signatures are verified before the epoch is written, not beside that. */
-  readonly checkInputs: boolean;
   readonly manifestHash: Uint8Array;
   readonly placementRoot: Uint8Array;
   readonly reader: StoreReader;
@@ -216,8 +214,7 @@ export class Sequencer implements Stage {
     const context = this.context!;
     const all = this.attested as Attested[];
     const signed = all.map(({ attestation }) => attestation);
-    checkEpoch(signed, options, options.serverId, context);
-    if (options.checkInputs) checkSignatures(signed, options, options.keys);
+    checkEpoch(signed, options, options.keys, options.serverId, context);
     options.observe('attested', context.epoch);
     const leaf = this.leafOf(context, signed);
     const bytes = encodeEpochLeaf(leaf);
@@ -235,8 +232,6 @@ export class Sequencer implements Stage {
     options.write([...records, ...expiredRecords(options.reader, old)], () =>
       this.phase({ type: 'durable' }),
     );
-    // While the disk works. What does not verify is told to nobody: the server stops, and does not start on it.
-    if (!options.checkInputs) checkSignatures(signed, options, options.keys);
   }
 
   private leafOf(context: EpochContext, signed: readonly SignedAttestation[]): EpochLeaf {

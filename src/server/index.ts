@@ -89,7 +89,7 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
   const keys = await loadOrCreateKeys(config.data, config);
   const identity = known ?? (await found(store, config, keys));
   checkKeys(identity, keys);
-  const log = recoverLog(store, identity.manifest);
+  const log = recoverLog(store);
   const signer = { serverId: identity.serverId, sign: importSecretKey(keys.sequencer).sign };
   const checkpoint = signCheckpoint(signer, { size: log.size, root: readFrontier(store, log.size).root() });
   const placementOf = cached(placementFor(identity.manifest, identity.serverId));

@@ -6,22 +6,10 @@
  * disk, a copy or a restored backup may say otherwise. Such a store is refused and left as it is:
  * dropping what lies above the leaf would delete what may have been told to clients.
  */
-import { ActorFault } from '../actors/attest.js';
-import { decodeAttestations } from '../actors/committed-epochs.js';
-import { attestationOrder, checkSignatures } from '../actors/epoch-check.js';
 import { logNodes, logRecordLeaf } from '../actors/log-store.js';
 import { RESERVED_KEY } from '../actors/sequencer.js';
 import { epochKey, numberKey, TABLE } from '../actors/store-keys.js';
-import {
-  countActors,
-  decodeEpochLeaf,
-  Frontier,
-  gapHashes,
-  getU64,
-  keysOf,
-  type Manifest,
-  ROLE,
-} from '../protocol/index.js';
+import { decodeEpochLeaf, Frontier, gapHashes, getU64 } from '../protocol/index.js';
 import { OperatorError } from './operator-error.js';
 import type { Store } from './store.js';
 
@@ -47,36 +35,18 @@ const EPOCH_TABLES = [
 ];
 
 /** Throws `OperatorError` `data-damaged` when the log and what it commits do not fit together. */
-export function recoverLog(store: RecoveryStore, manifest: Manifest): LogState {
+export function recoverLog(store: RecoveryStore): LogState {
   const newest = store.last(numberKey(TABLE.log, 0), numberKey(TABLE.log, HIGHEST));
   const size = newest ? getU64(newest.key, 1) + 1 : 0;
   const lastEpoch = newest ? decodeEpochLeaf(logRecordLeaf(newest.value)).epoch : 0;
   const reserved = getU64(store.get(RESERVED_KEY) ?? new Uint8Array(8), 0);
   if (lastEpoch > reserved)
     throw damaged(`epoch ${lastEpoch} is committed, but only ${reserved} are reserved`);
-  if (size > 0) checkNewest(store, manifest, lastEpoch);
+  if (size > 0 && !store.get(numberKey(TABLE.attestations, lastEpoch)))
+    throw damaged(`epoch ${lastEpoch} has no attestations`);
   const surplus = firstAbove(store, lastEpoch);
   if (surplus !== undefined) throw damaged(`epoch ${surplus} has records and no log leaf`);
   return { size, lastEpoch, reserved };
-}
-
-/** The newest epoch may have been written and not told: its signatures are verified beside the write. */
-function checkNewest(store: RecoveryStore, manifest: Manifest, epoch: number): void {
-  const record = store.get(numberKey(TABLE.attestations, epoch));
-  if (!record) throw damaged(`epoch ${epoch} has no attestations`);
-  const { attestations } = decodeAttestations(record);
-  const actors = {
-    inboxes: countActors(manifest, ROLE.inbox),
-    outboxes: countActors(manifest, ROLE.outbox),
-  };
-  if (attestations.length !== attestationOrder(actors).length)
-    throw damaged(`epoch ${epoch} has ${attestations.length} attestations`);
-  try {
-    checkSignatures(attestations, actors, keysOf(manifest));
-  } catch (error) {
-    if (error instanceof ActorFault) throw damaged(`epoch ${epoch}: ${error.message}`);
-    throw error;
-  }
 }
 
 /** An epoch above the last one that something is stored for. */

@@ -94,7 +94,7 @@ export class SimulatedServer {
   private run(process: Process, identity: Identity): void {
     const { loop, disk, keys } = this;
     checkKeys(identity, keys);
-    const log = recoverLog(disk, identity.manifest);
+    const log = recoverLog(disk);
     const signer = { serverId: identity.serverId, sign: importSecretKey(keys.sequencer).sign };
     const checkpoint = signCheckpoint(signer, { size: log.size, root: readFrontier(disk, log.size).root() });
     const board = new Board(loop, this.profile, process, this.observe);

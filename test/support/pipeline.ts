@@ -246,7 +246,6 @@ export class Pipeline {
       {
         ...this.common(0, [seeds.sequencer]),
         ...this.log(),
-        checkInputs: this.options.checkInputs,
         inboxes: seeds.inboxes.length,
         outboxes: seeds.outboxes.length,
         manifestHash: serverId,
@@ -303,11 +302,6 @@ export class Pipeline {
   readonly write = (records: readonly StoreRecord[], durable: () => void): void => {
     this.writes.push({ records, durable });
   };
-
-  /** Whether something has been written that is not durable yet. */
-  get isWriting(): boolean {
-    return this.writes.length > 0;
-  }
 
   private writeFirst(): void {
     const { records, durable } = this.writes.shift()!;
