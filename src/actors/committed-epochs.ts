@@ -51,16 +51,21 @@ class KeptEpochs {
   }
 
   keep(epoch: CommittedEpoch): CommittedEpoch {
+    const bytes = bytesOf(epoch);
+    this.makeRoom(bytes);
     this.epochs.set(epoch.links.epoch, epoch);
-    this.bytes += bytesOf(epoch);
+    this.bytes += bytes;
+    return epoch;
+  }
+
+  /** For one more epoch of so many bytes. */
+  makeRoom(bytes: number): void {
     for (const [number, oldest] of this.epochs) {
-      if (this.epochs.size <= this.maxEpochs && this.bytes <= this.maxBytes) break;
-      if (oldest === epoch) break;
+      if (this.epochs.size < this.maxEpochs && this.bytes + bytes <= this.maxBytes) break;
       this.epochs.delete(number);
       this.bytes -= bytesOf(oldest);
       for (const block of oldest.blocks) this.memory.give(block);
     }
-    return epoch;
   }
 }
 const NO_STILLS: ReadonlyMap<string, Still> = new Map();
@@ -118,10 +123,11 @@ export class CommittedEpochs {
     };
   }
 
-  /** In recycled memory. */
+  /** In recycled memory, which those that are kept longest make room for. */
   private copy(key: Uint8Array): Uint8Array | undefined {
     const view = this.reader.view(key);
     if (!view) return undefined;
+    this.old.makeRoom(view.length);
     const block = this.memory.take(view.length).subarray(0, view.length);
     block.set(view);
     return block;

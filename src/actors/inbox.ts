@@ -32,7 +32,7 @@ import {
 import { ActorFault, attest, contextOf, pagesOutput, type SignerOptions } from './attest.js';
 import { idAt, idBytes } from './ids.js';
 import { InboxQueue, type QueuedRun } from './inbox-queue.js';
-import { Memory } from './memory.js';
+import type { Memory } from './memory.js';
 import {
   type ActorMessage,
   address,
@@ -53,6 +53,7 @@ import { type FlushOptions, StateTable } from './state-table.js';
 import { epochKey, idKey, metaKey, numberValue, TABLE } from './store-keys.js';
 
 export interface InboxOptions extends SignerOptions, FlushOptions {
+  readonly memory: Memory;
   readonly limits: BundleLimits & { readonly countersKept: number };
   readonly reader: StoreReader;
   /** Newest committed epoch; 0 = none. */
@@ -74,7 +75,6 @@ type Refuse = (code: ErrorCode, text: string, count: number) => void;
 const PREVIOUS_AT = 64;
 
 export class Inbox implements Stage {
-  private readonly memory = new Memory();
   private readonly senders: StateTable<string, SenderState>;
   private readonly hasher: BundleHasher;
   private readonly cursor: BundleCursor;
@@ -96,7 +96,7 @@ export class Inbox implements Stage {
     this.senders = new StateTable(reader, (id) => idKey(TABLE.sender, idBytes(id)), senderCodec);
     this.hasher = new BundleHasher(options.serverId);
     this.cursor = new BundleCursor(options.limits);
-    this.queue = new InboxQueue(this.memory, index);
+    this.queue = new InboxQueue(options.memory, index);
     this.lastFlush = replaySenders(reader, index, lastEpoch, this.senders, this.flushMark());
   }
 
@@ -280,7 +280,7 @@ export class Inbox implements Stage {
     const { queue } = this;
     const { index } = this.options;
     this.committing = { epoch: context.epoch, queue };
-    this.queue = new InboxQueue(this.memory, index);
+    this.queue = new InboxQueue(this.options.memory, index);
     this.number(context.epoch, queue);
     const batch = queue.batch();
     const attestation = this.attest(context, batch);

@@ -29,7 +29,7 @@ import { idAt, idBytes } from './ids.js';
 import { stillRecords } from './kept-stills.js';
 import { groupByMailbox, linkEpoch, withoutLink } from './link-epoch.js';
 import { type MailboxState, mailboxCodec, mailboxRecord } from './mailbox-state.js';
-import { Memory } from './memory.js';
+import type { Memory } from './memory.js';
 import {
   type Acknowledge,
   type ActorMessage,
@@ -53,6 +53,7 @@ import { Unacknowledged } from './unacknowledged.js';
 import { waymarks } from './waymarks.js';
 
 export interface OutboxOptions extends SignerOptions, FlushOptions {
+  readonly memory: Memory;
   readonly limits: BundleLimits;
   readonly keys: PublicKeyBook;
   readonly reader: StoreReader;
@@ -81,7 +82,6 @@ const NEW_PER_WRITE = 2048;
 const STILL_EPOCHS = 4;
 
 export class Outbox implements Stage {
-  private readonly memory = new Memory();
   private readonly mailboxes: StateTable<string, MailboxState>;
   private readonly unacknowledged: Unacknowledged;
   private readonly quotas: Quotas;
@@ -119,7 +119,6 @@ export class Outbox implements Stage {
     this.deliverer = new Deliverer(
       {
         ...options,
-        memory: this.memory,
         stateOf: (id) => this.mailboxes.get(id)!,
         acknowledge: ({ mailbox, connection, slot }, epoch) => {
           if (this.acknowledgeThrough(mailbox, epoch) === 'unknown')
@@ -182,7 +181,7 @@ export class Outbox implements Stage {
   // ---- epochs
 
   private append(message: ReceiverItems): void {
-    const { options, memory, mailboxes, quotas } = this;
+    const { options, mailboxes, quotas } = this;
     const { epoch } = message.context;
     if (this.signed) {
       this.early = message;
@@ -193,7 +192,7 @@ export class Outbox implements Stage {
     const asked = withoutLink(this.asked, groups);
     this.asked.clear();
     const { signed, output } = checking(`receiver ${options.index}`, () =>
-      linkEpoch(message, groups, asked, mailboxes, memory, (mailbox, state) => {
+      linkEpoch(message, groups, asked, mailboxes, options.memory, (mailbox, state) => {
         mailboxes.put(mailbox, state);
         quotas.look(mailbox, state);
       }),

@@ -22,6 +22,7 @@ import {
 } from '../protocol/index.js';
 import { Inbox } from './inbox.js';
 import { Lifecycle } from './lifecycle.js';
+import { Memory } from './memory.js';
 import {
   type ActorKind,
   type ActorMessage,
@@ -96,6 +97,11 @@ export interface PipelineOptions {
   >;
 }
 
+/** With what the actors of one thread have in common. */
+interface ThreadOptions extends PipelineOptions {
+  readonly memory: Memory;
+}
+
 /** The placement of ids by buckets; the one function that every stage uses. */
 export function placementFor(manifest: Manifest, serverId: Uint8Array): (id: Uint8Array) => PlacedAt {
   return (id) => placementOf(manifest, serverId, id);
@@ -108,7 +114,8 @@ export function hostActors(
   switchboard: Switchboard,
 ): { stop(): void } {
   const mine = allActors(options.plan).filter((actor) => threadOf(options.plan, actor) === thread);
-  const hosted = mine.map((actor) => new HostedActor(actor, options, switchboard.send));
+  const memory = new Memory();
+  const hosted = mine.map((actor) => new HostedActor(actor, { ...options, memory }, switchboard.send));
   for (const each of hosted) switchboard.add(each.address, (message) => each.take(message));
   switchboard.step(() => {
     for (const each of hosted) each.recover();
@@ -128,7 +135,7 @@ class HostedActor {
 
   constructor(
     readonly address: Address,
-    private readonly options: PipelineOptions,
+    private readonly options: ThreadOptions,
     private readonly send: Send,
   ) {}
 
@@ -167,9 +174,9 @@ class HostedActor {
   }
 }
 
-function makeStage(actor: Address, options: PipelineOptions, send: Send): Stage {
+function makeStage(actor: Address, options: ThreadOptions, send: Send): Stage {
   const { kind, index } = actor;
-  const { plan, manifest, serverId, reader, lastEpoch, flushEpochs, checkInputs } = options;
+  const { plan, manifest, serverId, reader, lastEpoch, flushEpochs, checkInputs, memory } = options;
   const keys = keysOf(manifest);
   const signer = importSecretKey(options.seedOf(actor));
   const limits = manifest.policy;
@@ -185,6 +192,7 @@ function makeStage(actor: Address, options: PipelineOptions, send: Send): Stage 
     limits,
     checkInputs,
     reader,
+    memory,
     lastEpoch,
     flushEpochs,
     flushChanged: Math.ceil(FLUSH_CHANGED / (kind === 'outbox' ? plan.outboxes : plan.inboxes)),

@@ -33,7 +33,7 @@ import {
   pagesOutput,
   type SignerOptions,
 } from './attest.js';
-import { Memory } from './memory.js';
+import type { Memory } from './memory.js';
 import {
   type ActorMessage,
   address,
@@ -44,6 +44,7 @@ import {
 } from './messages.js';
 
 export interface ReceiverOptions extends SignerOptions {
+  readonly memory: Memory;
   readonly routers: number;
   /** Which receiver serves a mailbox: 32 bytes. */
   readonly receiverOf: (mailbox: Uint8Array) => number;
@@ -53,7 +54,6 @@ export interface ReceiverOptions extends SignerOptions {
 }
 
 export class Receiver implements Stage {
-  private readonly memory = new Memory();
   private shares: RouterShare[] = [];
   private held: Uint8Array[] = [];
 
@@ -67,7 +67,7 @@ export class Receiver implements Stage {
       case 'router-share':
         return this.take(message);
       case 'committed':
-        for (const block of this.held) this.memory.give(block);
+        for (const block of this.held) this.options.memory.give(block);
         this.held = [];
         return;
       default:
@@ -121,8 +121,8 @@ export class Receiver implements Stage {
   private merge(shares: readonly Items[]): Items {
     const count = shares.reduce((sum, share) => sum + share.count, 0);
     const bytes = pagesBytes(count, ITEM_ROW_BYTES);
-    const block = this.memory.take(bytes);
-    const hints = this.memory.take(count * 2);
+    const block = this.options.memory.take(bytes);
+    const hints = this.options.memory.take(count * 2);
     this.held.push(block, hints);
     const merged = {
       count,

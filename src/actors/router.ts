@@ -40,7 +40,7 @@ import {
 import { MessageChecker } from './batch.js';
 import { idAt } from './ids.js';
 import { SortedItems } from './item-sort.js';
-import { Memory } from './memory.js';
+import type { Memory } from './memory.js';
 import {
   type ActorMessage,
   address,
@@ -52,6 +52,7 @@ import {
 } from './messages.js';
 
 export interface RouterOptions extends SignerOptions {
+  readonly memory: Memory;
   readonly receivers: number;
   /** Which receiver (and outbox) serves a mailbox: 32 bytes. */
   readonly receiverOf: (mailbox: Uint8Array) => number;
@@ -71,7 +72,6 @@ interface Share {
 const PLACEMENTS_CACHED = 200_000;
 
 export class Router implements Stage {
-  private readonly memory = new Memory();
   private readonly cursor: BundleCursor;
   private placements = new Map<string, number>();
   private held: { epoch: number; blocks: Uint8Array[] } | null = null;
@@ -88,7 +88,7 @@ export class Router implements Stage {
       case 'inbox-batch':
         return this.route(message);
       case 'committed':
-        for (const block of this.held?.blocks ?? []) this.memory.give(block);
+        for (const block of this.held?.blocks ?? []) this.options.memory.give(block);
         this.held = null;
         return;
       default:
@@ -100,7 +100,7 @@ export class Router implements Stage {
     const { options } = this;
     if (options.checkInputs) checking(`inbox ${options.index}`, () => this.check(context, input, batch));
     this.held = { epoch: context.epoch, blocks: [] };
-    const sorted = new SortedItems(batch, this.cursor, this.memory);
+    const sorted = new SortedItems(batch, this.cursor, this.options.memory);
     const shares = this.pack(sorted, batch);
     sorted.release();
     const outputs: Output[] = shares.map((items) => pagesOutput(items.pages, items.count, ITEM_ROW_BYTES));
@@ -145,8 +145,8 @@ export class Router implements Stage {
 
   private share(count: number): Share {
     const bytes = pagesBytes(count, ITEM_ROW_BYTES);
-    const block = this.memory.take(bytes);
-    const hints = this.memory.take(count * 2);
+    const block = this.options.memory.take(bytes);
+    const hints = this.options.memory.take(count * 2);
     this.held!.blocks.push(block, hints);
     const pages = block.subarray(0, bytes);
     putPrefixes(pages, count, ITEM_ROW_BYTES, ROUTER_PREFIX);

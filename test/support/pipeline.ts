@@ -5,6 +5,7 @@
  */
 import { importSecretKey, type Signer, sha256 } from '#crypto';
 import { Inbox } from '../../src/actors/inbox.js';
+import { Memory } from '../../src/actors/memory.js';
 import {
   type ActorMessage,
   type Address,
@@ -93,6 +94,7 @@ export class Pipeline {
   /** How often any stage has signed. */
   signatures = 0;
   readonly keys: PublicKeyBook;
+  private readonly memory = new Memory();
   private readonly timers = new Map<number, () => void>();
   private stages = new Map<string, Stage>();
   private queue: { to: Address; message: ActorMessage }[] = [];
@@ -229,7 +231,8 @@ export class Pipeline {
       return signer.sign(bytes);
     };
     const signed = { through: this.log().lastEpoch };
-    return { index, serverId, sign, signed, keys: this.keys, limits: manifest.policy, reader: this.store };
+    const { keys, memory, store: reader } = this;
+    return { index, serverId, sign, signed, keys, limits: manifest.policy, reader, memory };
   }
 
   /** The newest, signed. */
