@@ -20,9 +20,9 @@ export async function serving(server: ServerProcess, run: () => Promise<void>): 
 export const clientAt = (url: string, name: string, options = {}): Promise<Client> =>
   connect({ url, key: keyOf(name), backoffFirstMs: 20, backoffMostMs: 200, ...options });
 
-/** Resident memory in MiB. */
+/** Memory of its own, in MiB; not the pages of the store, which the system may take back. */
 export function memoryOf({ pid }: ServerProcess): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
+  return Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
 }
 
 /** So many sessions at once; afterwards there is still room for one more. */

@@ -17,7 +17,7 @@ export interface BacklogFigures {
   readonly messages: number;
   readonly fillSeconds: number;
   readonly readSeconds: number;
-  /** Most MiB above what there was before the reader came: the server's resident memory; the heap of the clients. */
+  /** Most MiB above what there was before the reader came: of the server's own; of the clients' heap and buffers. */
   readonly serverMiB: number;
   readonly clientMiB: number;
   /** Of somebody else, on another thread. */
@@ -26,6 +26,12 @@ export interface BacklogFigures {
 }
 
 const MIB = 1 << 20;
+
+/** Of this process, in which the clients are. */
+function clientMemory(): number {
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return (heapUsed + arrayBuffers) / MIB;
+}
 
 /** Fills the mailbox, reads it, and checks that everything comes once and in order. */
 export async function backlog({ bursts, messages, bodyBytes }: BacklogShape): Promise<BacklogFigures> {
@@ -48,11 +54,11 @@ export async function backlog({ bursts, messages, bodyBytes }: BacklogShape): Pr
     const stopQuiet = await talk(server.url, 'cleo');
     await new Promise((resolve) => setTimeout(resolve, 500));
     const quietMs = await stopQuiet();
-    const [serverBefore, clientBefore] = [memoryOf(server), process.memoryUsage().heapUsed / MIB];
+    const [serverBefore, clientBefore] = [memoryOf(server), clientMemory()];
     let [serverMost, clientMost] = [0, 0];
     const sampling = setInterval(() => {
       serverMost = Math.max(serverMost, memoryOf(server));
-      clientMost = Math.max(clientMost, process.memoryUsage().heapUsed / MIB);
+      clientMost = Math.max(clientMost, clientMemory());
     }, 20);
     const stop = await talk(server.url, 'dora');
     const start = performance.now();
