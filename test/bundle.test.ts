@@ -1,5 +1,7 @@
 /** The browser build: one small file, its parts, one for browsers without Ed25519; nothing of Node in any. */
 import { builtinModules } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as browser from '../src/client/browser.js';
@@ -44,6 +46,38 @@ test('it imports nothing but its parts and its fallback, and those only when the
     assert.not.ok(code.includes(name), name);
     assert.ok(fallback.includes(name), name);
   }
+});
+
+test('a bundler that goes by the condition browser gets the same files, and what is loaded later stays apart', async () => {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const { metafile, outputFiles } = await build({
+    stdin: {
+      contents: `import { connect, IndexedDbStore } from 'countersign/client'; globalThis.all = [connect, IndexedDbStore];`,
+      resolveDir: root,
+      sourcefile: 'page.js',
+    },
+    ...{ bundle: true, splitting: true, minify: true, metafile: true, write: false },
+    ...{ format: 'esm', platform: 'browser', outdir: 'out', absWorkingDir: root },
+  });
+  const { outputs } = metafile;
+  const loaded = new Set(['out/stdin.js']);
+  for (const name of loaded)
+    for (const { kind, path } of outputs[name]!.imports) if (kind === 'import-statement') loaded.add(path);
+  const text = outputFiles
+    .filter(({ path }) => [...loaded].some((name) => path.endsWith(name)))
+    .map(({ text }) => text)
+    .join('');
+  const { gzipped } = sizeOf(Buffer.from(text));
+  // Its own names for what the parts share come on top.
+  assert.ok(gzipped <= LIMIT + 700, `${gzipped} bytes`);
+  assert.not.match(text, 'noble-ed25519');
+  assert.equal(nodeIn(text), []);
+  const parts = Object.keys(outputs).filter((name) => !loaded.has(name));
+  for (const part of ['send', 'claims', 'noble', 'verdict'])
+    assert.ok(
+      parts.some((name) => name.startsWith(`out/${part}-`)),
+      part,
+    );
 });
 
 test('it names nothing that only Node has', () => {
