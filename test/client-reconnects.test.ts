@@ -1,19 +1,15 @@
 /** Ten thousand reconnects leave nothing behind: no listener, no timer, no memory. */
 import { getEventListeners } from 'node:events';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Client } from '../src/client/client.js';
 import type { Dial } from '../src/client/socket.js';
-import { dial } from '../src/client/websocket.js';
 import { encodeChallenge, encodeEndOfBacklog, encodeOpened, FRAME } from '../src/protocol/index.js';
-import { directory, keyOf, serverAt } from './client-helpers.js';
+import { keyOf } from './client-helpers.js';
 import { SmallServer } from './small-server.js';
+import { cuts, usage } from './support/cuts.js';
 
 const test = suite('client reconnects');
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
 
 /** A server that answers the handshake and goes away again, so many times. */
 class Fleeting {
@@ -70,15 +66,6 @@ class Fleeting {
   }
 }
 
-function usage(signal: AbortSignal) {
-  collect();
-  return {
-    listeners: getEventListeners(signal, 'abort').length,
-    timers: process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length,
-    heap: process.memoryUsage().heapUsed,
-  };
-}
-
 test('10,000 reconnects: listeners, timers and memory stay as they are', async () => {
   const [fetched, timeout] = [globalThis.fetch, globalThis.setTimeout];
   const server = new Fleeting(10_000);
@@ -118,37 +105,6 @@ test('10,000 reconnects: listeners, timers and memory stay as they are', async (
   assert.is(getEventListeners(ending.signal, 'abort').length, 0);
 });
 
-test('real sockets, cut a hundred times: no listener too many, and it still works', async () => {
-  const server = await serverAt(directory('cuts'));
-  const warnings: string[] = [];
-  const warned = (warning: Error) => void warnings.push(warning.message);
-  process.on('warning', warned);
-  const ending = new AbortController();
-  let cut = () => {};
-  const cutting: Dial = (url, events) => {
-    const socket = dial(url, events);
-    if (url.endsWith('/front')) cut = () => socket.close(1000, 'cut');
-    return socket;
-  };
-  const options = { url: server.url, key: keyOf('cuts'), signal: ending.signal, backoffFirstMs: 1 };
-  const client = await Client.connect(options, cutting);
-  for (let i = 0; i < 100; i++) {
-    const again = new Promise<void>((resolve) => {
-      const off = client.on('state', ({ state }) => {
-        if (state !== 'connected') return;
-        off();
-        resolve();
-      });
-    });
-    cut();
-    await again;
-  }
-  assert.is(getEventListeners(ending.signal, 'abort').length, 1);
-  assert.is((await client.send({ to: client.id, body: 'x' })).counter, 1);
-  await client.close();
-  process.off('warning', warned);
-  assert.equal(warnings, []);
-  await server.stop();
-});
+test('real sockets, cut a hundred times: no listener too many, and it still works', () => cuts(100));
 
 test.run();

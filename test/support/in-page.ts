@@ -66,10 +66,13 @@ export function prepare(): void {
     return Array.from(page.client.id, (byte) => byte.toString(16).padStart(2, '0')).join('');
   };
   page.read = async () => {
+    const earlier = JSON.parse(sessionStorage.getItem('lives') ?? '[]') as string[][];
     try {
       for await (const message of page.client!.mailbox()) {
         page.last = message;
         seen.push(new TextDecoder().decode(message.body));
+        // What every life of the page has shown: kept over a reload, to the last message.
+        sessionStorage.setItem('lives', JSON.stringify([...earlier, seen]));
         places.push(nameOf(message.place));
       }
     } catch (error) {
