@@ -13,14 +13,19 @@
  * Own memory is RssAnon, measured after the garbage of every thread is collected. Pages of the store's file
  * that are in memory are shown beside it: they are the system's cache, which it may take back.
  */
-import { parseArgs } from 'node:util';
+
 import { progressOn } from '../src/cli/demo/progress.js';
 import { SESSION_KIND, toHex } from '../src/protocol/index.js';
+import { readArguments } from './arguments.js';
 import { bundleFor, LightSender, open, signerOf } from './light-client.js';
 import { manyKeys } from './many-keys.js';
 import { memoryOf, newDirectory, type RunningServer, startServer } from './server-process.js';
 
-const { values, positionals } = parseArgs({
+const USAGE = `npm run -s bench:idle -- [--mailboxes 1000000] [--messages 200000] [--settle 3] [--json] [-- server flags]
+
+What idle mailboxes cost a running server in memory, and what all of them cost a start.`;
+
+const { values, positionals } = readArguments(USAGE, {
   allowPositionals: true,
   options: {
     mailboxes: { type: 'string', default: '1000000' },

@@ -8,9 +8,9 @@
  * bodies of 128 bytes. Medians over epochs, after as many to warm up. The clients' side, on the same
  * thread, is shown beside it.
  */
+
 import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
-import { parseArgs } from 'node:util';
 import { importSecretKey, sha256 } from '#crypto';
 import { type ActorMessage, type Address, address, type StoreRecord } from '../src/actors/messages.js';
 import { TABLE } from '../src/actors/store-keys.js';
@@ -31,6 +31,7 @@ import {
 } from '../src/protocol/index.js';
 import { type Cluster, Pipeline } from '../test/support/pipeline.js';
 import { MemoryStore } from '../test/support/store.js';
+import { readArguments, refuse } from './arguments.js';
 
 const MAILBOXES = 1000;
 const SOCKETS = 100;
@@ -301,13 +302,16 @@ function print({ messages, recipients, checks, micros, hashes }: Row): void {
   line('', 'hashes', cells(hashes));
 }
 
-/** Throws `TypeError`. */
 function whole(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new TypeError(`${text}: expected a whole number above 0`);
+  if (!/^[1-9]\d{0,5}$/.test(text)) refuse(USAGE, `${text}: expected a whole number above 0`);
   return Number(text);
 }
 
-const { values } = parseArgs({
+const USAGE = `npm run -s bench:pipeline -- [--messages 2000] [--recipients 10] [--checks everywhere|process-boundaries] [--json]
+
+What a message costs in each stage, in microseconds and in hash calls.`;
+
+const { values } = readArguments(USAGE, {
   options: {
     json: { type: 'boolean', default: false },
     messages: { type: 'string' },
@@ -321,7 +325,7 @@ const wanted = (option: string | undefined, all: readonly number[]) => (option ?
 const checks = (['process-boundaries', 'everywhere'] as const).filter(
   (each) => each === (values.checks ?? each),
 );
-if (checks.length === 0) throw new TypeError(`--checks: ${values.checks} is none`);
+if (checks.length === 0) refuse(USAGE, `--checks: ${values.checks} is none`);
 for (const recipients of wanted(values.recipients, [1, 10])) {
   for (const messages of wanted(values.messages, [1, 100, 2000, 10_000, 20_000])) {
     for (const check of checks) {

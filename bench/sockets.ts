@@ -15,17 +15,23 @@
  * load goes on, in turns with its tenth message to those who do not read and to as many who do. At last they
  * read on. Then the server is killed and started again, and all sockets come back at once.
  */
-import { parseArgs } from 'node:util';
+
 import type { Histogram } from 'hdr-histogram-js';
 import { progressOn } from '../src/cli/demo/progress.js';
 import { freePort } from '../src/cli/demo/server-process.js';
 import { SESSION_KIND, toHex } from '../src/protocol/index.js';
+import { readArguments } from './arguments.js';
 import { IdleSocket } from './idle-socket.js';
 import { bundleFor, LightSender, signerOf } from './light-client.js';
 import { LiveLoad, newLatencies } from './live-load.js';
 import { memoryOf, newDirectory, type RunningServer, startServer } from './server-process.js';
 
-const { values, positionals } = parseArgs({
+const USAGE = `npm run -s bench:sockets -- [--sockets 10000] [--live 10] [--rate 200] [--slow 40] [--megabytes 10]
+                            [--seconds 4] [--turns 4] [--json] [-- server flags]
+
+What open sockets cost, all of them connecting and coming back at once, and readers that do not read.`;
+
+const { values, positionals } = readArguments(USAGE, {
   allowPositionals: true,
   options: {
     sockets: { type: 'string', default: '10000' },
