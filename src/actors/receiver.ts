@@ -33,7 +33,7 @@ import {
   pagesOutput,
   type SignerOptions,
 } from './attest.js';
-import type { Memory } from './memory.js';
+import { EpochBlocks, type Memory } from './memory.js';
 import {
   type ActorMessage,
   address,
@@ -55,21 +55,21 @@ export interface ReceiverOptions extends SignerOptions {
 
 export class Receiver implements Stage {
   private shares: RouterShare[] = [];
-  private held: Uint8Array[] = [];
+  private readonly blocks: EpochBlocks;
 
   constructor(
     private readonly options: ReceiverOptions,
     private readonly send: Send,
-  ) {}
+  ) {
+    this.blocks = new EpochBlocks(options.memory);
+  }
 
   handle(message: ActorMessage): void {
     switch (message.type) {
       case 'router-share':
         return this.take(message);
       case 'committed':
-        for (const block of this.held) this.options.memory.give(block);
-        this.held = [];
-        return;
+        return this.blocks.committed(message.epoch);
       default:
         throw new Error(`receiver does not take '${message.type}'`);
     }
@@ -96,7 +96,10 @@ export class Receiver implements Stage {
     const { context } = shares[0]!;
     if (options.checkInputs)
       for (const share of shares) checking(`router ${share.router}`, () => this.check(share, context));
-    const items = this.merge(shares.map((share) => share.items));
+    const items = this.merge(
+      context.epoch,
+      shares.map((share) => share.items),
+    );
     const inputs = shares.map((share) => share.attestation);
     const attestation = attest(options, ROLE.receiver, context, inputs, [
       pagesOutput(items.pages, items.count, ITEM_ROW_BYTES),
@@ -118,12 +121,11 @@ export class Receiver implements Stage {
     });
   }
 
-  private merge(shares: readonly Items[]): Items {
+  private merge(epoch: number, shares: readonly Items[]): Items {
     const count = shares.reduce((sum, share) => sum + share.count, 0);
     const bytes = pagesBytes(count, ITEM_ROW_BYTES);
-    const block = this.options.memory.take(bytes);
-    const hints = this.options.memory.take(count * 2);
-    this.held.push(block, hints);
+    const block = this.blocks.take(epoch, bytes);
+    const hints = this.blocks.take(epoch, count * 2);
     const merged = {
       count,
       pages: block.subarray(0, bytes),

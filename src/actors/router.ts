@@ -40,7 +40,7 @@ import {
 import { MessageChecker } from './batch.js';
 import { idAt } from './ids.js';
 import { SortedItems } from './item-sort.js';
-import type { Memory } from './memory.js';
+import { EpochBlocks, type Memory } from './memory.js';
 import {
   type ActorMessage,
   address,
@@ -74,13 +74,14 @@ const PLACEMENTS_CACHED = 200_000;
 export class Router implements Stage {
   private readonly cursor: BundleCursor;
   private placements = new Map<string, number>();
-  private held: { epoch: number; blocks: Uint8Array[] } | null = null;
+  private readonly blocks: EpochBlocks;
 
   constructor(
     private readonly options: RouterOptions,
     private readonly send: Send,
   ) {
     this.cursor = new BundleCursor(options.limits);
+    this.blocks = new EpochBlocks(options.memory);
   }
 
   handle(message: ActorMessage): void {
@@ -88,9 +89,7 @@ export class Router implements Stage {
       case 'inbox-batch':
         return this.route(message);
       case 'committed':
-        for (const block of this.held?.blocks ?? []) this.options.memory.give(block);
-        this.held = null;
-        return;
+        return this.blocks.committed(message.epoch);
       default:
         throw new Error(`router does not take '${message.type}'`);
     }
@@ -99,9 +98,8 @@ export class Router implements Stage {
   private route({ context, attestation: input, batch }: InboxBatch): void {
     const { options } = this;
     if (options.checkInputs) checking(`inbox ${options.index}`, () => this.check(context, input, batch));
-    this.held = { epoch: context.epoch, blocks: [] };
     const sorted = new SortedItems(batch, this.cursor, this.options.memory);
-    const shares = this.pack(sorted, batch);
+    const shares = this.pack(context.epoch, sorted, batch);
     sorted.release();
     const outputs: Output[] = shares.map((items) => pagesOutput(items.pages, items.count, ITEM_ROW_BYTES));
     const attestation = attest(options, ROLE.router, context, [input], outputs);
@@ -125,11 +123,11 @@ export class Router implements Stage {
   }
 
   /** Every receiver's share of the items, in order. */
-  private pack(sorted: SortedItems, batch: MessageBatch): Items[] {
+  private pack(epoch: number, sorted: SortedItems, batch: MessageBatch): Items[] {
     const receivers = this.receiversOf(sorted);
     const counts = new Array<number>(this.options.receivers).fill(0);
     for (let k = 0; k < sorted.count; k++) counts[receivers[k]!]!++;
-    const shares = counts.map((count) => this.share(count));
+    const shares = counts.map((count) => this.share(epoch, count));
     const hashes = viewOf(batch.pages);
     for (let k = 0; k < sorted.count; k++) {
       const share = shares[receivers[k]!]!;
@@ -143,11 +141,10 @@ export class Router implements Stage {
     return shares.map(({ items }) => items);
   }
 
-  private share(count: number): Share {
+  private share(epoch: number, count: number): Share {
     const bytes = pagesBytes(count, ITEM_ROW_BYTES);
-    const block = this.options.memory.take(bytes);
-    const hints = this.options.memory.take(count * 2);
-    this.held!.blocks.push(block, hints);
+    const block = this.blocks.take(epoch, bytes);
+    const hints = this.blocks.take(epoch, count * 2);
     const pages = block.subarray(0, bytes);
     putPrefixes(pages, count, ITEM_ROW_BYTES, ROUTER_PREFIX);
     const items = { count, pages, positions: new Uint16Array(hints.buffer, 0, count) };
