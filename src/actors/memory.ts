@@ -9,7 +9,7 @@ const SMALLEST = 1 << 12;
 /** Up to here sizes are powers of two; between two larger powers there are three more. */
 const LARGEST_POWER = 1 << 16;
 /** Free bytes kept for reuse; what comes back beyond is left to the garbage collector. */
-const MAX_FREE_BYTES = 96 << 20;
+const MAX_FREE_BYTES = 64 << 20;
 /** What was free all the time while so many blocks were taken, and twice as many as there are, is left to it too. */
 const TAKEN_PER_TRIM = 256;
 /** It does not know how large shared memory is that nobody holds: so it is told when there is so much of it. */

@@ -14,7 +14,7 @@ import type { FromWorker, ToWorker, WorkerTask } from './worker-task.js';
 export const WORKER_MODULE = fileURLToPath(new URL('./worker.js', import.meta.url));
 
 /** A thread's room for new objects: in less, more of them live long enough to be copied. */
-const YOUNG_MIB = 192;
+const YOUNG_MIB = 96;
 
 /** How long tasks that were told to stop may take. */
 const STOP_MS = 10_000;
