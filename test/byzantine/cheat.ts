@@ -19,8 +19,8 @@ export interface Cheater extends SignerOptions {
 
 export interface Cheat {
   readonly name: string;
+  /** Number 0 of these. */
   readonly role: ActorKind;
-  readonly index?: number;
   /** The epoch, counted from 1, in which it cheats: the second where nothing is said. */
   readonly round?: number;
   readonly take?: (message: ActorMessage, self: Cheater) => ActorMessage;

@@ -25,7 +25,7 @@ import {
   type SignedAttestation,
 } from '../../src/protocol/index.js';
 import type { Cheat } from './cheat.js';
-import type { Theatre } from './theatre.js';
+import { ACTORS, type Theatre } from './theatre.js';
 
 /** What a cheating sequencer changes: the leaf it logs, and the statements that it counts in it. */
 export interface SequencerCheat extends Cheat {
@@ -48,11 +48,6 @@ export class LenientSequencer implements Stage {
     private readonly cheats: readonly SequencerCheat[],
   ) {}
 
-  private get actors() {
-    const { inboxes = 2, outboxes = 3 } = this.theatre.options;
-    return { inboxes, outboxes };
-  }
-
   private active(): readonly SequencerCheat[] {
     return this.cheats.filter(({ round = 2 }) => round === this.theatre.round);
   }
@@ -65,7 +60,7 @@ export class LenientSequencer implements Stage {
       );
     if (message.type !== 'attested') return;
     this.attested.push(message);
-    if (this.attested.length === attestationOrder(this.actors).length) this.commit();
+    if (this.attested.length === attestationOrder(ACTORS).length) this.commit();
   }
 
   private close(): void {
@@ -79,7 +74,7 @@ export class LenientSequencer implements Stage {
       honest,
     );
     this.attested = [];
-    for (let i = 0; i < this.actors.inboxes; i++)
+    for (let i = 0; i < ACTORS.inboxes; i++)
       this.send(address('inbox', i), { type: 'close', ...this.context });
   }
 
@@ -87,7 +82,7 @@ export class LenientSequencer implements Stage {
     const of = (who: Address) =>
       this.attested.find(({ from }) => from.kind === who.kind && from.index === who.index)!;
     const kinds = ['', 'inbox', 'router', 'receiver', 'outbox', 'sequencer'] as const;
-    const order = attestationOrder(this.actors).map(({ role, index }) =>
+    const order = attestationOrder(ACTORS).map(({ role, index }) =>
       of({ kind: kinds[role] as never, index }),
     );
     const own = order.map(({ attestation }) => attestation);

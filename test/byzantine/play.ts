@@ -7,7 +7,7 @@ import { readMailboxLeaf } from '../../src/protocol/evidence/leaves.js';
 import { type Claim, comparePlaces, type Place, ROLE, type Role } from '../../src/protocol/index.js';
 import * as twin from '../twin/index.js';
 import type { Cheat } from './cheat.js';
-import { type Act, type SentMessage, Theatre } from './theatre.js';
+import { ACTORS, type Act, type SentMessage, Theatre } from './theatre.js';
 
 export interface Ending {
   readonly theatre: Theatre;
@@ -182,17 +182,16 @@ function concerns({ leaf }: Claim, { mailbox, others = [] }: Subject): boolean {
 }
 
 /** Whose openings of an act are to be had: its maker's and its consumers', unless they refuse. */
-function holders({ role, index }: Act, theatre: Theatre): string[] {
-  const { outboxes = 3 } = theatre.options;
+function holders({ role, index }: Act): string[] {
   const all = (kind: string, count: number) => Array.from({ length: count }, (_, i) => `${kind} ${i}`);
   if (role === ROLE.inbox) return [`inbox ${index}`, `router ${index}`];
-  if (role === ROLE.router) return [`router ${index}`, ...all('receiver', outboxes)];
+  if (role === ROLE.router) return [`router ${index}`, ...all('receiver', ACTORS.outboxes)];
   if (role === ROLE.receiver) return [`receiver ${index}`, `outbox ${index}`];
   return [`outbox ${index}`];
 }
 
-function isOpen(act: Act, theatre: Theatre, refusing: readonly string[]): boolean {
-  return holders(act, theatre).some((name) => !refusing.includes(name));
+function isOpen(act: Act, refusing: readonly string[]): boolean {
+  return holders(act).some((name) => !refusing.includes(name));
 }
 
 /** What holders open of the column of a message: whole outputs, which here are a page or two. */
@@ -213,7 +212,7 @@ function opening(theatre: Theatre, { mailbox, epoch, inbox }: Subject, refusing:
     const act = theatre.acts.find(
       (each) => each.epoch === epoch && each.role === role && each.index === index,
     );
-    if (!act || output >= act.outputs.length || !isOpen(act, theatre, refusing)) return [];
+    if (!act || output >= act.outputs.length || !isOpen(act, refusing)) return [];
     return theatre.claims(act, output);
   });
 }
@@ -221,7 +220,7 @@ function opening(theatre: Theatre, { mailbox, epoch, inbox }: Subject, refusing:
 /** All that was committed, for what is wrong by itself or in the order of one sender. */
 function everything(theatre: Theatre, refusing: readonly string[]): Claim[] {
   return theatre.acts.flatMap((act) =>
-    isOpen(act, theatre, refusing) && theatre.isCommitted(act)
+    isOpen(act, refusing) && theatre.isCommitted(act)
       ? act.outputs.flatMap((_, output) => theatre.claims(act, output))
       : [],
   );

@@ -70,14 +70,13 @@ export interface Cast {
 }
 
 export interface TheatreOptions {
-  readonly inboxes?: number;
-  readonly outboxes?: number;
   readonly cheats?: readonly Cheat[];
   /** Whether honest actors check what they are given. */
   readonly checks: boolean;
 }
 
 const CLIENTS = 24;
+export const ACTORS = { inboxes: 2, outboxes: 3 };
 
 export class Theatre {
   readonly world: World;
@@ -97,8 +96,7 @@ export class Theatre {
   round = 0;
 
   constructor(readonly options: TheatreOptions) {
-    const { inboxes = 2, outboxes = 3 } = options;
-    const shape = { inboxes, outboxes, mailboxes: CLIENTS, bundles: [], asked: [], moved: [] };
+    const shape = { ...ACTORS, mailboxes: CLIENTS, bundles: [], asked: [], moved: [] };
     this.world = worldOf(shape);
     const bytes = twin.manifestBytes(this.world.manifest);
     const signature = twin.sign(this.world.rootSecret, concat(twin.ascii('countersign/v1 manifest'), bytes));
@@ -120,9 +118,7 @@ export class Theatre {
   // ---- actors
 
   private actor(who: Address, make: (checkInputs: boolean, send: Send) => Stage, send: Send): Stage {
-    const cheats = (this.options.cheats ?? []).filter(({ role }) => role === who.kind);
-    const isCheat = (index: number) => index === who.index;
-    const mine = cheats.filter(({ index = 0 }) => isCheat(index));
+    const mine = (this.options.cheats ?? []).filter(({ role }) => role === who.kind && who.index === 0);
     const stage =
       who.kind === 'sequencer' && (!this.options.checks || mine.length > 0)
         ? new LenientSequencer(this, send, mine)
@@ -364,10 +360,10 @@ function linkLeaves(links: Links): Uint8Array[] {
   const leaves: Uint8Array[] = [];
   for (let i = 0; i < links.mailboxes; i++) {
     const [first, count] = [links.firstRow(i), links.rowCount(i)];
-    const header = 20 + i * 108;
+    const header = links.headerAt(i);
     const mailbox = links.bytes.slice(header, header + 32);
-    let head = links.bytes.slice(header + 52, header + 84);
-    let total = links.view.getUint32(header + 48);
+    const { lastEpoch, ...before } = links.chainBefore(i);
+    let { head, total } = before;
     const entries = Array.from({ length: count }, (_, x) => {
       const { inbox, index, hashAt } = links.row(first + x);
       const entry = new Uint8Array(LINK_ENTRY_BYTES);
@@ -378,10 +374,10 @@ function linkLeaves(links: Links): Uint8Array[] {
     const parts = linkParts(count);
     for (let part = 0; part < parts; part++) {
       const some = entries.slice(part * PAGE_ENTRIES, (part + 1) * PAGE_ENTRIES);
-      const chain: ChainState = { lastEpoch: links.previousEpoch(i), total, head };
+      const chain: ChainState = { lastEpoch, total, head };
       const leaf = linkPreimage(mailbox, links.epoch, part, parts, chain, concat(...some));
       leaves.push(Uint8Array.from(leaf));
-      head = twin.H(leaf) as Uint8Array as never;
+      head = twin.H(leaf);
       total += some.length;
     }
   }
