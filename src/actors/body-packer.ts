@@ -5,15 +5,6 @@ import { BODY_HEADER_BYTES } from './epoch-file.js';
 import type { Memory } from './memory.js';
 import { type MessageBatch, WHERE } from './messages.js';
 
-/** Where a packed message's parts lie. */
-export interface PackedBody {
-  readonly counter: number;
-  /** Of the bundle. */
-  readonly from: number;
-  /** End of the bundle; the leaf hashes, if it has several recipients, follow. */
-  readonly to: number;
-}
-
 interface Source {
   readonly batch: MessageBatch;
   readonly runs: DataView;
@@ -64,10 +55,19 @@ export class BodyPacker {
   done(): Uint8Array {
     return this.block.subarray(0, this.length);
   }
+}
 
-  /** The message at `offset`: its sender is the 32 bytes there. */
-  static read(bodies: Uint8Array, offset: number): PackedBody {
-    const from = offset + BODY_HEADER_BYTES;
-    return { counter: getU64(bodies, offset + 32), from, to: from + getU32(bodies, offset + 40) };
-  }
+/** Of the message packed at `offset`, whose sender is the 32 bytes there: its counter. */
+export function packedCounter(bodies: Uint8Array, offset: number): number {
+  return getU64(bodies, offset + 32);
+}
+
+/** Where its bundle starts. */
+export function packedBundle(offset: number): number {
+  return offset + BODY_HEADER_BYTES;
+}
+
+/** Where its bundle ends; the leaf hashes, if it has several recipients, follow. */
+export function packedEnd(bodies: Uint8Array, offset: number): number {
+  return packedBundle(offset) + getU32(bodies, offset + 40);
 }

@@ -21,7 +21,7 @@ import {
   type Tree,
 } from '../protocol/index.js';
 import { leafBytes } from './batch.js';
-import { BodyPacker } from './body-packer.js';
+import { packedBundle, packedCounter, packedEnd } from './body-packer.js';
 import type { CommittedEpoch } from './committed-epochs.js';
 import { isSent, type LinkRow } from './epoch-file.js';
 import { logNodes } from './log-store.js';
@@ -129,9 +129,10 @@ export class DeliveryFrames {
 
   private putReceived({ bodies }: CommittedEpoch, { inbox, index, detail, position }: LinkRow): void {
     const { cursor, out } = this;
-    const { counter, from, to } = BodyPacker.read(bodies, detail);
-    cursor.jump(bodies, from, to);
-    const leaves = cursor.recipients > 1 ? this.leavesOf(bodies, detail, to) : null;
+    const end = packedEnd(bodies, detail);
+    cursor.jump(bodies, packedBundle(detail), end);
+    const leaves = cursor.recipients > 1 ? this.leavesOf(bodies, detail, end) : null;
+    const counter = packedCounter(bodies, detail);
     putReceivedEntry(out, inbox, index, cursor.view, detail, counter, cursor, leaves, position);
   }
 

@@ -14,6 +14,7 @@ import {
   type ChainState,
   compareBytes,
   copy32,
+  copyHash,
   copyShort,
   getU16,
   getU32,
@@ -25,7 +26,7 @@ import {
   viewOf,
 } from '../protocol/index.js';
 import { compareId, idAt } from './ids.js';
-import { getWeight, type KeptChain, putWeight, type Weight } from './mailbox-state.js';
+import { getWeight, type KeptChain, type MovingChain, putWeight, type Weight } from './mailbox-state.js';
 import { SENT_ONLY } from './messages.js';
 
 /** A Buffer's own `slice` does not copy. */
@@ -183,6 +184,19 @@ export class Links {
       own,
       bytes,
     };
+  }
+
+  /** Makes a chain what it is after this epoch, in place. */
+  moveChain(i: number, chain: MovingChain): void {
+    const header = this.headerAt(i);
+    const rows = this.rowCount(i);
+    const at = header + 92;
+    chain.lastEpoch = this.epoch;
+    chain.total = getU64(this.bytes, header + 44) + rows;
+    copyHash(this.bytes, this.leafAt(this.position(i) + linkParts(rows) - 1), chain.head, 0);
+    chain.links = getU32(this.bytes, at);
+    chain.own = getU32(this.bytes, at + 4);
+    chain.bytes = getU64(this.bytes, at + 8);
   }
 
   /** Of the mailbox's chain after this epoch. */

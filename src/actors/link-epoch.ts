@@ -101,7 +101,7 @@ export function linkEpoch(
     }
     links.putWeight(i, weightAfter(state.chain, received));
     leaf += linkParts(count);
-    state.chain = links.chainAfter(i);
+    links.moveChain(i, state.chain);
     moved(mailbox, state);
   });
   putStillsBelow(null);

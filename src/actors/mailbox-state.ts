@@ -19,8 +19,11 @@ export interface Weight {
 
 export interface KeptChain extends ChainState, Weight {}
 
+/** A chain that goes on in place: thousands do so in an epoch. */
+export type MovingChain = { -readonly [Field in keyof KeptChain]: KeptChain[Field] };
+
 export interface MailboxState {
-  chain: KeptChain;
+  readonly chain: MovingChain;
   /** The chain through what the owner has acknowledged; at first the seed. */
   acknowledged: KeptChain;
 }

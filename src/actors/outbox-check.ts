@@ -16,8 +16,8 @@ import {
 } from '../protocol/index.js';
 import { ActorFault, checkAttestation, checking, checkPagesOutput } from './attest.js';
 import { counterOf, leafBytes, MessageChecker, moveTo, runAt } from './batch.js';
-import { BodyPacker } from './body-packer.js';
-import { BODY_HEADER_BYTES, isSent, type LinkRow, sameMailbox } from './epoch-file.js';
+import { packedBundle, packedCounter, packedEnd } from './body-packer.js';
+import { isSent, type LinkRow, sameMailbox } from './epoch-file.js';
 import { idBytes } from './ids.js';
 import type { MessageBatch, ReceiverItems } from './messages.js';
 import type { SignedEpoch } from './signed-epoch.js';
@@ -98,12 +98,13 @@ class BodyCheck {
 
   received({ inbox, index, position, detail }: LinkRow, mailbox: Uint8Array): boolean {
     const { bodies } = this.signed;
-    const bundle = detail + BODY_HEADER_BYTES;
+    const bundle = packedBundle(detail);
     if (this.packed[inbox]![index] !== detail + 1) {
-      const { counter, from, to } = BodyPacker.read(bodies, detail);
-      if (this.checker.cursor.parse(bodies, from, to) !== to) return false;
+      const end = packedEnd(bodies, detail);
+      if (this.checker.cursor.parse(bodies, bundle, end) !== end) return false;
+      const counter = packedCounter(bodies, detail);
       this.checker.hash(bodies, detail, counter, this.hashes[inbox]!, index * 32);
-      const leaves = bodies.subarray(to, to + leafBytes(this.checker.cursor.recipients));
+      const leaves = bodies.subarray(end, end + leafBytes(this.checker.cursor.recipients));
       if (!this.checker.hasLeaves(leaves)) return false;
       this.packed[inbox]![index] = detail + 1;
     }

@@ -28,7 +28,7 @@ export function recoverMailboxes(
       const state = mailboxes.get(id);
       if (!state)
         throw new Error(`mailbox ${Buffer.from(idBytes(id)).toString('hex')} has a link and no state`);
-      state.chain = links.chainAfter(i);
+      links.moveChain(i, state.chain);
       mailboxes.put(id, state);
       quotas.look(id, state);
     }

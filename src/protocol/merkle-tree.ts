@@ -61,18 +61,23 @@ export function multiproof(tree: Tree, indices: readonly number[]): Uint8Array {
   return out.done();
 }
 
+/** Of the level that a proof has come to. */
+let known = new Uint32Array(1024);
+
 /** Writes what `multiproof` gives. */
 export function putMultiproof(out: FrameWriter, tree: Tree, indices: readonly number[]): void {
-  let known = indices;
+  let count = indices.length;
+  if (count > known.length) known = new Uint32Array(count * 2);
+  known.set(indices);
   for (let level = 0, n = tree.size; n > 1; level++, n = (n + 1) >> 1) {
     const nodes = viewOf(tree.levels[level]!);
-    const above: number[] = [];
-    for (let i = 0; i < known.length; i++) {
+    let above = 0;
+    for (let i = 0; i < count; i++) {
       const sibling = known[i]! ^ 1;
-      if (known[i + 1] === sibling) i++;
+      if (i + 1 < count && known[i + 1] === sibling) i++;
       else if (sibling < n) out.append(nodes, sibling * 32, 32);
-      above.push(sibling >> 1);
+      known[above++] = sibling >> 1;
     }
-    known = above;
+    count = above;
   }
 }

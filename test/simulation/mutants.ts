@@ -59,7 +59,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'links since the last flush are not recovered',
     file: 'actors/outbox-recovery.js',
-    find: 'state.chain = links.chainAfter(i);',
+    find: 'links.moveChain(i, state.chain);',
     replace: '',
   },
   {
