@@ -496,6 +496,7 @@ test('every rejection of the library has a code, or is a TypeError for a fault o
     alice.mailbox();
   }, TypeError);
   const { policy } = alice.manifest;
+  const receipt = await alice.send({ to, body: 'claimed' });
   const unreadable = new FileStore(directory('no-file'));
   const cases: [string, () => Promise<unknown>][] = [
     ['bundle-too-large', () => alice.send({ to, body: new Uint8Array(policy.bodyBytes + 1) })],
@@ -504,6 +505,7 @@ test('every rejection of the library has a code, or is a TypeError for a fault o
     ['no-such-mailbox', () => alice.send({ to: new Uint8Array(32).fill(9), body: '' })],
     ['aborted', () => alice.send({ to, body: '', signal: AbortSignal.abort() })],
     ['aborted', () => alice.still({ signal: AbortSignal.abort() })],
+    ['aborted', () => receipt.claim({ signal: AbortSignal.abort() })],
     ['aborted', () => clientOf(server, 'errors', { signal: AbortSignal.abort() })],
     ['connection-lost', () => clientOf(server, 'errors', { url: 'http://127.0.0.1:1' })],
     ['not-found', () => clientOf(server, 'errors', { url: `${url}/elsewhere` })],

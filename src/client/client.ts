@@ -103,11 +103,6 @@ export class Client {
     return this.gateway.open(0, options);
   }
 
-  /** The whole claim, in binary form, behind a message or a receipt. */
-  claimOf(proven: Message | Receipt): Promise<Uint8Array> {
-    return proven.claim();
-  }
-
   /** Ends the loop, saves and sends what has been acknowledged, then closes. */
   close(): Promise<void> {
     this.queue.end(null);

@@ -342,13 +342,15 @@ export class Gateway {
   /** Asks the outbox to prove where a mailbox stands: as of an epoch that was not known here at the call. */
   async still(mailbox: number, { signal }: StillOptions = {}): Promise<Stand> {
     const known = this.living(mailbox).mailbox.state?.asOf ?? 0;
-    const { standOf } = await claiming.get();
+    const { standOf } = await claiming.get(signal);
     return standOf(this.living(mailbox), known, signal);
   }
 
   /** What a stage of the server has signed of a message, of one that the mailbox's owner sent or received. */
   open(mailbox: number, options: OpenOptions): Promise<OpenedStage> {
-    return claiming.get().then(({ openStage }) => openStage(this, this.living(mailbox), options));
+    return claiming
+      .get(options.signal)
+      .then(({ openStage }) => openStage(this, this.living(mailbox), options));
   }
 }
 

@@ -42,7 +42,7 @@ export type { Gateway, StillOptions } from './gateway.js';
 export type { GatewayEvents, State, StateChange } from './gateway-events.js';
 export type { Resumed } from './mailbox.js';
 export type { ManyOptions } from './many.js';
-export { Message, Receipt, type UnprovenPlace } from './message.js';
+export { type ClaimOptions, Message, Receipt, type UnprovenPlace } from './message.js';
 export type { QueueOptions } from './message-queue.js';
 export type { OpenedStage, OpenOptions } from './openings.js';
 export type { GatewayOptions } from './options.js';

@@ -3,6 +3,7 @@
  * came; loading that failed fails all that waits, and is tried again for who comes next.
  */
 import { CountersignError } from '../protocol/index.js';
+import { abortable } from './abortable.js';
 
 export class Later<T> {
   loaded: T | null = null;
@@ -16,8 +17,8 @@ export class Later<T> {
     return this.waiting > 0 ? null : this.loaded;
   }
 
-  /** Rejects with a temporary error. */
-  get(): Promise<T> {
+  /** Rejects with a temporary error, or as the signal says. */
+  get(signal?: AbortSignal): Promise<T> {
     this.loading ??= this.load().then(
       (part) => {
         this.loaded = part;
@@ -28,7 +29,11 @@ export class Later<T> {
         throw new CountersignError('connection-lost', 'a part of the client does not load', { cause });
       },
     );
-    return this.loading;
+    const { loading } = this;
+    return abortable(signal, (resolve, reject) => {
+      loading.then(resolve, reject);
+      return () => {};
+    });
   }
 
   /** `fail` is called with a temporary error, or with what `run` throws. */

@@ -3,6 +3,11 @@ import { LINK_ENTRY_BYTES, type Place, partContent, type ReceivedEntry, toHex } 
 import { claiming } from './claiming.js';
 import type { VerifiedLink } from './verifier.js';
 
+export interface ClaimOptions {
+  /** Gives up waiting for what makes claims. */
+  readonly signal?: AbortSignal;
+}
+
 /** One mailbox's messages of one epoch, and how many of them the application still has to acknowledge. */
 export interface Batch {
   acknowledged(message: Message): void;
@@ -33,8 +38,8 @@ class Proven {
    * The whole claim, in binary form: that it stands at this place in this mailbox. Rejects with `connection-lost`
    * in a page that cannot load what makes claims.
    */
-  async claim(): Promise<Uint8Array> {
-    return (await claiming.get()).claimEntry(this.link, this.row);
+  async claim({ signal }: ClaimOptions = {}): Promise<Uint8Array> {
+    return (await claiming.get(signal)).claimEntry(this.link, this.row);
   }
 }
 

@@ -182,6 +182,13 @@ test('a page makes a claim that Node verifies, and fetches what makes claims onl
   await page.route('**/claims.js', (route) => route.abort());
   assert.is(await claim(), 'connection-lost');
   await page.unroute('**/claims.js');
+  // Who does not want to wait for a file that does not come need not.
+  await page.route('**/claims.js', () => {});
+  const aborted = await page.evaluate(() =>
+    globalThis.page.last.claim({ signal: AbortSignal.timeout(100) }).catch(({ code }) => code),
+  );
+  assert.is(aborted, 'aborted');
+  await page.unroute('**/claims.js');
   const { serverId, manifest } = node;
   for (let i = 0; i < 2; i++)
     verifyClaim(decodeClaim(Uint8Array.from(await claim())), serverId, manifest, serverId);
