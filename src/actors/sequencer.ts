@@ -270,10 +270,11 @@ export class Sequencer implements Stage {
       if (to.kind === 'inbox' || to.kind === 'outbox') this.send(to, { type: 'finish' });
   }
 
-  /** Outboxes first: for what they deliver somebody waits. */
   private everyone(): Address[] {
-    const actors = attestationOrder(this.options).map(({ role, index }) => address(KINDS[role], index));
-    return [...actors.reverse(), address('gateway')];
+    return [
+      ...attestationOrder(this.options).map(({ role, index }) => address(KINDS[role], index)),
+      address('gateway'),
+    ];
   }
 }
 

@@ -13,9 +13,6 @@ import type { FromWorker, ToWorker, WorkerTask } from './worker-task.js';
 /** The module whose default export is the task; tests give their own, which crash on purpose. */
 export const WORKER_MODULE = fileURLToPath(new URL('./worker.js', import.meta.url));
 
-/** A thread's room for new objects: in less, more of them live long enough to be copied. */
-const YOUNG_MIB = 96;
-
 /** How long tasks that were told to stop may take. */
 const STOP_MS = 10_000;
 
@@ -40,7 +37,6 @@ export function startWorkers(
     maxThreads: threads,
     concurrentTasksPerWorker: 1,
     maxQueue: 0,
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
   });
   const ports = connect(threads);
   const main = ports[0]!;
