@@ -199,7 +199,7 @@ export class Connection {
   private collect(frame: Uint8Array): void {
     this.opened.push(...overFrame(frame, () => decodeOpened(frame)));
     const missing = this.asked - this.opened.length;
-    if (missing < 0) throw new VerificationError('format', 'more mailboxes opened than asked for', frame);
+    if (missing < 0) throw new VerificationError('format', 'more opened than asked for', frame);
     if (missing > 0) return;
     clearTimeout(this.timer);
     this.state = 'open';

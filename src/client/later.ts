@@ -30,6 +30,7 @@ export class Later<T> {
       },
     );
     const { loading } = this;
+    if (!signal) return loading;
     return abortable(signal, (resolve, reject) => {
       loading.then(resolve, reject);
       return () => {};

@@ -52,7 +52,7 @@ export class World {
     } catch (error) {
       throw new VerificationError('manifest', String(error), manifest, { cause: error });
     }
-    throw new VerificationError('manifest', 'only first manifests are understood', manifest);
+    throw new VerificationError('manifest', 'not a first manifest', manifest);
   }
 
   is(serverId: Uint8Array): boolean {
