@@ -38,8 +38,8 @@ const SOCKETS = 100;
 const SENDERS = 16;
 const BODY_BYTES = 128;
 const BUNDLES_PER_FRAME = 32;
-/** Items to spend on each row, over all measured epochs. */
-const BUDGET = 160_000;
+/** Messages to spend on each row, over all measured epochs. */
+const budgetOf = (recipients: number) => (recipients === 1 ? 160_000 : 600_000 / recipients);
 const EPOCHS = { least: 9, most: 4000 };
 
 const SERVER = ['submit', 'close', 'router', 'receiver', 'outbox', 'deliver', 'sequencer'] as const;
@@ -257,7 +257,7 @@ class Measurement {
   }
 
   run(): Row {
-    const affordable = Math.round(BUDGET / (this.messages * Math.sqrt(this.recipients)));
+    const affordable = Math.round(budgetOf(this.recipients) / this.messages);
     const epochs = Math.min(EPOCHS.most, Math.max(EPOCHS.least, affordable));
     for (let i = 0; i < epochs; i++) this.epoch();
     for (let i = 0; i < epochs; i++) {

@@ -1,7 +1,7 @@
 /** What an outbox does for readers that are behind: never more than they take, never less than they need. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Memory } from '../src/actors/memory.js';
+import { EpochBlocks, Memory } from '../src/actors/memory.js';
 import { address } from '../src/actors/messages.js';
 import { epochKey, idKey, TABLE } from '../src/actors/store-keys.js';
 import {
@@ -254,6 +254,16 @@ outbox('memory that is left to the garbage collector does not add up', () => {
   }
   const grown = Math.round(most / (1 << 20));
   assert.ok(grown < 600, `${grown} MiB`);
+});
+
+outbox('what is taken for an epoch comes back when that one is committed, and the next one stays', () => {
+  const memory = new Memory();
+  const blocks = new EpochBlocks(memory);
+  const [one, two] = [blocks.take(1, 5000), blocks.take(2, 5000)];
+  blocks.committed(1);
+  const free = [memory.take(5000), memory.take(5000)].map(({ buffer }) => buffer);
+  assert.ok(free.includes(one.buffer));
+  assert.not(free.includes(two.buffer));
 });
 
 outbox('blocks are little larger than what they are taken for', () => {

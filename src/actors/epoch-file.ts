@@ -173,17 +173,9 @@ export class Links {
 
   /** The mailbox's chain after this epoch. */
   chainAfter(i: number): KeptChain {
-    const rows = this.rowCount(i);
-    const head = this.leafAt(this.position(i) + linkParts(rows) - 1);
-    const { links, own, bytes } = this.weight(i);
-    return {
-      lastEpoch: this.epoch,
-      total: getU64(this.bytes, this.headerAt(i) + 44) + rows,
-      head: copyOf.call(this.bytes, head, head + 32),
-      links,
-      own,
-      bytes,
-    };
+    const chain = { lastEpoch: 0, total: 0, head: new Uint8Array(32), links: 0, own: 0, bytes: 0 };
+    this.moveChain(i, chain);
+    return chain;
   }
 
   /** Makes a chain what it is after this epoch, in place. */

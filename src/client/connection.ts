@@ -182,7 +182,7 @@ export class Connection {
     this.state = 'opening';
     const { attempt } = this;
     const requests = this.host.requests().map(async ({ identity, acknowledged }) => {
-      const { publicKey: key } = identity;
+      const key = identity.publicKey;
       const signature = await identity.sign(sessionBytes(serverId, kind, challenge, this.nonce, key));
       return { key, acknowledged, signature };
     });
