@@ -109,13 +109,17 @@ const keys = new Map<string, KeyObject>();
 const publicKeys = new WeakMap<KeyObject, KeyObject>();
 const MOST_KEPT = 100_000;
 
+/** As DER or as JWK. */
 interface Encoded {
-  readonly key: Buffer;
-  readonly type: string;
+  readonly key: Buffer | object;
+  readonly type?: string;
 }
 
 function createKey(encoded: Encoded, create: (encoded: never) => KeyObject): KeyObject {
-  return remembered(keys, encoded.type + encoded.key.toString('latin1'), () => create(encoded as never));
+  const id =
+    encoded.type +
+    (Buffer.isBuffer(encoded.key) ? encoded.key.toString('latin1') : JSON.stringify(encoded.key));
+  return remembered(keys, id, () => create(encoded as never));
 }
 
 function publicKeyOf(key: KeyObject): KeyObject {
