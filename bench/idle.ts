@@ -17,9 +17,10 @@
 import { progressOn } from '../src/cli/demo/progress.js';
 import { SESSION_KIND, toHex } from '../src/protocol/index.js';
 import { readArguments } from './arguments.js';
-import { bundleFor, LightSender, open, signerOf } from './light-client.js';
+import { bundleFor, LightSender, open } from './light-client.js';
 import { manyKeys } from './many-keys.js';
 import { memoryOf, newDirectory, type RunningServer, startServer } from './server-process.js';
+import { signerOf } from './systems/countersign-keys.js';
 
 const USAGE = `npm run -s bench:idle -- [--mailboxes 1000000] [--messages 200000] [--settle 3] [--json] [-- server flags]
 

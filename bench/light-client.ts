@@ -1,10 +1,10 @@
 /** Clients that verify nothing and keep nothing, so that the server is what is measured. */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import WebSocket from 'ws';
-import { importSecretKey, type Signer } from '#crypto';
+import type { Signer } from '#crypto';
 import * as p from '../src/protocol/index.js';
+import { signerOf } from './systems/countersign-keys.js';
 
-export const signerOf = (name: string) => importSecretKey(createHash('sha256').update(name).digest());
 const NO_CHECKPOINT = { size: 0, root: new Uint8Array(32), signature: new Uint8Array(64) };
 
 /**

@@ -22,9 +22,10 @@ import { freePort } from '../src/cli/demo/server-process.js';
 import { SESSION_KIND, toHex } from '../src/protocol/index.js';
 import { readArguments } from './arguments.js';
 import { IdleSocket } from './idle-socket.js';
-import { bundleFor, LightSender, signerOf } from './light-client.js';
+import { bundleFor, LightSender } from './light-client.js';
 import { LiveLoad, newLatencies } from './live-load.js';
 import { memoryOf, newDirectory, type RunningServer, startServer } from './server-process.js';
+import { signerOf } from './systems/countersign-keys.js';
 
 const USAGE = `npm run -s bench:sockets -- [--sockets 10000] [--live 10] [--rate 200] [--slow 40] [--megabytes 10]
                             [--seconds 4] [--turns 4] [--json] [-- server flags]

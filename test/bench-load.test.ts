@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import * as hdr from 'hdr-histogram-js';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { importSecretKey } from '#crypto';
 import { type Arrivals, arrivalsOf } from '../bench/arrivals.js';
 import { Bodies, intendedIn, numberIn, senderIn } from '../bench/bodies.js';
 import { choiceOf } from '../bench/choice.js';
@@ -13,6 +14,7 @@ import { now, pause } from '../bench/clock.js';
 import { Latencies, percentile } from '../bench/latencies.js';
 import { OPEN_WINDOW, Sending } from '../bench/sending.js';
 import type { Clients, SenderEvents } from '../bench/system.js';
+import { seedOf, signerOf } from '../bench/systems/countersign-keys.js';
 import { builtIn, loadWorkload } from '../bench/workload.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-load-'));
@@ -26,6 +28,14 @@ test('every workload that comes with the bench can be loaded', () => {
   assert.equal([own.server.threads, own.server.inboxes, own.senders, own.encoding], [2, 1, 3, 'json']);
   assert.equal(own.choice, { kind: 'zipf', s: 1 });
   assert.is(own.online, own.mailboxes);
+});
+
+test('keys are those of their seeds, however they are made', () => {
+  for (const name of ['mailbox 0', 'mailbox 999999', 'sender 3']) {
+    const [fast, known] = [signerOf(name), importSecretKey(seedOf(name))];
+    assert.equal(fast.publicKey, known.publicKey);
+    assert.equal(Buffer.from(fast.sign(seedOf('x'))), Buffer.from(known.sign(seedOf('x'))));
+  }
 });
 
 test('what is unknown or out of range is named', () => {

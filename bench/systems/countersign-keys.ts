@@ -1,11 +1,23 @@
 /** Who is who at a countersign server: keys that every process of the bench makes alike. */
-import { createHash } from 'node:crypto';
-import { importSecretKey, type Signer } from '#crypto';
+import { createHash, createPrivateKey, sign } from 'node:crypto';
+import type { Signer } from '#crypto';
 import { toHex } from '../../src/protocol/index.js';
 
 export const seedOf = (name: string) =>
   Uint8Array.from(createHash('sha256').update(`bench ${name}`).digest());
-export const signerOf = (name: string): Signer => importSecretKey(seedOf(name));
+
+/** OpenSSL reads the seed alone, and says what belongs here. */
+const ANY_X = Buffer.alloc(32).toString('base64url');
+
+/** What `importSecretKey` makes of the seed, in a tenth of the time that DER takes: there may be a million mailboxes. */
+export function signerOf(name: string): Signer {
+  const d = Buffer.from(seedOf(name)).toString('base64url');
+  const key = createPrivateKey({ key: { kty: 'OKP', crv: 'Ed25519', d, x: ANY_X }, format: 'jwk' });
+  return {
+    publicKey: Uint8Array.from(Buffer.from(key.export({ format: 'jwk' }).x!, 'base64url')),
+    sign: (message) => sign(null, message, key),
+  };
+}
 
 /** How a server is reached, and the ids of all mailboxes, 32 bytes each. */
 export interface CountersignAddress {
