@@ -258,7 +258,7 @@ for (const recipients of [1, 10]) {
     assert.is(kept(side, epoch, 'BR'), 0);
     const [messages, items] = [input.inboxes[0]!.length, result.receiverItems[0]!.length];
     // docs/ARCHITECTURE.md, "Openings": per message, per recipient and sender, per run, per mailbox, per actor.
-    const budget = 79 * messages + 49 * items + 44 * frames.length + 140 * 20 + 400 * 4;
+    const budget = 46 * messages + 49 * items + 44 * frames.length + 140 * 20 + 400 * 4;
     const bytes = kept(side, epoch, 'AESKT');
     assert.ok(bytes <= budget, `${bytes} bytes, at most ${budget}`);
     // And it is the budget of this, not of twice as much.

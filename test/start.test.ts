@@ -79,7 +79,7 @@ test('a store that another version wrote in another way is refused, and left alo
     await tamper(data, () => [{ key, value }]);
     assert.is((await refusal(serverAt(data))).code, 'data-format');
   }
-  await tamper(data, () => [{ key, value: numberValue(2) }]);
+  await tamper(data, () => [{ key, value: numberValue(3) }]);
   await use(data);
 });
 

@@ -32,6 +32,7 @@ import {
 import { ActorFault, attest, contextOf, pagesOutput, type SignerOptions } from './attest.js';
 import { idAt, idBytes } from './ids.js';
 import { InboxQueue, type QueuedRun } from './inbox-queue.js';
+import { packInboxRows } from './inbox-rows.js';
 import type { Memory } from './memory.js';
 import {
   type ActorMessage,
@@ -317,7 +318,10 @@ export class Inbox implements Stage {
     const { index, flushEpochs, flushChanged } = this.options;
     const records: StoreRecord[] = [];
     if (batch.count > 0) {
-      records.push({ key: epochKey(TABLE.inboxRows, epoch, index), value: batch.pages });
+      records.push({
+        key: epochKey(TABLE.inboxRows, epoch, index),
+        value: packInboxRows(batch.pages, batch.count),
+      });
       records.push({ key: epochKey(TABLE.senderRuns, epoch, index), value: batch.runs });
     }
     const due = epoch - this.lastFlush >= flushEpochs || this.senders.changed >= flushChanged;

@@ -31,6 +31,7 @@ import {
 import { decodeAttestations } from './committed-epochs.js';
 import { Links } from './epoch-file.js';
 import { idAt } from './ids.js';
+import { InboxRows } from './inbox-rows.js';
 import { KeptStills } from './kept-stills.js';
 import { logNodes, logRecordLeaf } from './log-store.js';
 import { RUN, type StoreReader } from './messages.js';
@@ -169,7 +170,7 @@ function signedBy({ manifest, placementOf }: Archive, asked: OpenedItem, { attes
 function* leavesOf({ reader, placementOf }: Archive, asked: OpenedItem): Steps<Leaves> {
   const { epoch, stage, inbox, index, mailbox } = asked;
   if (stage === ROLE.inbox)
-    return inboxLeaves(() => reader.view(epochKey(TABLE.inboxRows, epoch, inbox)), index);
+    return inboxLeaves(() => new InboxRows(reader.view(epochKey(TABLE.inboxRows, epoch, inbox))), index);
   const { outbox } = placementOf(mailbox);
   const links = () => linksOf(reader, epoch, outbox);
   const key = itemKey(asked);

@@ -1,15 +1,7 @@
 /** What an inbox keeps per sender, and how it is found again in what is durable. */
-import {
-  getPlace,
-  getU32,
-  getU64,
-  INBOX_ROW_BYTES,
-  type Place,
-  putPlace,
-  putU64,
-  rowAt,
-} from '../protocol/index.js';
+import { getPlace, getU32, getU64, type Place, putPlace, putU64 } from '../protocol/index.js';
 import { idAt } from './ids.js';
+import { InboxRows } from './inbox-rows.js';
 import { RUN, type StoreReader } from './messages.js';
 import type { StateCodec, StateTable } from './state-table.js';
 import { epochKey, TABLE } from './store-keys.js';
@@ -77,10 +69,8 @@ function forEachRun(
   }
 }
 
-function inboxRows(reader: StoreReader, epoch: number, inbox: number): { pages: Uint8Array; count: number } {
-  const pages = reader.get(epochKey(TABLE.inboxRows, epoch, inbox)) ?? new Uint8Array(0);
-  const stride = 9 + 64 * INBOX_ROW_BYTES;
-  return { pages, count: (pages.length - 9 * Math.ceil(pages.length / stride)) / INBOX_ROW_BYTES };
+function inboxRows(reader: StoreReader, epoch: number, inbox: number): InboxRows {
+  return new InboxRows(reader.get(epochKey(TABLE.inboxRows, epoch, inbox)));
 }
 
 /** What reading an epoch costs, in runs looked at. */
@@ -102,12 +92,12 @@ export function findPlaced(
   for (let place = newest; place.epoch > 0; ) {
     const runs = reader.get(epochKey(TABLE.senderRuns, place.epoch, place.inbox));
     if (!runs) return undefined;
-    const { pages, count } = inboxRows(reader, place.epoch, place.inbox);
+    const rows = inboxRows(reader, place.epoch, place.inbox);
     budget.left -= HOP_COST + runs.length / RUN.bytes;
     if (budget.left < 0) return undefined;
     let first = -1;
     let found = -1;
-    forEachRun(runs, count, (id, firstCounter, firstIndex, length) => {
+    forEachRun(runs, rows.count, (id, firstCounter, firstIndex, length) => {
       if (id !== sender) return;
       if (first < 0) first = firstIndex;
       if (counter >= firstCounter && counter < firstCounter + length)
@@ -115,13 +105,12 @@ export function findPlaced(
     });
     if (first < 0) return undefined;
     if (found >= 0) {
-      const at = rowAt(found, INBOX_ROW_BYTES);
       return {
         place: { epoch: place.epoch, inbox: place.inbox, index: found },
-        hash: Uint8Array.from(pages.subarray(at, at + 32)),
+        hash: rows.messageHash(found),
       };
     }
-    place = getPlace(pages, rowAt(first, INBOX_ROW_BYTES) + 64);
+    place = rows.previous(first);
   }
   return undefined;
 }

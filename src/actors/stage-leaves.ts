@@ -1,5 +1,5 @@
 /**
- * Leaves of what stages have signed, rebuilt from what is stored: rows of inboxes are kept as they are hashed, items of
+ * Leaves of what stages have signed, rebuilt from what is stored: rows of inboxes are laid out in pages again, items of
  * routers and receivers are the rows of the links, sorted alike. In steps, because an epoch may be large.
  */
 import { sha256 } from '#crypto';
@@ -20,6 +20,7 @@ import {
   viewOf,
 } from '../protocol/index.js';
 import type { Links } from './epoch-file.js';
+import type { InboxRows } from './inbox-rows.js';
 
 /** Work in steps of about a millisecond, between which others have their turn. */
 export type Steps<T> = Generator<undefined, T, undefined>;
@@ -42,7 +43,6 @@ export const PLACE_AT = 32;
 
 const PAGES_PER_STEP = 32;
 const NOTHING = new Uint8Array(0);
-const INBOX_PAGE_BYTES = pagesBytes(PAGE_ENTRIES, INBOX_ROW_BYTES);
 
 /**
  * Which of `count` leaves in order show what is asked for: `holder`, the last that begins at or before it (−1 = none)
@@ -55,22 +55,18 @@ export function around(holder: number, endsBefore: boolean, count: number): numb
 }
 
 /** Pages of an inbox's rows, as `read` gives them each time; the one with row `index` is shown. */
-export function inboxLeaves(read: () => Uint8Array | undefined, index: number): Leaves {
-  const pages = () => read() ?? NOTHING;
-  const { length } = pages();
-  const some = (from: number, to: number) => pages().subarray(from * INBOX_PAGE_BYTES, to * INBOX_PAGE_BYTES);
-  const page = Math.floor(index / PAGE_ENTRIES);
-  const count = Math.ceil(length / INBOX_PAGE_BYTES);
+export function inboxLeaves(read: () => InboxRows, index: number): Leaves {
+  const count = Math.ceil(read().count / PAGE_ENTRIES);
   return {
     count,
     perStep: PAGES_PER_STEP,
     hashes(from, to) {
-      const bytes = some(from, to);
-      const prefixes = Math.ceil(bytes.length / INBOX_PAGE_BYTES) * rowAt(0, INBOX_ROW_BYTES);
-      return hashPages(bytes, (bytes.length - prefixes) / INBOX_ROW_BYTES, INBOX_ROW_BYTES);
+      const rows = read();
+      const pages = rows.pages(from * PAGE_ENTRIES, to * PAGE_ENTRIES);
+      return hashPages(pages, Math.min(to * PAGE_ENTRIES, rows.count) - from * PAGE_ENTRIES, INBOX_ROW_BYTES);
     },
-    shown: around(page, false, count),
-    preimage: (leaf) => some(leaf, leaf + 1).slice(),
+    shown: around(Math.floor(index / PAGE_ENTRIES), false, count),
+    preimage: (leaf) => read().pages(leaf * PAGE_ENTRIES, (leaf + 1) * PAGE_ENTRIES),
   };
 }
 

@@ -4,7 +4,7 @@
  *
  *   L log index 8              → log record: epoch leaf 163 ‖ nodes completed n 1 ‖ n × 32
  *   A epoch 8                  → log index 8 ‖ count 2 ‖ count × (length 4 ‖ signed bytes ‖ signature 64)
- *   E epoch 8 ‖ inbox 2        → inbox rows in page layout
+ *   E epoch 8 ‖ inbox 2        → inbox rows (inbox-rows.ts)
  *   S epoch 8 ‖ inbox 2        → runs of senders (messages.ts, RUN)
  *   K epoch 8 ‖ outbox 2       → links of the epoch (epoch-file.ts)
  *   T epoch 8 ‖ outbox 2       → stills of the epoch (kept-stills.ts)

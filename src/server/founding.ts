@@ -36,8 +36,8 @@ export interface Identity {
 
 const MANIFEST_KEY = metaKey('manifest');
 const FORMAT_KEY = metaKey('format');
-/** Of what is stored: raised whenever an older version's records would be misread. 2: leaf hashes lie behind their bodies. */
-const FORMAT = 2;
+/** Of what is stored: raised whenever an older version's records would be misread. 3: inbox rows share their submission hashes. */
+const FORMAT = 3;
 
 /**
  * The manifest in the store, if there is one. Its actors and limits bind every later start. Throws `OperatorError`

@@ -1,5 +1,6 @@
 /** What stages hand on, as lists of rows that a cheat can change, and back. */
 import { attest, pagesOutput } from '../../src/actors/attest.js';
+import { packInboxRows } from '../../src/actors/inbox-rows.js';
 import type { Items, MessageBatch, ReceiverItems, RouterShare } from '../../src/actors/messages.js';
 import {
   INBOX_PREFIX,
@@ -139,7 +140,9 @@ export function renumber(
   return said.map(({ to, message }) => {
     if (message.type === 'attested') {
       const records = message.records.map((record) =>
-        record.key[0] === 'E'.charCodeAt(0) ? { ...record, value: pages } : record,
+        record.key[0] === 'E'.charCodeAt(0)
+          ? { ...record, value: packInboxRows(pages, rows.length) }
+          : record,
       );
       return { to, message: { ...message, attestation, records } };
     }

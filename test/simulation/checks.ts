@@ -83,8 +83,8 @@ function checkTotals(
   }
 }
 
-/** `E` ‖ epoch 8 ‖ inbox 2 → prefix 9, and 64 rows each of message hash 32 ‖ submission hash 32 ‖ previous place 14. */
-const ROWS = { table: 69, prefix: 9, row: 78, page: 9 + 64 * 78, previous: 64 };
+/** `E` ‖ epoch 8 ‖ inbox 2 → submissions 4, 36 bytes for each, and rows of message hash 32 ‖ previous place 14. */
+const ROWS = { table: 69, submission: 36, row: 46, previous: 32 };
 
 /** What every inbox signed of a sender's previous message is where that stands. */
 function checkPreviousPlaces(
@@ -102,16 +102,16 @@ function checkPreviousPlaces(
   const end = Uint8Array.of(ROWS.table + 1);
   for (const { key, value } of disk.range(Uint8Array.of(ROWS.table), end)) {
     const name = Buffer.from(key);
-    const pages = Buffer.from(value);
-    for (let at = ROWS.prefix, index = 0; at < pages.length; at += ROWS.row, index++) {
-      if (at % ROWS.page === 0) at += ROWS.prefix;
+    const rows = Buffer.from(value);
+    const first = 4 + rows.readUInt32BE(0) * ROWS.submission;
+    for (let at = first, index = 0; at < rows.length; at += ROWS.row, index++) {
       const place = [name.readBigUInt64BE(1), name.readUInt16BE(9), index].join('.');
       const owner = owners.get(place);
       const previous = at + ROWS.previous;
       const said = [
-        pages.readBigUInt64BE(previous),
-        pages.readUInt16BE(previous + 8),
-        pages.readUInt32BE(previous + 10),
+        rows.readBigUInt64BE(previous),
+        rows.readUInt16BE(previous + 8),
+        rows.readUInt32BE(previous + 10),
       ];
       if (!owner) complain(`nobody was given the message at ${place}`);
       const before = owner && (places.get(`${owner.sender} ${owner.counter - 1}`) ?? '0.0.0');
