@@ -268,9 +268,10 @@ test('who asks for thousands of sessions is not in the way of who asks for one',
       acknowledged: 0,
       signature: randomBytes(64),
     }));
-    for (const raw of greedy) for (let i = 0; i < 3; i++) raw.send(encodeSession(many));
+    const times = 12;
+    for (const raw of greedy) for (let i = 0; i < times; i++) raw.send(encodeSession(many));
     const through = greedy.map(async (raw) => {
-      for (let i = 0; i < 3; i++) await raw.next(FRAME.opened);
+      for (let i = 0; i < times; i++) await raw.next(FRAME.opened);
       return 'greedy';
     });
     assert.is(await Promise.race([honest!.open('mallory').then(() => 'honest'), ...through]), 'honest');

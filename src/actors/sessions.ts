@@ -70,7 +70,7 @@ export function errorFrame(code: ErrorCode, text: string, slot: number, retryAft
   return encodeError({ number: ERRORS[code].number, slot, retryAfterMs, text });
 }
 
-/** Signatures checked in one turn of the event loop, of all sockets together: some 3 ms, 8 with new keys. */
+/** Signatures checked in one turn of the event loop, of all sockets together: some 3 ms, 5 with new keys. */
 const CHECKS_PER_TURN = 16;
 
 const NO_CHAIN = { lastEpoch: 0, total: 0, head: new Uint8Array(32) };
