@@ -4,7 +4,7 @@
  *   leaf  0x00 ‖ csign1rc ‖ blinder 16 ‖ mailbox 32 ‖ envelope hash 32, as it lies in the bundle
  *   page  0x00 ‖ csign1rp ‖ n × leaf hash 32, n ≤ 16
  */
-import { sha256, sha256Into } from '#crypto';
+import { sha256Into } from '#crypto';
 import { ascii, concat, HASH_BYTES } from './bytes.js';
 import { RECIPIENT_PAGE } from './limits.js';
 import { rootFromPath } from './merkle.js';
@@ -13,16 +13,16 @@ const RECIPIENT_PAGE_PREFIX = ascii('\0csign1rp');
 
 /** H(0x00 ‖ `csign1rp` ‖ n × 32). */
 export function recipientPageInto(leafHashes: Uint8Array, out: Uint8Array, at: number): void {
-  const preimage = new Uint8Array(RECIPIENT_PAGE_PREFIX.length + leafHashes.length);
-  preimage.set(RECIPIENT_PAGE_PREFIX);
-  preimage.set(leafHashes, RECIPIENT_PAGE_PREFIX.length);
-  sha256Into(preimage, out, at);
+  sha256Into(concat(RECIPIENT_PAGE_PREFIX, leafHashes), out, at);
 }
+
+/** One for all calls: an array of its own for each would cost more than its hash. */
+const scratch = new Uint8Array(RECIPIENT_PAGE * HASH_BYTES);
 
 /**
  * R, from the leaf of one recipient (its part, and the 80 bytes of it) and its siblings, packed: the leaf itself; the
- * leaf hashes for 2 to 16; beyond, the root over their pages. Null when they are miscounted. Throws `FormatError` on a
- * path of the wrong length.
+ * leaf hashes for 2 to 16; beyond, the root over their pages. It holds until the next call. Null when they are miscounted.
+ * Throws `FormatError` on a path of the wrong length.
  */
 export function hashedRecipients(
   recipients: number,
@@ -38,7 +38,10 @@ export function hashedRecipients(
   const listed = (Math.min(RECIPIENT_PAGE, recipients - from) - 1) * HASH_BYTES;
   if (siblings.length < listed || (isListed && siblings.length > listed)) return null;
   if (recipients === 1) return leaf;
-  const leaves = concat(siblings.subarray(0, before), sha256(part), siblings.subarray(before, listed));
+  scratch.set(siblings.subarray(0, listed));
+  scratch.copyWithin(before + HASH_BYTES, before, listed);
+  sha256Into(part, scratch, before);
+  const leaves = scratch.subarray(0, listed + HASH_BYTES);
   if (isListed) return leaves;
   const pageHash = new Uint8Array(HASH_BYTES);
   recipientPageInto(leaves, pageHash, 0);
