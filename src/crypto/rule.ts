@@ -34,18 +34,11 @@ export function ruleU(key: Uint8Array): Uint8Array<ArrayBuffer> | null {
   if (key.length !== 32) return null;
   const y = key.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n) & (2n ** 255n - 1n);
   // x = 0 where y is 1 (the identity) or −1 (of order 2): neither is good, nor has u in the field but 0.
-  if (y >= P || y === 1n || y === P - 1n) return null;
-  return littleEndian(((1n + y) * inverse((1n - y + P) % P)) % P);
-}
-
-/** Modulo P, of a number from 1 to P − 1: the power of P − 2, by Fermat. */
-function inverse(a: bigint): bigint {
-  let power = 1n;
-  for (let left = P - 2n; left > 0n; left >>= 1n) {
-    if (left & 1n) power = (power * a) % P;
-    a = (a * a) % P;
-  }
-  return power;
+  if (y === 1n || y >= P - 1n) return null;
+  // (1 + y) / (1 − y), the inverse by Euclid: a quarter of what Fermat's power costs, and keys are public.
+  let [low, high, before, inverse] = [P + 1n - y, P, 0n, 1n];
+  while (low > 1n) [low, high, inverse, before] = [high % low, low, before - (high / low) * inverse, inverse];
+  return littleEndian(((1n + y) * (inverse + P)) % P);
 }
 
 /** Returns its argument; throws `TypeError` when the key breaks the rule, as `isGood` finds. */
