@@ -8,25 +8,25 @@ import type { Identity } from '../../src/server/founding.js';
 import { checkHistory } from '../support/checker.js';
 import { checkClaim, type Known } from '../twin/claim-check.js';
 import type { Chronicle, MadeClaim } from './chronicle.js';
-import { checkNobodyFramed } from './framed.js';
+import { type Case, checkNobodyFramed } from './framed.js';
 import type { Person } from './person.js';
 
 type Complain = (problem: string) => void;
 
-export function checkRun(
-  chronicle: Chronicle,
-  persons: readonly Person[],
-  identity: Identity,
-  disk: StoreReader,
-): string[] {
+export function checkRun(run: Case, persons: readonly Person[]): string[] {
+  const { chronicle, identity, disk } = run;
   const problems = checkHistory(chronicle).map(({ kind, what }) => `${kind}: ${what}`);
   const complain = (problem: string) => problems.push(problem);
-  checkSigned(chronicle, complain);
-  checkHints(chronicle, complain);
-  checkTotals(chronicle, persons, complain);
-  checkPreviousPlaces(chronicle, disk, complain);
-  checkClaims(chronicle, identity, complain);
-  checkNobodyFramed(chronicle, identity, disk, complain);
+  try {
+    checkSigned(chronicle, complain);
+    checkHints(chronicle, complain);
+    checkTotals(chronicle, persons, complain);
+    checkPreviousPlaces(chronicle, disk, complain);
+    checkClaims(chronicle, identity, complain);
+    checkNobodyFramed(run, complain);
+  } catch (error) {
+    complain(`the checks themselves failed: ${(error as Error).stack}`);
+  }
   return problems;
 }
 

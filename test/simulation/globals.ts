@@ -33,6 +33,7 @@ const real = {
   verify: crypto.verify,
   createPublicKey: crypto.createPublicKey,
   createPrivateKey: crypto.createPrivateKey,
+  diffieHellman: crypto.diffieHellman,
   pass: timersPromises.setTimeout,
 };
 
@@ -40,7 +41,7 @@ export interface Surroundings {
   readonly loop: Loop;
   readonly fetch: Fetch;
   /** Told of everything that is signed with a key of the server. */
-  readonly signed: (bytes: Uint8Array) => void;
+  readonly signed: (bytes: Uint8Array, signature: Uint8Array) => void;
 }
 
 /** Replaces them, runs, and puts them back. */
@@ -107,7 +108,13 @@ const signatures = new Map<string, Buffer>();
 const verdicts = new Map<string, boolean>();
 const keys = new Map<string, KeyObject>();
 const publicKeys = new WeakMap<KeyObject, KeyObject>();
+const shared = new WeakMap<KeyObject, Buffer>();
 const MOST_KEPT = 100_000;
+
+interface Pair {
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
 
 interface Encoded {
   readonly key: Buffer;
@@ -121,6 +128,13 @@ function createKey(encoded: Encoded, create: (encoded: never) => KeyObject): Key
 function publicKeyOf(key: KeyObject): KeyObject {
   const known = publicKeys.get(key) ?? real.createPublicKey(key);
   publicKeys.set(key, known);
+  return known;
+}
+
+/** Of the one secret that there is, by which keys are held against the rule. */
+function sharedWith({ privateKey, publicKey }: Pair): Buffer {
+  const known = shared.get(publicKey) ?? real.diffieHellman({ privateKey, publicKey });
+  shared.set(publicKey, known);
   return known;
 }
 
@@ -139,8 +153,9 @@ function remembered<T>(known: Map<string, T>, id: string, compute: () => T): T {
 
 function replaceCrypto({ loop, signed }: Surroundings): void {
   const sign = (_: null, bytes: Uint8Array, key: KeyObject) => {
-    signed(bytes);
-    return Buffer.from(remembered(signatures, idOf(key, bytes), () => real.sign(null, bytes, key)));
+    const signature = remembered(signatures, idOf(key, bytes), () => real.sign(null, bytes, key));
+    signed(bytes, signature);
+    return Buffer.from(signature);
   };
   const verify = (_: null, bytes: Uint8Array, key: KeyObject, signature: Uint8Array) =>
     remembered(verdicts, idOf(key, signature, bytes), () => real.verify(null, bytes, key, signature));
@@ -148,7 +163,8 @@ function replaceCrypto({ loop, signed }: Surroundings): void {
   const createPrivateKey = (from: Encoded) => createKey(from, real.createPrivateKey);
   const createPublicKey = (from: Encoded | KeyObject) =>
     'key' in from ? createKey(from, real.createPublicKey) : publicKeyOf(from);
-  Object.assign(crypto, { sign, verify, randomBytes, createPrivateKey, createPublicKey });
+  const diffieHellman = sharedWith;
+  Object.assign(crypto, { sign, verify, randomBytes, createPrivateKey, createPublicKey, diffieHellman });
   syncBuiltinESMExports();
 }
 
@@ -159,7 +175,7 @@ function restore(): void {
   Math.random = real.random;
   Date.now = real.now;
   performance.now = real.performanceNow;
-  const { sign, verify, randomBytes, createPrivateKey, createPublicKey } = real;
-  Object.assign(crypto, { sign, verify, randomBytes, createPrivateKey, createPublicKey });
+  const { sign, verify, randomBytes, createPrivateKey, createPublicKey, diffieHellman } = real;
+  Object.assign(crypto, { sign, verify, randomBytes, createPrivateKey, createPublicKey, diffieHellman });
   syncBuiltinESMExports();
 }

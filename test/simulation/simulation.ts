@@ -9,11 +9,13 @@ import { checkRun } from './checks.js';
 import { Chronicle } from './chronicle.js';
 import type { Around } from './client.js';
 import { Disk } from './disk.js';
+import type { Case } from './framed.js';
 import { within } from './globals.js';
 import { Loop } from './loop.js';
 import { type Kind, Person } from './person.js';
 import { profileOf } from './profile.js';
 import { Random } from './random.js';
+import { seal } from './seal.js';
 import { SimulatedServer } from './server.js';
 import { Reach } from './sockets.js';
 import { Trace } from './trace.js';
@@ -22,16 +24,24 @@ import { Weather, type World } from './weather.js';
 export interface RunOptions {
   /** Epochs that are committed before it becomes calm. */
   readonly epochs: number;
+  /** Only its digest is wanted. */
+  readonly isRepeat?: boolean;
+}
+
+export interface RunCounts {
+  readonly epochs: number;
+  /** Epochs with messages. */
+  readonly filled: number;
+  readonly messages: number;
+  readonly crashes: number;
+  readonly events: number;
 }
 
 export interface RunResult {
   readonly seed: number;
   readonly digest: string;
   readonly problems: readonly string[];
-  readonly events: number;
-  readonly epochs: number;
-  readonly messages: number;
-  readonly crashes: number;
+  readonly counts: RunCounts;
   readonly lastLines: readonly string[];
 }
 
@@ -50,25 +60,31 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
   const surroundings = {
     loop,
     fetch: world.reach.fetch,
-    signed: (bytes: Uint8Array) => chronicle.sign(bytes),
+    signed: (bytes: Uint8Array, signature: Uint8Array) => chronicle.sign(bytes, signature),
   };
   return within(surroundings, async () => {
     const weather = new Weather(world);
     world.calm.is = () => weather.isCalm;
     await live(world, weather, chronicle, options);
-    if (loop.problems.length === 0)
-      loop.problems.push(...checkRun(chronicle, world.persons, world.server.identity!, world.server.disk));
+    const { events } = trace;
+    const digest = seal(world, chronicle);
+    if (loop.problems.length === 0 && !options.isRepeat)
+      loop.problems.push(...checkRun(caseOf(world, chronicle), world.persons));
+    const { messages, clientCrashes } = weather.counts;
+    const { epochs, filled } = chronicle;
     return {
       seed,
-      digest: trace.digest(),
+      digest,
       problems: loop.problems,
-      events: trace.events,
-      epochs: chronicle.epochs,
-      messages: weather.counts.messages,
-      crashes: world.server.crashes + weather.counts.clientCrashes,
+      counts: { epochs, filled, messages, crashes: world.server.crashes + clientCrashes, events },
       lastLines: trace.last(60),
     };
   });
+}
+
+function caseOf({ loop, server }: World, chronicle: Chronicle): Case {
+  const { disk, identity } = server;
+  return { chronicle, identity: identity!, disk, random: loop.random, guilty: new Set() };
 }
 
 function makeWorld(loop: Loop, chronicle: Chronicle): World & { calm: { is: () => boolean } } {
@@ -104,9 +120,10 @@ async function live(
   await loop.run(() => failed() || chronicle.epochs >= epochs || loop.now > WEATHER_MS);
   weather.calm();
   const late = loop.now + REST_MS;
-  await loop.run(() => failed() || loop.now > late || unrest(world, chronicle).length === 0);
+  const unrest = unrestOf(world, chronicle);
+  await loop.run(() => failed() || loop.now > late || unrest().length === 0);
   if (failed()) return;
-  const left = unrest(world, chronicle);
+  const left = unrest();
   if (left.length > 0) return loop.complain(`no rest ${REST_MS} ms after the last fault: ${left.join('; ')}`);
   await stand(world, failed);
 }
@@ -125,10 +142,24 @@ async function stand({ loop, persons }: World, failed: () => boolean): Promise<v
     if (total === null) loop.complain(`${name} does not learn where it stands`);
 }
 
-/** What is still to come: receipts, and messages that are in the order and not with all of their recipients. */
-function unrest({ persons }: World, { sent, delivered, receipted }: Chronicle): string[] {
-  const waiting = persons.flatMap(({ unrest }) => unrest ?? []);
-  if (waiting.length > 0) return waiting;
+/** What is still to come. What is on its way is looked for again when somebody has been shown something. */
+function unrestOf({ persons }: World, chronicle: Chronicle): () => readonly string[] {
+  let shown = -1;
+  let left: readonly string[] = [];
+  return () => {
+    if (persons.some(({ unrest }) => unrest !== null)) return persons.flatMap(({ unrest }) => unrest ?? []);
+    const { delivered, receipted } = chronicle;
+    if (shown !== delivered.length + receipted.length) left = onTheirWay(persons, chronicle);
+    shown = delivered.length + receipted.length;
+    return left;
+  };
+}
+
+/** Messages that are in the order and not with all of their recipients. */
+function onTheirWay(
+  persons: readonly Person[],
+  { sent, delivered, receipted }: Chronicle,
+): readonly string[] {
   // Of a former life's message its receipt tells the place alone: who has got it tells which it was.
   const shown = new Set(delivered.map(({ place }) => formatPlace(place)));
   const unseen = receipted.filter(({ message, place }) => !message && !shown.has(formatPlace(place)));
