@@ -5,6 +5,7 @@
  */
 import type { ActorMessage, Address, Send } from '../../src/actors/messages.js';
 import { Switchboard } from '../../src/actors/switchboard.js';
+import type { Cast, Liar } from './liar.js';
 import type { Loop, Process } from './loop.js';
 import { delayOf, type Profile } from './profile.js';
 import { nameOf } from './trace.js';
@@ -22,6 +23,7 @@ export class Board extends Switchboard {
     private readonly profile: Profile,
     private readonly process: Process,
     private readonly observe: (to: Address, message: ActorMessage) => void,
+    private readonly lying: { readonly liar: Liar; readonly cast: () => Cast } | null,
   ) {
     super(
       0,
@@ -31,10 +33,17 @@ export class Board extends Switchboard {
   }
 
   override add(to: Address, take: Take): void {
-    this.takers.set(nameOfActor(to), take);
+    const { lying } = this;
+    const isLiar = lying?.liar.is(to);
+    const step: Take = (message) => lying!.liar.step(message, lying!.cast(), take, this.carry);
+    this.takers.set(nameOfActor(to), isLiar ? step : take);
   }
 
   override readonly send: Send = (to, message) => {
+    if (!this.lying?.liar.hears(to, message)) this.carry(to, message);
+  };
+
+  private readonly carry: Send = (to, message) => {
     const name = nameOfActor(to);
     const channel = `${message.type === 'ready' ? nameOfActor(message.from) : this.working}>${name}`;
     const { loop, profile } = this;

@@ -47,8 +47,8 @@ export interface Case {
   readonly identity: Identity;
   readonly disk: StoreReader;
   readonly random: Random;
-  /** Names of actors that have cheated. */
-  readonly guilty: ReadonlySet<string>;
+  /** The actor that has lied, as verdicts name it, and what it signed beside the log. */
+  readonly guilty: { readonly name: string; readonly leaked: readonly Signed[] } | null;
 }
 
 /** Returns how often somebody guilty was named. */
@@ -63,7 +63,7 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
   // A checkpoint that somebody changed may be of any size.
   const bridge = (from: number, to: number) =>
     from > 0 && to <= checkpoint.size ? consistencyProof(nodes, from, to) : new Uint8Array(0);
-  const signed = statementsOf(chronicle);
+  const signed = statementsOf(chronicle, guilty);
   let named = 0;
   for (const epochs of some(keptEpochs(disk))) {
     const items = epochs.flatMap((epoch) => [...itemsOf(disk, identity, epoch)]);
@@ -83,16 +83,16 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
     };
     const found = withoutStacks(() => accuse(file, serverId, manifest.rootKey));
     if (!found) continue;
-    if (isJust(found.verdict, guilty)) named++;
+    if (guilty && isJust(found.verdict, guilty.name)) named++;
     else complain(`framed: ${found.verdict.text}`);
   }
   return named;
 }
 
-/** An actor that has cheated, or the server where one of its suspects has. */
-function isJust(verdict: Verdict, guilty: ReadonlySet<string>): boolean {
-  if (verdict.outcome === 'actor') return guilty.has(nameOf(verdict));
-  return verdict.outcome === 'server' && verdict.suspects.some((each) => guilty.has(nameOf(each)));
+/** The actor that has lied, or the server where it is among the suspects. */
+function isJust(verdict: Verdict, guilty: string): boolean {
+  if (verdict.outcome === 'actor') return nameOf(verdict) === guilty;
+  return verdict.outcome === 'server' && verdict.suspects.some((each) => nameOf(each) === guilty);
 }
 
 /** What is tried and does not hold is an error each time: to write down where takes longer than to try. */
@@ -187,11 +187,18 @@ function ownIn(own: readonly Claim[], epochs: readonly number[], random: Random)
   return found;
 }
 
-/** All statements that were signed in the run, by their epochs. */
-function statementsOf({ signed }: Chronicle): { epoch: number; said: Signed }[] {
-  return [...signed].flatMap(([text, { bytes, signature }]) => {
-    if (!text.startsWith('countersign/v1 attestation')) return [];
-    return [{ epoch: decodeAttestation(bytes).epoch, said: { attestation: bytes, signature } }];
+/**
+ * All statements that were signed in the run, by their epochs. Of who has lied only what it let go: what it signed and
+ * kept to itself nobody has.
+ */
+function statementsOf({ signed }: Chronicle, guilty: Case['guilty']): { epoch: number; said: Signed }[] {
+  const all = [...signed].flatMap(([text, { bytes, signature }]) =>
+    text.startsWith('countersign/v1 attestation') ? [{ attestation: bytes, signature }] : [],
+  );
+  return [...all, ...(guilty?.leaked ?? [])].flatMap((said) => {
+    const { epoch, role, actor } = decodeAttestation(said.attestation);
+    const isKept = nameOf({ role, index: actor }) === guilty?.name && !guilty.leaked.includes(said);
+    return isKept ? [] : [{ epoch, said }];
   });
 }
 

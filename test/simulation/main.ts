@@ -56,9 +56,13 @@ const already = total.epochs;
 const began = performance.now();
 const elapsed = () => (performance.now() - began) / 1000;
 
-function progress({ seeds, epochs, filled, messages, crashes, events }: Total): string {
-  const rate = ((epochs - already) / elapsed()).toFixed(1);
-  return `${seeds} seeds, each twice: ${epochs} epochs (${rate} a second), ${filled} of them with messages, ${messages} messages, ${crashes} crashes, ${events} events`;
+function progress(total: Total): string {
+  const rate = ((total.epochs - already) / elapsed()).toFixed(1);
+  return [
+    `${total.seeds} seeds, each twice: ${total.epochs} epochs (${rate} a second)`,
+    `${total.filled} of them with messages, ${total.messages} messages, ${total.crashes} crashes, ${total.events} events`,
+    `${total.liars} actors lied ${total.lies} times, ${total.named} of them named`,
+  ].join('; ');
 }
 
 console.log(

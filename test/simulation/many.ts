@@ -6,18 +6,10 @@ import { fork } from 'node:child_process';
 import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Kept } from './report.js';
-import type { RunOptions } from './simulation.js';
+import type { RunCounts, RunOptions } from './simulation.js';
 
-export interface Total {
-  seeds: number;
-  epochs: number;
-  /** Epochs with messages. */
-  filled: number;
-  messages: number;
-  /** Of the server and of clients. */
-  crashes: number;
-  events: number;
-}
+/** Sums over seeds. */
+export type Total = { -readonly [key in keyof RunCounts]: number } & { seeds: number };
 
 export interface ManyOptions extends RunOptions {
   readonly first: number;
@@ -32,12 +24,13 @@ export interface ManyOptions extends RunOptions {
 const PROCESS = fileURLToPath(new URL('process.js', import.meta.url));
 
 export function noTotal(): Total {
-  return { seeds: 0, epochs: 0, filled: 0, messages: 0, crashes: 0, events: 0 };
+  const weather = { epochs: 0, filled: 0, messages: 0, crashes: 0, events: 0 };
+  return { seeds: 0, ...weather, liars: 0, lies: 0, named: 0 };
 }
 
 export function add(total: Total, { counts }: Kept): void {
   total.seeds++;
-  for (const key of ['epochs', 'filled', 'messages', 'crashes', 'events'] as const) total[key] += counts[key];
+  for (const key of Object.keys(counts) as (keyof RunCounts)[]) total[key] += counts[key];
 }
 
 /** What was found first, in words; null when nothing was. `total` is added to. */

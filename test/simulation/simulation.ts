@@ -11,6 +11,7 @@ import type { Around } from './client.js';
 import { Disk } from './disk.js';
 import type { Case } from './framed.js';
 import { within } from './globals.js';
+import { Liar } from './liar.js';
 import { Loop } from './loop.js';
 import { type Kind, Person } from './person.js';
 import { profileOf } from './profile.js';
@@ -35,6 +36,10 @@ export interface RunCounts {
   readonly messages: number;
   readonly crashes: number;
   readonly events: number;
+  /** Actors that lied, how often, and how many of them evidence names. */
+  readonly liars: number;
+  readonly lies: number;
+  readonly named: number;
 }
 
 export interface RunResult {
@@ -56,7 +61,7 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
   const trace = new Trace();
   const loop = new Loop(new Random(seed), trace);
   const chronicle = new Chronicle();
-  const world = makeWorld(loop, chronicle);
+  const world = makeWorld(seed, loop, chronicle);
   const surroundings = {
     loop,
     fetch: world.reach.fetch,
@@ -68,32 +73,49 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
     await live(world, weather, chronicle, options);
     const { events } = trace;
     const digest = seal(world, chronicle);
-    if (loop.problems.length === 0 && !options.isRepeat)
-      loop.problems.push(...checkRun(caseOf(world, chronicle), world.persons));
+    const of = caseOf(world, chronicle, world.liar);
+    const isChecked = loop.problems.length === 0 && !options.isRepeat;
+    const { problems, named } = isChecked ? checkRun(of, world.persons) : { problems: [], named: 0 };
     const { messages, clientCrashes } = weather.counts;
     const { epochs, filled } = chronicle;
     return {
       seed,
       digest,
-      problems: loop.problems,
-      counts: { epochs, filled, messages, crashes: world.server.crashes + clientCrashes, events },
+      problems: [...loop.problems, ...problems],
+      counts: {
+        ...{ epochs, filled, messages, crashes: world.server.crashes + clientCrashes, events },
+        ...{ liars: of.guilty ? 1 : 0, lies: world.liar?.lies ?? 0, named: named > 0 ? 1 : 0 },
+      },
       lastLines: trace.last(60),
     };
   });
 }
 
-function caseOf({ loop, server }: World, chronicle: Chronicle): Case {
+function caseOf({ loop, server }: World, chronicle: Chronicle, liar: Liar | null): Case {
   const { disk, identity } = server;
-  return { chronicle, identity: identity!, disk, random: loop.random, guilty: new Set() };
+  const guilty = liar && liar.lies > 0 ? { name: liar.name, leaked: liar.leaked } : null;
+  return { chronicle, identity: identity!, disk, random: loop.random, guilty };
 }
 
-function makeWorld(loop: Loop, chronicle: Chronicle): World & { calm: { is: () => boolean } } {
+function makeWorld(
+  seed: number,
+  loop: Loop,
+  chronicle: Chronicle,
+): World & { calm: { is: () => boolean }; liar: Liar | null } {
   const profile = profileOf(loop.random);
   loop.note('profile', JSON.stringify(profile));
+  const liar = Liar.of(seed, loop, profile);
+  const mailboxes = () => persons.flatMap((person) => person.mailboxes.map(({ id }) => id));
   const disk = new Disk(loop, profile);
-  const server = new SimulatedServer(loop, profile, disk, (_, message) => {
-    if (message.type === 'committed') chronicle.committed(message.epoch);
-  });
+  const server = new SimulatedServer(
+    loop,
+    profile,
+    disk,
+    (_, message) => {
+      if (message.type === 'committed') chronicle.committed(message.epoch);
+    },
+    liar && { liar, mailboxes },
+  );
   const reach = new Reach(loop, profile, server);
   const calm = { is: () => false };
   const around: Around = { loop, profile, chronicle, dialFor: reach.dialFor, isCalm: () => calm.is() };
@@ -104,7 +126,7 @@ function makeWorld(loop: Loop, chronicle: Chronicle): World & { calm: { is: () =
     .map((name) => make(name, 'client', 1));
   if (profile.crowd > 0) persons.push(make('crowd', 'gateway', profile.crowd));
   if (profile.hasSender) persons.push(make('silent', 'sender', 1));
-  return { loop, profile, server, reach, persons, calm };
+  return { loop, profile, server, reach, persons, calm, liar };
 }
 
 async function live(
@@ -118,6 +140,8 @@ async function live(
   server.start();
   for (const person of persons) person.start();
   await loop.run(() => failed() || chronicle.epochs >= epochs || loop.now > WEATHER_MS);
+  // Where somebody has lied, clients may have left for good.
+  if (loop.isExcused) return;
   weather.calm();
   const late = loop.now + REST_MS;
   const unrest = unrestOf(world, chronicle);

@@ -103,6 +103,8 @@ export class Weather {
   private lightning({ what, process }: LoopEvent): void {
     if (this.isCalm) return;
     const { loop, profile, server, persons } = this.world;
+    // An actor has stopped it, because of what another one said.
+    if (server.process?.alive === false) server.crash();
     const isDelicate = DELICATE.has(what);
     if (!loop.random.chance(isDelicate ? profile.crashAtWrite : profile.crashAtEvent)) return;
     const struck = persons.find(({ main }) => main?.process === process);
