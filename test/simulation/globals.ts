@@ -126,9 +126,15 @@ function createKey(encoded: Encoded, create: (encoded: never) => KeyObject): Key
 }
 
 function publicKeyOf(key: KeyObject): KeyObject {
-  const known = publicKeys.get(key) ?? real.createPublicKey(key);
+  const known = publicKeys.get(key) ?? exportedOnce(real.createPublicKey(key));
   publicKeys.set(key, known);
   return known;
+}
+
+/** What is asked of it is its one encoding. */
+function exportedOnce(key: KeyObject): KeyObject {
+  const encoded = key.export({ format: 'der', type: 'spki' });
+  return Object.assign(key, { export: () => Buffer.from(encoded) });
 }
 
 /** Of the one secret that there is, by which keys are held against the rule. */
