@@ -38,9 +38,10 @@ import type { Random } from './random.js';
 
 /** Epochs that are opened and accused together. */
 const EPOCHS = 6;
-/** With these: claims that clients have made themselves at most, and how much is changed. */
-const OWN = 20;
+/** With these: claims that clients have made themselves at most, how much is changed, and how often somebody is said to miss a message. */
+const OWN = 12;
 const EDITS = 4;
+const MISSED = 0.5;
 
 export interface Case {
   readonly chronicle: Chronicle;
@@ -77,7 +78,11 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
       statements: forged(statements, random),
     };
     const file: CaseFile = {
-      ...{ manifests, bridge, ...(items.length > 0 && { subject: lieAbout(items, random) }) },
+      ...{
+        manifests,
+        bridge,
+        ...(items.length > 0 && random.chance(MISSED) && { subject: lieAbout(items, random) }),
+      },
       claims: [...claims, ...lies.claims],
       statements: [...statements, ...lies.statements],
     };

@@ -93,7 +93,7 @@ export class Court {
   }
 
   /** What has been proven of parts that are the same objects: that is asked again just as often. */
-  private readonly heard = new WeakMap<Uint8Array, { bytes: Uint8Array; said: Said }>();
+  private readonly heard = new WeakMap<Uint8Array, { bytes: Uint8Array; said: Said; name: string }>();
   private readonly found = new WeakMap<Uint8Array, { part: Signed & Committed; found: Said & InLog }>();
   private readonly signers = new WeakMap<Checkpoint, { name: string; sequencer: Actor }>();
 
@@ -101,7 +101,7 @@ export class Court {
   hear({ attestation: bytes, signature }: Signed): Said {
     const known = this.heard.get(signature);
     if (known?.bytes === bytes) {
-      this.manifest(known.said.attestation.manifestHash);
+      this.used.add(known.name);
       return known.said;
     }
     const attestation = decodeAttestation(bytes);
@@ -112,7 +112,7 @@ export class Court {
     const actor = this.verified(manifest, role, index, bytes, signature);
     must(actor !== null, 'the signature of a statement does not verify');
     const said = { attestation, actor, hash: attestationHash(bytes), manifest };
-    this.heard.set(signature, { bytes, said });
+    this.heard.set(signature, { bytes, said, name: toHex(attestation.manifestHash) });
     return said;
   }
 
