@@ -5,8 +5,8 @@
  */
 import type { ActorMessage, Address, Send } from '../../src/actors/messages.js';
 import { Switchboard } from '../../src/actors/switchboard.js';
-import type { Cast, Liar } from './liar.js';
 import type { Loop, Process } from './loop.js';
+import type { Cast, LyingActor } from './lying-actor.js';
 import { delayOf, type Profile } from './profile.js';
 import { nameOf } from './trace.js';
 
@@ -23,7 +23,7 @@ export class Board extends Switchboard {
     private readonly profile: Profile,
     private readonly process: Process,
     private readonly observe: (to: Address, message: ActorMessage) => void,
-    private readonly lying: { readonly liar: Liar; readonly cast: () => Cast } | null,
+    private readonly lying: { readonly liar: LyingActor; readonly cast: () => Cast } | null,
   ) {
     super(
       0,

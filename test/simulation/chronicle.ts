@@ -23,6 +23,8 @@ export class Chronicle {
   readonly receipted: Receipted[] = [];
   readonly aborted: Aborted[] = [];
   readonly delivered: Delivered[] = [];
+  /** Mailboxes and places of messages of clients that lie. */
+  readonly strange = new Set<string>();
   readonly closed = new Set<string>();
   readonly claims: MadeClaim[] = [];
   readonly hints: Hint[] = [];

@@ -15,8 +15,8 @@ import { type LogState, readFrontier, recoverLog } from '../../src/server/recove
 import { shutDown } from '../../src/server/shutdown.js';
 import { Board } from './board.js';
 import type { Disk } from './disk.js';
-import type { Liar } from './liar.js';
 import type { Loop, Process } from './loop.js';
+import type { LyingActor } from './lying-actor.js';
 import { type Receiver, serverSocket, Wire } from './network.js';
 import type { Profile } from './profile.js';
 import type { Random } from './random.js';
@@ -48,7 +48,10 @@ export class SimulatedServer {
     readonly disk: Disk,
     /** Told of every message between actors before it is taken. */
     private readonly observe: (to: Address, message: ActorMessage) => void,
-    private readonly lying: { readonly liar: Liar; readonly mailboxes: () => readonly Uint8Array[] } | null,
+    private readonly lying: {
+      readonly liar: LyingActor;
+      readonly mailboxes: () => readonly Uint8Array[];
+    } | null,
   ) {
     this.keys = keysFrom(loop.random, profile);
     const flags = {

@@ -11,8 +11,8 @@ import type { Around } from './client.js';
 import { Disk } from './disk.js';
 import type { Case } from './framed.js';
 import { within } from './globals.js';
-import { Liar } from './liar.js';
 import { Loop } from './loop.js';
+import { LyingActor } from './lying-actor.js';
 import { type Kind, Person } from './person.js';
 import { profileOf } from './profile.js';
 import { Random } from './random.js';
@@ -36,10 +36,12 @@ export interface RunCounts {
   readonly messages: number;
   readonly crashes: number;
   readonly events: number;
-  /** Actors that lied, how often, and how many of them evidence names. */
-  readonly liars: number;
-  readonly lies: number;
+  /** Actors that lied, how often, and how many of them evidence names; clients that lied, and how often. */
+  readonly lyingActors: number;
+  readonly actorLies: number;
   readonly named: number;
+  readonly lyingClients: number;
+  readonly clientLies: number;
 }
 
 export interface RunResult {
@@ -49,6 +51,10 @@ export interface RunResult {
   readonly counts: RunCounts;
   readonly lastLines: readonly string[];
 }
+
+/** How many runs have a client that lies, from another stream of chance than the run's own. */
+const LYING_CLIENTS = 0.25;
+const LYING = 2 ** 41;
 
 /** Simulated times in ms: of bad weather at most, until everything must be at rest, and to see what comes after. */
 const WEATHER_MS = 20_000;
@@ -78,20 +84,22 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
     const { problems, named } = isChecked ? checkRun(of, world.persons) : { problems: [], named: 0 };
     const { messages, clientCrashes } = weather.counts;
     const { epochs, filled } = chronicle;
+    const clientLies = world.reach.lyingClient.lies;
     return {
       seed,
       digest,
       problems: [...loop.problems, ...problems],
       counts: {
         ...{ epochs, filled, messages, crashes: world.server.crashes + clientCrashes, events },
-        ...{ liars: of.guilty ? 1 : 0, lies: world.liar?.lies ?? 0, named: named > 0 ? 1 : 0 },
+        ...{ lyingActors: of.guilty ? 1 : 0, actorLies: world.liar?.lies ?? 0, named: named > 0 ? 1 : 0 },
+        ...{ lyingClients: clientLies > 0 ? 1 : 0, clientLies },
       },
       lastLines: trace.last(60),
     };
   });
 }
 
-function caseOf({ loop, server }: World, chronicle: Chronicle, liar: Liar | null): Case {
+function caseOf({ loop, server }: World, chronicle: Chronicle, liar: LyingActor | null): Case {
   const { disk, identity } = server;
   const guilty = liar && liar.lies > 0 ? { name: liar.name, leaked: liar.leaked } : null;
   return { chronicle, identity: identity!, disk, random: loop.random, guilty };
@@ -101,10 +109,10 @@ function makeWorld(
   seed: number,
   loop: Loop,
   chronicle: Chronicle,
-): World & { calm: { is: () => boolean }; liar: Liar | null } {
+): World & { calm: { is: () => boolean }; liar: LyingActor | null } {
   const profile = profileOf(loop.random);
   loop.note('profile', JSON.stringify(profile));
-  const liar = Liar.of(seed, loop, profile);
+  const liar = LyingActor.of(seed, loop, profile);
   const mailboxes = () => persons.flatMap((person) => person.mailboxes.map(({ id }) => id));
   const disk = new Disk(loop, profile);
   const server = new SimulatedServer(
@@ -118,7 +126,9 @@ function makeWorld(
   );
   const reach = new Reach(loop, profile, server);
   const calm = { is: () => false };
-  const around: Around = { loop, profile, chronicle, dialFor: reach.dialFor, isCalm: () => calm.is() };
+  const liars = new Set<string>();
+  const { dialFor } = reach;
+  const around: Around = { loop, profile, chronicle, dialFor, liars, isCalm: () => calm.is() };
   const make = (name: string, kind: Kind, mailboxes: number) =>
     new Person(name, kind, mailboxes, around, (life) => reach.gone(life));
   const persons = ['anna', 'bert', 'cora', 'dora', 'emil']
@@ -126,6 +136,11 @@ function makeWorld(
     .map((name) => make(name, 'client', 1));
   if (profile.crowd > 0) persons.push(make('crowd', 'gateway', profile.crowd));
   if (profile.hasSender) persons.push(make('silent', 'sender', 1));
+  if (new Random(seed + LYING).chance(LYING_CLIENTS)) {
+    const mallory = make('mallory', 'liar', 1);
+    persons.push(mallory);
+    liars.add(mallory.mailboxes[0]!.hex);
+  }
   return { loop, profile, server, reach, persons, calm, liar };
 }
 
@@ -154,7 +169,7 @@ async function live(
 
 /** Everybody asks where they stand, and a while passes in which nothing else may happen. */
 async function stand({ loop, persons }: World, failed: () => boolean): Promise<void> {
-  const read = persons.filter(({ kind }) => kind !== 'sender');
+  const read = persons.filter(({ isParty }) => isParty);
   const mailboxes = read.flatMap((person) => person.mailboxes);
   const end = loop.now + AFTER_MS;
   await loop.run(() => failed() || loop.now > end);
@@ -167,7 +182,8 @@ async function stand({ loop, persons }: World, failed: () => boolean): Promise<v
 }
 
 /** What is still to come. What is on its way is looked for again when somebody has been shown something. */
-function unrestOf({ persons }: World, chronicle: Chronicle): () => readonly string[] {
+function unrestOf(world: World, chronicle: Chronicle): () => readonly string[] {
+  const persons = world.persons.filter(({ isLiar }) => !isLiar);
   let shown = -1;
   let left: readonly string[] = [];
   return () => {

@@ -121,7 +121,8 @@ export class Weather {
     for (const person of persons) {
       person.isCutOff = false;
       person.rival?.crash();
-      person.start();
+      if (person.isLiar) person.main?.crash();
+      else person.start();
     }
     this.keepAlive();
   }
@@ -131,6 +132,7 @@ export class Weather {
     loop.in(100, this.sky, 'calm', () => {
       server.start();
       for (const person of persons) {
+        if (person.isLiar) continue;
         person.start();
         person.main?.tidy();
       }

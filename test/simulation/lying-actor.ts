@@ -37,7 +37,7 @@ function canBeTold({ role, name }: Cheat, { outboxes }: Profile): boolean {
   return outboxes > 1 || name !== 'hand a share to the wrong receiver';
 }
 
-export class Liar {
+export class LyingActor {
   /** False statements that it let go, to the log or to somebody else. */
   readonly leaked: Signed[] = [];
   lies = 0;
@@ -54,11 +54,11 @@ export class Liar {
   ) {}
 
   /** Null in a run in which nobody lies. */
-  static of(seed: number, loop: Loop, profile: Profile): Liar | null {
+  static of(seed: number, loop: Loop, profile: Profile): LyingActor | null {
     const random = new Random(seed + STREAM);
     if (!random.chance(LIARS)) return null;
     const cheat = random.pick(CHEATS.filter((each) => canBeTold(each, profile)));
-    return new Liar(cheat, random, (what) => {
+    return new LyingActor(cheat, random, (what) => {
       loop.note('liar', what);
       loop.isExcused = true;
     });
