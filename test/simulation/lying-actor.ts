@@ -18,7 +18,7 @@ const LIARS = 0.25;
 /** Of the steps in which it could. */
 const LIES = 0.2;
 /** Another stream of chance than the run's own, which is the same whether somebody lies or not. */
-const STREAM = 2 ** 40;
+const STREAM = 2 ** 47;
 /** An inbox lies about two messages. */
 const LEAST_MESSAGES = 2;
 

@@ -54,7 +54,7 @@ export interface RunResult {
 
 /** How many runs have a client that lies, from another stream of chance than the run's own. */
 const LYING_CLIENTS = 0.25;
-const LYING = 2 ** 41;
+const LYING = 2 ** 33;
 
 /** Simulated times in ms: of bad weather at most, until everything must be at rest, and to see what comes after. */
 const WEATHER_MS = 20_000;
