@@ -66,25 +66,20 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
     from > 0 && to <= checkpoint.size ? consistencyProof(nodes, from, to) : new Uint8Array(0);
   const signed = statementsOf(chronicle, guilty);
   let named = 0;
+  let last = Number.POSITIVE_INFINITY;
   for (const epochs of some(keptEpochs(disk))) {
     const items = epochs.flatMap((epoch) => [...itemsOf(disk, identity, epoch)]);
     const claims = [...openedOf(of, items, checkpoint), ...ownIn(own, epochs, random)];
-    // Also of epochs between these that never were committed.
+    // Also of epochs between these, and behind the newest, that never were committed.
     const statements = signed.flatMap(({ epoch, said }) =>
-      epoch >= epochs[0]! && epoch <= epochs.at(-1)! ? [said] : [],
+      epoch >= epochs[0]! && epoch <= last ? [said] : [],
     );
-    const lies = {
-      claims: claims.length > 0 ? edited(claims, random) : [],
-      statements: forged(statements, random),
-    };
+    last = epochs[0]!;
+    const isMissed = items.length > 0 && random.chance(MISSED);
     const file: CaseFile = {
-      ...{
-        manifests,
-        bridge,
-        ...(items.length > 0 && random.chance(MISSED) && { subject: lieAbout(items, random) }),
-      },
-      claims: [...claims, ...lies.claims],
-      statements: [...statements, ...lies.statements],
+      ...{ manifests, bridge, ...(isMissed && { subject: lieAbout(items, random) }) },
+      claims: [...claims, ...edited(claims, random)],
+      statements: [...statements, ...forged(statements, random)],
     };
     const found = withoutStacks(() => accuse(file, serverId, manifest.rootKey));
     if (!found) continue;
@@ -228,6 +223,7 @@ function flipped(bytes: Uint8Array, random: Random): Uint8Array {
 
 /** Claims with one bit changed, as far as they are claims still. */
 function edited(claims: readonly Claim[], random: Random): Claim[] {
+  if (claims.length === 0) return [];
   return Array.from({ length: EDITS }, () => random.pick(claims)).flatMap((claim) => {
     try {
       return [decodeClaim(flipped(encodeClaim(claim), random))];
