@@ -1,8 +1,11 @@
 /** Short runs of the simulator: every seed that ever found something, and a few that nobody has tried. */
-import { readFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { simulateTwice } from './simulation/report.js';
+import { appendRecord, noTotal, readRecord, simulateMany } from './simulation/many.js';
+import { type Kept, keep, simulateTwice } from './simulation/report.js';
 import { simulate } from './simulation/simulation.js';
 
 interface KnownSeed {
@@ -32,6 +35,38 @@ for (let seed = first; seed < first + FRESH; seed++) {
     assert.is(failure, null, failure ?? '');
   });
 }
+
+test('an actor that lies is named, and nobody else', async () => {
+  const { problems, counts } = await simulate(66, { epochs: 12 });
+  assert.equal(problems, []);
+  assert.ok(counts.actorLies > 0);
+  assert.is(counts.named, 1);
+});
+
+test('a client that lies harms nobody', async () => {
+  const { problems, counts } = await simulate(12, { epochs: 12 });
+  assert.equal(problems, []);
+  assert.ok(counts.clientLies > 0);
+});
+
+test('several processes find what one finds, and a record is gone on with', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'simulated-'));
+  const file = join(folder, 'record.jsonl');
+  try {
+    const [total, options] = [noTotal(), { epochs: 2, processes: 2, isEnough: () => false }];
+    const done = (kept: Kept) => appendRecord(file, kept);
+    assert.is(await simulateMany({ ...options, first: 1, seeds: 2, done }, total), null);
+    // The end of the machine in the middle of a line.
+    appendFileSync(file, '{"seed":3,"as');
+    const kept = readRecord(file).sort((a, b) => a.seed - b.seed);
+    assert.equal(kept, [await keep(1, options), await keep(2, options)]);
+    assert.is(total.epochs, kept[0]!.counts.epochs + kept[1]!.counts.epochs);
+    appendRecord(file, { ...kept[0]!, seed: 3 });
+    assert.is(readRecord(file).length, 3);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
 
 test('another seed is another run', async () => {
   const [one, other] = [await simulate(1, { epochs: 2 }), await simulate(2, { epochs: 2 })];

@@ -23,25 +23,33 @@ export class Chronicle {
   readonly receipted: Receipted[] = [];
   readonly aborted: Aborted[] = [];
   readonly delivered: Delivered[] = [];
+  /** Mailboxes and places of messages of clients that lie. */
+  readonly strange = new Set<string>();
   readonly closed = new Set<string>();
   readonly claims: MadeClaim[] = [];
   readonly hints: Hint[] = [];
   /** Everything that was signed in the run, by whomever, committed or not; each once. */
-  readonly signed = new Map<string, Uint8Array>();
+  readonly signed = new Map<string, { bytes: Uint8Array; signature: Uint8Array }>();
   /** Highest committed epoch that was told inside the server. */
   epoch = 0;
   epochs = 0;
   /** The newest place that anybody has been shown or promised. */
   newest: Place | null = null;
 
-  sign(bytes: Uint8Array): void {
-    this.signed.set(Buffer.from(bytes).toString('latin1'), Uint8Array.from(bytes));
+  sign(bytes: Uint8Array, signature: Uint8Array): void {
+    const text = Buffer.from(bytes).toString('latin1');
+    this.signed.set(text, { bytes: Uint8Array.from(bytes), signature: Uint8Array.from(signature) });
   }
 
   committed(epoch: number): void {
     if (epoch <= this.epoch) return;
     this.epoch = epoch;
     this.epochs++;
+  }
+
+  /** How many epochs somebody has been shown or promised a place in. */
+  get filled(): number {
+    return new Set([...this.delivered, ...this.receipted].map(({ place }) => place.epoch)).size;
   }
 
   saw(place: Place): void {

@@ -25,6 +25,8 @@ export interface Around {
   readonly profile: Profile;
   readonly chronicle: Chronicle;
   readonly dialFor: (life: Life) => Dial;
+  /** Mailboxes of clients that lie, in hexadecimal. */
+  readonly liars: ReadonlySet<string>;
   /** Faults are over: applications do what is left to do, and nothing new. */
   readonly isCalm: () => boolean;
 }
@@ -74,6 +76,13 @@ export class Life {
     this.step(loop.random.between(0, 50), 'starts', () => this.connect());
   }
 
+  /** What happens to a client that lies is its own affair. */
+  complain(problem: string): void {
+    const { loop } = this.around;
+    if (this.person.isLiar) loop.note(this.process.name, problem.split('\n', 1)[0]!);
+    else loop.complain(problem);
+  }
+
   step(delay: number, what: string, run: () => void): void {
     this.around.loop.in(delay, this.process, what, run);
   }
@@ -93,7 +102,7 @@ export class Life {
     }).then(
       (client) => {
         this.client = client;
-        for (const mailbox of this.person.mailboxes) mailbox.known = this.person.kind !== 'sender';
+        for (const mailbox of this.person.mailboxes) mailbox.known = this.person.isParty;
       },
       (error: CountersignError) => this.over(error),
     );
@@ -128,7 +137,7 @@ export class Life {
     on('receipt', ({ mailbox, receipt }) => this.readers[mailbox]!.receipted(receipt, null));
     on('gap', ({ from, to }) => this.mustBeExplained(`a gap behind ${from} through ${to}`));
     on('counter-conflict', ({ counter }) => this.mustBeExplained(`a conflict over counter ${counter}`));
-    if (this.number % 2 === 0) return;
+    if (this.number % 2 === 0 || this.person.isLiar) return;
     on('placed', ({ mailbox, epoch, inbox, messages }) => {
       const sender = this.person.mailboxes[mailbox]!.hex;
       for (const { counter, index } of messages)
@@ -138,7 +147,7 @@ export class Life {
 
   private mustBeExplained(what: string): void {
     const isOrdinary = this.person.hasRivals || this.around.profile.retentionEpochs < SHORT_RETENTION;
-    if (!isOrdinary) this.around.loop.complain(`${this.process.name}: ${what}`);
+    if (!isOrdinary) this.complain(`${this.process.name}: ${what}`);
   }
 
   private changed({ state, reason }: GatewayEvents['state']): void {
@@ -146,7 +155,7 @@ export class Life {
     // An attempt to connect tells by its promise.
     if (state === 'displaced' && this.client) this.over(reason!);
     if ((state === 'failed' || state === 'refused') && !this.isOrdinary(reason!))
-      this.around.loop.complain(`${this.process.name} ${state}: ${reason!.stack}`);
+      this.complain(`${this.process.name} ${state}: ${reason!.stack}`);
   }
 
   /** An end in the ordinary course of events. A store that knows nothing cannot tell what another one sends. */
@@ -160,7 +169,7 @@ export class Life {
     if (!this.process.alive) return;
     const { loop } = this.around;
     loop.note(this.process.name, `is over: ${error.code}`);
-    if (!this.isOrdinary(error)) loop.complain(`${this.process.name} is over: ${error.stack}`);
+    if (!this.isOrdinary(error)) this.complain(`${this.process.name} is over: ${error.stack}`);
     this.process.alive = false;
     this.person.ended(this);
   }
@@ -173,7 +182,8 @@ export class Life {
     const rosterKey = loop.random.bytes(32);
     const { hex: sender } = this.person.mailboxes[from]!;
     this.step(0, `sends ${message}`, () => {
-      chronicle.sent.push({ message, sender, to: to.map(({ hex }) => hex), seen: chronicle.newest });
+      if (!this.person.isLiar)
+        chronicle.sent.push({ message, sender, to: to.map(({ hex }) => hex), seen: chronicle.newest });
       this.pending++;
       this.client!.send(from, { to: to.map(({ id }) => id), body, rosterKey }).then(
         (answer) => this.settled(() => this.readers[from]!.receipted(answer, message)),
@@ -190,19 +200,18 @@ export class Life {
   private unsent(message: string, error: CountersignError): void {
     const { code } = error;
     this.around.loop.note(this.process.name, `${message}: ${code}`);
+    if (this.person.isLiar) return;
     if (NOT_TAKEN.has(code)) this.around.chronicle.aborted.push({ message });
     else if (OF_RIVALS.has(code)) this.mustBeExplained(`${message}: ${error.stack}`);
-    else if (!UNKNOWN.has(code))
-      this.around.loop.complain(`${this.process.name}: ${message}: ${error.stack}`);
+    else if (!UNKNOWN.has(code)) this.complain(`${this.process.name}: ${message}: ${error.stack}`);
   }
 
   still(mailbox: number): void {
-    const { loop } = this.around;
     this.step(0, 'asks for a still', () => {
       this.client!.still(mailbox)?.then(
         (stand) => this.readers[mailbox]!.stood(stand),
         (error: CountersignError) => {
-          if (!UNKNOWN.has(error.code)) loop.complain(`${this.process.name}: still: ${error.stack}`);
+          if (!UNKNOWN.has(error.code)) this.complain(`${this.process.name}: still: ${error.stack}`);
         },
       );
     });

@@ -1,94 +1,170 @@
 /**
- * Nobody is framed: everything that stages signed in the newest epochs of a run, with all its crashes, is opened from the
- * disk and accused of everything, also by what a lying client adds. No actor cheats here, so nothing may come of it.
+ * Nobody is framed: everything that stages signed in a run and that is kept, with all its crashes, is opened from the disk,
+ * some epochs at a time, and accused of everything. With it goes what liars add: claims that clients made before things
+ * were deleted, statements of epochs that were never committed, bytes that were changed, and mailboxes and places that a
+ * message was not for or at. Whoever did not cheat must not be named.
  */
 
 import { Links } from '../../src/actors/epoch-file.js';
 import { idBytes } from '../../src/actors/ids.js';
+import { logNodes } from '../../src/actors/log-store.js';
 import type { StoreReader } from '../../src/actors/messages.js';
 import { open } from '../../src/actors/openings.js';
 import { epochKey, numberKey, TABLE } from '../../src/actors/store-keys.js';
 import { accuse, type CaseFile } from '../../src/protocol/evidence/accuse.js';
+import { nameOf } from '../../src/protocol/evidence/guilt.js';
+import type { Verdict } from '../../src/protocol/evidence/verdict.js';
 import {
   type Checkpoint,
   type Claim,
   CountersignError,
+  consistencyProof,
   countActors,
+  decodeAttestation,
   decodeClaim,
+  encodeClaim,
+  FormatError,
   getU64,
   type OpenedItem,
+  type PlacedAt,
   placementOf,
   ROLE,
   toHex,
 } from '../../src/protocol/index.js';
+import type { Signed } from '../../src/protocol/statement.js';
 import type { Identity } from '../../src/server/founding.js';
 import type { Chronicle } from './chronicle.js';
+import type { Random } from './random.js';
 
-/** Newest epochs of a run that are opened whole, and subjects that are tried in them. */
+/** Epochs that are opened and accused together. */
 const EPOCHS = 6;
-const SUBJECTS = 4;
+/** With these: claims that clients have made themselves at most, how much is changed, and how often somebody is said to miss a message. */
+const OWN = 12;
+const EDITS = 4;
+const MISSED = 0.5;
 
-export function checkNobodyFramed(
-  { claims: made }: Chronicle,
-  identity: Identity,
-  disk: StoreReader,
-  complain: (problem: string) => void,
-): void {
-  const own = made.map(({ bytes }) => decodeClaim(bytes));
-  const checkpoint = own.map((claim) => claim.checkpoint).reduce<Checkpoint | null>(larger, null);
-  if (!checkpoint) return;
+export interface Case {
+  readonly chronicle: Chronicle;
+  readonly identity: Identity;
+  readonly disk: StoreReader;
+  readonly random: Random;
+  /** The actor that has lied, as verdicts name it, and what it signed beside the log. */
+  readonly guilty: { readonly name: string; readonly leaked: readonly Signed[] } | null;
+}
+
+/** Returns how often somebody guilty was named. */
+export function checkNobodyFramed(of: Case, complain: (problem: string) => void): number {
+  const { identity, disk, random, guilty, chronicle } = of;
   const { manifest, manifestBytes, manifestSignature, serverId } = identity;
-  const placed = (id: Uint8Array) => placementOf(manifest, serverId, id);
-  const archive = { reader: disk, manifest, placementOf: placed };
-  const items = newestItems(disk, identity);
-  const claims = new Map<string, Claim>();
-  for (const item of items)
-    for (const stage of [ROLE.inbox, ROLE.router, ROLE.receiver, ROLE.outbox]) {
-      const mailbox = stage === ROLE.inbox ? new Uint8Array(32) : item.mailbox;
-      for (const claim of opened(archive, { ...item, stage, mailbox }, checkpoint)) {
-        const { attestation, output, leafIndex } = claim;
-        claims.set(`${toHex(attestation)} ${output} ${leafIndex}`, claim);
-      }
-    }
+  const own = chronicle.claims.map(({ bytes }) => decodeClaim(bytes));
+  const checkpoint = own.map((claim) => claim.checkpoint).reduce<Checkpoint | null>(larger, null);
+  if (!checkpoint) return 0;
   const manifests = [{ bytes: manifestBytes, signature: manifestSignature }];
-  const file: CaseFile = { manifests, claims: [...claims.values()] };
-  const tried: CaseFile[] = [file, { manifests, claims: own.slice(-60) }];
-  // The client says of a message that it was for a mailbox that it was not for, or at another place.
-  items.slice(0, SUBJECTS).forEach(({ mailbox, ...place }, i) => {
-    const other = items[items.length - 1 - i]!.mailbox;
-    tried.push({ ...file, subject: { mailbox, ...place, others: [other] } });
-    tried.push({ ...file, subject: { ...place, mailbox: other, others: [mailbox] } });
-    tried.push({ ...file, subject: { ...place, mailbox, index: place.index + 1, others: [mailbox] } });
-  });
-  for (const each of tried) {
-    const found = accuse(each, serverId, manifest.rootKey);
-    if (found) complain(`framed: ${found.verdict.text}`);
+  const nodes = logNodes(disk);
+  // A checkpoint that somebody changed may be of any size.
+  const bridge = (from: number, to: number) =>
+    from > 0 && to <= checkpoint.size ? consistencyProof(nodes, from, to) : new Uint8Array(0);
+  const signed = statementsOf(chronicle, guilty);
+  let named = 0;
+  let last = Number.POSITIVE_INFINITY;
+  for (const epochs of some(keptEpochs(disk))) {
+    const items = epochs.flatMap((epoch) => [...itemsOf(disk, identity, epoch)]);
+    const claims = [...openedOf(of, items, checkpoint), ...ownIn(own, epochs, random)];
+    // Also of epochs between these, and behind the newest, that never were committed.
+    const statements = signed.flatMap(({ epoch, said }) =>
+      epoch >= epochs[0]! && epoch <= last ? [said] : [],
+    );
+    last = epochs[0]!;
+    const isMissed = items.length > 0 && random.chance(MISSED);
+    const file: CaseFile = {
+      ...{ manifests, bridge, ...(isMissed && { subject: lieAbout(items, random) }) },
+      claims: [...claims, ...edited(claims, random)],
+      statements: [...statements, ...forged(statements, random)],
+    };
+    const found = withoutStacks(() => accuse(file, serverId, manifest.rootKey));
+    if (!found) continue;
+    if (guilty && isJust(found.verdict, guilty.name)) named++;
+    else complain(`framed: ${found.verdict.text}`);
+  }
+  return named;
+}
+
+/** The actor that has lied, or the server where it is among the suspects. */
+function isJust(verdict: Verdict, guilty: string): boolean {
+  if (verdict.outcome === 'actor') return nameOf(verdict) === guilty;
+  return verdict.outcome === 'server' && verdict.suspects.some((each) => nameOf(each) === guilty);
+}
+
+/** What is tried and does not hold is an error each time: to write down where takes longer than to try. */
+function withoutStacks<T>(run: () => T): T {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return run();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
+
+// ---- what is true
 
 function larger(a: Checkpoint | null, b: Checkpoint): Checkpoint {
   return a && a.size >= b.size ? a : b;
 }
 
+function keptEpochs(disk: StoreReader): number[] {
+  const keys = disk.keys(numberKey(TABLE.attestations, 0), Uint8Array.of(TABLE.attestations + 1));
+  return [...keys].map((key) => getU64(key, 1));
+}
+
+/** From the newest back; each begins with the epoch that the one before it in time ends with. */
+function* some(epochs: readonly number[]): Generator<number[]> {
+  for (let end = epochs.length; end > 0; end = end > EPOCHS ? end - EPOCHS + 1 : 0)
+    yield epochs.slice(Math.max(0, end - EPOCHS), end);
+}
+
 type Item = Omit<OpenedItem, 'stage'>;
 
-/** Mailboxes and places of all entries in the newest epochs. */
-function newestItems(disk: StoreReader, { manifest }: Identity): Item[] {
-  const epochs = [...disk.keys(numberKey(TABLE.attestations, 0), Uint8Array.of(TABLE.attestations + 1))]
-    .map((key) => getU64(key, 1))
-    .slice(-EPOCHS);
-  const items: Item[] = [];
-  for (const epoch of epochs)
-    for (let outbox = 0; outbox < countActors(manifest, ROLE.outbox); outbox++) {
-      const bytes = disk.get(epochKey(TABLE.links, epoch, outbox));
-      const links = bytes && Links.read(bytes);
-      for (let i = 0; links && i < links.mailboxes; i++)
-        for (let x = links.firstRow(i), end = x + links.rowCount(i); x < end; x++) {
-          const { inbox, index } = links.row(x);
-          items.push({ epoch, inbox, index, mailbox: idBytes(links.mailbox(i)) });
-        }
+/** Mailboxes and places of all entries of an epoch. */
+function* itemsOf(disk: StoreReader, { manifest }: Identity, epoch: number): Generator<Item> {
+  for (let outbox = 0; outbox < countActors(manifest, ROLE.outbox); outbox++) {
+    const bytes = disk.get(epochKey(TABLE.links, epoch, outbox));
+    const links = bytes && Links.read(bytes);
+    for (let i = 0; links && i < links.mailboxes; i++)
+      for (let x = links.firstRow(i), end = x + links.rowCount(i); x < end; x++) {
+        const { inbox, index } = links.row(x);
+        yield { epoch, inbox, index, mailbox: idBytes(links.mailbox(i)) };
+      }
+  }
+}
+
+const STAGES = [ROLE.inbox, ROLE.router, ROLE.receiver, ROLE.outbox] as const;
+
+/** Everything that is opened of these, each once. */
+function openedOf({ identity, disk }: Case, items: readonly Item[], checkpoint: Checkpoint): Claim[] {
+  const { manifest, serverId } = identity;
+  const places = new Map<string, PlacedAt>();
+  const placed = (id: Uint8Array) => {
+    const known = places.get(toHex(id)) ?? placementOf(manifest, serverId, id);
+    places.set(toHex(id), known);
+    return known;
+  };
+  const archive = { reader: disk, manifest, placementOf: placed };
+  const claims = new Map<string, Claim>();
+  /** Outputs of one page, which show all that there is when they are opened for anything. */
+  const whole = new Set<string>();
+  for (const item of items)
+    for (const stage of STAGES) {
+      const { outbox } = placed(item.mailbox);
+      const output = `${stage} ${item.epoch} ${item.inbox} ${stage === ROLE.inbox ? '' : outbox}`;
+      if (whole.has(output)) continue;
+      const mailbox = stage === ROLE.inbox ? new Uint8Array(32) : item.mailbox;
+      for (const claim of opened(archive, { ...item, stage, mailbox }, checkpoint)) {
+        claims.set(`${toHex(claim.attestation)} ${claim.output} ${claim.leafIndex}`, claim);
+        if (claim.outputPath.length === 0) whole.add(output);
+      }
     }
-  return items;
+  return [...claims.values()];
 }
 
 /** Nothing where it is too new for the checkpoint. */
@@ -101,4 +177,70 @@ function opened(archive: Parameters<typeof open>[0], asked: OpenedItem, checkpoi
     if (error instanceof CountersignError && error.code === 'opening-unknown') return [];
     throw error;
   }
+}
+
+/** What clients have shown of these epochs, under whatever checkpoint they had. */
+function ownIn(own: readonly Claim[], epochs: readonly number[], random: Random): Claim[] {
+  const wanted = new Set(epochs);
+  const found = own.filter(({ attestation }) => wanted.has(decodeAttestation(attestation).epoch));
+  while (found.length > OWN) found.splice(random.int(found.length), 1);
+  return found;
+}
+
+/**
+ * All statements that were signed in the run, by their epochs. Of who has lied only what it let go: what it signed and
+ * kept to itself nobody has.
+ */
+function statementsOf({ signed }: Chronicle, guilty: Case['guilty']): { epoch: number; said: Signed }[] {
+  const all = [...signed].flatMap(([text, { bytes, signature }]) =>
+    text.startsWith('countersign/v1 attestation') ? [{ attestation: bytes, signature }] : [],
+  );
+  return [...all, ...(guilty?.leaked ?? [])].flatMap((said) => {
+    const { epoch, role, actor } = decodeAttestation(said.attestation);
+    const isKept = nameOf({ role, index: actor }) === guilty?.name && !guilty.leaked.includes(said);
+    return isKept ? [] : [{ epoch, said }];
+  });
+}
+
+// ---- what is not
+
+/** Somebody says of a message that it was for a mailbox that it was not for, or at another place. */
+function lieAbout(items: readonly Item[], random: Random): NonNullable<CaseFile['subject']> {
+  const { mailbox, ...place } = random.pick(items);
+  const other = random.pick(items).mailbox;
+  return random.pick([
+    { ...place, mailbox, others: [other] },
+    { ...place, mailbox: other, others: [mailbox] },
+    { ...place, mailbox, index: place.index + 1, others: [mailbox] },
+  ]);
+}
+
+function flipped(bytes: Uint8Array, random: Random): Uint8Array {
+  const copy = Uint8Array.from(bytes);
+  copy[random.int(copy.length)]! ^= 1 << random.int(8);
+  return copy;
+}
+
+/** Claims with one bit changed, as far as they are claims still. */
+function edited(claims: readonly Claim[], random: Random): Claim[] {
+  if (claims.length === 0) return [];
+  return Array.from({ length: EDITS }, () => random.pick(claims)).flatMap((claim) => {
+    try {
+      return [decodeClaim(flipped(encodeClaim(claim), random))];
+    } catch (error) {
+      if (error instanceof FormatError) return [];
+      throw error;
+    }
+  });
+}
+
+/** Statements with one bit changed, and with each other's signatures. */
+function forged(statements: readonly Signed[], random: Random): Signed[] {
+  if (statements.length === 0) return [];
+  return Array.from({ length: EDITS }, () => {
+    const [one, other] = [random.pick(statements), random.pick(statements)];
+    return random.chance(0.5)
+      ? { attestation: flipped(one.attestation, random), signature: one.signature }
+      : { attestation: one.attestation, signature: other.signature };
+  });
 }

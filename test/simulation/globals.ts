@@ -33,6 +33,7 @@ const real = {
   verify: crypto.verify,
   createPublicKey: crypto.createPublicKey,
   createPrivateKey: crypto.createPrivateKey,
+  diffieHellman: crypto.diffieHellman,
   pass: timersPromises.setTimeout,
 };
 
@@ -40,7 +41,7 @@ export interface Surroundings {
   readonly loop: Loop;
   readonly fetch: Fetch;
   /** Told of everything that is signed with a key of the server. */
-  readonly signed: (bytes: Uint8Array) => void;
+  readonly signed: (bytes: Uint8Array, signature: Uint8Array) => void;
 }
 
 /** Replaces them, runs, and puts them back. */
@@ -106,8 +107,13 @@ const ids = new WeakMap<KeyObject, string>();
 const signatures = new Map<string, Buffer>();
 const verdicts = new Map<string, boolean>();
 const keys = new Map<string, KeyObject>();
-const publicKeys = new WeakMap<KeyObject, KeyObject>();
+const shared = new WeakMap<KeyObject, Buffer>();
 const MOST_KEPT = 100_000;
+
+interface Pair {
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
 
 /** As DER or as JWK. */
 interface Encoded {
@@ -122,9 +128,10 @@ function createKey(encoded: Encoded, create: (encoded: never) => KeyObject): Key
   return remembered(keys, id, () => create(encoded as never));
 }
 
-function publicKeyOf(key: KeyObject): KeyObject {
-  const known = publicKeys.get(key) ?? real.createPublicKey(key);
-  publicKeys.set(key, known);
+/** Of the one secret that there is, by which keys are held against the rule. */
+function sharedWith({ privateKey, publicKey }: Pair): Buffer {
+  const known = shared.get(publicKey) ?? real.diffieHellman({ privateKey, publicKey });
+  shared.set(publicKey, known);
   return known;
 }
 
@@ -143,16 +150,17 @@ function remembered<T>(known: Map<string, T>, id: string, compute: () => T): T {
 
 function replaceCrypto({ loop, signed }: Surroundings): void {
   const sign = (_: null, bytes: Uint8Array, key: KeyObject) => {
-    signed(bytes);
-    return Buffer.from(remembered(signatures, idOf(key, bytes), () => real.sign(null, bytes, key)));
+    const signature = remembered(signatures, idOf(key, bytes), () => real.sign(null, bytes, key));
+    signed(bytes, signature);
+    return Buffer.from(signature);
   };
   const verify = (_: null, bytes: Uint8Array, key: KeyObject, signature: Uint8Array) =>
     remembered(verdicts, idOf(key, signature, bytes), () => real.verify(null, bytes, key, signature));
   const randomBytes = (length: number) => Buffer.from(loop.random.bytes(length));
   const createPrivateKey = (from: Encoded) => createKey(from, real.createPrivateKey);
-  const createPublicKey = (from: Encoded | KeyObject) =>
-    'key' in from ? createKey(from, real.createPublicKey) : publicKeyOf(from);
-  Object.assign(crypto, { sign, verify, randomBytes, createPrivateKey, createPublicKey });
+  const createPublicKey = (from: Encoded) => createKey(from, real.createPublicKey);
+  const diffieHellman = sharedWith;
+  Object.assign(crypto, { sign, verify, randomBytes, createPrivateKey, createPublicKey, diffieHellman });
   syncBuiltinESMExports();
 }
 
@@ -163,7 +171,7 @@ function restore(): void {
   Math.random = real.random;
   Date.now = real.now;
   performance.now = real.performanceNow;
-  const { sign, verify, randomBytes, createPrivateKey, createPublicKey } = real;
-  Object.assign(crypto, { sign, verify, randomBytes, createPrivateKey, createPublicKey });
+  const { sign, verify, randomBytes, createPrivateKey, createPublicKey, diffieHellman } = real;
+  Object.assign(crypto, { sign, verify, randomBytes, createPrivateKey, createPublicKey, diffieHellman });
   syncBuiltinESMExports();
 }

@@ -1,50 +1,91 @@
 /**
- * npm run simulate -- [--seconds N] [--seed N] [--seeds N] [--epochs N]: seeds one after the other, each run
- * twice, for some seconds or so many. One seed alone where nothing says how many.
+ * npm run simulate -- [--seconds N] [--seed N] [--seeds N] [--total N] [--epochs N] [--processes N] [--record FILE]: seeds
+ * in several processes, each run twice, for some seconds, so many seeds, or so many epochs in all: what is reached first.
+ * One seed alone where nothing says how many. A record is gone on with behind its last seed, and counts.
  */
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type Report, simulateTwice } from './report.js';
+import { add, appendRecord, noTotal, readRecord, simulateMany, type Total } from './many.js';
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string' },
     seed: { type: 'string' },
     seeds: { type: 'string' },
+    total: { type: 'string' },
     epochs: { type: 'string', default: '30' },
+    processes: { type: 'string', default: String(availableParallelism()) },
+    record: { type: 'string' },
   },
 });
-const isOne = values.seed !== undefined && values.seconds === undefined && values.seeds === undefined;
-const seeds = isOne ? 1 : Number(values.seeds ?? Number.POSITIVE_INFINITY);
-const seconds = Number(values.seconds ?? (seeds < Number.POSITIVE_INFINITY ? Number.POSITIVE_INFINITY : 10));
-const epochs = Number(values.epochs);
-const first = values.seed === undefined ? Date.now() % 2 ** 32 : Number(values.seed);
-const began = performance.now();
-const total = { seeds: 0, epochs: 0, crashes: 0, messages: 0, events: 0 };
 
-function add({ result }: Report): void {
-  total.seeds++;
-  for (const key of ['epochs', 'crashes', 'messages', 'events'] as const) total[key] += result[key];
-}
-
-function progress(): string {
-  const elapsed = (performance.now() - began) / 1000;
-  const { seeds, crashes, messages, events } = total;
-  const rate = ((2 * total.epochs) / elapsed).toFixed(0);
-  return `${seeds} seeds, each twice: ${total.epochs} epochs (${rate} a second), ${crashes} crashes, ${messages} messages, ${events} events`;
-}
-
-let told = began;
-for (let seed = first; ; seed++) {
-  const report = await simulateTwice(seed, { epochs });
-  add(report);
-  if (report.failure) {
-    console.log(`${report.failure}\n${progress()}`);
-    process.exitCode = 1;
-    break;
+function numberOf(name: keyof typeof values): number | null {
+  const text = values[name];
+  if (text === undefined) return null;
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(Number(text))) {
+    console.error(`--${name}: expected a whole number, got ${text}`);
+    process.exit(2);
   }
-  const now = performance.now();
-  const isLast = now - began > seconds * 1000 || total.seeds >= seeds;
-  if (isLast || now - told > 5000) console.log(progress());
-  if (isLast) break;
-  told = now - told > 5000 ? now : told;
+  return Number(text);
 }
+
+const [seconds, seeds, wanted, seed] = [
+  numberOf('seconds'),
+  numberOf('seeds'),
+  numberOf('total'),
+  numberOf('seed'),
+];
+const isBounded = seconds !== null || seeds !== null || wanted !== null;
+const most = {
+  seconds: seconds ?? (isBounded || seed !== null ? Number.POSITIVE_INFINITY : 10),
+  seeds: seeds ?? (isBounded || seed === null ? Number.POSITIVE_INFINITY : 1),
+  epochs: wanted ?? Number.POSITIVE_INFINITY,
+};
+const epochs = numberOf('epochs')!;
+const { record } = values;
+const before = record ? readRecord(record) : [];
+if (before.length > 0 && (seed !== null || before.some(({ asked }) => asked !== epochs))) {
+  console.error(`${record} goes on behind its last seed, with --epochs ${before[0]!.asked}`);
+  process.exit(2);
+}
+const total = noTotal();
+for (const kept of before) add(total, kept);
+const first = before.reduce((next, kept) => Math.max(next, kept.seed + 1), seed ?? Date.now() % 2 ** 32);
+const processes = Math.max(1, Math.min(numberOf('processes')!, most.seeds));
+const already = total.epochs;
+const began = performance.now();
+const elapsed = () => (performance.now() - began) / 1000;
+
+function progress(total: Total): string {
+  const rate = ((total.epochs - already) / elapsed()).toFixed(1);
+  return [
+    `${total.seeds} seeds, each twice: ${total.epochs} epochs (${rate} a second)`,
+    `${total.filled} of them with messages, ${total.messages} messages, ${total.crashes} crashes, ${total.events} events`,
+    `${total.lyingClients} clients lied ${total.clientLies} times, ${total.lyingActors} actors ${total.actorLies} times, ${total.named} of them named`,
+  ].join('; ');
+}
+
+console.log(
+  `seeds from ${first}, --epochs ${epochs}, in ${processes} ${processes === 1 ? 'process' : 'processes'}`,
+);
+let told = 0;
+const failure = await simulateMany(
+  {
+    first,
+    seeds: most.seeds,
+    processes,
+    epochs,
+    isEnough: () => elapsed() > most.seconds || total.epochs >= most.epochs,
+    done: (kept) => {
+      if (record) appendRecord(record, kept);
+      if (elapsed() < told + 5) return;
+      told = elapsed();
+      console.log(progress(total));
+    },
+  },
+  total,
+);
+console.log(`${failure === null ? '' : `${failure}\n`}${progress(total)}`);
+if (failure !== null) process.exitCode = 1;
+else if (wanted !== null && total.epochs < wanted)
+  console.log(`CUT SHORT: ${total.epochs} of ${wanted} epochs after ${elapsed().toFixed(0)} s`);

@@ -51,6 +51,8 @@ export function hunt(copy: string, mutant: Mutant): Outcome {
       String(mutant.seed ?? 1),
       '--seeds',
       String(SEEDS),
+      '--processes',
+      '1',
       '--epochs',
       String(EPOCHS),
     ];

@@ -5,8 +5,11 @@ import { type Around, Life } from './client.js';
 import { Device } from './client-store.js';
 import type { Random } from './random.js';
 
-/** `client`: one key; `gateway`: many over few sockets; `sender`: one, without its mailbox, answered with the server's word. */
-export type Kind = 'client' | 'gateway' | 'sender';
+/**
+ * `client`: one key; `gateway`: many over few sockets; `sender`: one, without its mailbox, answered with the server's word;
+ * `liar`: one whose frames are changed before they are sent.
+ */
+export type Kind = 'client' | 'gateway' | 'sender' | 'liar';
 
 export class Mailbox {
   readonly key: Uint8Array;
@@ -60,6 +63,15 @@ export class Person {
   ) {
     const { random } = around.loop;
     this.mailboxes = Array.from({ length: mailboxes }, (_, i) => new Mailbox(`${name}${i || ''}`, random));
+  }
+
+  get isLiar(): boolean {
+    return this.kind === 'liar';
+  }
+
+  /** It reads, and others may send to it. */
+  get isParty(): boolean {
+    return this.kind === 'client' || this.kind === 'gateway';
   }
 
   start(): void {

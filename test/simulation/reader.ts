@@ -4,7 +4,7 @@ import type { Message, Receipt, UnprovenPlace } from '../../src/client/message.j
 import type { Stand } from '../../src/client/stands.js';
 import { NOTHING_ACKNOWLEDGED, type SavedChain } from '../../src/client/store.js';
 import type { CountersignError } from '../../src/protocol/index.js';
-import type { Place } from '../../src/protocol/place.js';
+import { formatPlace, type Place } from '../../src/protocol/place.js';
 import type { Around, Life } from './client.js';
 import type { Mailbox } from './person.js';
 
@@ -63,9 +63,13 @@ export class Reader {
     const { hex, id } = this.mailbox;
     loop.note(this.name, `has ${text} at ${place.epoch}.${place.inbox}.${place.index}`);
     const life = this.mailbox.turnOf(this);
-    chronicle.delivered.push({ mailbox: hex, message: text, sender: senderHex, counter, place, life });
+    // What a liar's message says, and to whom it went, nobody knows but the server.
+    if (this.around.liars.has(senderHex)) chronicle.strange.add(`${hex} ${formatPlace(place)}`);
+    else {
+      chronicle.delivered.push({ mailbox: hex, message: text, sender: senderHex, counter, place, life });
+      this.mailbox.got.add(text);
+    }
     chronicle.saw(place);
-    this.mailbox.got.add(text);
     this.mustBeNew(place, text);
     this.mustBeSaved(place, text);
     message
@@ -82,13 +86,13 @@ export class Reader {
     const { acknowledged, place: last } = this.before ?? NOTHING_ACKNOWLEDGED;
     const isKnown =
       place.epoch <= acknowledged.lastEpoch || (place.epoch === last.epoch && isBefore(place, last));
-    if (isKnown) this.around.loop.complain(`${this.name}: ${text} came again, and was acknowledged before`);
+    if (isKnown) this.life.complain(`${this.name}: ${text} came again, and was acknowledged before`);
   }
 
   /** Nothing is shown before what it rests on would survive a crash. */
   private mustBeSaved(place: Place, what: string): void {
     const saved = this.life.device.chainOf(this.mailbox.hex)?.verified.lastEpoch ?? 0;
-    if (saved < place.epoch) this.around.loop.complain(`${this.name}: ${what} was shown before it was saved`);
+    if (saved < place.epoch) this.life.complain(`${this.name}: ${what} was shown before it was saved`);
   }
 
   private acknowledge(): void {
@@ -113,8 +117,10 @@ export class Reader {
     const { place, counter, messageHash } = answer;
     const { hex: sender, id: mailbox } = this.mailbox;
     loop.note(this.name, `receipt of ${counter} at ${place.epoch}.${place.inbox}.${place.index}`);
-    chronicle.receipted.push({ sender, counter, place, message });
-    chronicle.saw(place);
+    if (!this.life.person.isLiar) {
+      chronicle.receipted.push({ sender, counter, place, message });
+      chronicle.saw(place);
+    }
     if (!answer.proven) return;
     this.mustBeSaved(place, `the receipt of ${counter}`);
     answer.claim().then((bytes) => chronicle.claims.push({ bytes, mailbox, says: { place, messageHash } }));

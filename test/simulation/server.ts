@@ -4,7 +4,7 @@
  */
 import { importSecretKey } from '#crypto';
 import { type ActorMessage, type Address, address } from '../../src/actors/messages.js';
-import { hostActors, type PipelineOptions, placementFor } from '../../src/actors/pipeline.js';
+import { hostActors, type PipelineOptions, placementFor, threadOf } from '../../src/actors/pipeline.js';
 import { RequestHandler } from '../../src/actors/request-handler.js';
 import { signCheckpoint } from '../../src/actors/sequencer.js';
 import { type Checkpoint, keysOf, SESSION_KIND, type SessionKind } from '../../src/protocol/index.js';
@@ -16,6 +16,7 @@ import { shutDown } from '../../src/server/shutdown.js';
 import { Board } from './board.js';
 import type { Disk } from './disk.js';
 import type { Loop, Process } from './loop.js';
+import type { LyingActor } from './lying-actor.js';
 import { type Receiver, serverSocket, Wire } from './network.js';
 import type { Profile } from './profile.js';
 import type { Random } from './random.js';
@@ -47,6 +48,10 @@ export class SimulatedServer {
     readonly disk: Disk,
     /** Told of every message between actors before it is taken. */
     private readonly observe: (to: Address, message: ActorMessage) => void,
+    private readonly lying: {
+      readonly liar: LyingActor;
+      readonly mailboxes: () => readonly Uint8Array[];
+    } | null,
   ) {
     this.keys = keysFrom(loop.random, profile);
     const flags = {
@@ -97,12 +102,31 @@ export class SimulatedServer {
     const log = recoverLog(disk);
     const signer = { serverId: identity.serverId, sign: importSecretKey(keys.sequencer).sign };
     const checkpoint = signCheckpoint(signer, { size: log.size, root: readFrontier(disk, log.size).root() });
-    const board = new Board(loop, this.profile, process, this.observe);
+    const board = new Board(loop, this.profile, process, this.observe, this.lyingIn(identity));
     const handler = this.makeHandler(identity, checkpoint, board, process);
     board.add(address('gateway'), (message) => handler.handle(message));
-    hostActors(this.pipelineOptions(identity, log, checkpoint, board, process), 1, board);
+    this.hostActors(this.pipelineOptions(identity, log, checkpoint, board, process), board);
     this.life = { process, board, handler, nextConnection: 1, isStopping: false };
     this.starting = null;
+  }
+
+  /** All in one thread, unless one lies that would not take its own lies: that one has a thread that checks nothing. */
+  private hostActors(options: PipelineOptions, board: Board): void {
+    const liar = this.lying?.liar;
+    if (!liar?.cheat.take) return void hostActors(options, 1, board);
+    const { inboxes, outboxes } = options.plan;
+    const plan = { inboxes, outboxes, threads: inboxes + outboxes };
+    const alone = threadOf(plan, address(liar.cheat.role, 0));
+    for (let thread = 1; thread <= plan.threads; thread++)
+      hostActors({ ...options, plan, checkInputs: thread !== alone }, thread, board);
+  }
+
+  private lyingIn({ serverId }: Identity) {
+    if (!this.lying) return null;
+    const { liar, mailboxes } = this.lying;
+    liar.forget();
+    const seed = seedOf(this.keys, address(liar.cheat.role, 0));
+    return { liar, cast: () => ({ serverId, seed, mailboxes: mailboxes() }) };
   }
 
   private makeHandler(

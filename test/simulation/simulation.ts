@@ -9,11 +9,14 @@ import { checkRun } from './checks.js';
 import { Chronicle } from './chronicle.js';
 import type { Around } from './client.js';
 import { Disk } from './disk.js';
+import type { Case } from './framed.js';
 import { within } from './globals.js';
 import { Loop } from './loop.js';
+import { LyingActor } from './lying-actor.js';
 import { type Kind, Person } from './person.js';
 import { profileOf } from './profile.js';
 import { Random } from './random.js';
+import { seal } from './seal.js';
 import { SimulatedServer } from './server.js';
 import { Reach } from './sockets.js';
 import { Trace } from './trace.js';
@@ -22,18 +25,36 @@ import { Weather, type World } from './weather.js';
 export interface RunOptions {
   /** Epochs that are committed before it becomes calm. */
   readonly epochs: number;
+  /** Only its digest is wanted. */
+  readonly isRepeat?: boolean;
+}
+
+export interface RunCounts {
+  readonly epochs: number;
+  /** Epochs with messages. */
+  readonly filled: number;
+  readonly messages: number;
+  readonly crashes: number;
+  readonly events: number;
+  /** Actors that lied, how often, and how many of them evidence names; clients that lied, and how often. */
+  readonly lyingActors: number;
+  readonly actorLies: number;
+  readonly named: number;
+  readonly lyingClients: number;
+  readonly clientLies: number;
 }
 
 export interface RunResult {
   readonly seed: number;
   readonly digest: string;
   readonly problems: readonly string[];
-  readonly events: number;
-  readonly epochs: number;
-  readonly messages: number;
-  readonly crashes: number;
+  readonly counts: RunCounts;
   readonly lastLines: readonly string[];
 }
+
+/** How many runs have a client that lies, from another stream of chance than the run's own. */
+const LYING_CLIENTS = 0.25;
+const LYING = 2 ** 33;
 
 /** Simulated times in ms: of bad weather at most, until everything must be at rest, and to see what comes after. */
 const WEATHER_MS = 20_000;
@@ -46,41 +67,68 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
   const trace = new Trace();
   const loop = new Loop(new Random(seed), trace);
   const chronicle = new Chronicle();
-  const world = makeWorld(loop, chronicle);
+  const world = makeWorld(seed, loop, chronicle);
   const surroundings = {
     loop,
     fetch: world.reach.fetch,
-    signed: (bytes: Uint8Array) => chronicle.sign(bytes),
+    signed: (bytes: Uint8Array, signature: Uint8Array) => chronicle.sign(bytes, signature),
   };
   return within(surroundings, async () => {
     const weather = new Weather(world);
     world.calm.is = () => weather.isCalm;
     await live(world, weather, chronicle, options);
-    if (loop.problems.length === 0)
-      loop.problems.push(...checkRun(chronicle, world.persons, world.server.identity!, world.server.disk));
+    const { events } = trace;
+    const digest = seal(world, chronicle);
+    const of = caseOf(world, chronicle, world.liar);
+    const isChecked = loop.problems.length === 0 && !options.isRepeat;
+    const { problems, named } = isChecked ? checkRun(of, world.persons) : { problems: [], named: 0 };
+    const { messages, clientCrashes } = weather.counts;
+    const { epochs, filled } = chronicle;
+    const clientLies = world.reach.lyingClient.lies;
     return {
       seed,
-      digest: trace.digest(),
-      problems: loop.problems,
-      events: trace.events,
-      epochs: chronicle.epochs,
-      messages: weather.counts.messages,
-      crashes: world.server.crashes + weather.counts.clientCrashes,
+      digest,
+      problems: [...loop.problems, ...problems],
+      counts: {
+        ...{ epochs, filled, messages, crashes: world.server.crashes + clientCrashes, events },
+        ...{ lyingActors: of.guilty ? 1 : 0, actorLies: world.liar?.lies ?? 0, named: named > 0 ? 1 : 0 },
+        ...{ lyingClients: clientLies > 0 ? 1 : 0, clientLies },
+      },
       lastLines: trace.last(60),
     };
   });
 }
 
-function makeWorld(loop: Loop, chronicle: Chronicle): World & { calm: { is: () => boolean } } {
+function caseOf({ loop, server }: World, chronicle: Chronicle, liar: LyingActor | null): Case {
+  const { disk, identity } = server;
+  const guilty = liar && liar.lies > 0 ? { name: liar.name, leaked: liar.leaked } : null;
+  return { chronicle, identity: identity!, disk, random: loop.random, guilty };
+}
+
+function makeWorld(
+  seed: number,
+  loop: Loop,
+  chronicle: Chronicle,
+): World & { calm: { is: () => boolean }; liar: LyingActor | null } {
   const profile = profileOf(loop.random);
   loop.note('profile', JSON.stringify(profile));
+  const liar = LyingActor.of(seed, loop, profile);
+  const mailboxes = () => persons.flatMap((person) => person.mailboxes.map(({ id }) => id));
   const disk = new Disk(loop, profile);
-  const server = new SimulatedServer(loop, profile, disk, (_, message) => {
-    if (message.type === 'committed') chronicle.committed(message.epoch);
-  });
+  const server = new SimulatedServer(
+    loop,
+    profile,
+    disk,
+    (_, message) => {
+      if (message.type === 'committed') chronicle.committed(message.epoch);
+    },
+    liar && { liar, mailboxes },
+  );
   const reach = new Reach(loop, profile, server);
   const calm = { is: () => false };
-  const around: Around = { loop, profile, chronicle, dialFor: reach.dialFor, isCalm: () => calm.is() };
+  const liars = new Set<string>();
+  const { dialFor } = reach;
+  const around: Around = { loop, profile, chronicle, dialFor, liars, isCalm: () => calm.is() };
   const make = (name: string, kind: Kind, mailboxes: number) =>
     new Person(name, kind, mailboxes, around, (life) => reach.gone(life));
   const persons = ['anna', 'bert', 'cora', 'dora', 'emil']
@@ -88,7 +136,12 @@ function makeWorld(loop: Loop, chronicle: Chronicle): World & { calm: { is: () =
     .map((name) => make(name, 'client', 1));
   if (profile.crowd > 0) persons.push(make('crowd', 'gateway', profile.crowd));
   if (profile.hasSender) persons.push(make('silent', 'sender', 1));
-  return { loop, profile, server, reach, persons, calm };
+  if (new Random(seed + LYING).chance(LYING_CLIENTS)) {
+    const mallory = make('mallory', 'liar', 1);
+    persons.push(mallory);
+    liars.add(mallory.mailboxes[0]!.hex);
+  }
+  return { loop, profile, server, reach, persons, calm, liar };
 }
 
 async function live(
@@ -102,18 +155,21 @@ async function live(
   server.start();
   for (const person of persons) person.start();
   await loop.run(() => failed() || chronicle.epochs >= epochs || loop.now > WEATHER_MS);
+  // Where somebody has lied, clients may have left for good.
+  if (loop.isExcused) return;
   weather.calm();
   const late = loop.now + REST_MS;
-  await loop.run(() => failed() || loop.now > late || unrest(world, chronicle).length === 0);
+  const unrest = unrestOf(world, chronicle);
+  await loop.run(() => failed() || loop.now > late || unrest().length === 0);
   if (failed()) return;
-  const left = unrest(world, chronicle);
+  const left = unrest();
   if (left.length > 0) return loop.complain(`no rest ${REST_MS} ms after the last fault: ${left.join('; ')}`);
   await stand(world, failed);
 }
 
 /** Everybody asks where they stand, and a while passes in which nothing else may happen. */
 async function stand({ loop, persons }: World, failed: () => boolean): Promise<void> {
-  const read = persons.filter(({ kind }) => kind !== 'sender');
+  const read = persons.filter(({ isParty }) => isParty);
   const mailboxes = read.flatMap((person) => person.mailboxes);
   const end = loop.now + AFTER_MS;
   await loop.run(() => failed() || loop.now > end);
@@ -125,10 +181,25 @@ async function stand({ loop, persons }: World, failed: () => boolean): Promise<v
     if (total === null) loop.complain(`${name} does not learn where it stands`);
 }
 
-/** What is still to come: receipts, and messages that are in the order and not with all of their recipients. */
-function unrest({ persons }: World, { sent, delivered, receipted }: Chronicle): string[] {
-  const waiting = persons.flatMap(({ unrest }) => unrest ?? []);
-  if (waiting.length > 0) return waiting;
+/** What is still to come. What is on its way is looked for again when somebody has been shown something. */
+function unrestOf(world: World, chronicle: Chronicle): () => readonly string[] {
+  const persons = world.persons.filter(({ isLiar }) => !isLiar);
+  let shown = -1;
+  let left: readonly string[] = [];
+  return () => {
+    if (persons.some(({ unrest }) => unrest !== null)) return persons.flatMap(({ unrest }) => unrest ?? []);
+    const { delivered, receipted } = chronicle;
+    if (shown !== delivered.length + receipted.length) left = onTheirWay(persons, chronicle);
+    shown = delivered.length + receipted.length;
+    return left;
+  };
+}
+
+/** Messages that are in the order and not with all of their recipients. */
+function onTheirWay(
+  persons: readonly Person[],
+  { sent, delivered, receipted }: Chronicle,
+): readonly string[] {
   // Of a former life's message its receipt tells the place alone: who has got it tells which it was.
   const shown = new Set(delivered.map(({ place }) => formatPlace(place)));
   const unseen = receipted.filter(({ message, place }) => !message && !shown.has(formatPlace(place)));

@@ -2,6 +2,7 @@
 import type { Dial, Socket } from '../../src/client/socket.js';
 import type { Life } from './client.js';
 import type { Loop, Process } from './loop.js';
+import { LyingClient } from './lying-client.js';
 import { clientSocket, type Receiver, type Wire } from './network.js';
 import { delayOf, type Profile } from './profile.js';
 import type { SimulatedServer } from './server.js';
@@ -13,12 +14,15 @@ export class Reach {
   private readonly wires = new Map<Life, Set<Wire>>();
   private readonly owners = new Map<Process, Life>();
   private dials = 0;
+  readonly lyingClient: LyingClient;
 
   constructor(
     private readonly loop: Loop,
     private readonly profile: Profile,
     private readonly server: SimulatedServer,
-  ) {}
+  ) {
+    this.lyingClient = new LyingClient(loop.random);
+  }
 
   private delay(): number {
     return delayOf(this.loop.random, this.profile.socketMs, this.profile.stalls);
@@ -54,7 +58,8 @@ export class Reach {
       const nothing: Socket = { send: () => {}, pause: () => {}, resume: () => {}, close: () => fails(0) };
       const real = () => (wire && !isOver ? clientSocket(wire) : nothing);
       return {
-        send: (frames) => real().send(frames),
+        send: (frames) =>
+          real().send(life.person.isLiar ? this.lyingClient.told(frames) : this.lyingClient.heard(frames)),
         pause: () => real().pause(),
         resume: () => real().resume(),
         close: (code, reason) => real().close(code, reason),

@@ -1,5 +1,5 @@
 /** What a run did, as a hash over every event, and its last lines to read. */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 
 const LINES_KEPT = 200;
 
@@ -26,5 +26,5 @@ export class Trace {
 
 /** A short name of bytes. */
 export function nameOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex').slice(0, 8);
+  return hash('sha256', bytes, 'hex').slice(0, 8);
 }

@@ -103,6 +103,8 @@ export class Weather {
   private lightning({ what, process }: LoopEvent): void {
     if (this.isCalm) return;
     const { loop, profile, server, persons } = this.world;
+    // An actor has stopped it, because of what another one said.
+    if (server.process?.alive === false) server.crash();
     const isDelicate = DELICATE.has(what);
     if (!loop.random.chance(isDelicate ? profile.crashAtWrite : profile.crashAtEvent)) return;
     const struck = persons.find(({ main }) => main?.process === process);
@@ -119,7 +121,8 @@ export class Weather {
     for (const person of persons) {
       person.isCutOff = false;
       person.rival?.crash();
-      person.start();
+      if (person.isLiar) person.main?.crash();
+      else person.start();
     }
     this.keepAlive();
   }
@@ -129,6 +132,7 @@ export class Weather {
     loop.in(100, this.sky, 'calm', () => {
       server.start();
       for (const person of persons) {
+        if (person.isLiar) continue;
         person.start();
         person.main?.tidy();
       }

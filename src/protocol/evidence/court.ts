@@ -92,8 +92,18 @@ export class Court {
     return good ? { role, index, key: key.bytes } : null;
   }
 
+  /** What has been proven of parts that are the same objects: that is asked again just as often. */
+  private readonly heard = new WeakMap<Uint8Array, { bytes: Uint8Array; said: Said; name: string }>();
+  private readonly found = new WeakMap<Uint8Array, { part: Signed & Committed; found: Said & InLog }>();
+  private readonly signers = new WeakMap<Checkpoint, { name: string; sequencer: Actor }>();
+
   /** Decodes a statement and checks who signed it. */
   hear({ attestation: bytes, signature }: Signed): Said {
+    const known = this.heard.get(signature);
+    if (known?.bytes === bytes) {
+      this.used.add(known.name);
+      return known.said;
+    }
     const attestation = decodeAttestation(bytes);
     const { role, actor: index } = attestation;
     must(role <= ROLE.outbox, 'no role that attests');
@@ -101,7 +111,9 @@ export class Court {
     const manifest = this.manifest(attestation.manifestHash);
     const actor = this.verified(manifest, role, index, bytes, signature);
     must(actor !== null, 'the signature of a statement does not verify');
-    return { attestation, actor, hash: attestationHash(bytes), manifest };
+    const said = { attestation, actor, hash: attestationHash(bytes), manifest };
+    this.heard.set(signature, { bytes, said, name: toHex(attestation.manifestHash) });
+    return said;
   }
 
   /** The leaf stands in this output of the statement. */
@@ -113,12 +125,19 @@ export class Court {
   }
 
   /** The checkpoint is signed by a sequencer of one of the manifests. */
-  checkpoint({ size, root, signature }: Checkpoint): Actor {
+  checkpoint(checkpoint: Checkpoint): Actor {
+    const known = this.signers.get(checkpoint);
+    if (known) {
+      this.used.add(known.name);
+      return known.sequencer;
+    }
+    const { size, root, signature } = checkpoint;
     const text = checkpointText(this.serverId, size, root);
     for (const [name, manifest] of this.manifests) {
       const sequencer = this.verified(manifest, ROLE.sequencer, 0, text, signature);
       if (!sequencer) continue;
       this.used.add(name);
+      this.signers.set(checkpoint, { name, sequencer });
       return sequencer;
     }
     throw new FormatError('the signature of a checkpoint does not verify');
@@ -149,10 +168,17 @@ export class Court {
   /** A statement, and the epoch that it is committed in. */
   committed(part: Signed & Committed): Said & InLog {
     const said = this.hear(part);
+    const known = this.found.get(part.signature);
+    if (known && isSame(known.part, part)) {
+      this.checkpoint(part.checkpoint);
+      return known.found;
+    }
     const logged = this.log(part);
     must(sameContext(said.attestation, logged.epochLeaf), 'the epoch leaf is of another epoch or base');
     this.entry(said.hash, part.signature, said.actor, part.actorPath, logged.epochLeaf);
-    return { ...said, ...logged };
+    const found = { ...said, ...logged };
+    this.found.set(part.signature, { part, found });
+    return found;
   }
 
   /** An entry with this hash and signature stands at the actor's position in the epoch leaf. */
@@ -185,6 +211,19 @@ export class Court {
         : isConsistent(from.size, from.root, to.size, to.root, proof);
     must(agree, 'the checkpoints are not shown to be of one log');
   }
+}
+
+/** Whether two parts say the same by the same objects. */
+function isSame(a: Signed & Committed, b: Signed & Committed): boolean {
+  return (
+    a.attestation === b.attestation &&
+    a.signature === b.signature &&
+    a.actorPath === b.actorPath &&
+    a.epochLeaf === b.epochLeaf &&
+    a.logIndex === b.logIndex &&
+    a.logPath === b.logPath &&
+    a.checkpoint === b.checkpoint
+  );
 }
 
 /** Whether the base of an epoch leaf is the log before it. */
