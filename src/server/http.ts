@@ -4,7 +4,6 @@ import type { Answer } from '../actors/openings-desk.js';
 import {
   actorKey,
   type Checkpoint,
-  checkpointNote,
   checkpointOrigin,
   type ErrorCode,
   errorCode,
@@ -16,6 +15,7 @@ import {
   ROLE,
   toHex,
 } from '../protocol/index.js';
+import { checkpointNote } from '../protocol/notes/index.js';
 import type { Identity } from './founding.js';
 import { hasToken, openedItem } from './openings-request.js';
 import { allowsOrigin } from './origins.js';
