@@ -213,6 +213,7 @@ forms('what is not the one form is refused', () => {
     'no name': 'text\n\n\u2014  Uw2QOkn8srU=\n',
     'a plus sign in the name': SPEC_NOTE.replace('example.com/foo', 'a+b'),
     'a space of Unicode in the name': SPEC_NOTE.replace('example.com/foo', 'a\u2003b'),
+    'a control character': `a\u001f${SPEC_NOTE}`,
     'a carriage return': SPEC_NOTE.replaceAll('\n', '\r\n'),
     'base64 without padding': SPEC_NOTE.replace('=\n', '\n'),
     'bits left over': SPEC_NOTE.replace('aQM=', 'aQN='),

@@ -59,7 +59,7 @@ interface Ask {
   readonly size: number;
   /** What the old size is meant to be: the witness's own, or some other. */
   readonly old: number | 'known';
-  readonly spoil: 'nothing' | 'proof' | 'no proof' | 'signer' | 'form';
+  readonly spoil: 'nothing' | 'proof' | 'no proof' | 'signer' | 'signature' | 'form';
 }
 
 const log = fc.constantFrom(forks[0], forks[0], forks[0], forks[1], other, unknown);
@@ -67,7 +67,7 @@ const ask: fc.Arbitrary<Ask> = fc.record({
   log,
   size: fc.nat({ max: SIZE }),
   old: fc.oneof({ weight: 5, arbitrary: fc.constant('known' as const) }, fc.nat({ max: SIZE })),
-  spoil: fc.constantFrom('nothing', 'nothing', 'nothing', 'proof', 'no proof', 'signer', 'form'),
+  spoil: fc.constantFrom('nothing', 'nothing', 'nothing', 'proof', 'no proof', 'signer', 'signature', 'form'),
 });
 
 function bodyOf({ log, size, old, spoil }: Ask, known: number): Buffer {
@@ -75,7 +75,8 @@ function bodyOf({ log, size, old, spoil }: Ask, known: number): Buffer {
   const proof = from <= size ? log.proof(from, size) : [];
   if (spoil === 'proof') proof.push(Buffer.alloc(32, 1));
   if (spoil === 'no proof') proof.length = 0;
-  const note = spoil === 'signer' ? log.note(size, keyPair('stranger')) : log.note(size);
+  let note = spoil === 'signer' ? log.note(size, keyPair('stranger')) : log.note(size);
+  if (spoil === 'signature') note = note.replace(/.{8}=\n$/, 'AAAAAAAA=\n');
   const body = twin.request(BigInt(from), proof, note);
   return spoil === 'form' ? body.subarray(0, -1) : body;
 }

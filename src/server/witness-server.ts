@@ -90,8 +90,7 @@ async function answer(witness: Witness, request: IncomingMessage, response: Serv
 async function readBody(request: IncomingMessage): Promise<Buffer | null> {
   const chunks: Buffer[] = [];
   let length = 0;
-  // Without the option, to stop reading would end the connection before the answer.
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+  for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
     if (length > MAX_NOTE_BYTES) return null;
     chunks.push(chunk);
