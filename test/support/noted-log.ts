@@ -3,7 +3,6 @@ import * as twin from '../twin/index.js';
 import { keyPair, named } from '../worlds.js';
 
 export class NotedLog {
-  readonly key;
   private readonly leaves: Buffer[];
 
   constructor(
@@ -11,8 +10,8 @@ export class NotedLog {
     size: number,
     /** From this leaf on it is another log of the same origin and key. */
     fork = { from: size, name: '' },
+    readonly key = keyPair(`log ${origin}`),
   ) {
-    this.key = keyPair(`log ${origin}`);
     this.leaves = Array.from({ length: size }, (_, i) =>
       named(`${origin} ${i}${i >= fork.from ? ` ${fork.name}` : ''}`),
     );

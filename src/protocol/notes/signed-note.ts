@@ -65,8 +65,13 @@ export function noteKeyId({ name, type, publicKey }: VerifierKey): Uint8Array {
 }
 
 /** One signature line with its line feed. */
+export function encodeSignature({ name, keyId, signature }: NoteSignature): string {
+  return `${DASH} ${name} ${toBase64(concat(keyId, signature))}\n`;
+}
+
+/** The same, of what this key has made. */
 export function noteSignatureLine(key: VerifierKey, signature: Uint8Array): string {
-  return `${DASH} ${key.name} ${toBase64(concat(noteKeyId(key), signature))}\n`;
+  return encodeSignature({ name: key.name, keyId: noteKeyId(key), signature });
 }
 
 /** The signatures of one key: name and key id are its own. The others are by strangers, whatever they say. */
