@@ -242,6 +242,8 @@ for (const [from, to] of [
   ['src/crypto/noble.ts', 'noble'],
   // Judges at once, so with noble inside: whoever judges is mostly no client.
   ['src/protocol/evidence/index.ts', 'verdict'],
+  // For who relies on witnesses: beside client.js, of which it needs only what that gives to everybody.
+  ['src/client/witnesses.ts', 'witnesses'],
 ])
   await build({
     ...settings,

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import * as browser from '../src/client/browser.js';
 import * as node from '../src/client/index.js';
 import type * as SendPart from '../src/client/send.js';
-import { bundle, claims, fallback, LIMIT, SENDING_LIMIT, send, sizeOf } from './support/bundle.js';
+import { bundle, claims, fallback, LIMIT, SENDING_LIMIT, send, sizeOf, witnesses } from './support/bundle.js';
 
 const test = suite('bundle');
 
@@ -82,7 +82,7 @@ test('a bundler that goes by the condition browser gets the same files, and what
 
 test('it names nothing that only Node has', () => {
   assert.equal(nodeIn(bundle.toString()), []);
-  for (const part of [send, claims]) assert.equal(nodeIn(part.toString()), []);
+  for (const part of [send, claims, witnesses]) assert.equal(nodeIn(part.toString()), []);
   assert.equal(nodeIn(fallback.toString()), []);
   for (const bad of [
     'import{a}from"node:fs";',
@@ -92,6 +92,19 @@ test('it names nothing that only Node has', () => {
     'await import("ws")||import("net")',
   ])
     assert.is.not(nodeIn(bad).length, 0, bad);
+});
+
+test('what relies on witnesses is a file by itself, which loads the verdict and the fallback only when they are needed', () => {
+  const code = witnesses.toString();
+  const imports = [...code.matchAll(/\bimport\b\s*\(?[^;]{0,20}|\bfrom\s*["'][^"']*/g)].map(
+    ([found]) => found,
+  );
+  assert.equal(imports.map((found) => /^import\("\.\/(\w+)\.js"\)/.exec(found)?.[1]).sort(), [
+    'noble',
+    'verdict',
+  ]);
+  assert.not.ok(code.includes('0x428a2f98d728ae22'));
+  assert.not.ok(bundle.toString().includes('cosignature/v1'));
 });
 
 test('it gives what countersign/client gives on Node, but for the store', () => {

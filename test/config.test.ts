@@ -12,6 +12,8 @@ import {
   loadConfig,
   reloadConfig,
 } from '../src/server/config.js';
+import * as twin from './twin/index.js';
+import { keyPair } from './worlds.js';
 
 const test = suite('config');
 const directory = mkdtempSync(join(tmpdir(), 'countersign-config-'));
@@ -52,6 +54,7 @@ test('with no source at all the defaults hold', () => {
     checks: 'process-boundaries',
     epoch: { minIntervalMs: 1, heartbeatMs: 1000 },
     mailboxes: 'open',
+    witnesses: { services: '', timeoutMs: 10000, retryMs: 1000 },
     shutdown: { drainMs: 30000, socketsPerSecond: 1000, closeMs: 5000, returnMs: 30000 },
     limits: {
       messagesPerEpoch: 65536,
@@ -149,6 +152,28 @@ test('values that contradict each other are refused', () => {
   assert.match(problems({ flags: { 'limits-frame-bytes': '262144' } })[0]!, /limits\.bodyBytes/);
   assert.match(problems({ flags: { 'limits-bytes-per-epoch': '262144' } })[0]!, /limits\.bytesPerEpoch/);
   assert.equal(load({ flags: { port: '0', 'internal-port': '0' } }).port, 0);
+});
+
+test('witnesses are pairs of a verifier key and an address, each witness once', () => {
+  const key = (name: string, of = name) => twin.verifierKey(name, 4, keyPair(of).id);
+  const pair = (name: string, of?: string) => `${key(name, of)} https://${name}.example/prefix`;
+  const services = (text: string) => ({ flags: { 'witnesses-services': text } });
+  const two = `${pair('a')} ${pair('b')}`;
+  assert.equal(load(services(two)).witnesses.services, two);
+  const many = Array.from({ length: 17 }, (_, i) => pair(`w${i}`)).join(' ');
+  for (const bad of [
+    key('a'),
+    `${pair('a')}  ${pair('b')}`,
+    `https://a.example ${key('a')}`,
+    `${key('a')} ws://a.example`,
+    `${key('a')} https://a.example?x`,
+    `${twin.verifierKey('a', 1, keyPair('a').id)} https://a.example`,
+    `${twin.verifierKey('a', 4, Buffer.alloc(32))} https://a.example`,
+    `${pair('a')} ${pair('a')}`,
+    `${pair('a')} ${pair('b', 'a')}`,
+    many,
+  ])
+    assert.match(problems(services(bad))[0]!, /witnesses\.services: expected KEY URL KEY URL/);
 });
 
 test('the public URL is a plain WebSocket URL', () => {

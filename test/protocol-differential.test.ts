@@ -14,6 +14,7 @@ import * as chain from '../src/protocol/chain.js';
 import { linkPreimage } from '../src/protocol/link-preimage.js';
 import * as log from '../src/protocol/log.js';
 import * as manifest from '../src/protocol/manifest.js';
+import { checkpointNote } from '../src/protocol/notes/checkpoint-note.js';
 import * as pages from '../src/protocol/pages.js';
 import * as placement from '../src/protocol/placement.js';
 import * as session from '../src/protocol/session.js';
@@ -148,7 +149,7 @@ logs('checkpoint texts and notes', () => {
       const text = log.checkpointText(serverId, Number(size), root);
       same(text, twin.ascii(twin.checkpointText(serverId, size, root)));
       assert.is(
-        log.checkpointNote(serverId, { size: Number(size), root, signature }, sequencerKey),
+        checkpointNote(serverId, { size: Number(size), root, signature }, sequencerKey),
         twin.checkpointNote(serverId, size, root, sequencerKey, signature),
       );
     }),

@@ -13,6 +13,7 @@ import { FormatError } from '../src/protocol/bytes.js';
 import * as log from '../src/protocol/log.js';
 import * as merkle from '../src/protocol/merkle.js';
 import * as whole from '../src/protocol/merkle-tree.js';
+import { checkpointNote } from '../src/protocol/notes/checkpoint-note.js';
 import { refused, same } from './checks.js';
 import * as twin from './twin/index.js';
 import { keyPair, named, runOptions } from './worlds.js';
@@ -270,7 +271,7 @@ function sealedLog() {
   const sequencer = keyPair('sequencer');
   const root = merkle.logRoot(nodes, hashes.length);
   const signature = twin.sign(sequencer.secret, log.checkpointText(serverId, hashes.length, root));
-  const note = log.checkpointNote(serverId, { size: hashes.length, root, signature }, sequencer.id);
+  const note = checkpointNote(serverId, { size: hashes.length, root, signature }, sequencer.id);
   const spki = twin.join(Buffer.from('302a300506032b6570032100', 'hex'), sequencer.id);
   const authority = {
     baseURL: log.checkpointOrigin(serverId),

@@ -1,7 +1,16 @@
 /** `countersign manifest`: fetches the manifest of a server, verifies it, and says what is in it. */
 import { addresses, fetchWorld } from '../client/directory.js';
 import type { World } from '../client/world.js';
-import { BUCKETS, CountersignError, type Manifest, ROLE_NAMES, toHex } from '../protocol/index.js';
+import {
+  actorKey,
+  BUCKETS,
+  CountersignError,
+  type Manifest,
+  ROLE,
+  ROLE_NAMES,
+  toHex,
+} from '../protocol/index.js';
+import { checkpointKey, encodeVerifierKey } from '../protocol/notes/index.js';
 import { urlFrom, urlOption } from './client-options.js';
 import { type Command, columns } from './command.js';
 
@@ -47,6 +56,7 @@ function describe({ serverId, manifest }: World) {
     version,
     rootKey: toHex(rootKey),
     nonce: toHex(nonce),
+    checkpointKey: encodeVerifierKey(checkpointKey(serverId, actorKey(manifest, ROLE.sequencer, 0))),
     actors: actors.map((actor) => ({ ...actor, role: ROLE_NAMES[actor.role], key: toHex(actor.key) })),
     placement: buckets.map((run, i) => ({
       firstBucket: run.firstBucket,
@@ -59,13 +69,22 @@ function describe({ serverId, manifest }: World) {
 }
 
 function inWords(
-  { serverId, version, rootKey, actors, placement, policy }: ReturnType<typeof describe>,
+  {
+    serverId,
+    version,
+    rootKey,
+    checkpointKey: logKey,
+    actors,
+    placement,
+    policy,
+  }: ReturnType<typeof describe>,
   manifest: Manifest,
 ): string {
   const heads = [
     ['server', `${serverId}   (hash of the first manifest)`],
     ['version', `${version}`],
     ['root key', `${rootKey}   (its signature verifies)`],
+    ['log key', `${logKey}   (for witnesses)`],
   ];
   const actorRows = actors.map(({ role, index, key, firstEpoch, lastEpoch }) => [
     `${role} ${index}`,

@@ -9,7 +9,9 @@ export const command: Command = {
   options: configOptions,
   async run(call: Call): Promise<object> {
     const { values, say, json } = call;
-    const server = await startServer(configFrom(values));
+    const server = await startServer(configFrom(values), {
+      warn: (text) => process.stderr.write(`warning: ${text}\n`),
+    });
     const { serverId, url, internalUrl, config } = server;
     say(`Countersign listens on ${url} (health on ${internalUrl}), data in ${config.data}`);
     say(`Server id ${serverId}`);

@@ -76,21 +76,10 @@ export function checkpointOrigin(serverId: Uint8Array): string {
 
 /** The note's text, which is what is signed: origin, size and root, a line each (C2SP tlog-checkpoint). */
 export function checkpointText(serverId: Uint8Array, size: number, root: Uint8Array): Uint8Array {
-  return ascii(`${checkpointOrigin(serverId)}\n${size}\n${base64(root)}\n`);
+  return ascii(`${checkpointOrigin(serverId)}\n${size}\n${toBase64(root)}\n`);
 }
 
-/** The whole note (C2SP signed-note): text, empty line, one signature line of the sequencer's key. */
-export function checkpointNote(
-  serverId: Uint8Array,
-  checkpoint: Checkpoint,
-  sequencerKey: Uint8Array,
-): string {
-  const name = checkpointOrigin(serverId);
-  const keyId = sha256(concat(ascii(`${name}\n`), Uint8Array.of(0x01), sequencerKey)).subarray(0, 4);
-  const text = String.fromCharCode(...checkpointText(serverId, checkpoint.size, checkpoint.root));
-  return `${text}\n\u2014 ${name} ${base64(concat(keyId, checkpoint.signature))}\n`;
-}
-
-function base64(bytes: Uint8Array): string {
+/** Standard base64 with padding (RFC 4648 §4), of some thousand bytes at most. */
+export function toBase64(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes));
 }

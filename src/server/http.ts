@@ -4,7 +4,6 @@ import type { Answer } from '../actors/openings-desk.js';
 import {
   actorKey,
   type Checkpoint,
-  checkpointNote,
   checkpointOrigin,
   type ErrorCode,
   errorCode,
@@ -16,6 +15,8 @@ import {
   ROLE,
   toHex,
 } from '../protocol/index.js';
+import { checkpointNote, encodeProof } from '../protocol/notes/index.js';
+import type { WitnessStatus } from './cosigning.js';
 import type { Identity } from './founding.js';
 import { hasToken, openedItem } from './openings-request.js';
 import { allowsOrigin } from './origins.js';
@@ -25,6 +26,10 @@ export interface FrontOptions {
   readonly identity: Identity;
   readonly placementOf: (id: Uint8Array) => PlacedAt;
   readonly checkpoint: () => Checkpoint;
+  /** Notes, newest first. */
+  readonly anchors: () => readonly string[];
+  /** Consistency proof between two sizes of the log, packed. */
+  readonly proof: (from: number, to: number) => Uint8Array;
   /** Whether the port speaks TLS. */
   readonly secure: boolean;
   /** ws:// or wss:// URL that clients are told; empty = made from the request's Host header. */
@@ -35,12 +40,14 @@ export interface FrontOptions {
 
 type Handler = (response: ServerResponse, request: IncomingMessage, argument: string) => void;
 
-/** GET /v1/manifest, /v1/mailboxes/{id}, /v1/checkpoint. */
+/** GET /v1/manifest, /v1/mailboxes/{id}, /v1/checkpoint, /v1/anchors, /v1/consistency/{from}/{to}. */
 export function frontRequests(options: FrontOptions): RequestListener {
   const manifest = manifestJson(options.identity);
   const answer = route([
     [/^\/v1\/manifest$/, (response) => sendJson(response, 200, manifest)],
     [/^\/v1\/checkpoint$/, (response) => sendNote(response, options)],
+    [/^\/v1\/anchors$/, (response) => sendJson(response, 200, { anchors: options.anchors() })],
+    [/^\/v1\/consistency\/(.*)$/, (response, _, sizes) => sendProof(response, sizes, options)],
     [/^\/v1\/mailboxes\/([^/]*)$/, (response, request, id) => sendMailbox(response, request, id, options)],
   ]);
   return (request, response) => {
@@ -70,19 +77,21 @@ export interface InternalOptions {
   readonly register: (ids: readonly Uint8Array[]) => Promise<void>;
   /** Opens anything. */
   readonly open: (asked: OpenedItem) => Promise<Answer>;
+  readonly witnesses: () => readonly WitnessStatus[];
   /** The setting `operatorToken`. */
   readonly operatorToken: () => string;
 }
 
 /**
- * GET /healthz (the process answers), /readyz (it takes clients), /v1/openings (what stages have signed); PUT
- * /v1/mailboxes adds mailboxes.
+ * GET /healthz (the process answers), /readyz (it takes clients), /v1/openings (what stages have signed), /v1/witnesses
+ * (how each fares); PUT /v1/mailboxes adds mailboxes.
  */
 export function internalRequests(options: InternalOptions): RequestListener {
   const { ready, register } = options;
   const reads = route([
     [/^\/healthz$/, (response) => sendJson(response, 200, { healthy: true })],
     [/^\/readyz$/, (response) => sendJson(response, ready() ? 200 : 503, { ready: ready() })],
+    [/^\/v1\/witnesses$/, (response) => sendJson(response, 200, { witnesses: options.witnesses() })],
     [/^\/v1\/openings$/, (response, request) => void sendOpening(response, request, options)],
   ]);
   return (request, response) => {
@@ -168,6 +177,19 @@ function sendNote(response: ServerResponse, { identity, checkpoint }: FrontOptio
     actorKey(identity.manifest, ROLE.sequencer, 0),
   );
   send(response, 200, 'text/plain; charset=utf-8', note);
+}
+
+function sendProof(response: ServerResponse, sizes: string, { checkpoint, proof }: FrontOptions): void {
+  const [from, to] = /^[1-9]\d{0,15}\/[1-9]\d{0,15}$/.test(sizes) ? sizes.split('/').map(Number) : [];
+  if (from === undefined || to === undefined || from > to)
+    return sendError(
+      response,
+      400,
+      'bad-request',
+      'expected two sizes of the log, 1 or more, the smaller one first',
+    );
+  if (to > checkpoint().size) return sendError(response, 404, 'not-found', `the log has no ${to} leaves yet`);
+  send(response, 200, 'text/plain; charset=utf-8', encodeProof(proof(from, to)));
 }
 
 function sendMailbox(

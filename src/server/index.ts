@@ -3,26 +3,27 @@
  * `startServer` is the whole of it; the command line only prints.
  */
 import { mkdir } from 'node:fs/promises';
-import { importSecretKey } from '#crypto';
 import { address } from '../actors/messages.js';
 import type { Answer } from '../actors/openings-desk.js';
 import { allActors, type Plan, placementFor, threadOf } from '../actors/pipeline.js';
 import { RequestHandler } from '../actors/request-handler.js';
-import { signCheckpoint } from '../actors/sequencer.js';
 import { Switchboard } from '../actors/switchboard.js';
 import { type Checkpoint, keysOf, type OpenedItem, type PlacedAt, toHex } from '../protocol/index.js';
+import { Anchors } from './anchors.js';
 import { type Config, type Reloaded, reloadConfig } from './config.js';
+import { Cosigning } from './cosigning.js';
 import { lockDataDirectory } from './data-lock.js';
 import { deferred } from './deferred.js';
 import { boundByManifest, checkKeys, found, type Identity, readIdentity } from './founding.js';
-import { frontRequests, internalRequests } from './http.js';
+import { type FrontOptions, frontRequests, internalRequests } from './http.js';
 import { readKeyFile } from './key-file.js';
 import { loadOrCreateKeys, type ServerKeys } from './keys.js';
 import { type Listener, listenForClients } from './listeners.js';
 import { OperatorError } from './operator-error.js';
 import { listen, type Port } from './ports.js';
-import { type LogState, readFrontier, recoverLog } from './recovery.js';
+import { type LogState, recoverLog } from './recovery.js';
 import { shutDown } from './shutdown.js';
+import { signedLog } from './signed-log.js';
 import { Store } from './store.js';
 import { type Certificate, readCertificate } from './tls.js';
 import { startWorkers, WORKER_MODULE, type Workers } from './workers.js';
@@ -33,6 +34,8 @@ export { OperatorError } from './operator-error.js';
 export interface StartOptions {
   /** Another module than the product's to run on worker threads: for tests that crash it. */
   readonly workerModule?: string;
+  /** Told what the operator should know, while it runs. */
+  readonly warn?: (text: string) => void;
 }
 
 export interface Server {
@@ -64,20 +67,25 @@ export interface Server {
 /** Throws `OperatorError` when the server cannot start; nothing is left running or locked then. */
 export async function startServer(
   asked: Config,
-  { workerModule = WORKER_MODULE }: StartOptions = {},
+  { workerModule = WORKER_MODULE, warn = () => {} }: StartOptions = {},
 ): Promise<Server> {
   await mkdir(asked.data, { recursive: true, mode: 0o700 });
   const lock = await lockDataDirectory(asked.data);
   const undo: (() => Promise<unknown>)[] = [() => lock.release()];
   try {
-    return await start(asked, workerModule, undo);
+    return await start(asked, workerModule, warn, undo);
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => {});
     throw error;
   }
 }
 
-async function start(asked: Config, workerModule: string, undo: (() => Promise<unknown>)[]): Promise<Server> {
+async function start(
+  asked: Config,
+  workerModule: string,
+  warn: (text: string) => void,
+  undo: (() => Promise<unknown>)[],
+): Promise<Server> {
   const failure = deferred<never>();
   failure.promise.catch(() => {});
   const store = Store.open(asked.data, failure.reject);
@@ -90,8 +98,9 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
   const identity = known ?? (await found(store, config, keys));
   checkKeys(identity, keys);
   const log = recoverLog(store);
-  const signer = { serverId: identity.serverId, sign: importSecretKey(keys.sequencer).sign };
-  const checkpoint = signCheckpoint(signer, { size: log.size, root: readFrontier(store, log.size).root() });
+  const signed = signedLog(store, identity.serverId, keys.sequencer);
+  const checkpoint = signed.checkpointAt(log.size);
+  const anchors = await Anchors.open(config.data, { ...signed, size: log.size });
   const placementOf = cached(placementFor(identity.manifest, identity.serverId));
   const inside = runActors(
     inForce,
@@ -106,7 +115,16 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
   );
   undo.push(() => inside.workers.stop());
   await Promise.race([inside.workers.ready, failure.promise]);
-  const edge = await openPorts(inForce, inside, identity, placementOf, undo);
+  const cosigning = new Cosigning({
+    ...signed,
+    anchors,
+    warn,
+    size: () => inside.handler.checkpoint.size,
+    settings: () => inForce.config.witnesses,
+  });
+  undo.push(() => cosigning.stop());
+  const told = { ...inside, cosigning, proof: signed.proof };
+  const edge = await openPorts(inForce, told, identity, placementOf, undo);
   const hurried = deferred<void>();
   const stop = once(async () => {
     edge.ready = false;
@@ -123,7 +141,11 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
     config,
     identity,
     warnings: inForce.certificate?.warnings ?? [],
-    reload: (anew) => reload(inForce, asked, anew, edge),
+    reload: (anew) => {
+      const reloaded = reload(inForce, asked, anew, edge);
+      cosigning.apply();
+      return reloaded;
+    },
     checkpoint: () => inside.handler.checkpoint,
     failed: failure.promise,
     stop,
@@ -147,7 +169,7 @@ interface Edge {
 
 async function openPorts(
   inForce: InForce,
-  { handler, events, register, open }: Inside,
+  { handler, events, register, open, cosigning, proof }: Inside & Pick<FrontOptions, 'proof'> & Cosigned,
   identity: Identity,
   placementOf: (id: Uint8Array) => PlacedAt,
   undo: (() => Promise<unknown>)[],
@@ -158,6 +180,8 @@ async function openPorts(
     identity,
     placementOf,
     checkpoint: () => handler.checkpoint,
+    anchors: () => cosigning.notes,
+    proof,
     secure: certificate !== null,
     publicUrl: () => inForce.config.publicUrl,
     origins: () => inForce.config.origins,
@@ -168,6 +192,7 @@ async function openPorts(
     ready: () => edge.ready,
     register,
     open,
+    witnesses: () => cosigning.status,
     operatorToken: () => inForce.config.operatorToken,
   });
   const internal = await listen(inner, '127.0.0.1', config.internalPort, handshakeMs);
@@ -189,6 +214,10 @@ function reload(inForce: InForce, started: Config, asked: Config, { front, liste
   inForce.certificate = certificate;
   listener.applyLimits();
   return { ...taken, changed, warnings: certificate?.warnings ?? [] };
+}
+
+interface Cosigned {
+  readonly cosigning: Cosigning;
 }
 
 interface Inside {

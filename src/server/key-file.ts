@@ -6,13 +6,11 @@ import { constants } from 'node:fs';
 import { type FileHandle, link, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { randomBytes } from '#crypto';
+import { HAS_MODES, syncDirectory, writeDurably } from './durable-file.js';
 import { OperatorError, systemCode } from './operator-error.js';
 
 const FILE_BYTES = 65;
 const FORM = /^[0-9a-f]{64}\n$/;
-
-/** Windows has no such bits: there the directory's access list has to protect the keys. */
-export const HAS_MODES = process.platform !== 'win32';
 
 /**
  * The seed, 32 bytes. Throws `OperatorError` `key-not-found`, `key-not-private` (group or others may
@@ -46,27 +44,6 @@ export async function writeKeyFile(file: string, seed: Uint8Array): Promise<void
     await rm(temporary, { force: true });
   }
   await syncDirectory(dirname(file));
-}
-
-/** Makes new and removed names in a directory durable. */
-export async function syncDirectory(directory: string): Promise<void> {
-  if (!HAS_MODES) return; // Windows opens no directories, and journals names by itself.
-  const handle = await open(directory, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function writeDurably(file: string, text: string): Promise<void> {
-  const handle = await open(file, 'wx', 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 async function openKey(file: string): Promise<FileHandle> {

@@ -5,7 +5,8 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { randomBytes } from '#crypto';
-import { HAS_MODES, readKeyFile, syncDirectory, writeKeyFile } from './key-file.js';
+import { HAS_MODES, syncDirectory } from './durable-file.js';
+import { readKeyFile, writeKeyFile } from './key-file.js';
 import { OperatorError } from './operator-error.js';
 
 export { readKeyFile, writeKeyFile } from './key-file.js';

@@ -3,7 +3,9 @@
  * configuration (type, flags, environment names, help, validation) is derived from it.
  */
 import * as v from 'valibot';
+import { FormatError } from '../protocol/index.js';
 import { isOrigin } from './origins.js';
+import { witnessesIn } from './witness-list.js';
 
 /** One setting. `expected` completes the sentence "expected …". */
 export class Setting<T> {
@@ -82,6 +84,15 @@ export function settingsFor(cores: number) {
     mailboxes: live(
       choice('open', ['open', 'registered'], 'who may have one: any valid session, or keys you add'),
     ),
+    witnesses: {
+      services: live(
+        witnessList('that cosign anchors: verifier key and address of each, in turns; empty: none'),
+      ),
+      timeoutMs: live(integer(10_000, 1, TIMER, 'ms', 'that a witness may take to answer')),
+      retryMs: live(
+        integer(1000, 1, MOST_AWAY, 'ms', 'after a failure; doubled by each further one, 64 times at most'),
+      ),
+    },
     shutdown: {
       drainMs: live(integer(30_000, 0, TIMER, 'ms', 'most time to finish what was taken in')),
       socketsPerSecond: live(integer(1000, 1, 1_000_000, 'sockets', 'closed in a second, and back in one')),
@@ -188,6 +199,25 @@ function originList(fallback: string, about: string): Setting<string> {
   );
   const expected = 'origins such as https://chat.example with one space between, or nothing';
   return new Setting(fallback, 'origins', about, expected, schema);
+}
+
+function witnessList(about: string): Setting<string> {
+  const schema = v.pipe(
+    v.string(),
+    v.check((list) => isWitnessList(list)),
+  );
+  const expected = 'KEY URL KEY URL … with one space between, each witness once and 16 at most, or nothing';
+  return new Setting('', 'witnesses', about, expected, schema);
+}
+
+function isWitnessList(text: string): boolean {
+  try {
+    witnessesIn(text);
+    return true;
+  } catch (error) {
+    if (error instanceof FormatError) return false;
+    throw error;
+  }
 }
 
 function isWebSocketUrl(text: string): boolean {

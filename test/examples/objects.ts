@@ -1,6 +1,7 @@
 /** The examples of everything that is hashed or signed. */
 import { sha256 } from '#crypto';
 import * as p from '../../src/protocol/index.js';
+import { checkpointNote } from '../../src/protocol/notes/index.js';
 import type { Example, JsonObject } from './format.js';
 import * as w from './world.js';
 
@@ -139,7 +140,7 @@ const checkpoint: Example = {
   signature: w.CHECKPOINT_2.signature,
   'key id preimage': keyIdPreimage,
   'key id hash': sha256(keyIdPreimage),
-  note: p.checkpointNote(w.SERVER_ID, w.CHECKPOINT_2, w.KEYS.sequencer.publicKey),
+  note: checkpointNote(w.SERVER_ID, w.CHECKPOINT_2, w.KEYS.sequencer.publicKey),
 };
 
 const manifest: Example = {

@@ -20,6 +20,9 @@ export const claims = built('claims');
 /** What it loads where WebCrypto has no Ed25519. */
 export const fallback = built('noble');
 
+/** By itself: for a client that relies on witnesses. */
+export const witnesses = built('witnesses');
+
 export function sizeOf(code: Uint8Array): { readonly bytes: number; readonly gzipped: number } {
   return { bytes: code.length, gzipped: gzipSync(code, { level: 9 }).length };
 }

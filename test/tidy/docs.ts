@@ -93,7 +93,7 @@ function sourceOf(path: string): string {
 function exists(files: readonly SourceFile[], wanted: string): boolean {
   const path = sourceOf(wanted);
   // The compiler makes the one, esbuild the other.
-  if (path === 'dist' || /^browser\/(client|verdict)\.ts$/.test(path)) return true;
+  if (path === 'dist' || /^browser\/(client|verdict|witnesses)\.ts$/.test(path)) return true;
   const pattern = path.replace(/[.+?^$()|[\]\\{}]/g, '\\$&').replace(/\*+/g, '.*');
   return files.some((file) => new RegExp(`^${pattern}(/|$)`).test(file.path));
 }

@@ -3,6 +3,7 @@ export * from './attestation.js';
 export * from './bytes.js';
 export * from './chain.js';
 export * from './claim.js';
+export * from './cosignature.js';
 export * from './delivery.js';
 export * from './ed25519.js';
 export * from './epoch.js';
