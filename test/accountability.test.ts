@@ -23,8 +23,12 @@ const SOME = [
   ['router', 'drop for one recipient'],
   ['receiver', 'alter the committed hash'],
   ['outbox', 'break a chain: skip an epoch'],
+  ['outbox', 'deny with a still'],
+  ['outbox', 'drop after receipt'],
   ['inbox', 'number twice'],
+  ['inbox', 'sign twice after a restart'],
   ['sequencer', 'log a false base'],
+  ['sequencer', 'log another manifest'],
 ] as const;
 
 for (const [role, name] of SOME)

@@ -17,10 +17,11 @@ import {
   encodeAttestation,
   ROLE,
 } from '../src/protocol/index.js';
+import type { Act } from './byzantine/acts.js';
 import { CHEATS } from './byzantine/cheats.js';
 import { claimsOf, forkedTheatres } from './byzantine/fork.js';
 import { play } from './byzantine/play.js';
-import { type Act, Theatre } from './byzantine/theatre.js';
+import { Theatre } from './byzantine/theatre.js';
 import * as twin from './twin/index.js';
 import { named } from './worlds.js';
 

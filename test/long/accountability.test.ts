@@ -11,7 +11,21 @@ const all: Outcome[] = [];
 let pairs: PairCount;
 
 /** With these the sequencer is in league, because an honest one logs no such epoch: it is the one that is named. */
-const SEQUENCERS = ['sign another base', 'sign another placement', 'name other inputs'];
+const SEQUENCERS = [
+  'sign another base',
+  'sign another manifest',
+  'sign another placement',
+  'name other inputs',
+  'skip an empty attestation',
+];
+
+/** What names nobody: docs/ACCOUNTABILITY.md, "What cannot be proven", says why. */
+const UNPROVEN = new Map([
+  ['inbox: alter the committed hash', 'nothing'],
+  ['inbox: inject', 'nothing'],
+  ['inbox: drop for all, and name a place where nothing is', 'server'],
+  ['sequencer: serve a stale checkpoint', 'nothing'],
+]);
 
 accountability('whoever cheats is named, and nobody else, though it opens nothing', () => {
   all.push(...outcomes());
@@ -20,6 +34,11 @@ accountability('whoever cheats is named, and nobody else, though it opens nothin
     for (const ending of [checked, unchecked]) {
       if (ending.theatre.stopped) continue;
       const named = ending.opened?.verdict;
+      const unproven = UNPROVEN.get(who);
+      if (unproven) {
+        assert.is(named?.outcome ?? 'nothing', unproven, who);
+        continue;
+      }
       if (named?.outcome !== 'actor') throw new Error(`${who}: nobody is named`);
       const expected = SEQUENCERS.includes(cheat.name) ? 'sequencer 0' : `${cheat.role} 0`;
       assert.is(nameOf(named), expected, who);
