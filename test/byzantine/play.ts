@@ -35,7 +35,7 @@ export function play(cheats: readonly Cheat[], checks: boolean, refusing: readon
 // ---- comparing
 
 /** A client's own leaves: what it has verified, all claims under the newest checkpoint that it was served. */
-function leavesOf(theatre: Theatre, mailbox: Buffer): Claim[] {
+export function leavesOf(theatre: Theatre, mailbox: Buffer): Claim[] {
   const { outbox } = theatre.world.placement(mailbox);
   const { size, without } = servedTo(theatre, mailbox);
   const log = theatre.log(size);
@@ -189,7 +189,11 @@ export function isOpen(act: Act, refusing: readonly string[]): boolean {
 }
 
 /** What holders open of the column of a message: whole outputs, which here are a page or two. */
-function opening(theatre: Theatre, { mailbox, epoch, inbox }: Subject, refusing: readonly string[]): Claim[] {
+export function opening(
+  theatre: Theatre,
+  { mailbox, epoch, inbox }: Subject,
+  refusing: readonly string[],
+): Claim[] {
   const { outbox } = theatre.world.placement(Buffer.from(mailbox));
   const wanted: [Role, number, number][] = [
     [ROLE.inbox, inbox, 0],

@@ -4,6 +4,7 @@ import { nameOf } from '../../src/protocol/evidence/guilt.js';
 import type { Cheat } from './cheat.js';
 import { CHEATS } from './cheats.js';
 import { forked } from './fork.js';
+import { ELSEWHERE, LIES, outcomeOfLie } from './liars.js';
 import { type Ending, holders, isOpen, play } from './play.js';
 
 const ROLES = ['inbox', 'router', 'receiver', 'outbox', 'sequencer'] as const;
@@ -72,8 +73,21 @@ function tableOf(all: readonly Outcome[], ending: (outcome: Outcome) => Ending):
   return [`| cheat | ${ROLES.join(' | ')} |`, '|---|---|---|---|---|---|', ...rows];
 }
 
+function leagueRow(size: string, { plays, named, server, nothing, framed }: LeagueCount): string {
+  return `| ${[size, plays, named, server, nothing, framed].join(' | ')} |`;
+}
+
+function lies(): string[] {
+  const words: Record<string, string> = { nothing: 'names nobody', client: 'names the **client**' };
+  return LIES.map((lie) => {
+    const { tries, outcomes } = outcomeOfLie(lie);
+    const said = outcomes.map((outcome) => words[outcome] ?? `names: ${outcome}`).join(', ');
+    return `| ${lie.name} | ${tries} | ${said} |`;
+  });
+}
+
 /** The whole document. */
-export function documentOf(all: readonly Outcome[], pairs: PairCount): string {
+export function documentOf(all: readonly Outcome[], pairs: LeagueCount, triples: LeagueCount): string {
   const fork = forked();
   return `# Who is found out, and by whom
 
@@ -113,11 +127,29 @@ ${refusals().join('\n')}
 A sequencer that forks its log after the first epoch, and shows each group of clients one branch: when a client of each compares
 checkpoints, ${fork.sameSize}; with different sizes, ${fork.otherSize}. No other actor is named by anything in both branches: ${fork.others}.
 
-## Two actors in league
+## Actors in league
 
-Every two of the cheats of routers, receivers and outboxes that change what becomes of a message (${pairs.plays} plays without checks), both in the second epoch, neither
-opens: ${pairs.named} end with one of the two named, ${pairs.server} with the server (maker and consumer of what decides both stay silent), ${pairs.nothing} with nothing that two
-clients can show (nobody has a receipt, or both made the same of it). An honest actor was named in ${pairs.framed}.
+Every two, and every three, of the cheats of routers, receivers and outboxes that change what becomes of a message, of as many roles, all in the second epoch, without
+checks; none of them opens anything. *The server*: maker and consumer of what decides both stay silent. *Nothing*: nobody has a receipt, or all made the same of it.
+
+| in league | plays | one of them is named | the server | nothing | an honest actor is named |
+|---|---|---|---|---|---|
+${leagueRow('two', pairs)}
+${leagueRow('three', triples)}
+
+## Clients that lie
+
+What clients show to have somebody named who did nothing, alone and in league with each other and with other actors. A lie that is told in a play is told in several ways.
+
+| lie | tried | the verdict |
+|---|---|---|
+${lies().join('\n')}
+
+Told in other tests:
+
+| lie | the verdict | where |
+|---|---|---|
+${ELSEWHERE.map((row) => `| ${row.join(' | ')} |`).join('\n')}
 
 ## Nobody is framed
 
@@ -154,11 +186,12 @@ are explained in \`test/mutation/survivors.md\`.
 - A server that runs from an old copy of its data directory signs epochs again until a client that knows better connects; that convicts its actors, and they are the operator's.
 - A client that has lost its store may sign two submissions with one counter after a crash of the server: before submissions are required that needs a way out.
 - Placement with exceptions, and manifests after the first, are judged only where the rules do not need to know who is placed where.
-- Not built yet: two submissions of one client in a play; a claim of one's own skipped counter found by the client library.
+- Not built yet: a claim of one's own skipped counter found by the client library.
 `;
 }
 
-export interface PairCount {
+/** Plays of actors in league, by how they end. */
+export interface LeagueCount {
   readonly plays: number;
   readonly named: number;
   readonly server: number;
@@ -175,17 +208,26 @@ const IN_LISTS = [
   'duplicate',
 ];
 
-/** Every two cheats of two roles that change what becomes of a message. */
-function leagues(): [Cheat, Cheat][] {
+/** So many cheats of as many roles that change what becomes of a message, in every way. */
+export function leagues(size: number): Cheat[][] {
   const all = CHEATS.filter(({ name, role }) => IN_LISTS.includes(name) && role !== 'inbox');
-  return all.flatMap((a, i) =>
-    all.slice(i + 1).flatMap((b) => (a.role === b.role ? [] : [[a, b] as [Cheat, Cheat]])),
-  );
+  const grown = (some: Cheat[][]) =>
+    some.flatMap((league) => {
+      const last = league.at(-1);
+      const others = last ? all.slice(all.indexOf(last) + 1) : all;
+      return others.flatMap((cheat) =>
+        league.some(({ role }) => role === cheat.role) ? [] : [[...league, cheat]],
+      );
+    });
+  return Array.from({ length: size }).reduce<Cheat[][]>(grown, [[]]);
 }
 
-export function playLeagues(told: (done: number, of: number) => void = () => {}): PairCount {
+/** None of them opens anything, and nobody checks. */
+export function playLeagues(
+  all: readonly (readonly Cheat[])[],
+  told: (done: number, of: number) => void = () => {},
+): LeagueCount {
   const count = { plays: 0, named: 0, server: 0, nothing: 0, framed: 0 };
-  const all = leagues();
   all.forEach((cheats, i) => {
     told(i, all.length);
     const refusing = cheats.map(({ role }) => `${role} 0`);
