@@ -86,6 +86,33 @@ function lies(): string[] {
   });
 }
 
+const UNPROVABLE = `## What cannot be proven
+
+- Before a receipt suppression is silence: *drop for all* shows when a later message of the same sender comes, and its chain skips a counter, or
+  when somebody opens.
+- *Inject* and *duplicate* behind an inbox: the mailbox's owner sees an entry that is no message to it, which proves nothing by itself; what
+  is opened does.
+- An inbox that invents a message (*inject*), or commits to another hash than it was sent (*alter the committed hash*), where submissions are unsigned: its
+  word against the sender's.
+- An inbox that drops a message for all, and lets the sender's next one follow a place where nothing stands: the sender's chain skips a counter, which exposes the
+  server; no rule says yet that a place is not there, so the inbox is not named.
+- *Serve a stale checkpoint*: it is true. Who has it is behind, as whoever compares with it sees, and so suspects the server; what is older than the client's own it refuses.
+- An output that is wrong and that maker and consumer both refuse to open: the server is exposed, the actor is not.
+- *Drop after receipt* names the outbox with its statement about the epoch, which is in the claims of its other mailboxes that had mail then. Where none had, the sequencer
+  alone keeps it, there is no frame to ask for it, and the server is exposed.
+- On one store what maker and consumer keep is one copy, from which an opening is computed anew: it is what an honest stage signed. Where a stage has
+  cheated, those whose output does not come out of that copy open nothing, as if they refused; the plays take it that holders have kept what they got.
+- A page or leaf above 8,192 bytes has no form in evidence: clients refuse it, and what it should have been is never opened.
+- Whoever may ask about its own mailbox is shown the neighbours' rows of the page, up to 63, and can choose a key that sorts beside somebody's: openings show
+  who else had mail in an epoch, and its hashes.
+- The client holds an opening's checkpoint against its own log, and has evidence of a fork that shows in openings alone. A server that opens under a smaller checkpoint than the
+  client knows, or refuses to open the epoch behind that, leaves it open (\`continues\` is 0): it is suspected.
+- A server that runs from an old copy of its data directory signs epochs again until a client that knows better connects; that convicts its actors, and they are the operator's.
+- A client that has lost its store may sign two submissions with one counter after a crash of the server: before submissions are required that needs a way out.
+- Placement with exceptions, and manifests after the first, are judged only where the rules do not need to know who is placed where.
+- Not built yet: a claim of one's own skipped counter found by the client library.
+`;
+
 /** The whole document. */
 export function documentOf(all: readonly Outcome[], pairs: LeagueCount, triples: LeagueCount): string {
   const fork = forked();
@@ -163,31 +190,7 @@ the same (\`test/verdict-differential.test.ts\`), also with their bytes changed;
 (\`npm run mutate\`, texts left alone) those cases noticed 1,362, 89 %, when it was last run as a whole; of the 169 others 136 are noticed since, 8 went with checks that nothing needed, and 25
 are explained in \`test/mutation/survivors.md\`.
 
-## What cannot be proven
-
-- Before a receipt suppression is silence: *drop for all* shows when a later message of the same sender comes, and its chain skips a counter, or
-  when somebody opens.
-- *Inject* and *duplicate* behind an inbox: the mailbox's owner sees an entry that is no message to it, which proves nothing by itself; what
-  is opened does.
-- An inbox that invents a message (*inject*), or commits to another hash than it was sent (*alter the committed hash*), where submissions are unsigned: its
-  word against the sender's.
-- An inbox that drops a message for all, and lets the sender's next one follow a place where nothing stands: the sender's chain skips a counter, which exposes the
-  server; no rule says yet that a place is not there, so the inbox is not named.
-- *Serve a stale checkpoint*: it is true. Who has it is behind, as whoever compares with it sees, and so suspects the server; what is older than the client's own it refuses.
-- An output that is wrong and that maker and consumer both refuse to open: the server is exposed, the actor is not.
-- *Drop after receipt* names the outbox with its statement about the epoch, which is in the claims of its other mailboxes that had mail then. Where none had, the sequencer
-  alone keeps it, there is no frame to ask for it, and the server is exposed.
-- On one store what maker and consumer keep is one copy, from which an opening is computed anew: it is what an honest stage signed. Where a stage has
-  cheated, those whose output does not come out of that copy open nothing, as if they refused; the plays take it that holders have kept what they got.
-- A page or leaf above 8,192 bytes has no form in evidence: clients refuse it, and what it should have been is never opened.
-- Whoever may ask about its own mailbox is shown the neighbours' rows of the page, up to 63, and can choose a key that sorts beside somebody's: openings show
-  who else had mail in an epoch, and its hashes.
-- The client does not hold an opening's checkpoint against its own log: a fork that shows in openings alone goes unnoticed.
-- A server that runs from an old copy of its data directory signs epochs again until a client that knows better connects; that convicts its actors, and they are the operator's.
-- A client that has lost its store may sign two submissions with one counter after a crash of the server: before submissions are required that needs a way out.
-- Placement with exceptions, and manifests after the first, are judged only where the rules do not need to know who is placed where.
-- Not built yet: a claim of one's own skipped counter found by the client library.
-`;
+${UNPROVABLE}`;
 }
 
 /** Plays of actors in league, by how they end. */
