@@ -110,7 +110,8 @@ const UNPROVABLE = `## What cannot be proven
 - A server that runs from an old copy of its data directory signs epochs again until a client that knows better connects; that convicts its actors, and they are the operator's.
 - A client that has lost its store may sign two submissions with one counter after a crash of the server: before submissions are required that needs a way out.
 - Placement with exceptions, and manifests after the first, are judged only where the rules do not need to know who is placed where.
-- Not built yet: a claim of one's own skipped counter found by the client library.
+- A client refuses a delivery in which its own chain skips a counter. What convicts the server of that, \`accuse\` finds in the claims and messages that it is given; the client library
+  does not put them together by itself: both links must be under one checkpoint, so the earlier one has to be opened again.
 `;
 
 /** The whole document. */
