@@ -197,7 +197,9 @@ class Measurement {
       store: new ShortStore(),
       around: (to, message, step) => this.measure(stageOf(to, message), step),
     });
-    const world = new World(cluster.serverId, cluster.manifest, cluster.serverId);
+    // Nothing is judged here, so nobody has signed the manifest.
+    const none = new Uint8Array(0);
+    const world = new World(cluster.serverId, cluster.manifest, none, none);
     mailboxes.forEach((mailbox, i) => {
       const seed = named('seed');
       const session = { kind: SESSION_KIND.outbox, acknowledged: 0, logSize: 0, seed };

@@ -1,11 +1,14 @@
 /** Some cheats of every role, and honest plays; all of them, and the document, are in test/long. */
+import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { nameOf } from '../src/protocol/evidence/guilt.js';
 import { verdict } from '../src/protocol/evidence/verdict.js';
 import { CHEATS } from './byzantine/cheats.js';
+import { LIES, outcomeOfLie } from './byzantine/liars.js';
 import { play } from './byzantine/play.js';
-import { outcomeOf } from './byzantine/table.js';
+import { leagues, outcomeOf, playLeagues } from './byzantine/table.js';
+import { RUNS, SEED } from './worlds.js';
 
 const accountability = suite('accountability');
 
@@ -23,8 +26,12 @@ const SOME = [
   ['router', 'drop for one recipient'],
   ['receiver', 'alter the committed hash'],
   ['outbox', 'break a chain: skip an epoch'],
+  ['outbox', 'deny with a still'],
+  ['outbox', 'drop after receipt'],
   ['inbox', 'number twice'],
+  ['inbox', 'sign twice after a restart'],
   ['sequencer', 'log a false base'],
+  ['sequencer', 'log another manifest'],
 ] as const;
 
 for (const [role, name] of SOME)
@@ -38,6 +45,19 @@ for (const [role, name] of SOME)
     const again = verdict(opened.evidence, theatre.world.serverId, theatre.rootKey);
     assert.equal(again, opened.verdict);
     if (!checked.theatre.stopped) assert.is(checked.opened?.verdict.outcome, 'actor');
+  });
+
+accountability(`three in league, of which SEED=${SEED} says which, frame nobody`, () => {
+  const all = leagues(3);
+  const some = fc.sample(fc.constantFrom(...all), { seed: SEED, numRuns: 5 * RUNS });
+  assert.is(playLeagues(some).framed, 0);
+});
+
+for (const lie of LIES)
+  accountability(`a lying client: ${lie.name}`, () => {
+    const { tries, outcomes } = outcomeOfLie(lie);
+    assert.ok(tries > 0);
+    assert.equal(outcomes, [lie.names ?? 'nothing']);
   });
 
 accountability.run();

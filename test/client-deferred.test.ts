@@ -55,7 +55,12 @@ class Rig {
       stood: () => {},
       gap: () => {},
     });
-    const world = new World(server.world.serverId, server.world.manifest, server.world.manifestHash);
+    const world = new World(
+      server.world.serverId,
+      server.world.manifest,
+      server.world.manifestBytes,
+      server.world.manifestSignature,
+    );
     const keyOf = world.keys.get.bind(world.keys);
     world.keys.get = (role, index) => this.slow(keyOf(role, index));
     const options = {

@@ -1,7 +1,29 @@
 /**
  * Schedules and tricks that framed an honest actor, or let a guilty one go, in earlier drafts of the design. What they are
- * called by is what was wrong; each fails if what mends it is taken out.
+ * called by is what was wrong; each fails if what mends it is taken out. Held elsewhere:
+ *
+ *   restored or lagging disks: what is above the log is dropped       simulation (mutants: numbers used again, told before durable)
+ *   a log older than a checkpoint that somebody holds does not run    attack-process
+ *   actors check before they sign, whatever order or count came       check-then-sign; cheats `unsorted`, `sign a false count`
+ *   libraries that do not agree about a signature                     crypto, on vectors; liars: torsioned keys and signatures
+ *   a still and a link, which say whether the chain moved             evidence cases 7; cheats `deny with a still` and those after it
+ *   own messages in the own chain, with no stream beside it           client-verifier, client-sender-model, own-messages
+ *   silent drops: the server at once, the actor by what is opened     accountability: `drop for one recipient`, also in league
+ *   invented messages; submissions that are missing or do not verify  evidence cases 5
+ *   receipts that are not committed: claims are whole or nothing      client-verifier, evidence cases 12 and 13
+ *   counters left out, twice, by another sender; places that overlap  evidence cases 6; cheats of the inbox
+ *   a counter used again with another message                         inbox, client-sender (`counter-conflict`); liars
+ *   epoch numbers that are not log indices                            evidence cases 9 and 10
+ *   mail that was deleted: never delivered, or acknowledged?          liars: evidence from before a deletion
+ *   order: causal, first in first out, exactly once                   simulation
+ *   trees: one shape for one count, one index for one path            trees-differential
+ *   one salt for all recipients, who could then guess each other      outgoing-bundle: no random blinder comes twice
+ *   base64 and other bytes that may differ in what is signed          verdict-differential, client-verifier: every byte is covered
+ *   who may open what, and how often                                  openings-server, limits
+ *
+ * Of retired keys nothing can be held: whoever has one can sign for an old epoch. Rosters, anchors and moves are not built.
  */
+import { readdirSync, readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ActorFault, attest } from '../src/actors/attest.js';
@@ -17,10 +39,11 @@ import {
   encodeAttestation,
   ROLE,
 } from '../src/protocol/index.js';
+import type { Act } from './byzantine/acts.js';
 import { CHEATS } from './byzantine/cheats.js';
 import { claimsOf, forkedTheatres } from './byzantine/fork.js';
 import { play } from './byzantine/play.js';
-import { type Act, Theatre } from './byzantine/theatre.js';
+import { Theatre } from './byzantine/theatre.js';
 import * as twin from './twin/index.js';
 import { named } from './worlds.js';
 
@@ -238,6 +261,18 @@ test('what a message is for is shown by its own hash, not by who says so', () =>
     };
     assert.is(accuse({ manifests, claims, subject }, serverId, rootKey), null);
   }
+});
+
+test('no tag begins another one, or as a node or a leaf of a tree does', () => {
+  const folder = new URL('../../src/protocol/', import.meta.url);
+  const text = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => readFileSync(new URL(name, folder), 'utf8'))
+    .join('\n');
+  const tags = new Set([...text.matchAll(/'(?:\\0)?(csign1\w*)'/g)].map(([, tag]) => tag!));
+  assert.ok(tags.size > 15);
+  // Of one width: what follows cannot belong to it. Its first byte is neither 0 nor 1.
+  for (const tag of tags) assert.match(tag, /^csign1[a-z]{2}$/);
 });
 
 test.run();

@@ -78,7 +78,7 @@ export class SmallServer {
     this.signature = importSecretKey(seed('root')).sign(manifestSigned(this.manifest));
     const opened = decodeManifest(this.manifest);
     const hash = manifestHash(this.manifest);
-    this.world = new World(hash, opened, hash);
+    this.world = new World(hash, opened, this.manifest, this.signature);
     this.board = new Switchboard(
       1,
       ({ kind }) => (kind === 'gateway' ? 0 : 1),

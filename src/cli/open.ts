@@ -80,7 +80,7 @@ async function byKey(values: OptionValues, options: OpenOptions): Promise<Opened
   }
 }
 
-async function byToken(values: OptionValues, options: OpenOptions, file: string): Promise<OpenedStage> {
+async function byToken(values: OptionValues, options: OpenOptions, file: string) {
   const { stage, epoch, inbox, index } = options;
   if (stage !== 'inbox' && !options.mailbox) throw new UsageError('--mailbox: expected with a token');
   const mailbox = (options.mailbox as Uint8Array | undefined) ?? new Uint8Array(32);

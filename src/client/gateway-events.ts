@@ -33,6 +33,8 @@ export interface GatewayEvents {
     readonly counter: number;
     readonly error: CountersignError;
   };
+  /** The server has contradicted itself: bytes that convict it or one of its actors before anybody (`verdict`). */
+  evidence: { readonly mailbox: number; readonly evidence: Uint8Array };
   /** Of a message that nobody waits for: sent before the last restart, or given up. */
   receipt: { readonly mailbox: number; readonly receipt: Receipt };
 }

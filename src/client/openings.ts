@@ -14,8 +14,8 @@ import type { Emitter } from './events.js';
 import type { FrontSession } from './front-session.js';
 import type { Gateway } from './gateway.js';
 import type { GatewayEvents, StateChange } from './gateway-events.js';
-import { Later } from './later.js';
 import type { Member } from './member.js';
+import { heldAgainstLog, verifying } from './opening-log.js';
 import { idOf } from './options.js';
 import { overFrame, VerificationError } from './verification-error.js';
 import type { World } from './world.js';
@@ -38,7 +38,15 @@ export interface OpenedStage {
   readonly isThere: boolean;
   /** Whole claims in binary form, one or two, under one checkpoint. */
   readonly claims: readonly Uint8Array[];
+  /**
+   * Size of the client's own log that this checkpoint was shown to go on from; 0 where nothing has shown it: the client knew no
+   * log, or the server's went on too fast.
+   */
+  readonly continues: number;
 }
+
+/** What a stage has signed, before it is held against the log. */
+export type Opened = Omit<OpenedStage, 'continues'>;
 
 const MAX_U32 = 0xffff_ffff;
 
@@ -50,27 +58,30 @@ interface Waiting {
   readonly asked: OpenedItem;
   /** The slots of the session that it was sent in. */
   sentTo?: readonly Member[];
-  readonly resolve: (opened: OpenedStage) => void;
+  readonly resolve: (opened: Opened) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** It judges at once, so in browsers with noble: a file of its own that whoever judges has, too. */
-const verifying = new Later(() => import('../protocol/evidence/index.js'));
-
 const desks = new WeakMap<FrontSession, Desk>();
 
-/** Rejects with a coded error, and with `VerificationError` when the server's bytes do not prove what they say. */
-export function openStage(
-  { ground, events }: Gateway,
+/**
+ * Rejects with a coded error, and with `VerificationError` when the server's bytes do not prove what they say, or are of
+ * another log than the client knows: then `evidence` is told, too.
+ */
+export async function openStage(
+  gateway: Gateway,
   member: Member,
   options: OpenOptions,
 ): Promise<OpenedStage> {
-  return abortable(options.signal, (resolve, reject) => {
-    const front = member.front!;
-    const desk = desks.get(front) ?? new Desk(ground.world, front, events);
-    desks.set(front, desk);
-    return desk.ask({ member, asked: itemOf(options, member), resolve, reject });
-  });
+  const { ground, events } = gateway;
+  const ask = (asked: OpenedItem) =>
+    abortable<Opened>(options.signal, (resolve, reject) => {
+      const front = member.front!;
+      const desk = desks.get(front) ?? new Desk(ground.world, front, events);
+      desks.set(front, desk);
+      return desk.ask({ member, asked, resolve, reject });
+    });
+  return heldAgainstLog(gateway, member, itemOf(options, member), ask);
 }
 
 /** Throws `TypeError` on what is no item. */
@@ -156,7 +167,7 @@ class Desk {
     asked: OpenedItem,
     claims: readonly Uint8Array[],
     frame: Uint8Array,
-  ): Promise<OpenedStage> {
+  ): Promise<Opened> {
     const { world } = this;
     const { verifyOpening } = await verifying.get();
     const outbox = world.outboxOf(asked.mailbox);

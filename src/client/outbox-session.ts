@@ -35,7 +35,8 @@ export interface OutboxOptions extends SessionOptions {
 }
 
 export class OutboxSession extends Session<OutboxHost> implements Participant {
-  private log: LogState;
+  /** As far as it is known on this socket. */
+  log: LogState;
   marked = false;
   private changed = false;
   private saving: Checkpoint;

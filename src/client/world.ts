@@ -20,6 +20,8 @@ import { VerificationError } from './verification-error.js';
 const PLACEMENTS_CACHED = 100_000;
 
 export class World {
+  /** A server's id is the hash of its first manifest, and there is no other yet. */
+  readonly manifestHash: Uint8Array;
   readonly keys: KeyBook<Verifier>;
   readonly hasher: MessageHasher;
   /** Attestations in an epoch. */
@@ -32,8 +34,11 @@ export class World {
   constructor(
     readonly serverId: Uint8Array,
     readonly manifest: Manifest,
-    readonly manifestHash: Uint8Array,
+    /** The manifest as it was handed over, and its root signature. */
+    readonly manifestBytes: Uint8Array,
+    readonly manifestSignature: Uint8Array,
   ) {
+    this.manifestHash = serverId;
     this.keys = new KeyBook(manifest, verifierOf);
     this.hasher = new MessageHasher(serverId);
     this.actors = epochActors(manifest);
@@ -48,7 +53,7 @@ export class World {
     const hash = manifestHash(manifest);
     try {
       const opened = await openManifestLater(manifest, signature);
-      if (opened.version === 1) return new World(hash, opened, hash);
+      if (opened.version === 1) return new World(hash, opened, manifest, signature);
     } catch (error) {
       throw new VerificationError('manifest', String(error), manifest, { cause: error });
     }

@@ -1,10 +1,16 @@
-import type { KeptChain, MailboxState } from '../../src/actors/mailbox-state.js';
 import type { ActorKind, ActorMessage, MessageBatch } from '../../src/actors/messages.js';
-import { decodeAttestation, encodeAttestation } from '../../src/protocol/index.js';
+import {
+  decodeAttestation,
+  encodeAttestation,
+  INBOX_PREFIX,
+  RECEIVER_PREFIX,
+  ROUTER_PREFIX,
+} from '../../src/protocol/index.js';
 import * as twin from '../twin/index.js';
 import { named } from '../worlds.js';
-import type { Cheat, Cheater, Said } from './cheat.js';
-import type { SequencerCheat } from './lenient-sequencer.js';
+import { type Cheat, type Cheater, PLAN, type Said } from './cheat.js';
+import { outboxes } from './cheats-of-outboxes.js';
+import { sequencers } from './cheats-of-sequencers.js';
 import {
   byOrder,
   changed,
@@ -168,6 +174,69 @@ function swapped(batch: MessageBatch): MessageBatch {
   return { ...batch, where, runs };
 }
 
+/** The message stays in the batch that it hands on; its row says what it likes. */
+const atInbox: Cheat[] = [
+  {
+    ...{ name: 'alter the committed hash', role: 'inbox' },
+    give: (said, self) =>
+      renumber(said, self, (rows) => {
+        const out = copyRow(rows);
+        named('other').copy(out[0]!);
+        return out;
+      }),
+  },
+  {
+    ...{ name: 'inject', role: 'inbox' },
+    give: (said, self) => renumber(said, self, (rows) => [...rows, madeUp(rows)], withFirstAgain),
+  },
+  // As if it had never come: the next one is behind the one before it, or where nothing ever was.
+  dropFirst('drop for all', (dropped, next) => dropped.copy(next, 64, 64, 78)),
+  dropFirst('drop for all, and name a place where nothing is', (dropped, next) => {
+    dropped.copy(next, 64, 64, 78);
+    next.writeUInt32BE(50, 74);
+  }),
+];
+
+/** The first message is not there; the sender's next one goes on at another place. */
+function dropFirst(name: string, goesOn: (dropped: Buffer, next: Buffer) => void): Cheat {
+  const change = (rows: readonly Buffer[]) => {
+    const [dropped, next, third, ...rest] = copyRow(rows);
+    goesOn(dropped!, next!);
+    third!.writeUInt32BE(0, 74);
+    return [next!, third!, ...rest];
+  };
+  return {
+    ...{ name, role: 'inbox' },
+    give: (said, self) => renumber(said, self, change, withoutFirst),
+  };
+}
+
+function madeUp([first]: readonly Buffer[]): Buffer {
+  const row = Buffer.from(first!);
+  named('made up').copy(row);
+  return row.fill(0, 64);
+}
+
+function withoutFirst(batch: MessageBatch): MessageBatch {
+  return { ...batch, where: batch.where.slice(5) };
+}
+
+/** Pages that begin as those of another role do. */
+const malformed: Cheat[] = [
+  {
+    ...{ name: 'malformed pages', role: 'inbox' },
+    give: (said, self) => renumber(said, self, (rows) => rows, undefined, ROUTER_PREFIX),
+  },
+  {
+    ...{ name: 'malformed pages', role: 'router' },
+    give: (said, self) => reroute(said, self, (shares) => shares, RECEIVER_PREFIX),
+  },
+  {
+    ...{ name: 'malformed pages', role: 'receiver' },
+    give: (said, self) => merge(said, self, (rows) => rows, INBOX_PREFIX),
+  },
+];
+
 const miscount: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as const).map((role) => ({
   ...{ name: 'sign a false count', role },
   give: (said, self) =>
@@ -222,6 +291,11 @@ const wrongContext: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as cons
     give: (said: readonly Said[], self: Cheater) =>
       resigned(said, self, (a) => ({ ...a, placementRoot: named('placement') })),
   },
+  {
+    ...{ name: 'sign another manifest', role },
+    give: (said: readonly Said[], self: Cheater) =>
+      resigned(said, self, (a) => ({ ...a, manifestHash: named('manifest') })),
+  },
 ]);
 
 /** It names other statements than it was given as what it was made of. */
@@ -230,69 +304,36 @@ const otherInputs: Cheat[] = (['router', 'receiver', 'outbox'] as const).map((ro
   give: (said, self) => resigned(said, self, (a) => ({ ...a, inputs: named('other inputs') })),
 }));
 
-// ---- the outbox's memory
-
-interface Remembered {
-  readonly mailboxes: {
-    get(id: string): MailboxState | undefined;
-    put(id: string, state: MailboxState): void;
-  };
-}
-
-/** It remembers Bob's chain in another way than it signed it. */
-function misremember(name: string, change: (chain: KeptChain) => Partial<KeptChain>): Cheat {
-  return {
-    ...{ name, role: 'outbox' },
-    take: (message, self) => {
-      if (message.type !== 'receiver-items') return message;
-      const { mailboxes } = self.stage as unknown as Remembered;
-      const id = bobOf(self.theatre).toString('latin1');
-      const state = mailboxes.get(id)!;
-      mailboxes.put(id, { ...state, chain: { ...state.chain, ...change(state.chain) } });
-      return message;
-    },
-  };
-}
-
-const chain = [
-  misremember('break a chain: head', () => ({ head: named('other head') })),
-  misremember('break a chain: total', ({ total }) => ({ total: total + 5 })),
-  misremember('break a chain: skip an epoch', () => ({ lastEpoch: 0, total: 0 })),
-];
-
-// ---- the sequencer
-
-const seq = { role: 'sequencer' } as const;
-
-const sequencer: SequencerCheat[] = [
-  {
-    ...seq,
-    name: 'log a false base',
-    leaf: (leaf) => ({ ...leaf, base: { ...leaf.base, root: named('base') } }),
+/**
+ * All crash when they have signed an epoch that is not committed yet. Then it signs that epoch again, over what it has
+ * now; the others go on above it.
+ */
+const twice: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as const).map((role) => ({
+  ...{ name: 'sign twice after a restart', role },
+  before: (theatre) => {
+    theatre.crash();
+    const { alice, bob, carol } = theatre.cast;
+    theatre.send(alice, [bob, carol]);
   },
-  {
-    ...seq,
-    name: 'close on a false base',
-    round: 3,
-    context: (c) => ({ ...c, base: { ...c.base, root: named('base') } }),
+  give: (said, self) => {
+    const own = said.find(({ message }) => message.type === 'attested')?.message;
+    if (own?.type !== 'attested') return said;
+    const { epoch } = decodeAttestation(self.theatre.leaked[0]!.bytes);
+    const bytes = encodeAttestation({ ...decodeAttestation(own.attestation.bytes), epoch });
+    self.theatre.leaked.push({ bytes, signature: self.sign(bytes) });
+    return said;
   },
-  {
-    ...seq,
-    name: 'log a base beyond the leaf',
-    leaf: (leaf) => ({ ...leaf, base: { ...leaf.base, size: 7 } }),
+}));
+
+/** In an epoch in which there is nothing for anybody. Bob and Carol ask for stills. */
+const skip: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as const).map((role) => ({
+  ...{ name: 'skip an empty attestation', role, round: 4, silent: true },
+  plan: (cast) => [...PLAN(cast), []],
+  before: (theatre) => {
+    theatre.ask(theatre.cast.bob);
+    theatre.ask(theatre.cast.carol);
   },
-  { ...seq, name: 'log another placement', leaf: (leaf) => ({ ...leaf, placementRoot: named('placement') }) },
-  { ...seq, name: 'omit a statement', leaf: (leaf) => ({ ...leaf, actors: leaf.actors - 1 }) },
-  { ...seq, name: 'log a wrong previous epoch', leaf: (leaf) => ({ ...leaf, previousEpoch: 0 }) },
-  { ...seq, name: 'log an epoch twice', round: 3, context: (c) => ({ ...c, epoch: c.epoch - 1 }) },
-  {
-    ...{ ...seq, name: 'alter a statement' },
-    entries: ([first, ...rest]) => [
-      { ...first!, bytes: Uint8Array.from([...first!.bytes.slice(0, -1), 1]) },
-      ...rest,
-    ],
-  },
-];
+}));
 
 export const CHEATS: readonly (Cheat & { readonly role: ActorKind })[] = [
   ...dropForOne,
@@ -308,10 +349,14 @@ export const CHEATS: readonly (Cheat & { readonly role: ActorKind })[] = [
   wrongPrevious,
   noPrevious,
   disorder,
+  ...atInbox,
+  ...malformed,
   ...miscount,
   ...equivocate,
   ...wrongContext,
   ...otherInputs,
-  ...chain,
-  ...sequencer,
+  ...twice,
+  ...skip,
+  ...outboxes,
+  ...sequencers,
 ];

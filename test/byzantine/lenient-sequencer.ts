@@ -16,16 +16,20 @@ import {
   actorLeafHash,
   attestationHash,
   type Base,
-  EMPTY_ROOT,
   type EpochContext,
   type EpochLeaf,
   encodeEpochLeaf,
-  Frontier,
+  type Frontier,
   merkleRoot,
   type SignedAttestation,
 } from '../../src/protocol/index.js';
+import { ACTORS } from './acts.js';
 import type { Cheat } from './cheat.js';
-import { ACTORS, type Theatre } from './theatre.js';
+import type { Theatre } from './theatre.js';
+
+const KINDS = ['sequencer', 'inbox', 'router', 'receiver', 'outbox', 'sequencer'] as const;
+const ORDER = attestationOrder(ACTORS).map(({ role, index }) => address(KINDS[role], index));
+const isSame = (a: Address, b: Address) => a.kind === b.kind && a.index === b.index;
 
 /** What a cheating sequencer changes: the leaf it logs, and the statements that it counts in it. */
 export interface SequencerCheat extends Cheat {
@@ -37,16 +41,23 @@ export interface SequencerCheat extends Cheat {
 export class LenientSequencer implements Stage {
   private attested: Attested[] = [];
   private context: EpochContext | null = null;
-  private readonly frontier = new Frontier();
-  private lastEpoch = 0;
-  private epoch = 0;
-  private base: Base = { size: 0, root: EMPTY_ROOT };
+  private readonly frontier: Frontier;
+  private lastEpoch: number;
+  private epoch: number;
+  private base: Base;
 
+  /** `known`: the log as it is durable, and the highest number that it may have given an epoch. */
   constructor(
     private readonly theatre: Theatre,
     private readonly send: Send,
     private readonly cheats: readonly SequencerCheat[],
-  ) {}
+    known: { readonly frontier: Frontier; readonly lastEpoch: number; readonly numbered: number },
+  ) {
+    this.frontier = known.frontier;
+    this.lastEpoch = known.lastEpoch;
+    this.epoch = known.numbered;
+    this.base = { size: this.frontier.size, root: this.frontier.root() };
+  }
 
   private active(): readonly SequencerCheat[] {
     return this.cheats.filter(({ round = 2 }) => round === this.theatre.round);
@@ -60,7 +71,7 @@ export class LenientSequencer implements Stage {
       );
     if (message.type !== 'attested') return;
     this.attested.push(message);
-    if (this.attested.length === attestationOrder(ACTORS).length) this.commit();
+    if (this.attested.length === ORDER.length - this.theatre.silent) this.commit();
   }
 
   private close(): void {
@@ -79,12 +90,7 @@ export class LenientSequencer implements Stage {
   }
 
   private commit(): void {
-    const of = (who: Address) =>
-      this.attested.find(({ from }) => from.kind === who.kind && from.index === who.index)!;
-    const kinds = ['', 'inbox', 'router', 'receiver', 'outbox', 'sequencer'] as const;
-    const order = attestationOrder(ACTORS).map(({ role, index }) =>
-      of({ kind: kinds[role] as never, index }),
-    );
+    const order = ORDER.flatMap((who) => this.attested.filter(({ from }) => isSame(from, who)));
     const own = order.map(({ attestation }) => attestation);
     const signed = this.active().reduce<readonly SignedAttestation[]>(
       (each, { entries }) => entries?.(each, this.theatre) ?? each,
@@ -115,8 +121,12 @@ export class LenientSequencer implements Stage {
     this.base = { size: this.frontier.size, root: this.frontier.root() };
     const checkpoint = signCheckpoint(this.theatre.signer(address('sequencer')), this.base);
     const { epoch } = this.context!;
-    const message = { type: 'committed', epoch, logIndex, leaf, checkpoint, attestations } as const;
-    for (const { from } of this.attested) this.send(from, message);
-    this.send(address('gateway'), message);
+    const message = { type: 'committed', epoch, logIndex, leaf, checkpoint } as const;
+    // Where one is left out, those behind it look for their own at its place all the same.
+    const missing = ORDER.findIndex((who) => !this.attested.some(({ from }) => isSame(from, who)));
+    const filled = [...attestations.slice(0, missing), attestations[0]!, ...attestations.slice(missing)];
+    const told = missing < 0 ? attestations : filled;
+    for (const { from } of this.attested) this.send(from, { ...message, attestations: told });
+    this.send(address('gateway'), { ...message, attestations });
   }
 }

@@ -1,13 +1,11 @@
-/**
- * The play that every cheat is given in: three epochs. In the second, Alice's message goes to Bob and Carol, of two
- * outboxes; before and after it others write to them. Then clients compare, and holders open.
- */
+/** A play: some epochs with a cheat in one of them. Then clients compare, and holders open. */
 import { type Accusation, accuse, type CaseFile } from '../../src/protocol/evidence/accuse.js';
 import { readMailboxLeaf } from '../../src/protocol/evidence/leaves.js';
 import { type Claim, comparePlaces, type Place, ROLE, type Role } from '../../src/protocol/index.js';
 import * as twin from '../twin/index.js';
-import type { Cheat } from './cheat.js';
-import { ACTORS, type Act, type SentMessage, Theatre } from './theatre.js';
+import { ACTORS, type Act } from './acts.js';
+import { type Cheat, PLAN } from './cheat.js';
+import { type SentMessage, Theatre } from './theatre.js';
 
 export interface Ending {
   readonly theatre: Theatre;
@@ -23,25 +21,8 @@ export interface Ending {
 
 export function play(cheats: readonly Cheat[], checks: boolean, refusing: readonly string[] = []): Ending {
   const theatre = new Theatre({ cheats, checks });
-  const { alice, bob, carol, dave } = theatre.cast;
-  const plan: readonly (readonly [from: number, to: readonly number[]])[][] = [
-    [
-      [alice, [bob, carol]],
-      [dave, [bob]],
-    ],
-    [
-      [alice, [bob, carol]],
-      [alice, [bob]],
-      [alice, [carol]],
-      [dave, [bob, carol]],
-    ],
-    [
-      [alice, [bob, carol]],
-      [dave, [carol]],
-      [bob, [alice]],
-    ],
-  ];
-  for (const messages of plan) {
+  const plan = cheats.find((cheat) => cheat.plan)?.plan ?? PLAN;
+  for (const messages of plan(theatre.cast)) {
     for (const [from, to] of messages) theatre.send(from, to);
     if (!theatre.epoch()) break;
   }
@@ -53,15 +34,25 @@ export function play(cheats: readonly Cheat[], checks: boolean, refusing: readon
 
 // ---- comparing
 
-/** A client's own leaves: what it has verified, all claims under the newest checkpoint. */
-function leavesOf(theatre: Theatre, mailbox: Buffer): Claim[] {
+/** A client's own leaves: what it has verified, all claims under the newest checkpoint that it was served. */
+export function leavesOf(theatre: Theatre, mailbox: Buffer): Claim[] {
   const { outbox } = theatre.world.placement(mailbox);
-  return theatre.epochs.flatMap(({ epoch }) => {
-    const act = theatre.act(epoch, ROLE.outbox, outbox);
+  const { size, without } = servedTo(theatre, mailbox);
+  const log = theatre.log(size);
+  return log.epochs.flatMap(({ epoch }) => {
+    const act = theatre.acts.find(
+      (each) => each.epoch === epoch && each.role === ROLE.outbox && each.index === outbox,
+    );
+    if (!act || epoch === without) return [];
     return act.outputs[0]!.flatMap((leaf, i) =>
-      Buffer.compare(leaf.subarray(9, 41), mailbox) === 0 ? [theatre.claim(act, 0, i)] : [],
+      Buffer.compare(leaf.subarray(9, 41), mailbox) === 0 ? [theatre.claim(act, 0, i, log)] : [],
     );
   });
+}
+
+function servedTo(theatre: Theatre, mailbox: Buffer): { readonly size?: number; readonly without?: number } {
+  const all = (theatre.options.cheats ?? []).map(({ serves }) => serves?.(mailbox, theatre) ?? {});
+  return Object.assign({}, ...all);
 }
 
 /** What a client's chain has at a place; null is nothing. */
@@ -145,7 +136,8 @@ function compare(theatre: Theatre, refusing: readonly string[]) {
   const messages = theatre.sent.map((sent) => preimage(theatre, sent));
   const statements = theatre.leaked.map(({ bytes, signature }) => ({ attestation: bytes, signature }));
   const { manifests, checkpoints } = theatre;
-  const base = { manifests, messages, checkpoints, statements };
+  const bridge = (from: number, to: number) => theatre.bridge(from, to);
+  const base = { manifests, messages, checkpoints, statements, bridge };
   const subjects: (Subject | undefined)[] = [undefined, ...divergences(theatre)];
   const files = subjects.map((subject) => ({
     ...base,
@@ -158,7 +150,9 @@ function compare(theatre: Theatre, refusing: readonly string[]) {
   let opened = clients;
   let openings = 0;
   for (const file of files) {
-    const more = file.subject ? opening(theatre, file.subject, refusing) : everything(theatre, refusing);
+    const more = file.subject
+      ? [...opening(theatre, file.subject, refusing), ...beside(theatre, file.subject, own, refusing)]
+      : everything(theatre, refusing);
     const found = accuse({ ...file, claims: [...file.claims, ...more] }, serverId, theatre.rootKey);
     const best = better(opened, found);
     if (best === found && found) openings = more.length;
@@ -177,12 +171,12 @@ function rankOf({ verdict }: Accusation): number {
   return verdict.outcome === 'actor' ? verdict.role : 10;
 }
 
-function concerns({ leaf }: Claim, { mailbox, others = [] }: Subject): boolean {
+function concerns({ leaf }: Claim, { mailbox, others = [] }: Pick<Subject, 'mailbox' | 'others'>): boolean {
   return [mailbox, ...others].some((id) => Buffer.compare(leaf.subarray(9, 41), id) === 0);
 }
 
 /** Whose openings of an act are to be had: its maker's and its consumers', unless they refuse. */
-function holders({ role, index }: Act): string[] {
+export function holders({ role, index }: Act): string[] {
   const all = (kind: string, count: number) => Array.from({ length: count }, (_, i) => `${kind} ${i}`);
   if (role === ROLE.inbox) return [`inbox ${index}`, `router ${index}`];
   if (role === ROLE.router) return [`router ${index}`, ...all('receiver', ACTORS.outboxes)];
@@ -190,12 +184,16 @@ function holders({ role, index }: Act): string[] {
   return [`outbox ${index}`];
 }
 
-function isOpen(act: Act, refusing: readonly string[]): boolean {
+export function isOpen(act: Act, refusing: readonly string[]): boolean {
   return holders(act).some((name) => !refusing.includes(name));
 }
 
 /** What holders open of the column of a message: whole outputs, which here are a page or two. */
-function opening(theatre: Theatre, { mailbox, epoch, inbox }: Subject, refusing: readonly string[]): Claim[] {
+export function opening(
+  theatre: Theatre,
+  { mailbox, epoch, inbox }: Subject,
+  refusing: readonly string[],
+): Claim[] {
   const { outbox } = theatre.world.placement(Buffer.from(mailbox));
   const wanted: [Role, number, number][] = [
     [ROLE.inbox, inbox, 0],
@@ -215,6 +213,21 @@ function opening(theatre: Theatre, { mailbox, epoch, inbox }: Subject, refusing:
     if (!act || output >= act.outputs.length || !isOpen(act, refusing)) return [];
     return theatre.claims(act, output);
   });
+}
+
+/** Where an outbox opens nothing: what other mailboxes of it have of that epoch. Its statement is in their claims. */
+function beside(
+  theatre: Theatre,
+  { mailbox, epoch, others = [] }: Subject,
+  own: readonly Claim[],
+  refusing: readonly string[],
+): Claim[] {
+  const act = theatre.act(epoch, ROLE.outbox, theatre.world.placement(Buffer.from(mailbox)).outbox);
+  if (isOpen(act, refusing)) return [];
+  return own.filter(
+    (claim) =>
+      Buffer.compare(claim.attestation, act.signed.bytes) === 0 && !concerns(claim, { mailbox, others }),
+  );
 }
 
 /** All that was committed, for what is wrong by itself or in the order of one sender. */

@@ -1,11 +1,16 @@
 /** What stages hand on, as lists of rows that a cheat can change, and back. */
+import { sha256 } from '#crypto';
 import { attest, pagesOutput } from '../../src/actors/attest.js';
 import { packInboxRows } from '../../src/actors/inbox-rows.js';
 import type { Items, MessageBatch, ReceiverItems, RouterShare } from '../../src/actors/messages.js';
 import {
+  concat,
+  decodeAttestation,
+  encodeAttestation,
   INBOX_PREFIX,
   INBOX_ROW_BYTES,
   ITEM_ROW_BYTES,
+  merkleRoot,
   pagesBytes,
   putPrefixes,
   RECEIVER_PREFIX,
@@ -13,6 +18,7 @@ import {
   ROUTER_PREFIX,
   rowAt,
 } from '../../src/protocol/index.js';
+import { outboxLeaves } from './acts.js';
 import type { Cheater, Said } from './cheat.js';
 
 export interface Row {
@@ -71,13 +77,12 @@ export function reroute(
   said: readonly Said[],
   self: Cheater,
   change: (shares: readonly (readonly Row[])[]) => readonly (readonly Row[])[],
+  prefix = ROUTER_PREFIX,
 ): readonly Said[] {
   const shares = messagesOf(said, 'router-share');
   const first = shares[0];
   if (!first || self.given?.type !== 'inbox-batch') return said;
-  const items = change(shares.map((share) => rowsOf(share.items))).map((rows) =>
-    itemsOf(rows, ROUTER_PREFIX),
-  );
+  const items = change(shares.map((share) => rowsOf(share.items))).map((rows) => itemsOf(rows, prefix));
   const outputs = items.map(({ pages, count }) => pagesOutput(pages, count, ITEM_ROW_BYTES));
   const attestation = attest(self, ROLE.router, first.context, [self.given.attestation], outputs);
   return said.map(({ to, message }) => {
@@ -95,6 +100,7 @@ export function merge(
   said: readonly Said[],
   self: Cheater,
   change: (rows: readonly Row[]) => readonly Row[],
+  prefix = RECEIVER_PREFIX,
 ): readonly Said[] {
   const [given] = messagesOf(said, 'receiver-items');
   if (!given) return said;
@@ -102,7 +108,7 @@ export function merge(
     message.type === 'router-share' && to.index === self.index ? [message] : [],
   );
   const inputs = shares.sort((a, b) => a.router - b.router).map(({ attestation }) => attestation);
-  const items = itemsOf(change(rowsOf(given.items)), RECEIVER_PREFIX);
+  const items = itemsOf(change(rowsOf(given.items)), prefix);
   const output = pagesOutput(items.pages, items.count, ITEM_ROW_BYTES);
   const attestation = attest(self, ROLE.receiver, given.context, inputs, [output]);
   return said.map(({ to, message }) => {
@@ -125,6 +131,7 @@ export function renumber(
   self: Cheater,
   change: (rows: readonly Buffer[]) => readonly Buffer[],
   rebatch: (batch: MessageBatch) => MessageBatch = (batch) => batch,
+  prefix = INBOX_PREFIX,
 ): readonly Said[] {
   const [given] = messagesOf(said, 'inbox-batch');
   if (!given) return said;
@@ -133,7 +140,7 @@ export function renumber(
     return Buffer.from(given.batch.pages.slice(at, at + INBOX_ROW_BYTES));
   });
   const rows = change(before);
-  const pages = laid(rows, INBOX_ROW_BYTES, INBOX_PREFIX);
+  const pages = laid(rows, INBOX_ROW_BYTES, prefix);
   const batch = rebatch({ ...given.batch, pages, count: rows.length });
   const output = pagesOutput(pages, rows.length, INBOX_ROW_BYTES);
   const attestation = attest(self, ROLE.inbox, given.context, [], [output]);
@@ -148,4 +155,25 @@ export function renumber(
     }
     return { to, message: message.type === 'inbox-batch' ? { ...message, attestation, batch } : message };
   });
+}
+
+/** An outbox's leaves, changed. Its statement counts the entries that it was given, whatever they say. */
+export function relink(
+  said: readonly Said[],
+  self: Cheater,
+  change: (leaves: readonly Uint8Array[]) => readonly Uint8Array[],
+): readonly Said[] {
+  const [own] = messagesOf(said, 'attested');
+  if (!own) return said;
+  const leaves = change(outboxLeaves(own.epoch, own.records));
+  const before = decodeAttestation(own.attestation.bytes);
+  const root = merkleRoot(concat(...leaves.map((leaf) => sha256(leaf))));
+  const output = { entries: before.outputs[0]!.entries, leaves: leaves.length, root };
+  const bytes = encodeAttestation({ ...before, outputs: [output] });
+  const attestation = { bytes, signature: self.sign(bytes) };
+  self.theatre.relinked.set(attestation, leaves);
+  return said.map(({ to, message }) => ({
+    to,
+    message: message === own ? { ...message, attestation } : message,
+  }));
 }

@@ -4,7 +4,8 @@ import { nameOf } from '../../src/protocol/evidence/guilt.js';
 import type { Cheat } from './cheat.js';
 import { CHEATS } from './cheats.js';
 import { forked } from './fork.js';
-import { type Ending, play } from './play.js';
+import { ELSEWHERE, LIES, outcomeOfLie } from './liars.js';
+import { type Ending, holders, isOpen, play } from './play.js';
 
 const ROLES = ['inbox', 'router', 'receiver', 'outbox', 'sequencer'] as const;
 
@@ -44,7 +45,20 @@ function cell({ theatre, clients, opened, openings }: Ending): string {
   const parts: string[] = [];
   if (clients) parts.push(`clients: ${named(clients)}, ${size(clients)}`);
   if (opened && opened !== clients) parts.push(`${openings} opened: ${named(opened)}, ${size(opened)}`);
-  return parts.length > 0 ? parts.join('; ') : 'not seen';
+  return parts.length > 0 ? parts.join('; ') : 'nothing is proven';
+}
+
+/** What is still opened of an actor's outputs when it opens nothing, and what all of that proves. */
+export function refusals(): string[] {
+  return ROLES.slice(0, 4).map((role) => {
+    const name = `${role} 0`;
+    const { theatre, opened } = play([], false, [name]);
+    const own = theatre.acts.filter((act) => nameOf(act) === name);
+    const open = own.filter((act) => isOpen(act, [name]));
+    const others = holders(own[0]!).filter((each) => each !== name);
+    const by = others.length > 0 ? others.join(', ') : 'nobody: owners of mailboxes hold their leaves';
+    return `| ${role} | ${open.length} of ${own.length} | ${by} | ${opened ? named(opened) : 'nobody is named'} |`;
+  });
 }
 
 function tableOf(all: readonly Outcome[], ending: (outcome: Outcome) => Ending): string[] {
@@ -59,16 +73,58 @@ function tableOf(all: readonly Outcome[], ending: (outcome: Outcome) => Ending):
   return [`| cheat | ${ROLES.join(' | ')} |`, '|---|---|---|---|---|---|', ...rows];
 }
 
+function leagueRow(size: string, { plays, named, server, nothing, framed }: LeagueCount): string {
+  return `| ${[size, plays, named, server, nothing, framed].join(' | ')} |`;
+}
+
+function lies(): string[] {
+  const words: Record<string, string> = { nothing: 'names nobody', client: 'names the **client**' };
+  return LIES.map((lie) => {
+    const { tries, outcomes } = outcomeOfLie(lie);
+    const said = outcomes.map((outcome) => words[outcome] ?? `names: ${outcome}`).join(', ');
+    return `| ${lie.name} | ${tries} | ${said} |`;
+  });
+}
+
+const UNPROVABLE = `## What cannot be proven
+
+- Before a receipt suppression is silence: *drop for all* shows when a later message of the same sender comes, and its chain skips a counter, or
+  when somebody opens.
+- *Inject* and *duplicate* behind an inbox: the mailbox's owner sees an entry that is no message to it, which proves nothing by itself; what
+  is opened does.
+- An inbox that invents a message (*inject*), or commits to another hash than it was sent (*alter the committed hash*), where submissions are unsigned: its
+  word against the sender's.
+- An inbox that drops a message for all, and lets the sender's next one follow a place where nothing stands: the sender's chain skips a counter, which exposes the
+  server; no rule says yet that a place is not there, so the inbox is not named.
+- *Serve a stale checkpoint*: it is true. Who has it is behind, as whoever compares with it sees, and so suspects the server; what is older than the client's own it refuses.
+- An output that is wrong and that maker and consumer both refuse to open: the server is exposed, the actor is not.
+- *Drop after receipt* names the outbox with its statement about the epoch, which is in the claims of its other mailboxes that had mail then. Where none had, the sequencer
+  alone keeps it, there is no frame to ask for it, and the server is exposed.
+- On one store what maker and consumer keep is one copy, from which an opening is computed anew: it is what an honest stage signed. Where a stage has
+  cheated, those whose output does not come out of that copy open nothing, as if they refused; the plays take it that holders have kept what they got.
+- A page or leaf above 8,192 bytes has no form in evidence: clients refuse it, and what it should have been is never opened.
+- Whoever may ask about its own mailbox is shown the neighbours' rows of the page, up to 63, and can choose a key that sorts beside somebody's: openings show
+  who else had mail in an epoch, and its hashes.
+- The client holds an opening's checkpoint against its own log, and has evidence of a fork that shows in openings alone. A server that opens under a smaller checkpoint than the
+  client knows, or refuses to open the epoch behind that, leaves it open (\`continues\` is 0): it is suspected.
+- A server that runs from an old copy of its data directory signs epochs again until a client that knows better connects; that convicts its actors, and they are the operator's.
+- A client that has lost its store may sign two submissions with one counter after a crash of the server: before submissions are required that needs a way out.
+- Placement with exceptions, and manifests after the first, are judged only where the rules do not need to know who is placed where.
+- A client refuses a delivery in which its own chain skips a counter. What convicts the server of that, \`accuse\` finds in the claims and messages that it is given; the client library
+  does not put them together by itself: both links must be under one checkpoint, so the earlier one has to be opened again.
+`;
+
 /** The whole document. */
-export function documentOf(all: readonly Outcome[], pairs: PairCount): string {
+export function documentOf(all: readonly Outcome[], pairs: LeagueCount, triples: LeagueCount): string {
   const fork = forked();
   return `# Who is found out, and by whom
 
 Written by \`npm run docs:accountability\` from plays with real stages that cheat (\`test/byzantine/\`); a test holds this
-page to what they show. In each play one actor cheats in the second of three epochs, about a message from Alice to Bob and
+page to what they show. In each play one actor cheats in the second epoch or behind it, about a message from Alice to Bob and
 Carol, and refuses to open anything afterwards. First two clients compare what they hold themselves: one exchange. Then
 holders open what they keep: an output's maker and its consumers, each opening one more exchange. A cell says what that
 proves: who is named in bold, by which rule of [PROTOCOL.md](PROTOCOL.md#the-rules), and how large the evidence is.
+*Nothing is proven* has its reason under [what cannot be proven](#what-cannot-be-proven).
 
 ## Every actor checks what it is given (\`checks: everywhere\`)
 
@@ -81,21 +137,47 @@ ${tableOf(all, ({ checked }) => checked).join('\n')}
 
 As with \`checks: process-boundaries\` inside one process, and with a sequencer that logs whatever it is told: clients and
 what is opened are all there is. Actors behind the cheat sign what they are given, and vouch for it with that; evidence
-names the earliest. What an actor signs for another base or placement, or names as its inputs, is the sequencer's fault
-here, because an honest one logs no such epoch.
+names the earliest. What an actor signs for another base, manifest or placement, or names as its inputs, or does not sign at
+all, is the sequencer's fault here, because an honest one logs no such epoch.
 
 ${tableOf(all, ({ unchecked }) => unchecked).join('\n')}
+
+## Who only refuses to open
+
+In every play above the cheat opens nothing. One that does nothing else is suspected for as long as it refuses, and hides nothing:
+
+| role | its outputs that are opened all the same | by | all of it proves |
+|---|---|---|---|
+${refusals().join('\n')}
 
 ## Two groups of clients in two worlds
 
 A sequencer that forks its log after the first epoch, and shows each group of clients one branch: when a client of each compares
 checkpoints, ${fork.sameSize}; with different sizes, ${fork.otherSize}. No other actor is named by anything in both branches: ${fork.others}.
 
-## Two actors in league
+## Actors in league
 
-Every two of the cheats of routers, receivers and outboxes that change what becomes of a message (${pairs.plays} plays without checks), both in the second epoch, neither
-opens: ${pairs.named} end with one of the two named, ${pairs.server} with the server (maker and consumer of what decides both stay silent), ${pairs.nothing} with nothing that two
-clients can show (nobody has a receipt, or both made the same of it). An honest actor was named in ${pairs.framed}.
+Every two, and every three, of the cheats of routers, receivers and outboxes that change what becomes of a message, of as many roles, all in the second epoch, without
+checks; none of them opens anything. *The server*: maker and consumer of what decides both stay silent. *Nothing*: nobody has a receipt, or all made the same of it.
+
+| in league | plays | one of them is named | the server | nothing | an honest actor is named |
+|---|---|---|---|---|---|
+${leagueRow('two', pairs)}
+${leagueRow('three', triples)}
+
+## Clients that lie
+
+What clients show to have somebody named who did nothing, alone and in league with each other and with other actors. A lie that is told in a play is told in several ways.
+
+| lie | tried | the verdict |
+|---|---|---|
+${lies().join('\n')}
+
+Told in other tests:
+
+| lie | the verdict | where |
+|---|---|---|
+${ELSEWHERE.map((row) => `| ${row.join(' | ')} |`).join('\n')}
 
 ## Nobody is framed
 
@@ -109,30 +191,11 @@ the same (\`test/verdict-differential.test.ts\`), also with their bytes changed;
 (\`npm run mutate\`, texts left alone) those cases noticed 1,362, 89 %, when it was last run as a whole; of the 169 others 136 are noticed since, 8 went with checks that nothing needed, and 25
 are explained in \`test/mutation/survivors.md\`.
 
-## What cannot be proven
-
-- *Drop for all by the router*: its sender has no receipt, so two clients have nothing to compare; it is proven as soon as
-  somebody opens. Before a receipt suppression is silence.
-- *Inject* and *duplicate*: the mailbox's owner sees an entry that is no message to it, which proves nothing by itself; what
-  is opened does.
-- An inbox that invents a message, or commits to another hash than it was sent, where submissions are unsigned: its word against the
-  sender's.
-- An output that is wrong and that maker and consumer both refuse to open: the server is exposed, the actor is not.
-- On one store what maker and consumer keep is one copy, from which an opening is computed anew: it is what an honest stage signed. Where a stage has
-  cheated, those whose output does not come out of that copy open nothing, as if they refused; the plays take it that holders have kept what they got.
-- A page or leaf above 8,192 bytes has no form in evidence: clients refuse it, and what it should have been is never opened.
-- Whoever may ask about its own mailbox is shown the neighbours' rows of the page, up to 63, and can choose a key that sorts beside somebody's: openings show
-  who else had mail in an epoch, and its hashes.
-- The client does not hold an opening's checkpoint against its own log: a fork that shows in openings alone goes unnoticed.
-- A server that runs from an old copy of its data directory signs epochs again until a client that knows better connects; that convicts its actors, and they are the operator's.
-- A client that has lost its store may sign two submissions with one counter after a crash of the server: before submissions are required that needs a way out.
-- Placement with exceptions, and manifests after the first, are judged only where the rules do not need to know who is placed where.
-- Not built yet: stills and openings of clients with a cheat that denies with a still; two submissions of one client in a play;
-  a claim of one's own skipped counter found by the client library.
-`;
+${UNPROVABLE}`;
 }
 
-export interface PairCount {
+/** Plays of actors in league, by how they end. */
+export interface LeagueCount {
   readonly plays: number;
   readonly named: number;
   readonly server: number;
@@ -149,17 +212,26 @@ const IN_LISTS = [
   'duplicate',
 ];
 
-/** Every two cheats of two roles that change what becomes of a message. */
-function leagues(): [Cheat, Cheat][] {
+/** So many cheats of as many roles that change what becomes of a message, in every way. */
+export function leagues(size: number): Cheat[][] {
   const all = CHEATS.filter(({ name, role }) => IN_LISTS.includes(name) && role !== 'inbox');
-  return all.flatMap((a, i) =>
-    all.slice(i + 1).flatMap((b) => (a.role === b.role ? [] : [[a, b] as [Cheat, Cheat]])),
-  );
+  const grown = (some: Cheat[][]) =>
+    some.flatMap((league) => {
+      const last = league.at(-1);
+      const others = last ? all.slice(all.indexOf(last) + 1) : all;
+      return others.flatMap((cheat) =>
+        league.some(({ role }) => role === cheat.role) ? [] : [[...league, cheat]],
+      );
+    });
+  return Array.from({ length: size }).reduce<Cheat[][]>(grown, [[]]);
 }
 
-export function playLeagues(told: (done: number, of: number) => void = () => {}): PairCount {
+/** None of them opens anything, and nobody checks. */
+export function playLeagues(
+  all: readonly (readonly Cheat[])[],
+  told: (done: number, of: number) => void = () => {},
+): LeagueCount {
   const count = { plays: 0, named: 0, server: 0, nothing: 0, framed: 0 };
-  const all = leagues();
   all.forEach((cheats, i) => {
     told(i, all.length);
     const refusing = cheats.map(({ role }) => `${role} 0`);

@@ -3,26 +3,17 @@
  * with its leaves, the log, and what the clients sent.
  */
 import { importSecretKey } from '#crypto';
-import { Links } from '../../src/actors/epoch-file.js';
 import type { ActorMessage, Address, Send, Stage } from '../../src/actors/messages.js';
 import { address } from '../../src/actors/messages.js';
 import {
-  actorPosition,
-  attestationHash,
-  type ChainState,
   type Checkpoint,
   type Claim,
   concat,
-  type EpochLeaf,
   encodeEpochLeaf,
+  Frontier,
   INBOX_ROW_BYTES,
   ITEM_ROW_BYTES,
-  LINK_ENTRY_BYTES,
-  linkParts,
-  linkPreimage,
-  PAGE_ENTRIES,
   type Place,
-  pagesBytes,
   ROLE,
   type Role,
   SESSION_KIND,
@@ -32,19 +23,20 @@ import { type Cluster, Pipeline } from '../support/pipeline.js';
 import { clusterOf } from '../support/side-by-side.js';
 import * as twin from '../twin/index.js';
 import { named, type World, worldOf } from '../worlds.js';
+import {
+  ACTORS,
+  type Act,
+  type CommittedEpoch,
+  type Log,
+  outboxLeaves,
+  pagesOf,
+  positionOf,
+  twinActorLeaf,
+} from './acts.js';
 import type { Cheat, Cheater, Said } from './cheat.js';
 import { LenientSequencer } from './lenient-sequencer.js';
 
 const KIND_ROLES = { inbox: 1, router: 2, receiver: 3, outbox: 4, sequencer: 5 } as const;
-
-/** What an actor has signed in an epoch, with everything under it: leaves of each output. */
-export interface Act {
-  readonly role: Role;
-  readonly index: number;
-  readonly epoch: number;
-  readonly signed: SignedAttestation;
-  readonly outputs: readonly (readonly Uint8Array[])[];
-}
 
 /** A message as its sender made it. */
 export interface SentMessage {
@@ -52,12 +44,6 @@ export interface SentMessage {
   readonly counter: number;
   readonly message: twin.Message;
   readonly hash: Buffer;
-}
-
-interface CommittedEpoch {
-  readonly epoch: number;
-  readonly leaf: EpochLeaf;
-  readonly attestations: readonly SignedAttestation[];
 }
 
 /** Numbers of clients. */
@@ -76,7 +62,7 @@ export interface TheatreOptions {
 }
 
 const CLIENTS = 24;
-export const ACTORS = { inboxes: 2, outboxes: 3 };
+const RESERVED = 1000;
 
 export class Theatre {
   readonly world: World;
@@ -89,7 +75,13 @@ export class Theatre {
   checkpoints: Checkpoint[] = [];
   /** Statements that somebody got beside those that were logged. */
   readonly leaked: SignedAttestation[] = [];
+  /** Of statements of outboxes that are not over what they store: their leaves. */
+  readonly relinked = new Map<SignedAttestation, readonly Uint8Array[]>();
   private readonly counters = new Map<string, number>();
+  /** Submitted since the newest epoch. */
+  private pending: (readonly [inbox: number, sent: SentMessage])[] = [];
+  /** Crashes so far. */
+  private crashes = 0;
   /** Which actor threw, and what: the server has stopped. */
   stopped: { readonly who: string; readonly what: string } | null = null;
   /** The number of the epoch under way, from 1. */
@@ -121,7 +113,7 @@ export class Theatre {
     const mine = (this.options.cheats ?? []).filter(({ role }) => role === who.kind && who.index === 0);
     const stage =
       who.kind === 'sequencer' && (!this.options.checks || mine.length > 0)
-        ? new LenientSequencer(this, send, mine)
+        ? new LenientSequencer(this, send, mine, this.known())
         : mine.length > 0
           ? this.cheater(who, mine, make, send)
           : make(this.options.checks, send);
@@ -135,6 +127,22 @@ export class Theatre {
         }
       },
     };
+  }
+
+  /** What a sequencer goes on from: it reuses no number that may have been signed before a crash. */
+  private known() {
+    if (this.crashes === 0) return { frontier: new Frontier(), lastEpoch: 0, numbered: 0 };
+    const { frontier, lastEpoch } = this.pipeline.log();
+    return { frontier, lastEpoch, numbered: lastEpoch + this.crashes * RESERVED };
+  }
+
+  /** How many are told nothing by an actor in this epoch. */
+  get silent(): number {
+    return this.of(this.round).filter(({ silent }) => silent).length;
+  }
+
+  private of(round: number): readonly Cheat[] {
+    return (this.options.cheats ?? []).filter((cheat) => (cheat.round ?? 2) === round);
   }
 
   /** It checks nothing, takes what its cheats make of what it is given, and says what they make of what it says. */
@@ -151,12 +159,13 @@ export class Theatre {
       handle: (message) => {
         self.given = message;
         said = [];
-        const isOn = (cheat: Cheat) => (cheat.round ?? 2) === this.round;
-        const active = cheats.filter(isOn);
+        const active = cheats.filter((cheat) => this.of(this.round).includes(cheat));
         const taken = active.reduce<ActorMessage>((each, { take }) => take?.(each, self) ?? each, message);
         stage.handle(taken);
         const given = active.reduce<readonly Said[]>((each, { give }) => give?.(each, self) ?? each, said);
-        for (const { to, message: each } of given) send(to, each);
+        const isSilent = active.some(({ silent }) => silent);
+        for (const { to, message: each } of given)
+          if (!(isSilent && each.type === 'attested')) send(to, each);
       },
     };
   }
@@ -208,15 +217,40 @@ export class Theatre {
       });
     const body = Buffer.from(`message ${counter} of client ${from}`);
     const message = { sender, counter: BigInt(counter), recipients, body };
-    const frame = this.pipeline.frame(sender, counter, [twin.bundleBytes(message)]);
-    this.pipeline.tell(address('inbox', inbox), { type: 'submit', frames: [frame] });
     const sent = { sender, counter, message, hash: twin.messageHash(this.world.serverId, message) };
+    this.submit(inbox, sent);
+    this.pending.push([inbox, sent]);
     this.sent.push(sent);
     return sent;
   }
 
+  private submit(inbox: number, { sender, counter, message }: SentMessage): void {
+    const frame = this.pipeline.frame(sender, counter, [twin.bundleBytes(message)]);
+    this.pipeline.tell(address('inbox', inbox), { type: 'submit', frames: [frame] });
+  }
+
+  /** A client asks for a still of its mailbox. */
+  ask(client: number): void {
+    const to = address('outbox', this.world.placement(this.client(client)).outbox);
+    this.pipeline.tell(to, { type: 'ask-still', connection: 1, slot: client });
+  }
+
+  /**
+   * All actors sign an epoch, and crash before it is committed: whoever they gave their statements to keeps them. They
+   * come back, and get again what was not placed.
+   */
+  crash(): void {
+    const { pipeline } = this;
+    pipeline.close();
+    this.leaked.push(...pipeline.sentOf('attested').map(({ attestation }) => attestation));
+    this.crashes++;
+    pipeline.restart();
+    for (const [inbox, sent] of this.pending) this.submit(inbox, sent);
+  }
+
   /** One epoch. False when the server has stopped in it: nothing of it has left the server. */
   epoch(): boolean {
+    for (const { before } of this.of(this.round + 1)) before?.(this);
     this.round++;
     const { pipeline } = this;
     try {
@@ -224,9 +258,11 @@ export class Theatre {
       this.record();
       pipeline.commit();
     } catch (error) {
+      if (this.silent > 0) this.stopped ??= { who: 'sequencer 0', what: 'it waits for a statement' };
       if (!this.stopped) throw error;
       return false;
     }
+    this.pending = [];
     for (const message of pipeline.takeGateway('committed')) {
       this.epochs[message.logIndex] = message;
       this.checkpoints.push(message.checkpoint);
@@ -241,15 +277,15 @@ export class Theatre {
     const attested = sent.flatMap(({ message }) => (message.type === 'attested' ? [message] : []));
     for (const { from, epoch, attestation: signed, records } of attested) {
       const role = KIND_ROLES[from.kind as keyof typeof KIND_ROLES];
-      const outputs = this.outputsOf(from, records);
+      const outputs =
+        role === ROLE.outbox
+          ? [this.relinked.get(signed) ?? outboxLeaves(epoch, records)]
+          : this.outputsOf(from);
       this.acts.push({ role, index: from.index, epoch, signed, outputs });
     }
   }
 
-  private outputsOf(
-    { kind, index }: Address,
-    records: readonly { key: Uint8Array; value: Uint8Array | null }[],
-  ) {
+  private outputsOf({ kind, index }: Address) {
     const { pipeline } = this;
     if (kind === 'inbox') {
       const batch = pipeline.sentOf('inbox-batch').find((each) => each.batch.inbox === index)!.batch;
@@ -268,8 +304,7 @@ export class Theatre {
       const { items } = to.message as Extract<ActorMessage, { type: 'receiver-items' }>;
       return [pagesOf(items.pages, items.count, ITEM_ROW_BYTES)];
     }
-    const links = records.find(({ key }) => key[0] === 'K'.charCodeAt(0))?.value;
-    return [links ? linkLeaves(Links.read(links)) : []];
+    throw new Error(`${kind} ${index} attests nothing`);
   }
 
   act(epoch: number, role: Role, index: number): Act {
@@ -279,7 +314,9 @@ export class Theatre {
   }
 
   isCommitted(act: Act): boolean {
-    return this.epochs.some(({ epoch }) => epoch === act.epoch);
+    return this.epochs.some(
+      ({ epoch, attestations }) => epoch === act.epoch && positionOf(act, attestations) >= 0,
+    );
   }
 
   /** A leaf with its whole proof under the newest checkpoint; none is an empty one. */
@@ -287,9 +324,8 @@ export class Theatre {
     const leaves = act.outputs[output]!;
     const logIndex = log.epochs.findIndex(({ epoch }) => epoch === act.epoch);
     const { attestations, leaf } = log.epochs[logIndex]!;
-    const { manifest } = this.cluster;
     const entries = attestations.map(({ bytes, signature }) => twinActorLeaf(bytes, signature));
-    const position = actorPosition(manifest, act.role, act.index);
+    const position = positionOf(act, attestations);
     const hashes = leaves.map((each) => twin.H(each));
     const none = leaves.length === 0;
     return {
@@ -313,8 +349,15 @@ export class Theatre {
     };
   }
 
-  log(): Log {
-    return { epochs: this.epochs, checkpoint: this.checkpoints.at(-1)! };
+  /** The whole log, or its first epochs. */
+  log(size = this.epochs.length): Log {
+    return { epochs: this.epochs.slice(0, size), checkpoint: this.checkpoints[size - 1]! };
+  }
+
+  /** The consistency proof between two sizes of the log. */
+  bridge(from: number, to: number): Uint8Array {
+    const leaves = this.epochs.slice(0, to).map(({ leaf }) => twin.H(encodeEpochLeaf(leaf)));
+    return concat(...twin.consistencyProof(from, leaves));
   }
 
   /** Every leaf of an output as a claim; one without a leaf if it has none. */
@@ -335,51 +378,4 @@ export class Theatre {
     }
     return null;
   }
-}
-
-/** A view of the log: its epochs from the first, and the checkpoint over them. */
-export interface Log {
-  readonly epochs: readonly CommittedEpoch[];
-  readonly checkpoint: Checkpoint;
-}
-
-function twinActorLeaf(bytes: Uint8Array, signature: Uint8Array): Buffer {
-  return twin.H(concat(twin.ascii('\0csign1ac'), attestationHash(bytes), signature));
-}
-
-export function pagesOf(pages: Uint8Array, rows: number, rowBytes: number): Uint8Array[] {
-  const stride = 9 + PAGE_ENTRIES * rowBytes;
-  const end = pagesBytes(rows, rowBytes);
-  const out: Uint8Array[] = [];
-  for (let at = 0; at < end; at += stride) out.push(pages.slice(at, Math.min(at + stride, end)));
-  return out;
-}
-
-/** The leaves of an outbox's links, as what it stores says. */
-function linkLeaves(links: Links): Uint8Array[] {
-  const leaves: Uint8Array[] = [];
-  for (let i = 0; i < links.mailboxes; i++) {
-    const [first, count] = [links.firstRow(i), links.rowCount(i)];
-    const header = links.headerAt(i);
-    const mailbox = links.bytes.slice(header, header + 32);
-    const { lastEpoch, ...before } = links.chainBefore(i);
-    let { head, total } = before;
-    const entries = Array.from({ length: count }, (_, x) => {
-      const { inbox, index, hashAt } = links.row(first + x);
-      const entry = new Uint8Array(LINK_ENTRY_BYTES);
-      entry.set([inbox >> 8, inbox, index >>> 24, index >>> 16, index >>> 8, index]);
-      entry.set(links.bytes.subarray(hashAt, hashAt + 32), 6);
-      return entry;
-    });
-    const parts = linkParts(count);
-    for (let part = 0; part < parts; part++) {
-      const some = entries.slice(part * PAGE_ENTRIES, (part + 1) * PAGE_ENTRIES);
-      const chain: ChainState = { lastEpoch, total, head };
-      const leaf = linkPreimage(mailbox, links.epoch, part, parts, chain, concat(...some));
-      leaves.push(Uint8Array.from(leaf));
-      head = twin.H(leaf);
-      total += some.length;
-    }
-  }
-  return leaves;
 }

@@ -1,11 +1,14 @@
 /** `npm run docs:accountability`: plays every cheat and writes docs/ACCOUNTABILITY.md. */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { documentOf, outcomes, playLeagues } from './table.js';
+import { documentOf, leagues, outcomes, playLeagues } from './table.js';
 
 const show = (what: string) => (done: number, of: number) =>
   process.stderr.write(`\r${what}: ${done + 1} of ${of}${done + 1 === of ? '\n' : ''}`);
 
 const file = fileURLToPath(new URL('../../../docs/ACCOUNTABILITY.md', import.meta.url));
-writeFileSync(file, documentOf(outcomes(show('cheats')), playLeagues(show('pairs'))));
+const all = outcomes(show('cheats'));
+const pairs = playLeagues(leagues(2), show('pairs'));
+const triples = playLeagues(leagues(3), show('triples'));
+writeFileSync(file, documentOf(all, pairs, triples));
 console.log(`${file} is written`);

@@ -658,6 +658,18 @@ const entryTable = ({
   entry('what is no statement, under a manifest that is not there', 'nothing', raw(named('x')), 2, {
     manifestHash: named('m'),
   }),
+  entry('a statement, under a manifest that is not there', 'actor 5.0', right.saids[2]!, 2, {
+    manifestHash: named('m'),
+  }),
+  entry(
+    'a statement under the same manifest that is not there',
+    'nothing',
+    router({ manifestHash: named('m') }),
+    2,
+    {
+      manifestHash: named('m'),
+    },
+  ),
   inputs('good inputs of a router', 'nothing', 2, 0, undefined, [[1, 0]]),
   inputs('other inputs of a router', 'actor 5.0', 2, 0, wrong, [[1, 0]]),
   inputs('other inputs of a router, and another inbox', 'nothing', 2, 0, wrong, [[1, 1]]),

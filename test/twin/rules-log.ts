@@ -120,13 +120,13 @@ function wrongEntry(
   signed: Buffer,
   signature: Buffer,
 ): boolean {
-  // the epoch leaf's manifest is one of those given, and the attestation cannot be decoded;
+  // the attestation is for another server; or differs in epoch, base, manifest hash or placement root;
+  const attestation = ifReadable(() => decodeAttestation(signed));
+  if (attestation && !(attestation.serverId.equals(known.serverId) && agree(attestation, leaf))) return true;
+  // or the epoch leaf's manifest is one of those given, and it cannot be decoded;
   const manifest = manifestOf(known, leaf.manifestHash);
   must(manifest !== undefined, 'the manifest of the epoch leaf is not there');
-  const attestation = ifReadable(() => decodeAttestation(signed));
   if (attestation === undefined) return true;
-  // or it is for another server; or differs in epoch, base, manifest hash or placement root;
-  if (!attestation.serverId.equals(known.serverId) || !agree(attestation, leaf)) return true;
   // or its role and actor are none of 1 to 4 in use by the epoch leaf's manifest at this position;
   const { role, actor } = attestation;
   if (role < 1 || role > 4 || positionOf(manifest, role, actor) !== position) return true;

@@ -21,6 +21,7 @@ import { comparePlaces, type Place } from '../place.js';
 import type { OpenedLeaf, Signed } from '../statement.js';
 import { type Evidence, encodeEvidence, RULE, type Subject, type Witness } from './evidence.js';
 import type { Recipient } from './message.js';
+import { ownMessages } from './own-messages.js';
 import { producersOf } from './rules-log.js';
 import { judgeOf, type Verdict } from './verdict.js';
 
@@ -132,8 +133,10 @@ class Candidates {
     if (this.file.subject) yield* this.ofNeighbours(this.file.subject);
   }
 
-  /** By the rule that names the server. */
+  /** By rules that name the server. */
   *ofServer(): Generator<Parts> {
+    for (const own of ownMessages(this.file.claims, this.file.messages ?? []))
+      yield { rule: RULE.ownCounters, ...own };
     if (this.file.subject) yield* this.ofStages(this.file.subject);
   }
 

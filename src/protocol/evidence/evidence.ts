@@ -39,6 +39,9 @@ export const MAX_EVIDENCE = 1 << 20;
 const MAX_MANIFEST = 1 << 19;
 const MAX_MANIFESTS = 16;
 const MAX_SUBMISSION = 256;
+/** Of rule 19: link parts from one own message to the next, and messages. */
+export const MAX_OWN_LINKS = 8;
+export const MAX_OWN_MESSAGES = 512;
 
 /** Numbers stand in evidence and are never reused. */
 export const RULE = {
@@ -143,9 +146,9 @@ const fields = tagged({ manifests: list(u8, manifest, MAX_MANIFESTS) }, 'rule', 
   },
   [RULE.ownCounters]: {
     sender: hash,
-    links: list(u8, claimField, 8),
+    links: list(u8, claimField, MAX_OWN_LINKS),
     first: u8,
-    messages: list(u16, message, 512),
+    messages: list(u16, message, MAX_OWN_MESSAGES),
   },
 });
 export type Evidence = ValueOf<typeof fields>;

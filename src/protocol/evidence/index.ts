@@ -10,5 +10,6 @@ export {
   RULE,
   type Rule,
 } from './evidence.js';
+export { goesOn } from './goes-on.js';
 export type { Suspect } from './guilt.js';
 export { type Verdict, verdict } from './verdict.js';

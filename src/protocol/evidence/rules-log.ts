@@ -89,14 +89,12 @@ export function logEntry(court: Court, evidence: EvidenceOf<'logEntry'>): Guilt 
     equalBytes(rootFromPath(actors, position, entry, actorPath), actorsRoot),
     'no entry of the epoch leaf',
   );
-  const manifest = court.manifest(epochLeaf.manifestHash);
-  const fault = faultInEntry(court, manifest, epochLeaf, position, bytes, signature);
+  const fault = faultInEntry(court, epochLeaf, position, bytes, signature);
   return guiltyActor(sequencer, `logged in epoch ${epoch} ${fault}`);
 }
 
 function faultInEntry(
   court: Court,
-  manifest: Manifest,
   leaf: EpochLeaf,
   position: number,
   bytes: Uint8Array,
@@ -106,15 +104,19 @@ function faultInEntry(
   try {
     attestation = decodeAttestation(bytes);
   } catch {
+    court.manifest(leaf.manifestHash);
     return `what is no statement, as entry ${position}`;
   }
   const { role, actor } = attestation;
+  const who = nameOf({ role, index: actor });
+  // Whatever the manifest of the epoch says: that need not be there.
+  if (!equalBytes(attestation.serverId, court.serverId)) return `a statement of ${who} for another server`;
+  if (!sameContext(attestation, leaf))
+    return `a statement of ${who} about another epoch, base, manifest or placement`;
+  const manifest = court.manifest(leaf.manifestHash);
   const isAttesting = role <= ROLE.outbox && actor < countActors(manifest, role);
   if (!isAttesting || actorPosition(manifest, role, actor) !== position)
-    return `a statement of ${nameOf({ role, index: actor })} as entry ${position}`;
-  const who = nameOf({ role, index: actor });
-  if (!equalBytes(attestation.serverId, court.serverId)) return `a statement of ${who} for another server`;
-  if (!sameContext(attestation, leaf)) return `a statement of ${who} about another epoch, base or placement`;
+    return `a statement of ${who} as entry ${position}`;
   if (!keysOf(manifest).get(role, actor).verify(bytes, signature))
     return `a statement that ${who} has not signed`;
   throw new FormatError('nothing is wrong with it');
