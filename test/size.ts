@@ -1,5 +1,5 @@
 /** Prints how large the browser build is: npm run size. */
-import { bundle, claims, fallback, LIMIT, SENDING_LIMIT, send, sizeOf } from './support/bundle.js';
+import { bundle, claims, fallback, LIMIT, SENDING_LIMIT, send, sizeOf, vectors } from './support/bundle.js';
 
 function print(name: string, code: Uint8Array): number {
   const { bytes, gzipped } = sizeOf(code);
@@ -10,6 +10,7 @@ function print(name: string, code: Uint8Array): number {
 const reads = print('client.js', bundle);
 const sends = print('send.js', send);
 print('claims.js', claims);
+print('vectors.js', vectors);
 print('noble.js', fallback);
 console.log(`a page that only reads loads ${reads} bytes gzipped, at most ${LIMIT}`);
 console.log(`a page that sends, too, loads ${reads + sends} bytes gzipped, at most ${SENDING_LIMIT}`);

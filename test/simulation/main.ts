@@ -1,5 +1,5 @@
 /**
- * npm run simulate -- [--seconds N] [--seed N] [--seeds N] [--epochs N]: seeds one after the other, each run
+ * npm run simulate -- [--seconds N] [--seed N] [--seeds N] [--epochs N] [--vectors]: seeds one after the other, each run
  * twice, for some seconds or so many. One seed alone where nothing says how many.
  */
 import { parseArgs } from 'node:util';
@@ -11,6 +11,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     seeds: { type: 'string' },
     epochs: { type: 'string', default: '30' },
+    vectors: { type: 'boolean', default: false },
   },
 });
 const isOne = values.seed !== undefined && values.seconds === undefined && values.seeds === undefined;
@@ -35,7 +36,7 @@ function progress(): string {
 
 let told = began;
 for (let seed = first; ; seed++) {
-  const report = await simulateTwice(seed, { epochs });
+  const report = await simulateTwice(seed, { epochs, vectors: values.vectors });
   add(report);
   if (report.failure) {
     console.log(`${report.failure}\n${progress()}`);

@@ -68,6 +68,8 @@ export class Reader {
     this.mailbox.got.add(text);
     this.mustBeNew(place, text);
     this.mustBeSaved(place, text);
+    this.around.comparing?.read(this.life, text, message);
+    this.life.shown();
     message
       .claim()
       .then((bytes) => chronicle.claims.push({ bytes, mailbox: id, says: { place, messageHash } }));
@@ -117,6 +119,7 @@ export class Reader {
     chronicle.saw(place);
     if (!answer.proven) return;
     this.mustBeSaved(place, `the receipt of ${counter}`);
+    this.life.shown();
     answer.claim().then((bytes) => chronicle.claims.push({ bytes, mailbox, says: { place, messageHash } }));
   }
 
@@ -124,6 +127,7 @@ export class Reader {
     const { asOf, lastEpoch, total } = stand;
     this.around.loop.note(this.name, `stands at ${total} as of ${asOf}`);
     this.mailbox.total = total;
+    this.life.shown();
     const says = { asOf, lastEpoch, total };
     stand
       .claim()

@@ -21,12 +21,12 @@ export async function simulateTwice(seed: number, options: RunOptions): Promise<
 function describe(
   { seed, lastLines }: RunResult,
   problems: readonly string[],
-  { epochs }: RunOptions,
+  { epochs, vectors }: RunOptions,
 ): string {
   return [
     ...lastLines,
     `seed ${seed} found:`,
     ...problems.map((problem) => `  ${problem}`),
-    `again: npm run simulate -- --seed ${seed} --epochs ${epochs}`,
+    `again: npm run simulate -- --seed ${seed} --epochs ${epochs}${vectors ? ' --vectors' : ''}`,
   ].join('\n');
 }

@@ -8,6 +8,7 @@ import { formatPlace } from '../../src/protocol/place.js';
 import { checkRun } from './checks.js';
 import { Chronicle } from './chronicle.js';
 import type { Around } from './client.js';
+import { Comparing } from './comparing.js';
 import { Disk } from './disk.js';
 import { within } from './globals.js';
 import { Loop } from './loop.js';
@@ -22,6 +23,8 @@ import { Weather, type World } from './weather.js';
 export interface RunOptions {
   /** Epochs that are committed before it becomes calm. */
   readonly epochs: number;
+  /** Whether clients compare, too. */
+  readonly vectors?: boolean;
 }
 
 export interface RunResult {
@@ -31,6 +34,8 @@ export interface RunResult {
   readonly events: number;
   readonly epochs: number;
   readonly messages: number;
+  /** How often a block showed what. */
+  readonly compared: Readonly<Record<string, number>>;
   readonly crashes: number;
   readonly lastLines: readonly string[];
 }
@@ -46,7 +51,8 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
   const trace = new Trace();
   const loop = new Loop(new Random(seed), trace);
   const chronicle = new Chronicle();
-  const world = makeWorld(loop, chronicle);
+  const comparing = options.vectors ? new Comparing(seed, (problem) => loop.complain(problem)) : null;
+  const world = makeWorld(loop, chronicle, comparing);
   const surroundings = {
     loop,
     fetch: world.reach.fetch,
@@ -56,6 +62,9 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
     const weather = new Weather(world);
     world.calm.is = () => weather.isCalm;
     await live(world, weather, chronicle, options);
+    const isFailed = () => loop.problems.length > 0;
+    if (!isFailed())
+      await comparing?.atRest(world.persons, (isDone) => loop.run(() => isFailed() || isDone()));
     if (loop.problems.length === 0)
       loop.problems.push(...checkRun(chronicle, world.persons, world.server.identity!, world.server.disk));
     return {
@@ -65,13 +74,18 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
       events: trace.events,
       epochs: chronicle.epochs,
       messages: weather.counts.messages,
+      compared: comparing?.outcomes ?? {},
       crashes: world.server.crashes + weather.counts.clientCrashes,
       lastLines: trace.last(60),
     };
   });
 }
 
-function makeWorld(loop: Loop, chronicle: Chronicle): World & { calm: { is: () => boolean } } {
+function makeWorld(
+  loop: Loop,
+  chronicle: Chronicle,
+  comparing: Comparing | null,
+): World & { calm: { is: () => boolean } } {
   const profile = profileOf(loop.random);
   loop.note('profile', JSON.stringify(profile));
   const disk = new Disk(loop, profile);
@@ -80,10 +94,14 @@ function makeWorld(loop: Loop, chronicle: Chronicle): World & { calm: { is: () =
   });
   const reach = new Reach(loop, profile, server);
   const calm = { is: () => false };
-  const around: Around = { loop, profile, chronicle, dialFor: reach.dialFor, isCalm: () => calm.is() };
+  const around: Around = {
+    ...{ loop, profile, chronicle, dialFor: reach.dialFor, comparing },
+    isCalm: () => calm.is(),
+    persons: () => persons,
+  };
   const make = (name: string, kind: Kind, mailboxes: number) =>
     new Person(name, kind, mailboxes, around, (life) => reach.gone(life));
-  const persons = ['anna', 'bert', 'cora', 'dora', 'emil']
+  const persons: Person[] = ['anna', 'bert', 'cora', 'dora', 'emil']
     .slice(0, profile.clients)
     .map((name) => make(name, 'client', 1));
   if (profile.crowd > 0) persons.push(make('crowd', 'gateway', profile.crowd));

@@ -17,6 +17,9 @@ export const send = built('send');
 /** What it loads when a claim is made for the first time. */
 export const claims = built('claims');
 
+/** What an application gives it, to compare with others. */
+export const vectors = built('vectors');
+
 /** What it loads where WebCrypto has no Ed25519. */
 export const fallback = built('noble');
 
