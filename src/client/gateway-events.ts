@@ -1,4 +1,5 @@
 /** What a client and a gateway tell, by name. `mailbox` is the position of its key; 0 for a client. */
+import type { Verdict } from '../protocol/evidence/index.js';
 import type { CountersignError, Placed } from '../protocol/index.js';
 import type { Receipt } from './message.js';
 
@@ -32,6 +33,14 @@ export interface GatewayEvents {
     readonly mailbox: number;
     readonly counter: number;
     readonly error: CountersignError;
+  };
+  /** Two clients have found that the server has kept something from one of them: evidence of it. See `countersign/vectors`. */
+  divergence: {
+    readonly mailbox: number;
+    /** Whom it was found out with. */
+    readonly peer: Uint8Array;
+    readonly evidence: Uint8Array;
+    readonly verdict: Verdict;
   };
   /** Of a message that nobody waits for: sent before the last restart, or given up. */
   receipt: { readonly mailbox: number; readonly receipt: Receipt };

@@ -29,12 +29,14 @@ function* subtreesOf({ from, to, hashes }: Range): Generator<Subtree> {
   }
 }
 
-/** A range with those that follow it. */
+/** A range with those that follow it. Throws `RangeError` on one that does not, or has another number of hashes. */
 export function joined(first: Range, ...others: readonly Range[]): Range {
   const subtrees: Subtree[] = [];
   let to = first.from;
   for (const range of [first, ...others]) {
     if (range.from !== to) throw new RangeError(`a range from ${range.from} behind one to ${to}`);
+    if (range.hashes.length !== gapLevels(range.from, range.to).length * HASH_BYTES)
+      throw new RangeError(`${range.hashes.length} bytes of hashes`);
     for (const subtree of subtreesOf(range)) append(subtrees, subtree);
     to = range.to;
   }

@@ -24,9 +24,9 @@ import type { KeptMessage } from './vector-format.js';
 import { isOwn, type VerifiedLink } from './verifier.js';
 
 const NOTHING = new Uint8Array(0);
-const LEAF_BYTES = 80;
+export const LEAF_BYTES = 80;
 /** Offset of R in the preimage of a message hash; 32 bytes of body hash are behind it. */
-const R_AT = 82;
+export const R_AT = 82;
 
 /** What a client sent with a counter, while it is not forgotten. */
 export type BundleOf = (counter: number) => Uint8Array | undefined;

@@ -6,7 +6,6 @@
  *    that is so, all pairs start anew behind it (`forget`).
  * 2. At most `epochs` epochs, `bytes` bytes and `pairs` pairs are kept; what is let go stays in the pair digests.
  */
-
 import { decode } from '../protocol/fields.js';
 import {
   type Anchor,
@@ -57,7 +56,8 @@ export interface TakenLink {
 
 const MOST_ANCHORS = 64;
 const NOTHING = new Uint8Array(0);
-const NO_RANGE: Range = { from: 0, to: 0, hashes: NOTHING };
+const emptyAt = (size: number): Range => ({ from: size, to: size, hashes: NOTHING });
+const NO_RANGE = emptyAt(0);
 
 export class VectorBook {
   /** Epoch of the last leaf that was verified. */
@@ -73,6 +73,7 @@ export class VectorBook {
   private next = 0;
   private before: Range = NO_RANGE;
   private behind: Range = NO_RANGE;
+  private since: Range = NO_RANGE;
   private readonly pairs = new Map<string, PairChain>();
   private bytes = 0;
   /** What must be saved, by name. */
@@ -88,20 +89,20 @@ export class VectorBook {
 
   // ---- the log
 
-  /** The newest one; of size 0 before there is any. */
+  /** Of size 0 before there is any. */
   get anchor(): Anchor {
     return this.anchors.at(-1) ?? anchorOf(new Frontier());
   }
 
   get logSize(): number {
-    return this.behind.to;
+    return this.since.to;
   }
 
   /** The log has grown from this frontier by these subtrees. */
   grow(from: Frontier, range: Range, to: Frontier): void {
     // What was verified while nobody kept vectors is not known here.
     if (from.size !== this.logSize) this.restart(from);
-    this.behind = joined(this.behind, range);
+    this.since = joined(this.since, range);
     this.markState();
     const anchor = anchorOf(to);
     if (anchor.size === 0 || anchor.size === this.anchors.at(-1)?.size) return;
@@ -113,19 +114,16 @@ export class VectorBook {
   private restart(from: Frontier): void {
     while (this.epochs.length > 0) this.letGoFirst();
     this.before = { from: 0, to: from.size, hashes: from.packed() };
-    this.behind = { from: from.size, to: from.size, hashes: NOTHING };
+    this.behind = this.since = emptyAt(from.size);
   }
 
-  /** From 0 to where the claims of an epoch (or, of none, the newest leaf) are proven, and on from there. */
+  /** The log from 0 to where the claims of an epoch are proven, or the still's, and on from there. */
   logAt(kept: KeptEpoch | null): readonly Range[] {
     const at = kept ? this.epochs.indexOf(kept) + 1 : this.epochs.length;
     const ranges = this.epochs.map(({ range }) => range);
-    if (!kept) return [joined(this.before, ...ranges, this.behind)];
+    if (!kept) return [joined(this.before, ...ranges, this.behind), this.since];
     const first = joined(this.before, ...ranges.slice(0, at));
-    return [
-      first,
-      joined({ from: first.to, to: first.to, hashes: NOTHING }, ...ranges.slice(at), this.behind),
-    ];
+    return [first, joined(emptyAt(first.to), ...ranges.slice(at), this.behind, this.since)];
   }
 
   // ---- what was verified
@@ -134,16 +132,15 @@ export class VectorBook {
     if (epoch <= this.lastLink) return;
     this.follow(previousEpoch);
     const isWhole = this.options.letGo !== 'headsOnly';
-    const isKept = isWhole || messages.some(({ isOpen }) => isOpen);
     const kept: KeptEpoch = {
       number: this.next++,
       epoch,
-      range: this.behind,
+      range: joined(this.behind, this.since),
       claims: isWhole ? claims() : [],
       digests: digestsOf(epoch, messages),
-      messages: isKept ? messages : [],
+      messages: isWhole || messages.some(({ isOpen }) => isOpen) ? messages : [],
     };
-    this.behind = { from: this.behind.to, to: this.behind.to, hashes: NOTHING };
+    this.behind = this.since = emptyAt(this.logSize);
     this.lastLink = this.asOf = epoch;
     this.epochs.push(kept);
     this.bytes += weightOf(kept);
@@ -160,6 +157,8 @@ export class VectorBook {
     this.follow(lastEpoch);
     this.lastLink = lastEpoch;
     this.asOf = asOf;
+    this.behind = joined(this.behind, this.since);
+    this.since = emptyAt(this.logSize);
     this.keepStill(this.options.letGo === 'headsOnly' ? NOTHING : claim());
     this.markState();
   }
@@ -241,6 +240,11 @@ export class VectorBook {
     this.letGo();
   }
 
+  /** An epoch that brought something. */
+  keptAt(epoch: number): KeptEpoch | undefined {
+    return this.epochs.find((each) => each.epoch === epoch);
+  }
+
   // ---- rosters
 
   /** Everything through this epoch is verified, and every roster in it checked or given up. */
@@ -251,8 +255,8 @@ export class VectorBook {
 
   /** A roster that waits to be checked, at this place. */
   openAt(epoch: number, inbox: number, index: number): KeptMessage | undefined {
-    const kept = this.epochs.find((each) => each.epoch === epoch);
-    return kept?.messages.find((each) => each.isOpen && each.inbox === inbox && each.index === index);
+    const messages = this.keptAt(epoch)?.messages;
+    return messages?.find((each) => each.isOpen && each.inbox === inbox && each.index === index);
   }
 
   /** The message went to these, whose leaves are known; or to nobody that it counts with. */
@@ -330,10 +334,10 @@ export class VectorBook {
 
   private markState(): void {
     this.mark('state', () => {
-      const { asOf, floor, next, before, behind, options } = this;
+      const { asOf, floor, next, before, behind, since, options } = this;
       const { scope, epochs } = options;
       return encoded(stateField, {
-        ...{ scope, epochs, asOf, lastLink: this.lastLink + 1, floor, next, before, behind },
+        ...{ scope, epochs, asOf, lastLink: this.lastLink + 1, floor, next, before, behind, since },
       });
     });
   }
@@ -351,7 +355,7 @@ export class VectorBook {
   // ---- loading
 
   private load(state: SavedState, saved: ReadonlyMap<string, Uint8Array>): void {
-    const { asOf, lastLink, floor, next, before, behind, scope, epochs } = state;
+    const { asOf, lastLink, floor, next, before, behind, since, scope, epochs } = state;
     Object.assign(this, { asOf, lastLink: lastLink - 1, floor, next, before: { from: 0, ...before } });
     const all = [...saved].filter(([, bytes]) => bytes.length > 0);
     const named = (kind: string) => all.filter(([name]) => name.startsWith(`${kind} `));
@@ -367,6 +371,7 @@ export class VectorBook {
     this.epochs.push(...kept.sort((a, b) => a.number - b.number));
     const from = this.epochs.at(-1)?.range.to ?? before.to;
     this.behind = { from, ...behind };
+    this.since = { from: behind.to, ...since };
     for (const each of this.epochs) {
       this.bytes += weightOf(each);
       for (const { peer, digest } of each.digests)

@@ -38,9 +38,10 @@ export const stateField = struct({
   floor: u64,
   /** Number of the next epoch to be kept. */
   next: u64,
-  /** The log from 0 to where the first kept epoch's range starts, and what is behind the last one's. */
+  /** The log from 0 to where the first kept epoch's range starts, behind the last one's, and behind the still. */
   before: struct(range),
   behind: struct(range),
+  since: struct(range),
 });
 
 export const anchorsField = list(u8, struct({ size: u64, root: hash }));

@@ -9,9 +9,14 @@
  *
  * Loaded by who compares, and not with the client.
  */
+
+export type { Accusation } from './accusing.js';
+export type { Duplex } from './comparing.js';
 export { ComparisonError, type ComparisonErrorCode } from './comparison-error.js';
 export {
+  type CompareOptions,
   type Comparison,
+  type Finding,
   type Roster,
   type RosterMember,
   type RosterOutcome,

@@ -17,8 +17,11 @@ import {
   type Scope,
   toHex,
 } from '../protocol/index.js';
+import { type Accusation, accuseIn, ManifestSignature } from './accusing.js';
 import { claimEntry, claimStill } from './claim-making.js';
+import { type Duplex, findDifference, type Party } from './comparing.js';
 import { ComparisonError } from './comparison-error.js';
+import { disputeOf } from './dispute.js';
 import type { Gateway } from './gateway.js';
 import { joined, type Range } from './log-range.js';
 import type { LogState } from './log-state.js';
@@ -67,6 +70,17 @@ export type Comparison =
    */
   | { readonly outcome: 'unknown'; readonly reason: 'ahead' | 'start' | 'let-go' | 'scope' };
 
+export interface CompareOptions {
+  /** All of it may take as long. Default 30,000. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** In what two differ. */
+export type Finding =
+  | { readonly outcome: 'same'; readonly asOf: number }
+  | ({ readonly outcome: 'diverged'; readonly epoch: number } & Accusation);
+
 /** What becomes of a roster: `wrong`: its sender lies; `late`: the message was acknowledged before, or let go. */
 export type RosterOutcome = 'counted' | 'none' | 'wrong' | 'late';
 
@@ -89,6 +103,7 @@ export class Vectors implements Participant {
   gateway!: Gateway;
   private member!: Member;
   private reader!: PairReader;
+  private signatures!: ManifestSignature;
   private prefix = '';
   private saving = 0;
   private durable = 0;
@@ -127,6 +142,7 @@ export class Vectors implements Participant {
     const { serverId } = world;
     this.book = new VectorBook({ serverId, owner, scope, letGo, ...limits }, new Map(kept));
     this.saving = this.durable = this.book.asOf;
+    this.signatures = new ManifestSignature(gateway.ground, this.prefix, () => gateway.persister.mark(this));
     this.reader = new PairReader(serverId, owner, scope, letGo !== 'headsOnly');
     member.session!.watch = (before, after, frame, leaves) => this.take(before, after, frame, leaves);
   }
@@ -167,7 +183,7 @@ export class Vectors implements Participant {
   /** @internal */
   changes(out: Change[]): void {
     this.saving = this.book.asOf;
-    for (const [name, bytes] of this.book.changes())
+    for (const [name, bytes] of [...this.book.changes(), ...this.signatures.changes()])
       out.push({ type: 'kept', name: this.prefix + name, bytes });
   }
 
@@ -234,6 +250,46 @@ export class Vectors implements Participant {
     this.book.settle(epoch, kept, leaves ? [...senders, ...others] : kept.peers, leaves ?? NOTHING);
     if (!roster) return 'none';
     return leaves ? 'counted' : 'wrong';
+  }
+
+  /**
+   * Finds out in what the two differ, together with `peer`, who does the same at the other end of `duplex`. Resolves with evidence
+   * where they differ, which is told by the event `divergence` too. Rejects with a `ComparisonError`.
+   */
+  async compare(
+    peer: Id,
+    duplex: Duplex,
+    { timeoutMs = 30_000, signal }: CompareOptions = {},
+  ): Promise<Finding> {
+    const hex = this.hexOf(peer);
+    const limit = AbortSignal.timeout(timeoutMs);
+    const ending = signal ? AbortSignal.any([signal, limit]) : limit;
+    const found = await findDifference(this.party(hex, idOf(peer, 'peer'), ending), duplex, ending);
+    if ('same' in found) {
+      this.book.verified(hex, found.same);
+      this.gateway.persister.mark(this);
+      return { outcome: 'same', asOf: found.same };
+    }
+    const { world } = this.gateway.ground;
+    const signature = await this.signatures.get(ending);
+    const accusation = await accuseIn(disputeOf(world, signature, found.difference, found.sides));
+    this.gateway.events.emit('divergence', { mailbox: 0, peer: found.sides[1].id, ...accusation });
+    return { outcome: 'diverged', epoch: found.difference.epoch, ...accusation };
+  }
+
+  private party(hex: string, peer: Uint8Array, signal: AbortSignal): Party {
+    const { book, gateway, scope } = this;
+    const { serverId } = gateway.ground.world;
+    const pair = (from: number) => {
+      gateway.persister.mark(this);
+      return book.meet(hex, from);
+    };
+    return {
+      ...{ book, serverId, scope, peer, pair },
+      id: this.member.identity.publicKey,
+      asOf: () => Math.min(this.durable, book.settled),
+      catchUp: () => gateway.still(0, { signal }).then(() => {}),
+    };
   }
 
   private hexOf(peer: Id): string {
