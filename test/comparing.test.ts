@@ -7,13 +7,18 @@ import * as assert from 'uvu/assert';
 import { WebSocket } from 'ws';
 import type * as BrowserPart from '../src/client/browser.js';
 import { encodeFrame, type Frame, SAY } from '../src/client/comparison-frames.js';
+import { complain } from '../src/client/complaint.js';
 import { firstDifference } from '../src/client/dispute.js';
+import type { Gateway } from '../src/client/gateway.js';
 import type { Client } from '../src/client/index.js';
+import type { OpenOptions } from '../src/client/openings.js';
 import type * as VectorsPart from '../src/client/vectors-entry.js';
 import { ComparisonError, type Duplex, type Finding, Vectors } from '../src/client/vectors-entry.js';
 import { verdict } from '../src/protocol/evidence/index.js';
-import { toHex } from '../src/protocol/index.js';
+import { CountersignError, encodeClaim, ROLE, toHex } from '../src/protocol/index.js';
 import { loadConfig, type Server, startServer } from '../src/server/index.js';
+import { CHEATS } from './byzantine/cheats.js';
+import { play } from './byzantine/play.js';
 import { clientOf, directory, keyOf } from './client-helpers.js';
 import { Random } from './simulation/random.js';
 import type { Cheat } from './support/cheating-worker.js';
@@ -132,6 +137,64 @@ test('case 1: a client lacks a message. Two find it, and both hold evidence that
   }
   await end(server, alice, bob);
 });
+
+test('a complaint is answered with openings; what stays closed is named', async () => {
+  const { server, cheat } = await started();
+  const [alice, bob, cora] = await three(server);
+  await chat(alice, bob, 1);
+  await cora.close();
+  cheat({ way: 'drop', from: toHex(alice.id), to: toHex(bob.id), instead: toHex(cora.id) });
+  await alice.send({ to: bob.id, body: 'the one that is lost' });
+  await chat(alice, bob, 1);
+  const [found] = await compare(alice, bob);
+  assert.is(found.outcome, 'diverged');
+  const { evidence } = found as Extract<Finding, { outcome: 'diverged' }>;
+  // This server keeps one copy for all stages, which the outbox has changed: so router and receiver cannot open theirs.
+  const complaint = await bob.vectors!.complain(evidence);
+  const ofBob = complaint.closed.filter(({ mailbox }) => mailbox && toHex(mailbox) === toHex(bob.id));
+  assert.equal(
+    ofBob.map(({ stage, code }) => [stage, code]),
+    [
+      ['router', 'opening-unknown'],
+      ['receiver', 'opening-unknown'],
+    ],
+  );
+  const { serverId, manifest } = server.identity;
+  assert.equal(verdict(complaint.evidence, serverId, manifest.rootKey), complaint.verdict);
+  assert.is(complaint.verdict.outcome, 'server');
+  assert.ok((await alice.vectors!.complain(evidence)).closed.some(({ code }) => code === 'not-a-party'));
+  const nothing = await alice.vectors!.complain(id('no evidence')).catch((error: unknown) => error);
+  assert.is((nothing as ComparisonError).code, 'nothing-proven');
+  await end(server, alice, bob);
+});
+
+for (const role of ['router', 'receiver', 'outbox'] as const)
+  test(`holders that open narrow a complaint to the ${role}; without them it stays as it is`, async () => {
+    const cheat = CHEATS.find((each) => each.role === role && each.name === 'drop for one recipient')!;
+    const { theatre, clients } = play([cheat], false);
+    const before = clients!.verdict;
+    assert.is(before.outcome, 'server');
+    const holders = (isOpen: boolean) => async (_: number, asked: OpenOptions) => {
+      if (!isOpen) throw new CountersignError('opening-expired', 'closed');
+      const mailbox = Buffer.from((asked.mailbox as Uint8Array | undefined) ?? []);
+      const at = asked.stage === 'inbox' ? null : theatre.world.placement(mailbox).outbox;
+      const index = at === null || asked.stage === 'router' ? asked.inbox : at;
+      const act = theatre.act(asked.epoch, ROLE[asked.stage], index);
+      const claims = theatre.claims(act, asked.stage === 'router' ? at! : 0).map(encodeClaim);
+      return { isThere: true, claims };
+    };
+    const { serverId } = theatre.world;
+    const { manifest } = theatre.cluster;
+    const gateway = (isOpen: boolean) =>
+      ({ ground: { world: { serverId, manifest } }, manifest, open: holders(isOpen) }) as unknown as Gateway;
+    const told = await complain(gateway(true), [], clients!.evidence, undefined);
+    assert.equal(verdict(told.evidence, serverId, theatre.rootKey), told.verdict);
+    assert.is(told.verdict.outcome === 'actor' && told.verdict.role, ROLE[role]);
+    assert.is(told.closed.length, 0);
+    const silent = await complain(gateway(false), [], clients!.evidence, undefined);
+    assert.equal(silent.verdict, before);
+    assert.is(silent.closed.length, 9);
+  });
 
 test('case 1, and nothing has come since: a still shows what is missing', async () => {
   const { server, cheat } = await started();

@@ -13,6 +13,7 @@
 export type { Accusation } from './accusing.js';
 export type { Duplex } from './comparing.js';
 export { ComparisonError, type ComparisonErrorCode } from './comparison-error.js';
+export type { ClosedStage, Complaint } from './complaint.js';
 export {
   type CompareOptions,
   type Comparison,

@@ -21,6 +21,7 @@ import { type Accusation, accuseIn, ManifestSignature } from './accusing.js';
 import { claimEntry, claimStill } from './claim-making.js';
 import { type Duplex, findDifference, type Party } from './comparing.js';
 import { ComparisonError } from './comparison-error.js';
+import { type Complaint, complain } from './complaint.js';
 import { disputeOf } from './dispute.js';
 import type { Gateway } from './gateway.js';
 import { joined, type Range } from './log-range.js';
@@ -275,6 +276,14 @@ export class Vectors implements Participant {
     const accusation = await accuseIn(disputeOf(world, signature, found.difference, found.sides));
     this.gateway.events.emit('divergence', { mailbox: 0, peer: found.sides[1].id, ...accusation });
     return { outcome: 'diverged', epoch: found.difference.epoch, ...accusation };
+  }
+
+  /**
+   * Has evidence that the server is faulty, of `compare`, narrowed to the actor by what its stages open of the place: a stage
+   * that does not is named. Judged here, not by the server. Rejects with a `ComparisonError` on what is no such evidence.
+   */
+  complain(evidence: Uint8Array, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Complaint> {
+    return complain(this.gateway, this.book.logAt(null), evidence, signal);
   }
 
   private party(hex: string, peer: Uint8Array, signal: AbortSignal): Party {
