@@ -233,16 +233,19 @@ for (const part of parts) code.set(part, await partOf(part, files));
 /** Files that stand first: what is alike lies close together then, which gzip makes less of. Found by trying; nothing depends on it. */
 const FIRST = `
   protocol/placement
-  client/turn
+  protocol/log
   client/verifier
   protocol/frames
+  client/sending
   client/options
+  protocol/errors
   client/events
   client/find-server
   client/received-hash
   protocol/parts
   protocol/bundle-layout
   client/connection
+  client/message-queue
 `
   .trim()
   .split(/\s+/);
