@@ -4,10 +4,23 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { WebSocket } from 'ws';
 import * as browser from '../src/client/browser.js';
 import * as node from '../src/client/index.js';
 import type * as SendPart from '../src/client/send.js';
-import { bundle, claims, fallback, LIMIT, SENDING_LIMIT, send, sizeOf, witnesses } from './support/bundle.js';
+import type * as VectorsPart from '../src/client/vectors-entry.js';
+import { directory, keyOf, serverAt } from './client-helpers.js';
+import {
+  bundle,
+  claims,
+  fallback,
+  LIMIT,
+  SENDING_LIMIT,
+  send,
+  sizeOf,
+  vectors,
+  witnesses,
+} from './support/bundle.js';
 
 const test = suite('bundle');
 
@@ -124,7 +137,7 @@ const MEMBERS: {
 } = {
   Client: {
     ...{ id: 1, serverId: 1, manifest: 1, checkpoint: 1, state: 1, problem: 1, resumed: 1 },
-    ...{ on: 1, send: 1, mailbox: 1, still: 1, open: 1, close: 1 },
+    ...{ on: 1, send: 1, mailbox: 1, still: 1, open: 1, close: 1, vectors: 1 },
   },
   SenderClient: { id: 1, serverId: 1, manifest: 1, state: 1, problem: 1, on: 1, send: 1, close: 1 },
   Message: {
@@ -135,7 +148,27 @@ const MEMBERS: {
   MemoryStore: { load: 1, save: 1, close: 1 },
   IndexedDbStore: { load: 1, save: 1, close: 1 },
 };
-const FIELDS = ['isAcknowledged', 'on'];
+const FIELDS = ['isAcknowledged', 'on', 'vectors'];
+
+test('vectors of their own file work with the client of its file', async () => {
+  const built = (name: string) => import(new URL(`../browser/${name}.js`, import.meta.url).href);
+  const { connect } = (await built('client')) as typeof browser;
+  const { Vectors } = (await built('vectors')) as typeof VectorsPart;
+  assert.ok(vectors.length > 0 && !/\bimport\s*[{"'*]|\bfrom\s*["']/.test(vectors.toString()));
+  const server = await serverAt(directory('bundle'));
+  // What a page has of its own.
+  const ignore = () => {};
+  Object.assign(globalThis, { WebSocket, addEventListener: ignore, removeEventListener: ignore });
+  const [alice, bob] = await Promise.all(
+    ['alice', 'bob'].map((name) => connect({ url: server.url, key: keyOf(name), vectors: new Vectors() })),
+  );
+  await alice!.send({ to: bob!.id, body: 'one' });
+  await bob!.mailbox().next();
+  const shown = bob!.vectors!.check(alice!.id, alice!.vectors!.block(bob!.id));
+  assert.is(shown.outcome, 'same');
+  await Promise.all([alice!.close(), bob!.close()]);
+  await server.stop();
+});
 
 test('what is public has its name there too, and so have errors', async () => {
   const built = (await import(new URL('../browser/client.js', import.meta.url).href)) as typeof browser;

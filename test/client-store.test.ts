@@ -40,7 +40,10 @@ const steps: Change[][] = [
     },
     { type: 'receipted', mailbox, through: 1 },
   ],
-  [{ type: 'submitted', mailbox, first: 3, bundles: [bytes('d'), new Uint8Array(300)] }],
+  [
+    { type: 'submitted', mailbox, first: 3, bundles: [bytes('d'), new Uint8Array(300)] },
+    { type: 'kept', name: 'vectors state', bytes: bytes('state') },
+  ],
   [chainAt(9), { type: 'receipted', mailbox, through: 4 }],
 ];
 

@@ -1,5 +1,15 @@
 /** Prints how large the browser build is: npm run size. */
-import { bundle, claims, fallback, LIMIT, SENDING_LIMIT, send, sizeOf, witnesses } from './support/bundle.js';
+import {
+  bundle,
+  claims,
+  fallback,
+  LIMIT,
+  SENDING_LIMIT,
+  send,
+  sizeOf,
+  vectors,
+  witnesses,
+} from './support/bundle.js';
 
 function print(name: string, code: Uint8Array): number {
   const { bytes, gzipped } = sizeOf(code);
@@ -10,6 +20,7 @@ function print(name: string, code: Uint8Array): number {
 const reads = print('client.js', bundle);
 const sends = print('send.js', send);
 print('claims.js', claims);
+print('vectors.js', vectors);
 print('noble.js', fallback);
 print('witnesses.js', witnesses);
 console.log(`a page that only reads loads ${reads} bytes gzipped, at most ${LIMIT}`);

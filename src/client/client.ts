@@ -11,16 +11,21 @@ import type { GatewayOptions } from './options.js';
 import type { SendOptions } from './outgoing-bundle.js';
 import type { Dial } from './socket.js';
 import type { Stand } from './stands.js';
+import type { Vectors } from './vectors.js';
 
 export interface ClientOptions extends Omit<GatewayOptions, 'keys' | 'mailboxesPerSocket'> {
   /** Secret seed, 32 bytes. */
   readonly key: Uint8Array;
+  /** To compare with others: of `countersign/vectors`, one for each client. */
+  readonly vectors?: Vectors;
 }
 
 export class Client {
   private constructor(
     private readonly gateway: Gateway,
     private readonly queue: MessageQueue,
+    /** As it was given. */
+    readonly vectors?: Vectors,
   ) {}
 
   /** @internal */
@@ -37,7 +42,7 @@ export class Client {
     const gateway = await openGateway({ ...rest, keys: [key], onReady: listen }, dial, (_, messages, taken) =>
       queue.push(messages, taken),
     );
-    return new Client(gateway, queue);
+    return new Client(gateway, queue, options.vectors);
   }
 
   /** The public key: its id as a sender and the id of its mailbox. */

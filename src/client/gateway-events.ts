@@ -1,4 +1,5 @@
 /** What a client and a gateway tell, by name. `mailbox` is the position of its key; 0 for a client. */
+import type { Verdict } from '../protocol/evidence/index.js';
 import type { CountersignError, Placed } from '../protocol/index.js';
 import type { Receipt } from './message.js';
 
@@ -35,6 +36,14 @@ export interface GatewayEvents {
   };
   /** The server has contradicted itself: bytes that convict it or one of its actors before anybody (`verdict`). */
   evidence: { readonly mailbox: number; readonly evidence: Uint8Array };
+  /** Two clients have found that the server has kept something from one of them: evidence of it. See `countersign/vectors`. */
+  divergence: {
+    readonly mailbox: number;
+    /** Whom it was found out with. */
+    readonly peer: Uint8Array;
+    readonly evidence: Uint8Array;
+    readonly verdict: Verdict;
+  };
   /** Of a message that nobody waits for: sent before the last restart, or given up. */
   receipt: { readonly mailbox: number; readonly receipt: Receipt };
 }

@@ -55,8 +55,10 @@ export interface StillOptions {
 export class Gateway {
   /** @internal */
   readonly events = new Emitter<GatewayEvents>();
-  private readonly persister: Persister;
-  private readonly members: readonly Member[];
+  /** @internal */
+  readonly persister: Persister;
+  /** @internal */
+  readonly members: readonly Member[];
   private readonly fronts: readonly FrontSession[];
   private readonly outboxes: readonly OutboxSession[];
   /** Aborts requests under way. */

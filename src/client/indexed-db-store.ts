@@ -3,7 +3,8 @@
  * in the order of their keys, are changes that lead to what was saved:
  *
  *   'owner'                              who opened it last
- *   ['chain', mailbox], ['log', outbox], ['receipted', mailbox], ['server', '']  the last change of its kind
+ *   ['chain', mailbox], ['log', outbox], ['receipted', mailbox], ['kept', name], ['server', '']
+ *                                        the last change of its kind
  *   ['next', mailbox]                    no bundles, from the counter behind the last one that was kept
  *   ['submitted', mailbox, counter]      a bundle
  *
@@ -84,7 +85,8 @@ export class IndexedDbStore implements Store {
 
 function put(rows: IDBObjectStore, change: Change): void {
   const { type } = change;
-  const of = 'mailbox' in change ? change.mailbox : 'outbox' in change ? change.outbox : '';
+  const { mailbox, outbox, name } = change as { mailbox?: string; outbox?: number; name?: string };
+  const of = mailbox ?? outbox ?? name ?? '';
   const drop = (from: number, through: number) =>
     rows.delete(IDBKeyRange.bound(['submitted', of, from], ['submitted', of, through]));
   if (type === 'receipted') drop(0, change.through);

@@ -2,6 +2,7 @@
 import { identityOf } from '#crypto';
 import { CountersignError, toHex } from '../protocol/index.js';
 import { abortedError, onAbort } from './abortable.js';
+import type { ClientOptions } from './client.js';
 import { addresses } from './directory.js';
 import { findServer, timeout } from './find-server.js';
 import { Gateway, type OnMessages } from './gateway.js';
@@ -12,7 +13,7 @@ import { MemoryStore, type Store, storeError } from './store.js';
 
 /** Resolves when every mailbox is open or refused; rejects when all are. `onMessages` as in `Gateway`. */
 export async function openGateway(
-  options: GatewayOptions,
+  options: GatewayOptions & Pick<ClientOptions, 'vectors'>,
   dial: Dial,
   onMessages: OnMessages | null,
 ): Promise<Gateway> {
@@ -34,6 +35,7 @@ export async function openGateway(
       await loadSending(ending.signal);
     const opening = new Gateway({ world, http, frontUrl, store, saved }, identities, settings, onMessages);
     gateway = opening;
+    options.vectors?.start(opening);
     options.onReady?.((name, listener) => opening.on(name, listener));
     await opening.connect(ending.signal);
     opening.endWith(signal);

@@ -21,7 +21,13 @@ import type { Participant, Persister } from './persister.js';
 import { Session, type SessionHost, type SessionOptions } from './session.js';
 import type { Change, SavedLog } from './store.js';
 import { overFrame, VerificationError } from './verification-error.js';
-import { isLink, type Obligation, verifyCheckpoint, verifyDeliver } from './verifier.js';
+import {
+  isLink,
+  type Obligation,
+  type VerifiedMailbox,
+  verifyCheckpoint,
+  verifyDeliver,
+} from './verifier.js';
 
 export interface OutboxHost extends SessionHost {
   endOfBacklog(member: Member, epoch: number): void;
@@ -33,6 +39,14 @@ export interface OutboxOptions extends SessionOptions {
   readonly bufferBytes: number;
   readonly unreadMs: number;
 }
+
+/** The log before and after; the frame, and the leaves in it unless it is a checkpoint. */
+export type Watch = (
+  before: LogState,
+  after: LogState,
+  frame: Uint8Array,
+  leaves?: readonly VerifiedMailbox[],
+) => void;
 
 export class OutboxSession extends Session<OutboxHost> implements Participant {
   /** As far as it is known on this socket. */
@@ -53,6 +67,8 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
   /** Bytes of messages that the application has not taken yet. */
   private weight = 0;
   private paused = false;
+  /** Told of every frame that was verified, before it is taken over (vectors.ts). */
+  watch?: Watch;
   /** Runs while paused. */
   private unread: ReturnType<typeof setInterval> | undefined;
   /** The application took something since it last ran. */
@@ -126,7 +142,7 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
     // Two passes: a frame is taken over whole or not at all.
     for (const mailbox of verified.mailboxes)
       if (isLink(mailbox)) this.slots[mailbox.slot]!.mailbox.checkAgain(mailbox, frame);
-    this.advance(verified.log);
+    this.advance(verified.log, frame, verified.mailboxes);
     for (const leaf of verified.mailboxes) {
       const member = this.slots[leaf.slot]!;
       if (isLink(leaf)) this.weight += member.mailbox.takeLink(leaf, this.live.has(member));
@@ -138,7 +154,7 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
   private follow(frame: Uint8Array): void {
     const { log, obligations } = verifyCheckpoint(this.options.world, this.log, frame);
     this.discharge(obligations, frame);
-    this.advance(log);
+    this.advance(log, frame);
   }
 
   private discharge(obligations: readonly Obligation[], frame: Uint8Array): void {
@@ -152,7 +168,8 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
     }
   }
 
-  private advance(log: LogState): void {
+  private advance(log: LogState, frame: Uint8Array, leaves?: readonly VerifiedMailbox[]): void {
+    this.watch?.(this.log, log, frame, leaves);
     this.connection.alive();
     if (log === this.log) return;
     this.log = log;

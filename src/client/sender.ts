@@ -25,7 +25,7 @@ import { MIN_BUSY_MS, reasonOf, type SenderOptions } from './sender-options.js';
 import type { Change } from './store.js';
 
 export class Sender implements Sending {
-  private readonly items = new InFlight();
+  readonly items = new InFlight();
   private waiting: Outgoing[] = [];
   /** Highest counter that the server has taken in, as far as is known. */
   private taken: number;

@@ -7,8 +7,10 @@
  *              verified chain 48;  chain := last epoch 8 ‖ total 8 ‖ head 32
  *   submitted  4 ‖ mailbox 32 ‖ first counter 8 ‖ count 4 ‖ count × (length 4 ‖ bundle)
  *   receipted  5 ‖ mailbox 32 ‖ through counter 8
+ *   kept       6 ‖ length 1 ‖ name in ASCII ‖ length 4 ‖ bytes
  */
 import {
+  ascii,
   type ChainState,
   FormatError,
   fromHex,
@@ -20,7 +22,7 @@ import {
 } from '../protocol/index.js';
 import type { Change, Saved, SavedChain } from './store.js';
 
-const KIND = { server: 1, log: 2, chain: 3, submitted: 4, receipted: 5 } as const;
+const KIND = { server: 1, log: 2, chain: 3, submitted: 4, receipted: 5, kept: 6 } as const;
 
 export function encodeChange(out: Writer, change: Change): void {
   switch (change.type) {
@@ -42,6 +44,10 @@ export function encodeChange(out: Writer, change: Change): void {
       return;
     case 'receipted':
       return void out.u8(KIND.receipted).bytes(idOf(change.mailbox)).u64(change.through);
+    case 'kept': {
+      const { name, bytes } = change;
+      return void out.u8(KIND.kept).u8(name.length).bytes(ascii(name)).u32(bytes.length).bytes(bytes);
+    }
   }
 }
 
@@ -94,6 +100,10 @@ function readChange(reader: Reader): Change {
     }
     case KIND.receipted:
       return { type: 'receipted', mailbox: toHex(reader.hash()), through: reader.u64() };
+    case KIND.kept: {
+      const name = String.fromCharCode(...reader.bytes(reader.u8()));
+      return { type: 'kept', name, bytes: reader.bytes(reader.u32()).slice() };
+    }
     default:
       throw new FormatError(`unknown record ${kind}`);
   }
@@ -120,4 +130,5 @@ export function* changesOf(saved: Saved): Iterable<Change> {
     if (chain) yield { type: 'chain', mailbox, chain };
     yield { type: 'submitted', mailbox, first: firstCounter, bundles };
   }
+  for (const [name, bytes] of saved.kept) yield { type: 'kept', name, bytes };
 }

@@ -42,7 +42,9 @@ export type Change =
       readonly bundles: readonly Uint8Array[];
     }
   /** All bundles through this counter have their receipt. */
-  | { readonly type: 'receipted'; readonly mailbox: string; readonly through: number };
+  | { readonly type: 'receipted'; readonly mailbox: string; readonly through: number }
+  /** What a part of the client keeps under a name, instead of what it kept there: vectors (vectors.ts). */
+  | { readonly type: 'kept'; readonly name: string; readonly bytes: Uint8Array };
 
 export interface SavedMailbox {
   chain: SavedChain | null;
@@ -56,6 +58,8 @@ export interface Saved {
   readonly logs: Map<number, SavedLog>;
   /** By the mailbox's id in hexadecimal. */
   readonly mailboxes: Map<string, SavedMailbox>;
+  /** By name. */
+  readonly kept: Map<string, Uint8Array>;
 }
 
 /** Where a client keeps its state. One client at a time. */
@@ -74,7 +78,7 @@ export function storeError(doing: string, error: unknown): CountersignError {
 }
 
 export function nothingSaved(): Saved {
-  return { serverId: null, logs: new Map(), mailboxes: new Map() };
+  return { serverId: null, logs: new Map(), mailboxes: new Map(), kept: new Map() };
 }
 
 export const NOTHING_ACKNOWLEDGED: SavedChain = {
@@ -109,6 +113,8 @@ export function applyChange(saved: Saved, change: Change): void {
       return replaceBundles(savedMailbox(saved, change.mailbox), change.first, change.bundles);
     case 'receipted':
       return dropBundles(savedMailbox(saved, change.mailbox), change.through);
+    case 'kept':
+      saved.kept.set(change.name, change.bytes);
   }
 }
 

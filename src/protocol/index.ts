@@ -39,3 +39,4 @@ export * from './placement.js';
 export * from './recipient-tree.js';
 export * from './recipients.js';
 export * from './session.js';
+export * from './vector.js';

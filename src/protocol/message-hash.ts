@@ -21,7 +21,7 @@ export const R_AT = 82;
 export class MessageHasher {
   protected readonly preimage = new Uint8Array(R_AT + RECIPIENT_PAGE * HASH_BYTES + HASH_BYTES);
   /** As much of it as the message before took: most have as many recipients as the one before. */
-  private whole = this.preimage;
+  protected whole = this.preimage;
 
   constructor(serverId: Uint8Array) {
     this.preimage.set(MESSAGE_TAG);

@@ -1,9 +1,10 @@
 /** The tree under R of a bundle with several recipients (recipients.ts), by who has the whole bundle. */
-import { HASH_BYTES } from './bytes.js';
+import { sha256Into } from '#crypto';
+import { concat, HASH_BYTES } from './bytes.js';
 import type { FrameWriter } from './frame-writer.js';
 import { RECIPIENT_PAGE } from './limits.js';
 import { buildTree, multiproof, type Tree } from './merkle-tree.js';
-import { recipientPageInto } from './recipients.js';
+import { RECIPIENT_PAGE_PREFIX } from './recipients.js';
 
 const NOTHING = new Uint8Array(0);
 
@@ -13,11 +14,8 @@ export function recipientPages(leafHashes: Uint8Array, count: number): Uint8Arra
   const hashes = new Uint8Array(pages * HASH_BYTES);
   for (let page = 0; page < pages; page++) {
     const from = page * RECIPIENT_PAGE * HASH_BYTES;
-    recipientPageInto(
-      leafHashes.subarray(from, Math.min(from + RECIPIENT_PAGE * HASH_BYTES, count * HASH_BYTES)),
-      hashes,
-      page * HASH_BYTES,
-    );
+    const to = Math.min(from + RECIPIENT_PAGE * HASH_BYTES, count * HASH_BYTES);
+    sha256Into(concat(RECIPIENT_PAGE_PREFIX, leafHashes.subarray(from, to)), hashes, page * HASH_BYTES);
   }
   return hashes;
 }

@@ -4,17 +4,12 @@
  *   leaf  0x00 ‖ csign1rc ‖ blinder 16 ‖ mailbox 32 ‖ envelope hash 32, as it lies in the bundle
  *   page  0x00 ‖ csign1rp ‖ n × leaf hash 32, n ≤ 16
  */
-import { sha256Into } from '#crypto';
+import { sha256, sha256Into } from '#crypto';
 import { ascii, concat, HASH_BYTES } from './bytes.js';
 import { RECIPIENT_PAGE } from './limits.js';
 import { rootFromPath } from './merkle.js';
 
-const RECIPIENT_PAGE_PREFIX = ascii('\0csign1rp');
-
-/** H(0x00 ‖ `csign1rp` ‖ n × 32). */
-export function recipientPageInto(leafHashes: Uint8Array, out: Uint8Array, at: number): void {
-  sha256Into(concat(RECIPIENT_PAGE_PREFIX, leafHashes), out, at);
-}
+export const RECIPIENT_PAGE_PREFIX = ascii('\0csign1rp');
 
 /** One for all calls: an array of its own for each would cost more than its hash. */
 const scratch = new Uint8Array(RECIPIENT_PAGE * HASH_BYTES);
@@ -43,7 +38,6 @@ export function hashedRecipients(
   sha256Into(part, scratch, before);
   const leaves = scratch.subarray(0, listed + HASH_BYTES);
   if (isListed) return leaves;
-  const pageHash = new Uint8Array(HASH_BYTES);
-  recipientPageInto(leaves, pageHash, 0);
+  const pageHash = sha256(concat(RECIPIENT_PAGE_PREFIX, leaves));
   return rootFromPath(Math.ceil(recipients / RECIPIENT_PAGE), page, pageHash, siblings.subarray(listed));
 }

@@ -216,6 +216,37 @@ export function claimOn(stage: number, leaf: Uint8Array, leafIndex: number, leav
 const links = w.EPOCH_1.leaves.map(({ preimage }) => preimage);
 const bobsLink = leafFor(w.EPOCH_1, w.BOB);
 
+// ---- vectors
+
+const [lowerId, higherId] = p.compareWhole(w.ALICE, w.BOB) < 0 ? [w.ALICE, w.BOB] : [w.BOB, w.ALICE];
+const seedPreimage = concat(ascii('csign1vs'), w.SERVER_ID, lowerId, higherId, Uint8Array.of(0), u64(0));
+const pairItem = (index: number, message: w.Message) => concat(u16(0), u32(index), w.hashOf(message));
+const epoch1Preimage = concat(
+  ...[ascii('csign1vi'), u64(1), u32(2), pairItem(0, w.FIRST), pairItem(1, w.SECOND)],
+);
+const epoch1001Preimage = concat(ascii('csign1vi'), u64(1001), u32(1), pairItem(0, w.THIRD));
+const afterEpoch1 = concat(ascii('csign1vd'), sha256(seedPreimage), sha256(epoch1Preimage));
+const afterEpoch1001 = concat(ascii('csign1vd'), sha256(afterEpoch1), sha256(epoch1001Preimage));
+/** Of Alice and Bob. */
+const pairDigest: Example = {
+  'seed preimage': seedPreimage,
+  'seed hash': sha256(seedPreimage),
+  'epoch 1 preimage': epoch1Preimage,
+  'epoch 1 hash': sha256(epoch1Preimage),
+  'after epoch 1 preimage': afterEpoch1,
+  'after epoch 1 hash': sha256(afterEpoch1),
+  'epoch 1001 preimage': epoch1001Preimage,
+  'epoch 1001 hash': sha256(epoch1001Preimage),
+  'after epoch 1001 preimage': afterEpoch1001,
+  'after epoch 1001 hash': sha256(afterEpoch1001),
+};
+const block: Example = {
+  block: p.encodeBlock({
+    ...{ scope: p.SCOPE.direct, from: 0, asOf: 1001, digest: sha256(afterEpoch1001) },
+    anchor: p.anchorOf(new p.Frontier()),
+  }),
+};
+
 export const OBJECTS: Readonly<Record<string, Example>> = {
   keys,
   'body-hash': bodyHash,
@@ -245,5 +276,7 @@ export const OBJECTS: Readonly<Record<string, Example>> = {
   session,
   tree,
   'claim-on-a-link': { claim: claimOn(3, bobsLink.preimage, links.indexOf(bobsLink.preimage), links) },
+  'pair-digest': pairDigest,
+  block,
   'claim-on-an-inbox-page': { claim: claimOn(0, w.EPOCH_1.inboxPage, 0, [w.EPOCH_1.inboxPage]) },
 };

@@ -14,6 +14,7 @@ import { VerificationError } from '../../src/client/verification-error.js';
 import type { CountersignError, ErrorCode } from '../../src/protocol/index.js';
 import type { Chronicle } from './chronicle.js';
 import type { Device } from './client-store.js';
+import type { Comparing } from './comparing.js';
 import type { Loop, Process } from './loop.js';
 import type { Mailbox, Person } from './person.js';
 import type { Profile } from './profile.js';
@@ -29,6 +30,9 @@ export interface Around {
   readonly liars: ReadonlySet<string>;
   /** Faults are over: applications do what is left to do, and nothing new. */
   readonly isCalm: () => boolean;
+  /** Null where nobody compares. */
+  readonly comparing: Comparing | null;
+  readonly persons: () => readonly Person[];
 }
 
 /** The message was not taken in, the client says. */
@@ -122,7 +126,8 @@ export class Life {
       const onMessages = (at: number, messages: readonly Message[]) => this.readers[at]!.takeAll(messages);
       return openMany({ ...options, ...reading, keys, onMessages }, dial);
     }
-    const client = await Client.connect({ ...options, ...reading, key }, dial);
+    const vectors = this.around.comparing?.vectorsFor(this);
+    const client = await Client.connect({ ...options, ...reading, key, ...(vectors && { vectors }) }, dial);
     this.readers[0]!.read(client);
     return {
       send: (_, message) => client.send(message),
@@ -181,6 +186,7 @@ export class Life {
     const body = Buffer.concat([Buffer.from(`${message} `), Buffer.alloc(length, message)]);
     const rosterKey = loop.random.bytes(32);
     const { hex: sender } = this.person.mailboxes[from]!;
+    this.around.comparing?.rosters.set(message, { rosterKey, members: to.map(({ id }) => id) });
     this.step(0, `sends ${message}`, () => {
       if (!this.person.isLiar)
         chronicle.sent.push({ message, sender, to: to.map(({ hex }) => hex), seen: chronicle.newest });
@@ -190,6 +196,11 @@ export class Life {
         (error: CountersignError) => this.settled(() => this.unsent(message, error)),
       );
     });
+  }
+
+  /** It was shown something. */
+  shown(): void {
+    this.around.comparing?.goOn(this, this.around.persons());
   }
 
   private settled(note: () => void): void {

@@ -1,7 +1,8 @@
 /**
- * npm run simulate -- [--seconds N] [--seed N] [--seeds N] [--total N] [--epochs N] [--processes N] [--record FILE]: seeds
- * in several processes, each run twice, for some seconds, so many seeds, or so many epochs in all: what is reached first.
- * One seed alone where nothing says how many. A record is gone on with behind its last seed, and counts.
+ * npm run simulate -- [--seconds N] [--seed N] [--seeds N] [--total N] [--epochs N] [--processes N] [--record FILE] [--vectors]:
+ * seeds in several processes, each run twice, for some seconds, so many seeds, or so many epochs in all: what is reached
+ * first. One seed alone where nothing says how many. A record is gone on with behind its last seed, and counts. With
+ * --vectors clients compare, and nobody lies.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -16,10 +17,11 @@ const { values } = parseArgs({
     epochs: { type: 'string', default: '30' },
     processes: { type: 'string', default: String(availableParallelism()) },
     record: { type: 'string' },
+    vectors: { type: 'boolean', default: false },
   },
 });
 
-function numberOf(name: keyof typeof values): number | null {
+function numberOf(name: Exclude<keyof typeof values, 'vectors'>): number | null {
   const text = values[name];
   if (text === undefined) return null;
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(Number(text))) {
@@ -75,6 +77,7 @@ const failure = await simulateMany(
     seeds: most.seeds,
     processes,
     epochs,
+    vectors: values.vectors,
     isEnough: () => elapsed() > most.seconds || total.epochs >= most.epochs,
     done: (kept) => {
       if (record) appendRecord(record, kept);

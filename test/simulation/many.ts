@@ -49,14 +49,18 @@ export async function simulateMany(options: ManyOptions, total: Total): Promise<
 }
 
 /** One process, for as long as there is a next seed. Rejects when it ends by itself. */
-function work({ epochs }: RunOptions, next: () => number | null, done: (kept: Kept) => void): Promise<void> {
+function work(
+  { epochs, vectors }: RunOptions,
+  next: () => number | null,
+  done: (kept: Kept) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = fork(PROCESS);
     let at: number | null = null;
     const tell = () => {
       at = next();
       if (at === null) child.disconnect();
-      else child.send({ seed: at, epochs });
+      else child.send({ seed: at, options: { epochs, vectors } });
     };
     child.on('message', (kept) => {
       done(kept as Kept);

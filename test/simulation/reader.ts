@@ -72,6 +72,8 @@ export class Reader {
     chronicle.saw(place);
     this.mustBeNew(place, text);
     this.mustBeSaved(place, text);
+    this.around.comparing?.read(this.life, text, message);
+    this.life.shown();
     message
       .claim()
       .then((bytes) => chronicle.claims.push({ bytes, mailbox: id, says: { place, messageHash } }));
@@ -123,6 +125,7 @@ export class Reader {
     }
     if (!answer.proven) return;
     this.mustBeSaved(place, `the receipt of ${counter}`);
+    this.life.shown();
     answer.claim().then((bytes) => chronicle.claims.push({ bytes, mailbox, says: { place, messageHash } }));
   }
 
@@ -130,6 +133,7 @@ export class Reader {
     const { asOf, lastEpoch, total } = stand;
     this.around.loop.note(this.name, `stands at ${total} as of ${asOf}`);
     this.mailbox.total = total;
+    this.life.shown();
     const says = { asOf, lastEpoch, total };
     stand
       .claim()

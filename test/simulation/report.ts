@@ -37,12 +37,12 @@ export async function keep(seed: number, options: RunOptions): Promise<Kept> {
 function describe(
   { seed, lastLines }: RunResult,
   problems: readonly string[],
-  { epochs }: RunOptions,
+  { epochs, vectors }: RunOptions,
 ): string {
   return [
     ...lastLines,
     `seed ${seed} found:`,
     ...problems.map((problem) => `  ${problem}`),
-    `again: npm run simulate -- --seed ${seed} --epochs ${epochs}`,
+    `again: npm run simulate -- --seed ${seed} --epochs ${epochs}${vectors ? ' --vectors' : ''}`,
   ].join('\n');
 }

@@ -8,6 +8,7 @@ import { formatPlace } from '../../src/protocol/place.js';
 import { checkRun } from './checks.js';
 import { Chronicle } from './chronicle.js';
 import type { Around } from './client.js';
+import { Comparing } from './comparing.js';
 import { Disk } from './disk.js';
 import type { Case } from './framed.js';
 import { within } from './globals.js';
@@ -27,6 +28,8 @@ export interface RunOptions {
   readonly epochs: number;
   /** Only its digest is wanted. */
   readonly isRepeat?: boolean;
+  /** Clients compare, and nobody lies. */
+  readonly vectors?: boolean;
 }
 
 export interface RunCounts {
@@ -49,6 +52,8 @@ export interface RunResult {
   readonly digest: string;
   readonly problems: readonly string[];
   readonly counts: RunCounts;
+  /** How often a block showed what. */
+  readonly compared: Readonly<Record<string, number>>;
   readonly lastLines: readonly string[];
 }
 
@@ -67,7 +72,8 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
   const trace = new Trace();
   const loop = new Loop(new Random(seed), trace);
   const chronicle = new Chronicle();
-  const world = makeWorld(seed, loop, chronicle);
+  const comparing = options.vectors ? new Comparing(seed, (problem) => loop.complain(problem)) : null;
+  const world = makeWorld(seed, loop, chronicle, comparing);
   const surroundings = {
     loop,
     fetch: world.reach.fetch,
@@ -77,10 +83,13 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
     const weather = new Weather(world);
     world.calm.is = () => weather.isCalm;
     await live(world, weather, chronicle, options);
+    const isFailed = () => loop.problems.length > 0;
+    if (!isFailed())
+      await comparing?.atRest(world.persons, (isDone) => loop.run(() => isFailed() || isDone()));
     const { events } = trace;
     const digest = seal(world, chronicle);
     const of = caseOf(world, chronicle, world.liar);
-    const isChecked = loop.problems.length === 0 && !options.isRepeat;
+    const isChecked = !isFailed() && !options.isRepeat;
     const { problems, named } = isChecked ? checkRun(of, world.persons) : { problems: [], named: 0 };
     const { messages, clientCrashes } = weather.counts;
     const { epochs, filled } = chronicle;
@@ -94,6 +103,7 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
         ...{ lyingActors: of.guilty ? 1 : 0, actorLies: world.liar?.lies ?? 0, named: named > 0 ? 1 : 0 },
         ...{ lyingClients: clientLies > 0 ? 1 : 0, clientLies },
       },
+      compared: comparing?.outcomes ?? {},
       lastLines: trace.last(60),
     };
   });
@@ -109,10 +119,11 @@ function makeWorld(
   seed: number,
   loop: Loop,
   chronicle: Chronicle,
+  comparing: Comparing | null,
 ): World & { calm: { is: () => boolean }; liar: LyingActor | null } {
   const profile = profileOf(loop.random);
   loop.note('profile', JSON.stringify(profile));
-  const liar = LyingActor.of(seed, loop, profile);
+  const liar = comparing ? null : LyingActor.of(seed, loop, profile);
   const mailboxes = () => persons.flatMap((person) => person.mailboxes.map(({ id }) => id));
   const disk = new Disk(loop, profile);
   const server = new SimulatedServer(
@@ -127,16 +138,19 @@ function makeWorld(
   const reach = new Reach(loop, profile, server);
   const calm = { is: () => false };
   const liars = new Set<string>();
-  const { dialFor } = reach;
-  const around: Around = { loop, profile, chronicle, dialFor, liars, isCalm: () => calm.is() };
+  const around: Around = {
+    ...{ loop, profile, chronicle, dialFor: reach.dialFor, liars, comparing },
+    isCalm: () => calm.is(),
+    persons: () => persons,
+  };
   const make = (name: string, kind: Kind, mailboxes: number) =>
     new Person(name, kind, mailboxes, around, (life) => reach.gone(life));
-  const persons = ['anna', 'bert', 'cora', 'dora', 'emil']
+  const persons: Person[] = ['anna', 'bert', 'cora', 'dora', 'emil']
     .slice(0, profile.clients)
     .map((name) => make(name, 'client', 1));
   if (profile.crowd > 0) persons.push(make('crowd', 'gateway', profile.crowd));
   if (profile.hasSender) persons.push(make('silent', 'sender', 1));
-  if (new Random(seed + LYING).chance(LYING_CLIENTS)) {
+  if (!comparing && new Random(seed + LYING).chance(LYING_CLIENTS)) {
     const mallory = make('mallory', 'liar', 1);
     persons.push(mallory);
     liars.add(mallory.mailboxes[0]!.hex);

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 /** Bytes, gzipped, with all of verification in it. To be lowered, not raised. */
 export const LIMIT = 20_000;
 /** Of what a page loads that sends, too. */
-export const SENDING_LIMIT = 24_300;
+export const SENDING_LIMIT = 24_400;
 
 const built = (name: string) => readFileSync(new URL(`../../browser/${name}.js`, import.meta.url));
 
@@ -16,6 +16,9 @@ export const send = built('send');
 
 /** What it loads when a claim is made for the first time. */
 export const claims = built('claims');
+
+/** What an application gives it, to compare with others. */
+export const vectors = built('vectors');
 
 /** What it loads where WebCrypto has no Ed25519. */
 export const fallback = built('noble');

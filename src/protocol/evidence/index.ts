@@ -2,6 +2,13 @@
 export { verifyOpening } from '../opened-item.js';
 export { type Accusation, accuse, type CaseFile } from './accuse.js';
 export {
+  accuseAgain,
+  accuseOfPlace,
+  type Dispute,
+  type DisputedPlace,
+  disputedPlace,
+} from './dispute.js';
+export {
   decodeEvidence,
   type Evidence,
   encodeEvidence,

@@ -1,0 +1,26 @@
+/**
+ * countersign/vectors: clients that notice by themselves what a server keeps from one of them. Each says to the others,
+ * inside messages that the server cannot read, what it has of those that both must have: a block of 97 bytes.
+ *
+ *     const vectors = new Vectors({ letGo: { keepEpochs: 1000 } });
+ *     const client = await connect({ url, key, store, vectors });
+ *     send(encrypt(vectors.block(bob), …));      // every now and then
+ *     vectors.check(alice, block);               // what came with a message of hers
+ *
+ * Loaded by who compares, and not with the client.
+ */
+
+export type { Accusation } from './accusing.js';
+export type { Duplex } from './comparing.js';
+export { ComparisonError, type ComparisonErrorCode } from './comparison-error.js';
+export type { ClosedStage, Complaint } from './complaint.js';
+export {
+  type CompareOptions,
+  type Comparison,
+  type Finding,
+  type Roster,
+  type RosterMember,
+  type RosterOutcome,
+  Vectors,
+  type VectorsOptions,
+} from './vectors.js';

@@ -1,0 +1,334 @@
+/**
+ * Vectors: what a client says to others of the messages that it shares with them, and makes of what they say. It is told
+ * of every frame that was verified, and what it keeps is saved together with what that frame changed.
+ */
+import {
+  type Block,
+  decodeBlock,
+  decodeCheckpoint,
+  encodeBlock,
+  epochLeafHash,
+  equalBytes,
+  FormatError,
+  type LOG_MODE,
+  type LogProof,
+  PAGE_ENTRIES,
+  SCOPE,
+  type Scope,
+  toHex,
+} from '../protocol/index.js';
+import { type Accusation, accuseIn, ManifestSignature } from './accusing.js';
+import { claimEntry, claimStill } from './claim-making.js';
+import { type Duplex, findDifference, type Party } from './comparing.js';
+import { ComparisonError } from './comparison-error.js';
+import { type Complaint, complain } from './complaint.js';
+import { disputeOf } from './dispute.js';
+import type { Gateway } from './gateway.js';
+import { joined, type Range } from './log-range.js';
+import type { LogState } from './log-state.js';
+import type { Member } from './member.js';
+import type { Message } from './message.js';
+import { idOf } from './options.js';
+import type { Id } from './outgoing-bundle.js';
+import { leavesOfRoster, PairReader, type RosterMember } from './pair-messages.js';
+import type { Participant } from './persister.js';
+import type { Sender } from './sender.js';
+import type { Change } from './store.js';
+import { type LetGo, VectorBook } from './vector-book.js';
+import { isLink, type VerifiedLink, type VerifiedMailbox } from './verifier.js';
+
+export type { RosterMember };
+
+export interface VectorsOptions {
+  /**
+   * How much is kept to find out in what two differ, as a number of epochs that brought the mailbox something:
+   * `keepEpochs` the newest; `untilVerified` no longer than until all have said that they have the same, and no more than
+   * that; `headsOnly` hashes alone, with which it shows that two differ, and nothing is proven. Default 1,024 epochs.
+   */
+  readonly letGo?:
+    | { readonly keepEpochs: number }
+    | { readonly untilVerified: number }
+    | { readonly headsOnly: number };
+  /** Bytes of it, about. Default 16 MiB. */
+  readonly bytes?: number;
+  /** Others to compare with; beyond, who wrote least lately starts anew. Default 4,096. */
+  readonly peers?: number;
+  /** Whether messages of others to both count, whose roster the application shows: see `roster`. All that compare, or none. */
+  readonly rosters?: boolean;
+}
+
+/** What a block shows. */
+export type Comparison =
+  /** Both have the same through epoch `asOf`. */
+  | { readonly outcome: 'same'; readonly asOf: number }
+  /** They do not: `compare` finds out in what, and makes evidence. */
+  | { readonly outcome: 'differs'; readonly asOf: number }
+  /** The server has shown the two different logs. */
+  | { readonly outcome: 'forked'; readonly size: number }
+  /**
+   * Nothing. `ahead`: it is of an epoch that is not verified here yet; `start`: the two do not know the same past, and agree by
+   * their next blocks where they start; `let-go`: it is of an epoch that is no longer kept; `scope`: the other counts other messages.
+   */
+  | { readonly outcome: 'unknown'; readonly reason: 'ahead' | 'start' | 'let-go' | 'scope' };
+
+export interface CompareOptions {
+  /** All of it may take as long. Default 30,000. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** In what two differ. */
+export type Finding =
+  | { readonly outcome: 'same'; readonly asOf: number }
+  | ({ readonly outcome: 'diverged'; readonly epoch: number } & Accusation);
+
+/** What becomes of a roster: `wrong`: its sender lies; `late`: the message was acknowledged before, or let go. */
+export type RosterOutcome = 'counted' | 'none' | 'wrong' | 'late';
+
+export interface Roster {
+  /** 32 bytes, as `send` was given it. */
+  readonly rosterKey: Uint8Array;
+  /** All recipients. */
+  readonly members: readonly (Id | RosterMember)[];
+}
+
+const DEFAULTS = { bytes: 16 << 20, peers: 4096 };
+const NOTHING = new Uint8Array(0);
+
+export class Vectors implements Participant {
+  /** @internal */
+  marked = false;
+  /** @internal */
+  book!: VectorBook;
+  /** @internal */
+  gateway!: Gateway;
+  private member!: Member;
+  private reader!: PairReader;
+  private signatures!: ManifestSignature;
+  private prefix = '';
+  private saving = 0;
+  private durable = 0;
+  private readonly scope: Scope;
+  private readonly letGo: LetGo;
+  private readonly limits: { readonly epochs: number; readonly bytes: number; readonly pairs: number };
+
+  /** One for each client. Throws `TypeError` on a number that is not a positive integer. */
+  constructor(options: VectorsOptions = {}) {
+    const { letGo = { keepEpochs: 1024 }, rosters = false } = options;
+    const { bytes, peers } = { ...DEFAULTS, ...options };
+    const [[way, epochs] = []] = Object.entries(letGo);
+    if (way !== 'keepEpochs' && way !== 'untilVerified' && way !== 'headsOnly')
+      throw new TypeError(`letGo: expected keepEpochs, untilVerified or headsOnly, got ${way}`);
+    for (const [name, value] of Object.entries({ [way]: epochs, bytes, peers }))
+      if (!Number.isSafeInteger(value) || value! < 1)
+        throw new TypeError(`${name}: expected a positive integer, got ${value}`);
+    this.letGo = way;
+    this.scope = rosters ? SCOPE.rosters : SCOPE.direct;
+    this.limits = { epochs: epochs!, bytes, pairs: peers };
+  }
+
+  /** Called by the client, before anything can be verified. @internal */
+  start(gateway: Gateway): void {
+    if (this.gateway) throw new TypeError('vectors: one for each client');
+    const { world, saved } = gateway.ground;
+    const member = gateway.members[0]!;
+    this.gateway = gateway;
+    this.member = member;
+    const owner = member.identity.publicKey;
+    this.prefix = `vectors ${toHex(owner)} `;
+    const kept = [...saved.kept].flatMap(([name, bytes]): [string, Uint8Array][] =>
+      name.startsWith(this.prefix) ? [[name.slice(this.prefix.length), bytes]] : [],
+    );
+    const { scope, letGo, limits } = this;
+    const { serverId } = world;
+    this.book = new VectorBook({ serverId, owner, scope, letGo, ...limits }, new Map(kept));
+    this.saving = this.durable = this.book.asOf;
+    this.signatures = new ManifestSignature(gateway.ground, this.prefix, () => gateway.persister.mark(this));
+    this.reader = new PairReader(serverId, owner, scope, letGo !== 'headsOnly');
+    member.session!.watch = (before, after, frame, leaves) => this.take(before, after, frame, leaves);
+  }
+
+  // ---- what was verified
+
+  private take(
+    before: LogState,
+    after: LogState,
+    frame: Uint8Array,
+    leaves: readonly VerifiedMailbox[] = [],
+  ): void {
+    const acknowledged = this.member.mailbox.state!.acknowledged;
+    if (after !== before)
+      this.book.grow(before.frontier, rangeOf(before, after, frame, leaves[0]), after.frontier);
+    for (const leaf of leaves) {
+      if (isLink(leaf)) this.takeLink(leaf);
+      else this.book.takeStill(leaf.next.asOf, leaf.next.chain.lastEpoch, () => claimStill(leaf));
+    }
+    if (this.scope === SCOPE.rosters) this.book.giveUp(acknowledged);
+    this.gateway.persister.mark(this);
+  }
+
+  private takeLink(link: VerifiedLink): void {
+    const epoch = link.next.chain.lastEpoch;
+    if (epoch <= this.book.lastLink) return;
+    const sender = this.member.counters.sender as Sender | null;
+    const read = this.reader.read(link, (counter) => sender?.items.find(counter)?.bundle);
+    const claims = () => {
+      const { length } = link.entries;
+      return Array.from({ length: Math.ceil(length / PAGE_ENTRIES) }, (_, part) =>
+        claimEntry(link, part * PAGE_ENTRIES),
+      );
+    };
+    this.book.takeLink({ epoch, previousEpoch: link.before.lastEpoch, claims, ...read });
+  }
+
+  /** @internal */
+  changes(out: Change[]): void {
+    this.saving = this.book.asOf;
+    for (const [name, bytes] of [...this.book.changes(), ...this.signatures.changes()])
+      out.push({ type: 'kept', name: this.prefix + name, bytes });
+  }
+
+  /** @internal */
+  saved(): void {
+    this.durable = this.saving;
+  }
+
+  // ---- comparing
+
+  /** Epoch of the last leaf that was verified and saved; 0 = none. */
+  get asOf(): number {
+    return this.durable;
+  }
+
+  /** What to tell `peer` (32 bytes or hexadecimal), inside an encrypted message: 97 bytes. */
+  block(peer: Id): Uint8Array {
+    const pair = this.book.pairOf(this.hexOf(peer));
+    const asOf = Math.max(Math.min(this.durable, this.book.settled), pair.baseEpoch);
+    const digest = pair.headAt(asOf)!;
+    const { scope } = this;
+    return encodeBlock({ scope, from: pair.from, asOf, digest, anchor: this.book.anchor });
+  }
+
+  /** What `peer` told. Throws `ComparisonError` on bytes that are no block. */
+  check(peer: Id, bytes: Uint8Array): Comparison {
+    const hex = this.hexOf(peer);
+    const block = readBlock(bytes);
+    const known = this.book.anchors.find(({ size }) => size === block.anchor.size);
+    if (known && !equalBytes(known.root, block.anchor.root)) return { outcome: 'forked', size: known.size };
+    if (block.scope !== this.scope) return { outcome: 'unknown', reason: 'scope' };
+    const { settled } = this.book;
+    if (block.from > settled) return { outcome: 'unknown', reason: 'ahead' };
+    const pair = this.book.meet(hex, block.from);
+    this.gateway.persister.mark(this);
+    if (block.asOf > settled) return { outcome: 'unknown', reason: 'ahead' };
+    if (pair.from !== block.from) return { outcome: 'unknown', reason: 'start' };
+    const digest = pair.headAt(block.asOf);
+    if (!digest) return { outcome: 'unknown', reason: 'let-go' };
+    const { asOf } = block;
+    if (!equalBytes(digest, block.digest)) return { outcome: 'differs', asOf };
+    this.book.verified(hex, asOf);
+    return { outcome: 'same', asOf };
+  }
+
+  /**
+   * To whom a message of somebody else to several went, as it says in its encrypted body; null if it does not say. Counted, if
+   * it is true, with each of them. With `rosters` only, and of every such message before it is acknowledged: nothing is
+   * compared beyond it until then, and all starts anew behind one that was acknowledged without.
+   */
+  roster(message: Message, roster: Roster | null): RosterOutcome {
+    const { epoch, inbox, index } = message.place;
+    const kept = this.book.openAt(epoch, inbox, index);
+    if (!kept) return 'late';
+    this.gateway.persister.mark(this);
+    const { members, rosterKey } = roster ?? { members: [], rosterKey: new Uint8Array(32) };
+    const list = members.map((each) =>
+      typeof each === 'object' && 'mailbox' in each ? each : { mailbox: idOf(each, 'members') },
+    );
+    const leaves = leavesOfRoster(kept.preimage, idOf(rosterKey, 'rosterKey'), list);
+    const owner = this.member.identity.publicKey;
+    const others = list.map(({ mailbox }) => mailbox).filter((id) => !equalBytes(id, owner));
+    const senders = kept.peers.filter((id) => !others.some((other) => equalBytes(id, other)));
+    this.book.settle(epoch, kept, leaves ? [...senders, ...others] : kept.peers, leaves ?? NOTHING);
+    if (!roster) return 'none';
+    return leaves ? 'counted' : 'wrong';
+  }
+
+  /**
+   * Finds out in what the two differ, together with `peer`, who does the same at the other end of `duplex`. Resolves with evidence
+   * where they differ, which is told by the event `divergence` too. Rejects with a `ComparisonError`.
+   */
+  async compare(
+    peer: Id,
+    duplex: Duplex,
+    { timeoutMs = 30_000, signal }: CompareOptions = {},
+  ): Promise<Finding> {
+    const hex = this.hexOf(peer);
+    const limit = AbortSignal.timeout(timeoutMs);
+    const ending = signal ? AbortSignal.any([signal, limit]) : limit;
+    const found = await findDifference(this.party(hex, idOf(peer, 'peer'), ending), duplex, ending);
+    if ('same' in found) {
+      this.book.verified(hex, found.same);
+      this.gateway.persister.mark(this);
+      return { outcome: 'same', asOf: found.same };
+    }
+    const { world } = this.gateway.ground;
+    const signature = await this.signatures.get(ending);
+    const accusation = await accuseIn(disputeOf(world, signature, found.difference, found.sides));
+    this.gateway.events.emit('divergence', { mailbox: 0, peer: found.sides[1].id, ...accusation });
+    return { outcome: 'diverged', epoch: found.difference.epoch, ...accusation };
+  }
+
+  /**
+   * Has evidence that the server is faulty, of `compare`, narrowed to the actor by what its stages open of the place: a stage
+   * that does not is named. Judged here, not by the server. Rejects with a `ComparisonError` on what is no such evidence.
+   */
+  complain(evidence: Uint8Array, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Complaint> {
+    return complain(this.gateway, this.book.logAt(null), evidence, signal);
+  }
+
+  private party(hex: string, peer: Uint8Array, signal: AbortSignal): Party {
+    const { book, gateway, scope } = this;
+    const { serverId } = gateway.ground.world;
+    const pair = (from: number) => {
+      gateway.persister.mark(this);
+      return book.meet(hex, from);
+    };
+    return {
+      ...{ book, serverId, scope, peer, pair },
+      id: this.member.identity.publicKey,
+      asOf: () => Math.min(this.durable, book.settled),
+      catchUp: () => gateway.still(0, { signal }).then(() => {}),
+    };
+  }
+
+  private hexOf(peer: Id): string {
+    const hex = toHex(idOf(peer, 'peer'));
+    if (hex === toHex(this.member.identity.publicKey)) throw new TypeError('peer: it is the client itself');
+    return hex;
+  }
+}
+
+function readBlock(bytes: Uint8Array): Block {
+  try {
+    return decodeBlock(bytes);
+  } catch (error) {
+    if (error instanceof FormatError) throw new ComparisonError('malformed', error.message, { cause: error });
+    throw error;
+  }
+}
+
+/** By which subtrees the log has grown. */
+function rangeOf(
+  { checkpoint: { size: from } }: LogState,
+  { checkpoint: { size: to } }: LogState,
+  frame: Uint8Array,
+  leaf: VerifiedMailbox | undefined,
+): Range {
+  if (!leaf) return { from, to, hashes: decodeCheckpoint(frame).gap.slice() };
+  const { deliver, epochLeaf } = leaf.delivery;
+  const { gap } = deliver.proof as Extract<LogProof, { mode: typeof LOG_MODE.extend }>;
+  return joined(
+    { from, to: to - 1, hashes: gap.slice() },
+    { from: to - 1, to, hashes: epochLeafHash(epochLeaf) },
+  );
+}

@@ -1,0 +1,109 @@
+/**
+ * Accuses of one place where two clients differ, or again with what holders have opened of it: from bytes alone, as clients
+ * and holders give them.
+ */
+import { Reader } from '../bytes.js';
+import { type Claim, decodeClaim } from '../claim.js';
+import { struct } from '../fields.js';
+import { decodeManifest } from '../manifest.js';
+import { type Accusation, accuse, type CaseFile } from './accuse.js';
+import { decodeEvidence, type Evidence, RULE } from './evidence.js';
+import { type Recipient, recipientFields } from './message.js';
+
+/**
+ * What two clients hold of a place at which one has a message, and the other another one or none. Its names are public, or
+ * no client's own: in browsers those are shorter in the client's files, and not here.
+ */
+export interface Dispute {
+  readonly serverId: Uint8Array;
+  readonly manifest: Uint8Array;
+  readonly manifestSignature: Uint8Array;
+  /** Of the leaves of both mailboxes. */
+  readonly claims: readonly Uint8Array[];
+  readonly epoch: number;
+  readonly inbox: number;
+  readonly index: number;
+  /** Mailbox that has none, or another one; and the one that has it. */
+  readonly lacking: Uint8Array;
+  readonly having: Uint8Array;
+  /** Preimage of its hash, where the other one has none. */
+  readonly message: Uint8Array | null;
+  /** That the other is a recipient, as it stands in evidence; null where it is the sender. */
+  readonly shownTo: Uint8Array | null;
+  /** The consistency proof between two sizes of the log; empty where there is none. */
+  readonly bridge: (from: number, to: number) => Uint8Array;
+}
+
+const recipientField = struct(recipientFields);
+
+function readRecipient(bytes: Uint8Array): Recipient {
+  const from = new Reader(bytes);
+  const recipient = recipientField.read(from);
+  from.end();
+  return recipient;
+}
+
+/** Null when nothing is proven. Throws `FormatError` on bytes that are no claim or recipient. */
+export function accuseOfPlace(dispute: Dispute): Accusation | null {
+  const { serverId, manifest, manifestSignature, bridge, message, shownTo } = dispute;
+  const { lacking, having, epoch, inbox, index } = dispute;
+  const file: CaseFile = {
+    manifests: [{ bytes: manifest, signature: manifestSignature }],
+    claims: dispute.claims.map(decodeClaim),
+    subject: {
+      ...{ mailbox: lacking, epoch, inbox, index, others: [having] },
+      ...(message && { message, recipients: shownTo ? [readRecipient(shownTo)] : [] }),
+    },
+    bridge,
+  };
+  return accuse(file, serverId, decodeManifest(manifest).rootKey);
+}
+
+/** Of which mailboxes and place evidence against the server is: the one that misses a message, and the one that has it. */
+export interface DisputedPlace {
+  readonly epoch: number;
+  readonly inbox: number;
+  readonly index: number;
+  readonly lacking: Uint8Array;
+  readonly having: Uint8Array;
+}
+
+/** Null where it is not about one. Throws `FormatError` on what is no evidence. */
+export function disputedPlace(evidence: Uint8Array): DisputedPlace | null {
+  const decoded = decodeEvidence(evidence);
+  if (decoded.rule !== RULE.stages) return null;
+  const { epoch, inbox, index, mailbox, other } = decoded;
+  return { epoch, inbox, index, lacking: mailbox, having: other };
+}
+
+type Stages = Extract<Evidence, { rule: typeof RULE.stages }>;
+
+/**
+ * Evidence of a place once more, with what holders have opened of it; bridges by what the caller knows, besides the one
+ * in it. Null when that proves nothing.
+ */
+export function accuseAgain(
+  evidence: Uint8Array,
+  opened: readonly Uint8Array[],
+  serverId: Uint8Array,
+  bridge: Dispute['bridge'],
+): Accusation | null {
+  const stages = decodeEvidence(evidence) as Stages;
+  const { manifests, earlier, later, epoch, inbox, index, mailbox, other, message, recipients } = stages;
+  const held = [earlier, later].flatMap(({ leaves, ...witness }) =>
+    leaves.map((leaf): Claim => ({ ...witness, ...leaf, output: 0 })),
+  );
+  const known = (from: number, to: number) =>
+    [from, to].every((size) => [earlier, later].some(({ checkpoint }) => checkpoint.size === size));
+  const file: CaseFile = {
+    manifests,
+    claims: [...held, ...opened.map(decodeClaim)],
+    subject: {
+      ...{ mailbox, epoch, inbox, index, recipients, others: [other] },
+      ...(message[0] && { message: message[0] }),
+    },
+    bridge: (from, to) => (known(from, to) ? stages.bridge : bridge(from, to)),
+  };
+  const { rootKey } = decodeManifest(manifests.at(-1)!.bytes);
+  return accuse(file, serverId, rootKey);
+}
