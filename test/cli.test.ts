@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import { importSecretKey } from '#crypto';
+import { decodeVerifierKey, NOTE_KEY } from '../src/protocol/notes/index.js';
 import { readKeyFile } from '../src/server/keys.js';
 
 const test = suite('cli');
@@ -137,6 +138,40 @@ test('config --check says whether the configuration is valid', () => {
   const { status, stdout, stderr } = countersign(['config', '--check', '--port', 'x']);
   assert.deepEqual([status, stdout], [1, '']);
   assert.match(stderr, /^config-invalid: flag --port: port: expected an integer from 0 to 65535, got "x"$/m);
+});
+
+test('keygen --witness makes a key for a witness, and witness says what it lacks', () => {
+  const made = countersign(['keygen', '--witness', '--name', 'w.example/1', '--out', 'w.key', '--json']);
+  assert.equal(made.status, 0);
+  const { verifierKey } = json(made.stdout);
+  const { publicKey } = decodeVerifierKey(verifierKey, NOTE_KEY.cosignature);
+  assert.match(verifierKey, /^w\.example\/1\+/);
+  const seed = Uint8Array.from(Buffer.from(readFileSync(join(directory, 'w.key'), 'utf8').trim(), 'hex'));
+  assert.deepEqual(importSecretKey(seed).publicKey, publicKey);
+  const log = 'example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k';
+  writeFileSync(join(directory, 'manifest.json'), '{"manifest":"AAAA","signature":"AAAA"}');
+  for (const [args, text] of [
+    [['keygen', '--name', 'w', '--out', 'x.key'], /^usage: --name: only the key of a witness has one$/m],
+    [
+      ['keygen', '--witness', '--name', 'a b', '--out', 'x.key'],
+      /^usage: --name: expected a name without spaces/m,
+    ],
+    [['witness', '--log', log], /^usage: --key: expected the file of the key$/m],
+    [['witness', '--key', 'w.key'], /^usage: --log: expected at least one log$/m],
+    [
+      ['witness', '--key', 'w.key', '--log', verifierKey],
+      /^usage: --log: verifier key: expected a key of type 1 /m,
+    ],
+    [
+      ['witness', '--key', 'w.key', '--log', 'manifest.json'],
+      /^usage: --log: manifest\.json is no answer of /m,
+    ],
+    [['witness', '--key', 'w.key', '--log', log, '--port', '65536'], /^usage: --port: expected a number /m],
+  ] as const) {
+    const { status, stderr } = countersign([...args]);
+    assert.equal(status, 2, stderr);
+    assert.match(stderr, text);
+  }
 });
 
 test.run();

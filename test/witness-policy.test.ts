@@ -55,17 +55,13 @@ interface Setting {
   readonly own?: Checkpoint;
   readonly policy?: Partial<WitnessOptions['witnesses']>;
   readonly more?: Partial<WitnessOptions>;
+  /** Another build of the library. */
+  readonly watch?: typeof watchWitnesses;
 }
 
 /** A watch over a client and a server of this kind; what was asked and told. */
-async function watched({
-  anchors = [],
-  log = one,
-  answers = {},
-  own = checkpointOf(one, 5000),
-  policy,
-  more,
-}: Setting) {
+async function watched(setting: Setting) {
+  const { anchors = [], log = one, answers = {}, own = checkpointOf(one, 5000), policy, more } = setting;
   const asked: { url: string; init: RequestInit }[] = [];
   let closed = 0;
   const client = { serverId, manifest, checkpoint: own, close: async () => void closed++ };
@@ -83,7 +79,7 @@ async function watched({
     );
   };
   const told: [string, unknown][] = [];
-  const watching = watchWitnesses(client, {
+  const watching = (setting.watch ?? watchWitnesses)(client, {
     url: 'https://server.example/base',
     fetch: async (url, init) => {
       asked.push({ url: String(url), init: init! });
@@ -215,6 +211,19 @@ test('logs of two sizes that do not go on from each other are told with both not
       (await watched({ anchors: [anchor(one, 4096, 3)], answers: { '/v1/consistency': given } })).told[0]![0],
       'contradiction',
     );
+});
+
+test('the file for pages does the same, with WebCrypto', async () => {
+  const file = new URL('../browser/witnesses.js', import.meta.url).href;
+  const { watchWitnesses: watch } = (await import(file)) as { watchWitnesses: typeof watchWitnesses };
+  const anchors = [anchor(one, 5120, 1), anchor(one, 4096, 3)];
+  assert.is((await watched({ anchors, watch })).newest!.size, 4096);
+  const forked = await watched({ anchors: [anchor(fork, 4096, 3)], own: checkpointOf(one, 4096), watch });
+  const [name, found] = forked.told[0] as ['contradiction', WitnessEvents['contradiction']];
+  assert.is(name, 'contradiction');
+  assert.is(verdict(found.evidence!, serverId, manifest.rootKey).outcome, 'actor');
+  const few = await watched({ anchors: [anchor(one, 4096, 1)], policy: { mode: 'fail-closed' }, watch });
+  assert.equal([(few.error as { code?: string }).code, few.closed], ['verification-failed', 1]);
 });
 
 test('answers that are no anchors of this server are refused', async () => {
