@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WebSocket } from 'ws';
+import { importSecretKey } from '#crypto';
 import type * as BrowserPart from '../src/client/browser.js';
 import { encodeFrame, type Frame, SAY } from '../src/client/comparison-frames.js';
 import { complain } from '../src/client/complaint.js';
@@ -15,7 +16,7 @@ import type { OpenOptions } from '../src/client/openings.js';
 import type * as VectorsPart from '../src/client/vectors-entry.js';
 import { ComparisonError, type Duplex, type Finding, Vectors } from '../src/client/vectors-entry.js';
 import { verdict } from '../src/protocol/evidence/index.js';
-import { CountersignError, encodeClaim, ROLE, toHex } from '../src/protocol/index.js';
+import { CountersignError, encodeClaim, placementOf, ROLE, toHex } from '../src/protocol/index.js';
 import { loadConfig, type Server, startServer } from '../src/server/index.js';
 import { CHEATS } from './byzantine/cheats.js';
 import { play } from './byzantine/play.js';
@@ -81,11 +82,11 @@ class CheatingServer {
     private readonly file: string,
   ) {}
 
-  static async start(): Promise<CheatingServer> {
+  static async start(more: Record<string, string>): Promise<CheatingServer> {
     const data = directory('comparing');
     const file = join(data, 'cheat.json');
     process.env['CHEAT_FILE'] = file;
-    const flags = { data, port: '0', 'internal-port': '0' };
+    const flags = { data, port: '0', 'internal-port': '0', ...more };
     const config = loadConfig({ flags, env: {}, cores: 2 });
     return new CheatingServer(await startServer(config, { workerModule: WORKER }), file);
   }
@@ -196,9 +197,16 @@ for (const role of ['router', 'receiver', 'outbox'] as const)
     assert.is(silent.closed.length, 9);
   });
 
-test('case 1, and nothing has come since: a still shows what is missing', async () => {
-  const { server, cheat } = await started();
-  const [alice, bob, cora] = await three(server);
+test('case 1, and nothing has come since: a still of another outbox shows what is missing', async () => {
+  const { server, cheat } = await started({ outboxes: '2' });
+  const { manifest, serverId } = server.identity;
+  // Of one outbox alone, the sender's leaf may show by itself that the recipient has none.
+  const names = [...Array(40).keys()].map((i) => `client ${i}`);
+  const at = (outbox: number) => (name: string) =>
+    placementOf(manifest, serverId, importSecretKey(keyOf(name)).publicKey).outbox === outbox;
+  const [first] = names.filter(at(0));
+  const [second, third] = names.filter(at(1));
+  const [alice, bob, cora] = await three(server, [first!, second!, third!]);
   await chat(alice, bob, 1);
   await cora.close();
   cheat({ way: 'drop', from: toHex(alice.id), to: toHex(bob.id), instead: toHex(cora.id) });
@@ -309,6 +317,27 @@ test('whatever a counterpart says ends in an error that says what, and soon', as
   await end(server, alice, bob, cora);
 });
 
+test('a counterpart that shows other messages than its digest is of contradicts itself', async () => {
+  const { server, cheat } = await started();
+  const [alice, bob, cora] = await three(server);
+  await chat(alice, bob, 1);
+  await cora.close();
+  cheat({ way: 'drop', from: toHex(alice.id), to: toHex(bob.id), instead: toHex(cora.id) });
+  await alice.send({ to: bob.id, body: 'the one that is lost' });
+  await chat(alice, bob, 1);
+  const line = duplexes();
+  const none = encodeFrame({ says: SAY.items, items: [{ inbox: 0, index: 9, messageHash: id('none') }] });
+  const lying = {
+    incoming: line.toOther,
+    send: (bytes: Uint8Array) => line.toOne.push(bytes[8] === SAY.items ? none : bytes),
+  };
+  const liar = bob.vectors!.compare(alice.id, lying, { timeoutMs: 2000 }).catch(() => {});
+  assert.is(await refused(alice, bob.id, line.one), 'contradicts-itself');
+  line.toOther.end();
+  await liar;
+  await end(server, alice, bob);
+});
+
 test('a counterpart whose every frame may be changed ends in an error, or in what is true', async () => {
   const { server, cheat } = await started();
   const [alice, bob, cora] = await three(server);
@@ -372,13 +401,16 @@ test('the first difference of two lists is found, and what stands there', () => 
 
 // ---- helpers of these tests
 
-async function started() {
-  const cheating = await CheatingServer.start();
+async function started(flags: Record<string, string> = {}) {
+  const cheating = await CheatingServer.start(flags);
   return { server: cheating.server, cheat: (cheat: Cheat) => cheating.cheat(cheat) };
 }
 
-async function three(server: Server): Promise<[Client, Client, Client]> {
-  return Promise.all([talk(server, 'alice'), talk(server, 'bob'), talk(server, 'cora')]);
+async function three(
+  server: Server,
+  names: readonly string[] = ['alice', 'bob', 'cora'],
+): Promise<[Client, Client, Client]> {
+  return (await Promise.all(names.map((name) => talk(server, name)))) as [Client, Client, Client];
 }
 
 function next(client: Client): Promise<{ peer: Uint8Array; evidence: Uint8Array }> {

@@ -330,6 +330,26 @@ class Layouts(unittest.TestCase):
         still = layouts.still(CAROL, 1001, after, 0)
         self.assertEqual(still, example("still")["preimage"])
 
+    def test_pairs(self) -> None:
+        """What Alice and Bob compare after both epochs."""
+        values = [example(f"message-hash-{i}")["hash"] for i in (1, 2)]
+        one = example("pair-digest")
+        seed = b"csign1vs" + SERVER + b"".join(sorted((ALICE, BOB)))
+        self.assertEqual(seed + bytes(1) + u64(0), one["seed preimage"])
+        rows = b"".join(bytes(2) + u32(i) + values[i] for i in (0, 1))
+        self.assertEqual(
+            b"csign1vi" + u64(1) + u32(2) + rows, one["epoch 1 preimage"]
+        )
+        digest = trees.digest(one["seed preimage"])
+        for epoch in (1, 1001):
+            items = trees.digest(one[f"epoch {epoch} preimage"])
+            chained = b"csign1vd" + digest + items
+            self.assertEqual(chained, one[f"after epoch {epoch} preimage"])
+            digest = trees.digest(chained)
+        head = b"csign1vb" + bytes(1) + u64(0) + u64(1001) + digest
+        block = head + u64(0) + trees.EMPTY_ROOT
+        self.assertEqual(block, example("block")["block"])
+
     def test_attestations(self) -> None:
         """The signed bytes of an inbox and an outbox, and the actor leaf."""
         inbox = example("attestation-of-an-inbox")

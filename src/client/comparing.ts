@@ -229,7 +229,6 @@ class Comparison {
 
   private async statements(difference: Difference): Promise<readonly [Side, Side]> {
     const { book, id, peer } = this.party;
-    if (leavesAt(book, difference).claims.length === 0) await this.catchUp();
     const { claims, log } = leavesAt(book, difference);
     const item = difference.own && this.itemAt(difference);
     const said = { says: SAY.claims, claims, shown: item ? [show(item, peer)] : [] };
