@@ -41,6 +41,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'npx countersign config': 'here',
   'npx countersign config --check --port 7800': 'here',
   'npx countersign serve --help': 'here',
+  'npx countersign audit --data ./data --evidence ./evidence': 'test/audit-server.test.ts',
+  'npx countersign audit --token operator.token --evidence ./evidence': 'test/audit-server.test.ts',
 };
 
 /** Of bench/README.md. That the bench takes all of their options is tried here. */

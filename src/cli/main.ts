@@ -14,6 +14,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<{ command: Command }>> = new M
   ['tail', () => import('./tail.js')],
   ['open', () => import('./open.js')],
   ['manifest', () => import('./manifest.js')],
+  ['audit', () => import('./audit.js')],
   ['verify', () => import('./verify.js')],
   ['config', () => import('./config.js')],
 ]);

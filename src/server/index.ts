@@ -106,7 +106,7 @@ async function start(asked: Config, workerModule: string, undo: (() => Promise<u
   );
   undo.push(() => inside.workers.stop());
   await Promise.race([inside.workers.ready, failure.promise]);
-  const edge = await openPorts(inForce, inside, identity, placementOf, undo);
+  const edge = await openPorts(inForce, inside, identity, placementOf, store, undo);
   const hurried = deferred<void>();
   const stop = once(async () => {
     edge.ready = false;
@@ -150,6 +150,7 @@ async function openPorts(
   { handler, events, register, open }: Inside,
   identity: Identity,
   placementOf: (id: Uint8Array) => PlacedAt,
+  reader: Store,
   undo: (() => Promise<unknown>)[],
 ): Promise<Edge> {
   const { config, certificate } = inForce;
@@ -168,6 +169,13 @@ async function openPorts(
     ready: () => edge.ready,
     register,
     open,
+    kept: {
+      reader,
+      serverId: identity.serverId,
+      inboxes: config.inboxes,
+      outboxes: config.outboxes,
+      checkpoint: () => handler.checkpoint,
+    },
     operatorToken: () => inForce.config.operatorToken,
   });
   const internal = await listen(inner, '127.0.0.1', config.internalPort, handshakeMs);

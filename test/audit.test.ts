@@ -1,0 +1,184 @@
+/** Audits of stores in memory: honest ones are clean, whatever happened; every cheat and every changed byte is found. */
+import fc from 'fast-check';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { HEADER_BYTES, isSent, Links, ROW_BYTES } from '../src/actors/epoch-file.js';
+import { numberKey, TABLE, type Table } from '../src/actors/store-keys.js';
+import { audit } from '../src/protocol/audit/index.js';
+import { verdict } from '../src/protocol/evidence/verdict.js';
+import { ROLE_NAMES } from '../src/protocol/index.js';
+import { CHEATS } from './byzantine/cheats.js';
+import { play } from './byzantine/play.js';
+import { auditTheatre, lines, sourceOf } from './support/audits.js';
+import { plans } from './support/plans.js';
+import { type Plan, SideBySide } from './support/side-by-side.js';
+import { RUNS, runOptions, SEED } from './worlds.js';
+
+const test = suite('audit');
+
+test('random epochs, with acknowledgments, stills and restarts, are clean', async () => {
+  console.log(`SEED=${SEED}`);
+  const kinds = ['nothing', 'reconnect', 'restart'] as const;
+  const between = fc.record({ kind: fc.constantFrom(...kinds), reuse: fc.boolean(), forget: fc.boolean() });
+  const property = fc.asyncProperty(
+    plans,
+    between,
+    fc.integer({ min: 1, max: 3 }),
+    async (plan, gap, flush) => {
+      // Exceptions from placement are in no manifest.
+      const asked: Plan = { ...plan, moved: [] };
+      const side = new SideBySide(asked, { checkInputs: false, flushEpochs: flush });
+      side.run(asked, gap);
+      const source = sourceOf(side);
+      const report = await audit(source);
+      assert.equal(lines(report), []);
+      const inputs = [...side.done.values()].map(({ result }) => result.messageHashes.flat().length);
+      assert.is(report.epochs, side.done.size);
+      assert.is(
+        report.messages,
+        inputs.reduce((sum, n) => sum + n, 0),
+      );
+      assert.is(report.leaves, side.done.size);
+      // The last epoch's checkpoint is kept with the next one.
+      assert.is(report.signedLeaves, Math.max(0, report.leaves - 1));
+    },
+  );
+  await fc.assert(property, runOptions(30));
+});
+
+test('epochs that are too old may have gone, and younger ones may not', async () => {
+  const empty = { frames: [], early: 0, asked: [], acks: [] };
+  const all = [...SMALL.epochs.map((each) => ({ ...each, acks: [0, 1, 2, 3] })), ...Array(30).fill(empty)];
+  const plan: Plan = { ...SMALL, retentionEpochs: 8, epochs: all };
+  const side = new SideBySide(plan, { checkInputs: false, flushEpochs: 1 });
+  side.run(plan, { kind: 'nothing', reuse: false, forget: false });
+  const source = sourceOf(side);
+  const report = await audit(source);
+  assert.equal(lines(report), []);
+  assert.is(report.leaves, 32);
+  assert.ok(report.epochs >= 8 && report.epochs < 32, `${report.epochs} are kept`);
+  side.pipeline.store.write([{ key: numberKey(TABLE.attestations, report.last - 7), value: null }]);
+  const { findings } = await audit(source);
+  assert.equal(
+    findings.map(({ kind, epoch }) => [kind, epoch]),
+    [['missing', report.last - 7]],
+  );
+});
+
+// ---- cheats
+
+/** Signed twice, and only one is stored: whoever holds the other one has the evidence. */
+const NOT_STORED = 'equivocate';
+/** The message is with its sender alone: its inbox has its hash, which shows no evidence. */
+const UNPROVEN = ['router:drop for all'];
+
+for (const cheat of CHEATS) {
+  const name = `${cheat.role}:${cheat.name}`;
+  test(`found: ${name}`, async () => {
+    const { theatre, opened } = play([cheat], false);
+    if (theatre.stopped) return;
+    const report = await auditTheatre(theatre);
+    if (cheat.name === NOT_STORED) return assert.equal(lines(report), []);
+    assert.ok(report.findings.length > 0);
+    const proven = report.findings.flatMap((each) => (each.evidence ? [each] : []));
+    for (const each of proven) {
+      const again = verdict(each.evidence!, theatre.world.serverId, theatre.rootKey);
+      assert.equal(again, each.verdict);
+    }
+    if (UNPROVEN.includes(name)) return assert.is(proven.length, 0);
+    const named = proven.map((each) => each.verdict!).find(({ outcome }) => outcome === 'actor');
+    if (named?.outcome !== 'actor') throw new Error(`nobody is named: ${lines(report).join('\n')}`);
+    // Whom everything that clients and holders have together names.
+    if (opened?.verdict.outcome !== 'actor') throw new Error('nobody is to be named');
+    assert.equal(
+      [ROLE_NAMES[named.role], named.index],
+      [ROLE_NAMES[opened.verdict.role], opened.verdict.index],
+    );
+  });
+}
+
+test('who lies in no way is named by nothing', async () => {
+  for (const checks of [true, false]) {
+    const { theatre } = play([], checks);
+    const report = await auditTheatre(theatre);
+    assert.equal(lines(report), []);
+    assert.equal([report.epochs, report.messages, report.signedLeaves], [3, 9, 3]);
+  }
+});
+
+// ---- what was changed after it was signed
+
+/**
+ * Bytes that are kept beside what was signed and that nothing is held against: how much a chain weighs, in the header of a
+ * link, and the counter of a message that its owner sent.
+ */
+function isFree(table: Table, value: Uint8Array, at: number): boolean {
+  if (table !== TABLE.links) return false;
+  const links = Links.read(value);
+  const [header, row] = [
+    (at - links.headerAt(0)) % HEADER_BYTES,
+    Math.floor((at - links.rowAt(0)) / ROW_BYTES),
+  ];
+  if (at >= links.headerAt(0) && at < links.leafAt(0)) return header >= HEADER_BYTES - 16;
+  return row >= 0 && isSent(links.row(row)) && at >= links.rowAt(row) + ROW_BYTES - 10;
+}
+
+const TABLES: readonly Table[] = [
+  TABLE.log,
+  TABLE.attestations,
+  TABLE.inboxRows,
+  TABLE.senderRuns,
+  TABLE.links,
+  TABLE.stills,
+  TABLE.bodies,
+];
+
+test('every byte that is changed is found, and names nobody', async () => {
+  const side = new SideBySide(SMALL, { checkInputs: false, flushEpochs: 1 });
+  side.run(SMALL, { kind: 'nothing', reuse: false, forget: false });
+  const { store } = side.pipeline;
+  const source = sourceOf(side);
+  assert.equal(lines(await audit(source)), []);
+  const stride = Math.max(1, Math.floor(32 / RUNS));
+  let [flipped, phase] = [0, 0];
+  const unseen: string[] = [];
+  for (const table of TABLES) {
+    for (const { key, value } of [...store.range(numberKey(table, 0), numberKey((table + 1) as Table, 0))]) {
+      for (let at = (SEED + phase++) % stride; at < value.length; at += stride) {
+        const changed = Uint8Array.from(value);
+        changed[at]! ^= 1 << (at % 8);
+        store.write([{ key, value: changed }]);
+        const report = await audit(source);
+        assert.equal(
+          report.findings.filter(({ evidence }) => evidence),
+          [],
+          `byte ${at} frames somebody`,
+        );
+        if (report.findings.length === 0 && !isFree(table, value, at))
+          unseen.push(`${String.fromCharCode(table)} ${at}`);
+        flipped++;
+      }
+      store.write([{ key, value }]);
+    }
+  }
+  console.log(`${flipped} bytes`);
+  assert.equal(unseen, []);
+});
+
+const SMALL: Plan = {
+  inboxes: 1,
+  outboxes: 1,
+  mailboxes: 4,
+  moved: [],
+  epochs: [0, 1].map((sender) => ({
+    frames: [
+      { sender, bundles: [{ recipients: [1, 2], body: 9, envelope: 5 }] },
+      { sender: 3, bundles: [{ recipients: [3], body: 3, envelope: 0 }] },
+    ],
+    early: 0,
+    asked: [0, 1, 2],
+    acks: [],
+  })),
+};
+
+test.run();
