@@ -10,6 +10,7 @@ import { Chronicle } from './chronicle.js';
 import type { Around } from './client.js';
 import { Disk } from './disk.js';
 import { within } from './globals.js';
+import { checkKept } from './kept.js';
 import { Loop } from './loop.js';
 import { type Kind, Person } from './person.js';
 import { profileOf } from './profile.js';
@@ -56,8 +57,11 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
     const weather = new Weather(world);
     world.calm.is = () => weather.isCalm;
     await live(world, weather, chronicle, options);
-    if (loop.problems.length === 0)
-      loop.problems.push(...checkRun(chronicle, world.persons, world.server.identity!, world.server.disk));
+    if (loop.problems.length === 0) {
+      const { identity, disk } = world.server;
+      loop.problems.push(...checkRun(chronicle, world.persons, identity!, disk));
+      loop.problems.push(...(await checkKept(identity!, disk)));
+    }
     return {
       seed,
       digest: trace.digest(),
