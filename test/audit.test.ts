@@ -43,7 +43,7 @@ test('random epochs, with acknowledgments, stills and restarts, are clean', asyn
       assert.is(report.signedLeaves, Math.max(0, report.leaves - 1));
     },
   );
-  await fc.assert(property, runOptions(30));
+  await fc.assert(property, runOptions(12));
 });
 
 test('epochs that are too old may have gone, and younger ones may not', async () => {
@@ -72,7 +72,10 @@ const NOT_STORED = 'equivocate';
 /** The message is with its sender alone: its inbox has its hash, which shows no evidence. */
 const UNPROVEN = ['router:drop for all'];
 
-for (const cheat of CHEATS) {
+// A quarter of them in `npm test`; with RUNS=4 all.
+const SOME = CHEATS.filter((_, i) => RUNS >= 4 || i % 4 === SEED % 4);
+
+for (const cheat of SOME) {
   const name = `${cheat.role}:${cheat.name}`;
   test(`found: ${name}`, async () => {
     const { theatre, opened } = play([cheat], false);
@@ -163,6 +166,28 @@ test('every byte that is changed is found, and names nobody', async () => {
   }
   console.log(`${flipped} bytes`);
   assert.equal(unseen, []);
+});
+
+test('where a chain stands by its outbox is held against its last link', async () => {
+  const side = new SideBySide(SMALL, { checkInputs: false, flushEpochs: 1 });
+  side.run(SMALL, { kind: 'nothing', reuse: false, forget: false });
+  const { store } = side.pipeline;
+  const all = [...store.range(Uint8Array.of(TABLE.mailbox), Uint8Array.of(TABLE.mailbox + 1))];
+  assert.is(all.length, 4);
+  // last epoch 8 ‖ total 8 ‖ head 32
+  for (const { key, value } of all)
+    for (const at of [6, 15, 16, 47]) {
+      const changed = Uint8Array.from(value);
+      changed[at]! ^= 1;
+      store.write([{ key, value: changed }]);
+      const { findings } = await audit(sourceOf(side));
+      assert.equal(
+        findings.map(({ kind, evidence }) => [kind, evidence]),
+        [['cache', null]],
+        `byte ${at}`,
+      );
+      store.write([{ key, value }]);
+    }
 });
 
 const SMALL: Plan = {

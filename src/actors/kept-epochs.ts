@@ -72,7 +72,7 @@ export function* putKeptEpoch(kept: KeptIn, epoch: number, out: Writer): Generat
   putPart(out, PART.end, 0, Uint8Array.of(reader.get(key) ? 1 : 0));
 }
 
-/** As far as they can be read. */
+/** None when the record cannot be read as a whole. */
 function readAttestations(record: Uint8Array): { logIndex: number; attestations: SignedAttestation[] } {
   const attestations: SignedAttestation[] = [];
   const from = new Reader(record);
@@ -84,7 +84,7 @@ function readAttestations(record: Uint8Array): { logIndex: number; attestations:
     return { logIndex, attestations };
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    return { logIndex: 0, attestations };
+    return { logIndex: 0, attestations: [] };
   }
 }
 

@@ -85,20 +85,16 @@ class Outgoing {
 
   private async drained(): Promise<boolean> {
     const { response } = this;
-    const late = AbortSignal.timeout(PATIENCE_MS);
-    const [drained, closed] = [
-      once(response, 'drain', { signal: late }),
-      once(response, 'close', { signal: late }),
-    ];
-    try {
-      await Promise.race([drained, closed]);
-      return !response.destroyed;
-    } catch {
-      response.destroy();
-      return false;
-    } finally {
-      for (const each of [drained, closed]) each.catch(() => {});
-    }
+    const ending = new AbortController();
+    const { signal } = ending;
+    const late = setTimeout(() => response.destroy(), PATIENCE_MS);
+    const either = [once(response, 'drain', { signal }), once(response, 'close', { signal })];
+    await Promise.race(either);
+    clearTimeout(late);
+    // Takes the other one's listener away.
+    for (const each of either) each.catch(() => {});
+    ending.abort();
+    return !response.destroyed;
   }
 }
 

@@ -1,5 +1,5 @@
 /** What all stages between an inbox and a mailbox have signed of one place, opened. */
-import { compareBytes, equalBytes, Writer } from '../bytes.js';
+import { compareBytes, Writer } from '../bytes.js';
 import { LINK_HEADER_BYTES, LINK_PREFIX } from '../chain.js';
 import type { Recipient } from '../evidence/message.js';
 import { PAGE_ENTRIES } from '../limits.js';
@@ -54,7 +54,7 @@ export async function columnCase(
 
 /** What shows that a message is for a mailbox, or that it is not. */
 function recipientsFor(known: Known, mailbox: Uint8Array): Recipient[] {
-  if (equalBytes(known.sender, mailbox)) return [];
+  if (known.isFrom(mailbox)) return [];
   const position = recipientFrom(known, mailbox);
   if (isRecipient(known, mailbox)) return [recipientAt(known, position)];
   return [position - 1, position]

@@ -44,6 +44,9 @@ export const PART_HEADER_BYTES = 7;
 /** More is refused: the largest is a message to many. */
 export const MAX_PART = 1 << 23;
 
+/** Of an epoch: more than the largest that a manifest may allow comes to. */
+const MAX_EPOCH = 2 ** 31;
+
 export interface Part {
   readonly kind: number;
   readonly actor: number;
@@ -95,12 +98,15 @@ export class EpochBuilder {
   private readonly leaves = new Map<number, KeptLeaf[]>();
   private readonly messages = new Map<number, KeptMessage[]>();
   private readonly unreadable = new Map<string, Unreadable>();
+  private length = 0;
   private head: { readonly epoch: number; readonly logIndex: number } | null = null;
 
   /** Throws `FormatError` on what is no such part, or not in its place. */
   add({ kind, actor, bytes }: Part): void {
     const from = new Reader(bytes);
     const behind = (length: number) => from.bytes(Math.max(0, bytes.length - length));
+    this.length += PART_HEADER_BYTES + bytes.length;
+    if (this.length > MAX_EPOCH) throw new FormatError(`an epoch of more than ${MAX_EPOCH} bytes`);
     if ((kind === PART.epoch) === (this.head !== null))
       throw new FormatError(`part ${kind} out of its place`);
     if (kind === PART.epoch) this.head = { epoch: from.u64(), logIndex: from.u64() };
@@ -142,9 +148,10 @@ export class EpochBuilder {
 }
 
 function readMessage(from: Reader): KeptMessage {
-  const place = { inbox: from.u16(), index: from.u32() };
+  const inbox = from.u16();
+  const index = from.u32();
   const preimage = from.bytes(from.u16());
-  return { ...place, preimage, recipients: from.bytes(from.limit - from.at) };
+  return { inbox, index, preimage, recipients: from.bytes(from.limit - from.at) };
 }
 
 function listOf<T>(lists: Map<number, T[]>, actor: number): T[] {

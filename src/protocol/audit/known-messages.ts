@@ -1,11 +1,12 @@
 /** Messages of an epoch of which the bundles are still kept: they are what their inboxes signed, and say who they are for. */
 import { sha256 } from '#crypto';
 import { LEAF_PREFIX } from '../bundle-layout.js';
-import { compareBytes, concat, equalBytes, FormatError, sameBytes, viewOf } from '../bytes.js';
-import { type OpenedMessage, openMessage, type Recipient } from '../evidence/message.js';
+import { compareBytes, concat, FormatError, getU16, getU64, sameBytes, viewOf } from '../bytes.js';
+import type { Recipient } from '../evidence/message.js';
 import { FrameWriter } from '../frame-writer.js';
 import { RECIPIENT_PAGE } from '../limits.js';
 import { merkleRoot } from '../merkle-tree.js';
+import { MESSAGE_TAG, R_AT } from '../message-hash.js';
 import {
   INBOX_ROW_BYTES,
   ITEM_HASH_AT,
@@ -23,12 +24,31 @@ import type { EpochView, InboxRows, Lists } from './view.js';
 
 const LEAF_BYTES = 80;
 const MAILBOX_AT = 16;
+/** Where things lie in a preimage: `csign1ms` ‖ server id 32 ‖ sender 32 ‖ counter 8 ‖ recipients 2 ‖ R ‖ body hash 32. */
+const SERVER_AT = 8;
+const SENDER_AT = 40;
+const COUNTER_AT = 72;
+const RECIPIENTS_AT = 80;
 
 /** A message that is kept and is the one that its inbox signed. */
-export interface Known extends OpenedMessage {
-  readonly preimage: Uint8Array;
-  /** Recipients' leaves, packed. */
-  readonly leaves: Uint8Array;
+export class Known {
+  readonly recipients: number;
+  /** `hash`: of the preimage. `leaves`: the recipients', packed. */
+  constructor(
+    readonly preimage: Uint8Array,
+    readonly hash: Uint8Array,
+    readonly leaves: Uint8Array,
+  ) {
+    this.recipients = getU16(preimage, RECIPIENTS_AT);
+  }
+
+  get sender(): Uint8Array {
+    return this.preimage.subarray(SENDER_AT, SENDER_AT + 32);
+  }
+
+  isFrom(mailbox: Uint8Array): boolean {
+    return sameBytes(this.preimage, SENDER_AT, mailbox, 0, 32);
+  }
 }
 
 /** By inbox and index. */
@@ -64,19 +84,26 @@ function tell({ kept, report }: EpochView, { inbox, index }: KeptMessage, what: 
 }
 
 /** Throws `FormatError` saying what is wrong with it. */
-function openKept(view: EpochView, { count, pages, senders }: InboxRows, message: KeptMessage): Known {
+function openKept({ world }: EpochView, { count, pages, senders }: InboxRows, message: KeptMessage): Known {
   const { index, preimage, recipients: leaves } = message;
   if (index >= count) throw new FormatError(`is none of its inbox’s ${count}`);
-  const opened = openMessage(preimage, view.world.serverId);
-  if (!sameBytes(opened.hash, 0, pages, rowAt(index, INBOX_ROW_BYTES), 32))
+  const isOurs =
+    preimage.length > R_AT &&
+    sameBytes(preimage, 0, MESSAGE_TAG, 0, SERVER_AT) &&
+    sameBytes(preimage, SERVER_AT, world.serverId, 0, 32);
+  if (!isOurs) throw new FormatError('is no message to this server');
+  const hash = sha256(preimage);
+  if (!sameBytes(hash, 0, pages, rowAt(index, INBOX_ROW_BYTES), 32))
     throw new FormatError('has another hash than its inbox signed');
+  const known = new Known(preimage, hash, leaves);
   const isSenders =
     !senders ||
-    (equalBytes(senders.sender(index), opened.sender) && senders.counter(index) === opened.counter);
+    (known.isFrom(senders.sender(index)) && senders.counter(index) === getU64(preimage, COUNTER_AT));
   if (!isSenders) throw new FormatError('is of another sender or counter than its inbox keeps');
-  const known = { ...opened, preimage, leaves };
-  if (!equalBytes(hashedLeaves(known), opened.R)) throw new FormatError('has other recipients than its hash');
-  for (let i = 1; i < opened.recipients; i++)
+  const R = hashedLeaves(known);
+  if (preimage.length !== R_AT + R.length + 32 || !sameBytes(preimage, R_AT, R, 0, R.length))
+    throw new FormatError('has other recipients than its hash');
+  for (let i = 1; i < known.recipients; i++)
     if (compareBytes(leaves, (i - 1) * LEAF_BYTES + MAILBOX_AT, leaves, i * LEAF_BYTES + MAILBOX_AT, 32) >= 0)
       throw new FormatError('has recipients that do not rise');
   return known;
@@ -84,7 +111,8 @@ function openKept(view: EpochView, { count, pages, senders }: InboxRows, message
 
 /** R of the message hash, from the recipients. */
 function hashedLeaves({ recipients, leaves }: Known): Uint8Array {
-  if (leaves.length !== recipients * LEAF_BYTES) throw new FormatError('has another number of recipients');
+  if (recipients === 0 || leaves.length !== recipients * LEAF_BYTES)
+    throw new FormatError('has another number of recipients');
   if (recipients === 1) return leaves;
   const hashes = leafHashes(leaves);
   return recipients <= RECIPIENT_PAGE ? hashes : merkleRoot(recipientPages(hashes, recipients));
@@ -127,7 +155,7 @@ export function isRecipient(known: Known, mailbox: Uint8Array): boolean {
 }
 
 export const isFor = (known: Known, mailbox: Uint8Array) =>
-  equalBytes(known.sender, mailbox) || isRecipient(known, mailbox);
+  known.isFrom(mailbox) || isRecipient(known, mailbox);
 
 /** How many mailboxes a message is for. */
 export function mailboxCount(known: Known): number {
