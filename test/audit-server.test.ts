@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { epochKey, metaKey, numberKey, numberValue, TABLE } from '../src/actors/store-keys.js';
+import { type Kind, audit as recompute } from '../src/protocol/audit/index.js';
 import { actorKey, checkpointNote, ROLE } from '../src/protocol/index.js';
 import type { Server } from '../src/server/index.js';
+import { openKeptDirectory } from '../src/server/kept-directory.js';
 import { Store } from '../src/server/store.js';
 import { CHEATS } from './byzantine/cheats.js';
 import { play } from './byzantine/play.js';
@@ -17,7 +19,8 @@ import { countersign, type Ended } from './support/program.js';
 const test = suite('audit of a server');
 const token = join(mkdtempSync(join(tmpdir(), 'countersign-token-')), 'token');
 writeFileSync(token, `${'5a'.repeat(32)}\n`, { mode: 0o600 });
-const FLAGS = { outboxes: '2', 'operator-token': token };
+// Without epochs that nothing is in, each has one message.
+const FLAGS = { outboxes: '2', 'operator-token': token, 'epoch-heartbeat-ms': '600000' };
 
 /** So many epochs of a message to two; one of them acknowledges. */
 async function talk(server: Server, epochs: number): Promise<void> {
@@ -100,14 +103,16 @@ test('1: what was changed after it was signed is found, object by object, and no
     ['checkpoint', metaKey('checkpoint'), 20],
   ];
   for (const [kind, key, at] of planted) {
-    const found = result(await audit('--data', await flipped(key, at)), 1);
-    assert.is(found.error.code, 'deviations');
-    const kinds = found.deviations.map((each: { kind: string }) => each.kind);
-    assert.ok(kinds.includes(kind), `${kind} among ${kinds}`);
-    for (const { verdict } of found.deviations) assert.is(verdict, null);
+    const { source, close } = await openKeptDirectory(await flipped(key, at));
+    const { findings } = await recompute(source);
+    await close();
+    const kinds = findings.map((each) => each.kind);
+    assert.ok(kinds.includes(kind as Kind), `${kind} among ${kinds}`);
+    for (const { verdict } of findings) assert.is(verdict, null);
   }
   const without = await changed((_, put) => put(numberKey(TABLE.attestations, epoch), null));
-  const { deviations } = result(await audit('--data', without), 1);
+  const { deviations, error } = result(await audit('--data', without), 1);
+  assert.is(error.code, 'deviations');
   assert.match(deviations[0].text, new RegExp(`epoch ${epoch} has to be kept`));
 });
 
@@ -157,8 +162,6 @@ async function directoryOf({ manifests, pipeline }: Theatre): Promise<string> {
 test('1: an actor that cheated, with evidence that verify agrees with', async () => {
   const cheats = [
     ['router', 'drop for one recipient'],
-    ['outbox', 'break a chain: total'],
-    ['inbox', 'number twice'],
     ['sequencer', 'log a wrong previous epoch'],
   ] as const;
   for (const [role, name] of cheats) {
@@ -217,7 +220,7 @@ test('a server that runs tells the same as its directory, right or wrong', async
   const epoch = TALKED;
   const damaged = await flipped(epochKey(TABLE.inboxRows, epoch, 0), 20);
   for (const data of [await changed(async () => {}), damaged]) {
-    const server = await serverAt(data, { ...FLAGS, 'epoch-heartbeat-ms': '600000' });
+    const server = await serverAt(data, FLAGS);
     await talk(server, 2);
     const status = data === damaged ? 1 : 0;
     const online = result(await audit(...network(server)), status);

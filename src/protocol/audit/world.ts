@@ -14,6 +14,7 @@ const PLACEMENTS = 100_000;
 export class AuditWorld {
   readonly serverId: Uint8Array;
   readonly rootKey: Uint8Array;
+  readonly newest: Manifest;
   private readonly byHash = new Map<string, Manifest>();
   private placements = new Map<string, PlacedAt>();
   /** Without exceptions, of which no manifest tells. */
@@ -32,16 +33,13 @@ export class AuditWorld {
     const first = manifests[0];
     if (!first) throw new FormatError('no manifest');
     this.serverId = manifestHash(first.bytes);
+    this.newest = [...this.byHash.values()].at(-1)!;
     this.rootKey = this.newest.rootKey;
   }
 
   /** Undefined for another server's. */
   manifest(hash: Uint8Array): Manifest | undefined {
     return this.byHash.get(toHex(hash));
-  }
-
-  get newest(): Manifest {
-    return [...this.byHash.values()].at(-1)!;
   }
 
   get retentionEpochs(): number {
