@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { HEADER_BYTES, isSent, Links, ROW_BYTES } from '../src/actors/epoch-file.js';
-import { numberKey, TABLE, type Table } from '../src/actors/store-keys.js';
+import { metaKey, numberKey, TABLE, type Table } from '../src/actors/store-keys.js';
 import { audit } from '../src/protocol/audit/index.js';
 import { verdict } from '../src/protocol/evidence/verdict.js';
 import { ROLE_NAMES } from '../src/protocol/index.js';
@@ -12,6 +12,7 @@ import { play } from './byzantine/play.js';
 import { auditTheatre, lines, sourceOf } from './support/audits.js';
 import { plans } from './support/plans.js';
 import { type Plan, SideBySide } from './support/side-by-side.js';
+import * as twin from './twin/index.js';
 import { RUNS, runOptions, SEED } from './worlds.js';
 
 const test = suite('audit');
@@ -147,7 +148,10 @@ test('every byte that is changed is found, and names nobody', async () => {
   const unseen: string[] = [];
   for (const table of TABLES) {
     for (const { key, value } of [...store.range(numberKey(table, 0), numberKey((table + 1) as Table, 0))]) {
-      for (let at = (SEED + phase++) % stride; at < value.length; at += stride) {
+      const first = (SEED + phase++) % stride;
+      const places = Array.from(value.keys()).filter((at) => at % stride === first);
+      // The last one is of a body where there is one.
+      for (const at of new Set([...places, value.length - 1])) {
         const changed = Uint8Array.from(value);
         changed[at]! ^= 1 << (at % 8);
         store.write([{ key, value: changed }]);
@@ -166,6 +170,29 @@ test('every byte that is changed is found, and names nobody', async () => {
   }
   console.log(`${flipped} bytes`);
   assert.equal(unseen, []);
+});
+
+test('a leaf that was changed is not the log that actors signed as their base, also without a checkpoint', async () => {
+  const side = new SideBySide(SMALL, { checkInputs: false, flushEpochs: 1 });
+  side.run(SMALL, { kind: 'nothing', reuse: false, forget: false });
+  const { store } = side.pipeline;
+  const key = numberKey(TABLE.log, 0);
+  const value = Uint8Array.from(store.get(key)!);
+  // In the actors' root, with the leaf's hash as it then is.
+  value[160]! ^= 1;
+  value.set(twin.H(value.subarray(0, 163)), 164);
+  store.write([
+    { key, value },
+    { key: metaKey('checkpoint'), value: null },
+  ]);
+  const { findings, signedLeaves } = await audit(sourceOf(side));
+  assert.is(signedLeaves, 0);
+  assert.ok(
+    findings.some(
+      ({ text }) =>
+        text === "the log's leaf 1 is on a base that is not the log before it, as all its actors signed it",
+    ),
+  );
 });
 
 test('where a chain stands by its outbox is held against its last link', async () => {
