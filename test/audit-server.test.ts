@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { epochKey, metaKey, numberKey, numberValue, TABLE } from '../src/actors/store-keys.js';
 import { type Kind, audit as recompute } from '../src/protocol/audit/index.js';
 import { actorKey, checkpointNote, ROLE } from '../src/protocol/index.js';
+import { FORMAT } from '../src/server/founding.js';
 import type { Server } from '../src/server/index.js';
 import { openKeptDirectory } from '../src/server/kept-directory.js';
 import { Store } from '../src/server/store.js';
@@ -152,7 +153,7 @@ async function directoryOf({ manifests, pipeline }: Theatre): Promise<string> {
       value,
     })),
     { key: metaKey('manifest'), value: Buffer.concat([length, bytes, signature]) },
-    { key: metaKey('format'), value: numberValue(2) },
+    { key: metaKey('format'), value: numberValue(FORMAT) },
   ];
   await new Promise<void>((done) => store.write(records, done));
   await store.close();

@@ -12,14 +12,12 @@ import {
   FormatError,
   getU64,
   HASH_BYTES,
-  INBOX_ROW_BYTES,
   linkParts,
   MAX_U16,
   MESSAGE_TAG,
   mailboxAt,
   merkleRoot,
   PAGE_ENTRIES,
-  pagesBytes,
   RECIPIENT_PAGE,
   Reader,
   ROLE,
@@ -31,6 +29,7 @@ import {
 } from '../protocol/index.js';
 import { packedBundle, packedCounter, packedEnd } from './body-packer.js';
 import { BODY_HEADER_BYTES, isSent, Links, linksBytes } from './epoch-file.js';
+import { InboxRows } from './inbox-rows.js';
 import { KeptStills } from './kept-stills.js';
 import { RUN, type StoreReader } from './messages.js';
 import { partPreimage } from './outbox-leaves.js';
@@ -43,8 +42,8 @@ export interface KeptIn {
   readonly outboxes: number;
 }
 
-/** Pages of an inbox in a part. */
-const PAGES_PER_PART = 16;
+/** Rows of an inbox in a part: whole pages. */
+const ROWS_PER_PART = 16 * PAGE_ENTRIES;
 /** Leaves and messages after which others have their turn. */
 const PER_STEP = 256;
 const NOTHING = new Uint8Array(0);
@@ -104,10 +103,10 @@ function* readable(
 }
 
 function* putInbox(reader: StoreReader, epoch: number, inbox: number, out: Writer): Generator<undefined> {
-  const pages = reader.get(epochKey(TABLE.inboxRows, epoch, inbox)) ?? NOTHING;
-  const stride = PAGES_PER_PART * pagesBytes(PAGE_ENTRIES, INBOX_ROW_BYTES);
-  for (let at = 0; at < pages.length; at += stride) {
-    putPart(out, PART.pages, inbox, pages.subarray(at, at + stride));
+  const rows = new InboxRows(reader.get(epochKey(TABLE.inboxRows, epoch, inbox)));
+  rows.check();
+  for (let from = 0; from < rows.count; from += ROWS_PER_PART) {
+    putPart(out, PART.pages, inbox, rows.pages(from, from + ROWS_PER_PART));
     yield;
   }
   const runs = reader.get(epochKey(TABLE.senderRuns, epoch, inbox)) ?? NOTHING;
