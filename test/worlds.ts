@@ -40,6 +40,8 @@ export interface Shape {
   asked: number[];
   /** Mailboxes moved by an exception. */
   moved: number[];
+  /** 100,000 if not given. */
+  retentionEpochs?: number;
 }
 
 const bundleShape = fc.record({
@@ -137,7 +139,7 @@ function manifestOf(shape: Shape, secrets: twin.Secrets, sequencerSecret: Buffer
     actors,
     runs,
     submissions: 1,
-    retentionEpochs: 100_000n,
+    retentionEpochs: BigInt(shape.retentionEpochs ?? 100_000),
     messagesPerEpoch: 65_536,
     bytesPerEpoch: 32 * 1024 * 1024,
     recipientsPerBundle: 1_000,

@@ -6,6 +6,7 @@
 import {
   copy32,
   copyShort,
+  FormatError,
   getPlace,
   getU32,
   HASH_BYTES,
@@ -67,6 +68,15 @@ export class InboxRows {
   constructor(private readonly bytes: Uint8Array = NOTHING) {
     this.rowsAt = 4 + getU32(bytes, 0) * SUBMISSION_BYTES;
     this.count = (bytes.length - this.rowsAt) / ROW_BYTES;
+  }
+
+  /** Throws `FormatError` on bytes that are no such rows: of a store that is damaged. */
+  check(): void {
+    const { bytes, count, rowsAt } = this;
+    let rows = 0;
+    const fits = Number.isInteger(count) && count >= 0;
+    for (let at = 4; fits && at < rowsAt; at += SUBMISSION_BYTES) rows += getU32(bytes, at);
+    if (!fits || rows !== count) throw new FormatError(`${bytes.length} bytes of rows`);
   }
 
   /** A copy. */

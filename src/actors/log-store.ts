@@ -1,9 +1,9 @@
 /** The log of epochs in the store: a record per leaf holds every node that the leaf completes. */
-import { concat, type LogNodes } from '../protocol/index.js';
-import type { StoreReader } from './messages.js';
-import { numberKey, TABLE } from './store-keys.js';
+import { type Checkpoint, concat, type LogNodes, Reader, Writer } from '../protocol/index.js';
+import type { StoreReader, StoreRecord } from './messages.js';
+import { metaKey, numberKey, TABLE } from './store-keys.js';
 
-const LEAF_BYTES = 163;
+export const LEAF_BYTES = 163;
 
 /** epoch leaf 163 ‖ n 1 ‖ n × 32: the leaf's own hash, its parent's if the leaf completes it, and so on. */
 export function logRecord(leaf: Uint8Array, completed: readonly Uint8Array[]): Uint8Array {
@@ -23,4 +23,21 @@ export function logNodes(reader: StoreReader): LogNodes {
     const at = LEAF_BYTES + 1 + level * 32;
     return record.slice(at, at + 32);
   };
+}
+
+const CHECKPOINT_KEY = metaKey('checkpoint');
+const CHECKPOINT_BYTES = 104;
+
+/** The newest signed one, for who has the store alone: size 8 ‖ root 32 ‖ signature 64. */
+export function checkpointRecord({ size, root, signature }: Checkpoint): StoreRecord {
+  const value = new Writer(CHECKPOINT_BYTES).u64(size).bytes(root).bytes(signature).done();
+  return { key: CHECKPOINT_KEY, value };
+}
+
+/** Null where none is kept: nothing was committed yet, or by a version that kept none. */
+export function keptCheckpoint(reader: StoreReader): Checkpoint | null {
+  const value = reader.get(CHECKPOINT_KEY);
+  if (value?.length !== CHECKPOINT_BYTES) return null;
+  const from = new Reader(value);
+  return { size: from.u64(), root: from.hash(), signature: from.bytes(64) };
 }

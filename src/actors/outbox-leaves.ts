@@ -73,7 +73,8 @@ function partsAround(links: Links, link: number, key: Uint8Array): number[] {
   return around(part, endsBefore, linkParts(links.rowCount(link))).map((each) => links.position(link) + each);
 }
 
-function partPreimage(links: Links, link: number, part: number): Uint8Array {
+/** Of a part of a mailbox's link. */
+export function partPreimage(links: Links, link: number, part: number): Uint8Array {
   const before = links.chainBefore(link);
   const from = part * PAGE_ENTRIES;
   const rows = links.rowCount(link);

@@ -30,7 +30,7 @@ import {
 } from '../protocol/index.js';
 import { type Actors, attestationOrder, checkEpoch } from './epoch-check.js';
 import { epochPhases, type PhaseEvent } from './epoch-phases.js';
-import { logRecord } from './log-store.js';
+import { checkpointRecord, logRecord } from './log-store.js';
 import {
   type ActorMessage,
   type Address,
@@ -92,7 +92,8 @@ export class Sequencer implements Stage {
   private context: EpochContext | null = null;
   private attested: (Attested | undefined)[] = [];
   private committed: Omit<Committed, 'type' | 'checkpoint'> | null = null;
-  private base: Base;
+  /** Of the log before the epoch under way. */
+  private checkpoint: Checkpoint;
   private readonly sweep: Sweep;
   private failure: unknown;
 
@@ -106,7 +107,7 @@ export class Sequencer implements Stage {
     this.reserved = options.reserved;
     this.lastEpoch = options.lastEpoch;
     this.nextEpoch = options.reserved + 1;
-    this.base = { size: options.frontier.size, root: options.frontier.root() };
+    this.checkpoint = this.signed();
     this.sweep = new Sweep(options.reader, TABLE.attestations, options.lastEpoch - options.retentionEpochs);
     this.phases = createActor(this.machine(), { clock: options.clock });
     // XState hands errors of actions to observers; here they must end the step that caused them.
@@ -189,7 +190,7 @@ export class Sequencer implements Stage {
     this.lastClose = options.now();
     this.context = {
       epoch,
-      base: this.base,
+      base: { size: this.checkpoint.size, root: this.checkpoint.root },
       manifestHash: options.manifestHash,
       placementRoot: options.placementRoot,
     };
@@ -226,6 +227,7 @@ export class Sequencer implements Stage {
       key: numberKey(TABLE.attestations, context.epoch),
       value: attestationsRecord(logIndex, signed),
     });
+    records.push(checkpointRecord(this.checkpoint));
     const old = this.sweep.next(context.epoch - options.retentionEpochs);
     this.committed = { epoch: context.epoch, logIndex, leaf, attestations: signed };
     options.observe('committing', context.epoch);
@@ -252,22 +254,25 @@ export class Sequencer implements Stage {
     const committed = this.committed!;
     options.observe('durable', committed.epoch);
     this.lastEpoch = committed.epoch;
-    this.base = { size: options.frontier.size, root: options.frontier.root() };
-    const message: Committed = {
-      type: 'committed',
-      ...committed,
-      checkpoint: signCheckpoint(options, this.base),
-    };
+    this.checkpoint = this.signed();
+    const message: Committed = { type: 'committed', ...committed, checkpoint: this.checkpoint };
     for (const to of this.everyone()) this.send(to, message);
     this.committed = null;
     this.context = null;
     options.observe('published', committed.epoch);
   }
 
+  private signed(): Checkpoint {
+    const { frontier } = this.options;
+    return signCheckpoint(this.options, { size: frontier.size, root: frontier.root() });
+  }
+
   /** Behind the last epoch, on the way that its deliveries and places take. */
   private finish(): void {
-    for (const to of this.everyone())
-      if (to.kind === 'inbox' || to.kind === 'outbox') this.send(to, { type: 'finish' });
+    this.options.write([checkpointRecord(this.checkpoint)], () => {
+      for (const to of this.everyone())
+        if (to.kind === 'inbox' || to.kind === 'outbox') this.send(to, { type: 'finish' });
+    });
   }
 
   private everyone(): Address[] {
@@ -293,7 +298,7 @@ export function signCheckpoint(
 }
 
 /** log index 8 ‖ count 2 ‖ count × (length 4 ‖ signed bytes ‖ signature 64). */
-function attestationsRecord(logIndex: number, signed: readonly SignedAttestation[]): Uint8Array {
+export function attestationsRecord(logIndex: number, signed: readonly SignedAttestation[]): Uint8Array {
   const out = new Writer(1024).u64(logIndex).u16(signed.length);
   for (const { bytes, signature } of signed) out.u32(bytes.length).bytes(bytes).bytes(signature);
   return out.done();

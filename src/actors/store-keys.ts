@@ -14,7 +14,7 @@
  *   W mailbox 32 ‖ epoch 8     → 1 byte: every so many links a waymark, so that a walk back need not begin at the end
  *   F outbox 2 ‖ mailbox 32    → 1 byte: the mailbox is full (quotas.ts)
  *   C sender 32                → last counter 8 ‖ its place 14
- *   m name                     → single values: reserved epoch, flush marks, manifest, format
+ *   m name                     → single values: reserved epoch, flush marks, newest checkpoint, manifest, format
  */
 import { concat, putU16, putU64 } from '../protocol/index.js';
 import { idBytes } from './ids.js';

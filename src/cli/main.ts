@@ -15,6 +15,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<{ command: Command }>> = new M
   ['open', () => import('./open.js')],
   ['manifest', () => import('./manifest.js')],
   ['witness', () => import('./witness.js')],
+  ['audit', () => import('./audit.js')],
   ['verify', () => import('./verify.js')],
   ['config', () => import('./config.js')],
 ]);

@@ -37,7 +37,7 @@ export interface Identity {
 const MANIFEST_KEY = metaKey('manifest');
 const FORMAT_KEY = metaKey('format');
 /** Of what is stored: raised whenever an older version's records would be misread. 3: inbox rows share their submission hashes. */
-const FORMAT = 3;
+export const FORMAT = 3;
 
 /**
  * The manifest in the store, if there is one. Its actors and limits bind every later start. Throws `OperatorError`

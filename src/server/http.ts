@@ -18,6 +18,7 @@ import {
 import { checkpointNote, encodeProof } from '../protocol/notes/index.js';
 import type { WitnessStatus } from './cosigning.js';
 import type { Identity } from './founding.js';
+import { type Kept, sendEpochs, sendLog } from './kept-request.js';
 import { hasToken, openedItem } from './openings-request.js';
 import { allowsOrigin } from './origins.js';
 import { readIds } from './registration.js';
@@ -78,21 +79,36 @@ export interface InternalOptions {
   /** Opens anything. */
   readonly open: (asked: OpenedItem) => Promise<Answer>;
   readonly witnesses: () => readonly WitnessStatus[];
+  /** What auditors read. */
+  readonly kept: Kept;
   /** The setting `operatorToken`. */
   readonly operatorToken: () => string;
 }
 
 /**
- * GET /healthz (the process answers), /readyz (it takes clients), /v1/openings (what stages have signed), /v1/witnesses
- * (how each fares); PUT /v1/mailboxes adds mailboxes.
+ * GET /healthz (the process answers), /readyz (it takes clients), /v1/openings (what stages have signed), /v1/log and
+ * /v1/epochs (all that is kept, for audits), /v1/witnesses (how each fares); PUT /v1/mailboxes adds mailboxes.
  */
 export function internalRequests(options: InternalOptions): RequestListener {
-  const { ready, register } = options;
+  const { ready, register, kept } = options;
+  let streams = 0;
+  const operators = (answer: (request: IncomingMessage, response: ServerResponse) => unknown): Handler => {
+    return (response, request) => void answerOperator(request, response, options, answer);
+  };
   const reads = route([
     [/^\/healthz$/, (response) => sendJson(response, 200, { healthy: true })],
     [/^\/readyz$/, (response) => sendJson(response, ready() ? 200 : 503, { ready: ready() })],
     [/^\/v1\/witnesses$/, (response) => sendJson(response, 200, { witnesses: options.witnesses() })],
-    [/^\/v1\/openings$/, (response, request) => void sendOpening(response, request, options)],
+    [/^\/v1\/openings$/, operators((request, response) => sendOpening(response, request, options))],
+    [/^\/v1\/log$/, operators(({ url }, response) => sendLog(url!, response, kept))],
+    [
+      /^\/v1\/epochs$/,
+      operators(async ({ url }, response) => {
+        if (streams >= MOST_STREAMS) return sendError(response, 503, 'busy', 'another audit reads');
+        streams++;
+        await sendEpochs(url!, response, kept).finally(() => streams--);
+      }),
+    ],
   ]);
   return (request, response) => {
     const mailboxes = /^\/v1\/mailboxes(?:\/([^/?]*))?$/.exec(request.url ?? '');
@@ -119,6 +135,9 @@ async function addMailboxes(
   }
 }
 
+/** An audit reads one stream, and looks into other epochs meanwhile. */
+const MOST_STREAMS = 2;
+
 const STATUS: { readonly [Code in ErrorCode]?: number } = {
   busy: 503,
   'opening-expired': 410,
@@ -127,19 +146,31 @@ const STATUS: { readonly [Code in ErrorCode]?: number } = {
 
 async function sendOpening(
   response: ServerResponse,
+  { url }: IncomingMessage,
+  { open }: InternalOptions,
+): Promise<void> {
+  const { error, retryAfterMs, claims, text } = await open(openedItem(url!));
+  if (retryAfterMs > 0) response.setHeader('retry-after', Math.ceil(retryAfterMs / 1000));
+  const code = errorCode(error);
+  if (code) return sendError(response, STATUS[code] ?? 400, code, text);
+  sendJson(response, 200, { claims: claims.map((claim) => Buffer.from(claim).toString('base64')) });
+}
+
+/** Who has the operator's token is answered. */
+async function answerOperator(
   request: IncomingMessage,
-  { open, operatorToken }: InternalOptions,
+  response: ServerResponse,
+  { operatorToken }: InternalOptions,
+  answer: (request: IncomingMessage, response: ServerResponse) => unknown,
 ): Promise<void> {
   try {
     if (!(await hasToken(request, operatorToken())))
       return sendError(response, 401, 'not-a-party', "the operator's token is needed: operatorToken");
-    const { error, retryAfterMs, claims, text } = await open(openedItem(request.url!));
-    if (retryAfterMs > 0) response.setHeader('retry-after', Math.ceil(retryAfterMs / 1000));
-    const code = errorCode(error);
-    if (code) return sendError(response, STATUS[code] ?? 400, code, text);
-    sendJson(response, 200, { claims: claims.map((claim) => Buffer.from(claim).toString('base64')) });
+    await answer(request, response);
   } catch (error) {
-    sendError(response, 400, 'bad-request', (error as Error).message);
+    // Of a stream that has begun only the end can say that it is not whole.
+    if (response.headersSent) response.destroy();
+    else sendError(response, 400, 'bad-request', (error as Error).message);
   }
 }
 

@@ -124,7 +124,7 @@ async function start(
   });
   undo.push(() => cosigning.stop());
   const told = { ...inside, cosigning, proof: signed.proof };
-  const edge = await openPorts(inForce, told, identity, placementOf, undo);
+  const edge = await openPorts(inForce, told, identity, placementOf, store, undo);
   const hurried = deferred<void>();
   const stop = once(async () => {
     edge.ready = false;
@@ -172,6 +172,7 @@ async function openPorts(
   { handler, events, register, open, cosigning, proof }: Inside & Pick<FrontOptions, 'proof'> & Cosigned,
   identity: Identity,
   placementOf: (id: Uint8Array) => PlacedAt,
+  reader: Store,
   undo: (() => Promise<unknown>)[],
 ): Promise<Edge> {
   const { config, certificate } = inForce;
@@ -193,6 +194,13 @@ async function openPorts(
     register,
     open,
     witnesses: () => cosigning.status,
+    kept: {
+      reader,
+      serverId: identity.serverId,
+      inboxes: config.inboxes,
+      outboxes: config.outboxes,
+      checkpoint: () => handler.checkpoint,
+    },
     operatorToken: () => inForce.config.operatorToken,
   });
   const internal = await listen(inner, '127.0.0.1', config.internalPort, handshakeMs);

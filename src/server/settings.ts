@@ -60,7 +60,9 @@ export function settingsFor(cores: number) {
     host: text('127.0.0.1', 'address', 'the address that clients reach'),
     port: integer(7700, 0, U16, 'port', 'for clients; 0 takes any free one'),
     internalPort: integer(7701, 0, U16, 'port', 'metrics and administration, always on loopback'),
-    operatorToken: live(keyFile('whose token opens what stages signed, on the internal port; empty: none')),
+    operatorToken: live(
+      keyFile('whose token opens what stages signed, and audits, on the internal port; empty: none'),
+    ),
     publicUrl: live(
       webSocketUrl('', 'what clients are told to connect to; empty: as their Host header says'),
     ),

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import type { StoreReader, StoreRecord } from '../actors/messages.js';
 import { OperatorError } from './operator-error.js';
+import { checkStoreFile } from './store-file.js';
 
 /** Address space reserved for the map; the file grows with what is in it. */
 const MAP_BYTES = 2 ** 40;
@@ -40,6 +41,23 @@ export class Store implements StoreReader {
       overlappingSync: false,
     });
     return new Store(database, failed);
+  }
+
+  /**
+   * Opens what is there, for reading: nothing is made or written. Who does so holds the data lock as well. Throws
+   * `OperatorError` where there is no store, or not a whole one.
+   */
+  static openToRead(dataDirectory: string): Store {
+    const path = join(dataDirectory, 'store');
+    checkStoreFile(join(path, 'data.mdb'));
+    const database = open<Buffer, Buffer>({
+      path,
+      keyEncoding: 'binary',
+      encoding: 'binary',
+      mapSize: MAP_BYTES,
+      readOnly: true,
+    });
+    return new Store(database, () => {});
   }
 
   /** A copy of the value. */

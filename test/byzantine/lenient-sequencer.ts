@@ -1,7 +1,7 @@
 /** A sequencer that logs whatever actors say, as one that is in league with them, or cheats itself. */
 import { sha256 } from '#crypto';
 import { attestationOrder } from '../../src/actors/epoch-check.js';
-import { logRecord } from '../../src/actors/log-store.js';
+import { checkpointRecord, logRecord } from '../../src/actors/log-store.js';
 import {
   type ActorMessage,
   type Address,
@@ -10,7 +10,7 @@ import {
   type Send,
   type Stage,
 } from '../../src/actors/messages.js';
-import { signCheckpoint } from '../../src/actors/sequencer.js';
+import { attestationsRecord, signCheckpoint } from '../../src/actors/sequencer.js';
 import { numberKey, TABLE } from '../../src/actors/store-keys.js';
 import {
   actorLeafHash,
@@ -113,6 +113,10 @@ export class LenientSequencer implements Stage {
     const completed = this.frontier.appendSubtree(0, sha256(bytes));
     const records = order.flatMap((each) => each.records);
     records.push({ key: numberKey(TABLE.log, logIndex), value: logRecord(bytes, completed) });
+    records.push({
+      key: numberKey(TABLE.attestations, leaf.epoch),
+      value: attestationsRecord(logIndex, signed),
+    });
     this.theatre.pipeline.write(records, () => this.publish(leaf, logIndex, signed));
   }
 
@@ -120,6 +124,7 @@ export class LenientSequencer implements Stage {
     this.lastEpoch = leaf.epoch;
     this.base = { size: this.frontier.size, root: this.frontier.root() };
     const checkpoint = signCheckpoint(this.theatre.signer(address('sequencer')), this.base);
+    this.theatre.pipeline.write([checkpointRecord(checkpoint)], () => {});
     const { epoch } = this.context!;
     const message = { type: 'committed', epoch, logIndex, leaf, checkpoint } as const;
     // Where one is left out, those behind it look for their own at its place all the same.

@@ -12,6 +12,7 @@ import { Comparing } from './comparing.js';
 import { Disk } from './disk.js';
 import type { Case } from './framed.js';
 import { within } from './globals.js';
+import { checkKept } from './kept.js';
 import { Loop } from './loop.js';
 import { LyingActor } from './lying-actor.js';
 import { type Kind, Person } from './person.js';
@@ -91,13 +92,14 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
     const of = caseOf(world, chronicle, world.liar);
     const isChecked = !isFailed() && !options.isRepeat;
     const { problems, named } = isChecked ? checkRun(of, world.persons) : { problems: [], named: 0 };
+    const audited = isChecked && !of.guilty ? await checkKept(of.identity, of.disk) : [];
     const { messages, clientCrashes } = weather.counts;
     const { epochs, filled } = chronicle;
     const clientLies = world.reach.lyingClient.lies;
     return {
       seed,
       digest,
-      problems: [...loop.problems, ...problems],
+      problems: [...loop.problems, ...problems, ...audited],
       counts: {
         ...{ epochs, filled, messages, crashes: world.server.crashes + clientCrashes, events },
         ...{ lyingActors: of.guilty ? 1 : 0, actorLies: world.liar?.lies ?? 0, named: named > 0 ? 1 : 0 },

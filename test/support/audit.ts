@@ -3,6 +3,7 @@ import { decodeAttestations } from '../../src/actors/committed-epochs.js';
 import { logRecordLeaf } from '../../src/actors/log-store.js';
 import { RESERVED_KEY } from '../../src/actors/sequencer.js';
 import { numberKey, TABLE } from '../../src/actors/store-keys.js';
+import { audit } from '../../src/protocol/audit/index.js';
 import {
   decodeAttestation,
   decodeClaim,
@@ -14,6 +15,7 @@ import {
   toHex,
   verifyClaim,
 } from '../../src/protocol/index.js';
+import { openKeptDirectory } from '../../src/server/kept-directory.js';
 import { Store } from '../../src/server/store.js';
 
 /** Where a link's entries begin: prefix 9, mailbox 32, epoch 8, part 2, parts 2, previous 8, total 8, head 32, n 2. */
@@ -60,6 +62,9 @@ export function checkClaim(
   is(false, 'no entry at this place');
 }
 
+/** Epochs that are recomputed each time. */
+const NEWEST = 100;
+
 /** Reads a stopped server's store: the log from one state to the next, what was signed, what is reserved. */
 export class LogAudit {
   readonly problems: string[] = [];
@@ -75,6 +80,18 @@ export class LogAudit {
       this.read(store);
     } finally {
       await store.close();
+    }
+    await this.recompute(data);
+  }
+
+  /** As `countersign audit` does, of the newest epochs. */
+  private async recompute(data: string): Promise<void> {
+    const { source, close } = await openKeptDirectory(data);
+    try {
+      const { findings } = await audit(source, { from: Math.max(1, this.lastEpoch - NEWEST) });
+      this.problems.push(...findings.map(({ kind, text }) => `${kind}: ${text}`));
+    } finally {
+      await close();
     }
   }
 

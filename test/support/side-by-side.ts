@@ -40,6 +40,7 @@ export interface Plan {
   readonly mailboxes: number;
   readonly moved: readonly number[];
   readonly epochs: readonly EpochPlan[];
+  readonly retentionEpochs?: number;
 }
 
 /** What happens after every epoch. */

@@ -1,0 +1,101 @@
+/** A store as an audit reads it (protocol/audit/source.ts). */
+import { EpochBuilder, PART, PartReader, readLogRecord } from '../protocol/audit/kept-parts.js';
+import type { EpochSource, KeptChainState, KeptEpoch, LogRecord } from '../protocol/audit/source.js';
+import {
+  type Checkpoint,
+  decodeEpochLeaf,
+  FormatError,
+  Reader,
+  Writer,
+  ZERO_HASH,
+} from '../protocol/index.js';
+import { type KeptIn, keptEpochs, putKeptEpoch } from './kept-epochs.js';
+import { keptCheckpoint, LEAF_BYTES } from './log-store.js';
+import { mailboxCodec } from './mailbox-state.js';
+import type { StoreReader } from './messages.js';
+import { idKey, numberKey, TABLE } from './store-keys.js';
+
+const MAILBOX_BYTES = 128;
+
+/** Leaves of the log with the nodes they complete, from an index on, as many as follow each other. */
+export function* keptRecords(reader: StoreReader, from: number): Generator<LogRecord> {
+  for (let index = from; ; index++) {
+    const record = reader.get(numberKey(TABLE.log, index));
+    if (!record) return;
+    yield readRecord(record);
+  }
+}
+
+/** One that is damaged stands where no chain does. */
+function readChain(value: Uint8Array): Omit<KeptChainState, 'mailbox'> {
+  try {
+    if (value.length === MAILBOX_BYTES) return mailboxCodec.decode(value).chain;
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+  }
+  return { lastEpoch: Number.MAX_SAFE_INTEGER, total: 0, head: ZERO_HASH };
+}
+
+/** One that is damaged has a leaf of zeros, which is none. */
+function readRecord(record: Uint8Array): LogRecord {
+  const from = new Reader(record);
+  try {
+    const read = readLogRecord(from);
+    from.end();
+    return read;
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return { leaf: new Uint8Array(LEAF_BYTES), nodes: [] };
+  }
+}
+
+export class StoreSource implements EpochSource {
+  readonly checkpoint: Checkpoint | null;
+
+  constructor(
+    private readonly kept: KeptIn,
+    readonly manifests: EpochSource['manifests'],
+  ) {
+    this.checkpoint = keptCheckpoint(kept.reader);
+  }
+
+  async *records(from: number): AsyncGenerator<LogRecord> {
+    yield* keptRecords(this.kept.reader, from);
+  }
+
+  async *epochs(from: number, to: number): AsyncGenerator<KeptEpoch> {
+    for (const epoch of keptEpochs(this.kept.reader, from, to)) yield this.epoch(epoch);
+  }
+
+  private epoch(epoch: number): KeptEpoch {
+    const out = new Writer(1 << 16);
+    for (const _ of putKeptEpoch(this.kept, epoch, out));
+    const builder = new EpochBuilder();
+    for (const part of new PartReader().push(out.done())) if (part.kind !== PART.end) builder.add(part);
+    return builder.done(this.kept.inboxes, this.kept.outboxes);
+  }
+
+  /** Nobody writes meanwhile. */
+  async newest(): Promise<number> {
+    let newest = 0;
+    for (const { leaf } of keptRecords(this.kept.reader, Math.max(0, (this.checkpoint?.size ?? 0) - 1)))
+      newest = epochOf(leaf);
+    return newest;
+  }
+
+  async *chains(): AsyncGenerator<KeptChainState> {
+    const to = Uint8Array.of(TABLE.mailbox + 1);
+    for (const { key, value } of this.kept.reader.range(idKey(TABLE.mailbox, ZERO_HASH), to)) {
+      yield { mailbox: key.slice(1), ...readChain(value) };
+    }
+  }
+}
+
+function epochOf(leaf: Uint8Array): number {
+  try {
+    return decodeEpochLeaf(leaf).epoch;
+  } catch (error) {
+    if (error instanceof FormatError) return 0;
+    throw error;
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * What is kept of epochs, part by part, as a server gives it to an auditor. Parts of an epoch come in the order of their
+ * kinds 1 to 7, and end with kind 8.
+ *
+ *   part          kind 1 ‖ actor 2 ‖ length 4 ‖ bytes
+ *   1 epoch       epoch 8 ‖ log index 8
+ *   2 attestation signed bytes ‖ signature 64                 actor = position in the epoch leaf
+ *   3 pages       whole pages of an inbox                     actor = inbox
+ *   4 senders     n × (sender 32 ‖ counter 8 ‖ first index 4) actor = inbox
+ *   5 leaf        hash as it is kept 32 ‖ a link's part or still       actor = outbox
+ *   6 message     inbox 2 ‖ index 4 ‖ length 2 ‖ preimage of its hash ‖ recipients × 80      actor = outbox
+ *   7 unreadable  role 1 ‖ why, in UTF-8                      actor = inbox or outbox
+ *   8 end         1: that is all of it; 0: it has gone meanwhile
+ *   9 next        epoch 8: the answer ends here, ask again from this one; 0 = there are no more
+ */
+import { ROLE, type SignedAttestation } from '../attestation.js';
+import { concat, FormatError, Reader, type Writer } from '../bytes.js';
+import { EPOCH_LEAF_BYTES } from '../statement.js';
+import type {
+  KeptEpoch,
+  KeptInbox,
+  KeptLeaf,
+  KeptMessage,
+  KeptOutbox,
+  LogRecord,
+  SenderRun,
+  Unreadable,
+} from './source.js';
+
+export const PART = {
+  epoch: 1,
+  attestation: 2,
+  pages: 3,
+  senders: 4,
+  leaf: 5,
+  message: 6,
+  unreadable: 7,
+  end: 8,
+  next: 9,
+} as const;
+
+/** Before a part's bytes. */
+export const PART_HEADER_BYTES = 7;
+/** More is refused: the largest is a message to many. */
+export const MAX_PART = 1 << 23;
+
+/** Of an epoch: more than the largest that a manifest may allow comes to. */
+const MAX_EPOCH = 2 ** 31;
+
+export interface Part {
+  readonly kind: number;
+  readonly actor: number;
+  readonly bytes: Uint8Array;
+}
+
+export function putPart(out: Writer, kind: number, actor: number, ...bytes: readonly Uint8Array[]): void {
+  out
+    .u8(kind)
+    .u16(actor)
+    .u32(bytes.reduce((sum, { length }) => sum + length, 0));
+  for (const each of bytes) out.bytes(each);
+}
+
+/** Cuts parts out of bytes as they come. */
+export class PartReader {
+  private rest: Uint8Array = new Uint8Array(0);
+
+  /** Whether nothing is left that a part has begun with. */
+  get isDone(): boolean {
+    return this.rest.length === 0;
+  }
+
+  /** Parts that are whole by now. Throws `FormatError` on one that is too long. */
+  *push(chunk: Uint8Array): Generator<Part> {
+    const bytes = new Uint8Array(this.rest.length + chunk.length);
+    bytes.set(this.rest);
+    bytes.set(chunk, this.rest.length);
+    const from = new Reader(bytes);
+    while (from.limit - from.at >= PART_HEADER_BYTES) {
+      const start = from.at;
+      const [kind, actor, length] = [from.u8(), from.u16(), from.u32()];
+      if (length > MAX_PART) throw new FormatError(`a part of ${length} bytes, at most ${MAX_PART}`);
+      if (length > from.limit - from.at) {
+        from.at = start;
+        break;
+      }
+      yield { kind, actor, bytes: from.bytes(length) };
+    }
+    this.rest = bytes.subarray(from.at);
+  }
+}
+
+/** Puts an epoch together of its parts. */
+export class EpochBuilder {
+  private readonly attestations: SignedAttestation[] = [];
+  private readonly pages = new Map<number, Uint8Array[]>();
+  private readonly runs = new Map<number, SenderRun[]>();
+  private readonly leaves = new Map<number, KeptLeaf[]>();
+  private readonly messages = new Map<number, KeptMessage[]>();
+  private readonly unreadable = new Map<string, Unreadable>();
+  private length = 0;
+  private head: { readonly epoch: number; readonly logIndex: number } | null = null;
+
+  /** Throws `FormatError` on what is no such part, or not in its place. */
+  add({ kind, actor, bytes }: Part): void {
+    const from = new Reader(bytes);
+    const behind = (length: number) => from.bytes(Math.max(0, bytes.length - length));
+    this.length += PART_HEADER_BYTES + bytes.length;
+    if (this.length > MAX_EPOCH) throw new FormatError(`an epoch of more than ${MAX_EPOCH} bytes`);
+    if ((kind === PART.epoch) === (this.head !== null))
+      throw new FormatError(`part ${kind} out of its place`);
+    if (kind === PART.epoch) this.head = { epoch: from.u64(), logIndex: from.u64() };
+    else if (kind === PART.attestation)
+      this.attestations.push({ bytes: behind(64), signature: from.bytes(64) });
+    else if (kind === PART.pages) listOf(this.pages, actor).push(behind(0));
+    else if (kind === PART.senders) {
+      const runs = listOf(this.runs, actor);
+      while (from.at < from.limit) runs.push({ sender: from.hash(), counter: from.u64(), first: from.u32() });
+    } else if (kind === PART.leaf)
+      listOf(this.leaves, actor).push({ hash: from.hash(), preimage: behind(32) });
+    else if (kind === PART.message) listOf(this.messages, actor).push(readMessage(from));
+    else if (kind === PART.unreadable)
+      this.unreadable.set(`${from.u8()} ${actor}`, { unreadable: new TextDecoder().decode(behind(1)) });
+    else throw new FormatError(`part ${kind} is none of an epoch`);
+    from.end();
+  }
+
+  /** `inboxes`, `outboxes`: how many there are. Throws `FormatError` when there was no epoch. */
+  done(inboxes: number, outboxes: number): KeptEpoch {
+    if (!this.head) throw new FormatError('an end of no epoch');
+    const inboxAt = (i: number): KeptInbox | Unreadable =>
+      this.unreadable.get(`${ROLE.inbox} ${i}`) ?? {
+        pages: concat(...(this.pages.get(i) ?? [])),
+        runs: this.runs.get(i) ?? [],
+      };
+    const outboxAt = (j: number): KeptOutbox | Unreadable =>
+      this.unreadable.get(`${ROLE.outbox} ${j}`) ?? {
+        leaves: this.leaves.get(j) ?? [],
+        messages: this.messages.get(j) ?? [],
+      };
+    return {
+      ...this.head,
+      attestations: this.attestations,
+      inboxes: Array.from({ length: inboxes }, (_, i) => inboxAt(i)),
+      outboxes: Array.from({ length: outboxes }, (_, j) => outboxAt(j)),
+    };
+  }
+}
+
+function readMessage(from: Reader): KeptMessage {
+  const inbox = from.u16();
+  const index = from.u32();
+  const preimage = from.bytes(from.u16());
+  return { inbox, index, preimage, recipients: from.bytes(from.limit - from.at) };
+}
+
+function listOf<T>(lists: Map<number, T[]>, actor: number): T[] {
+  const known = lists.get(actor);
+  if (known) return known;
+  const list: T[] = [];
+  lists.set(actor, list);
+  return list;
+}
+
+/** leaf 163 ‖ n 1 ‖ n × 32: the leaf and the nodes that it completes. Throws `FormatError` where bytes are missing. */
+export function readLogRecord(from: Reader): LogRecord {
+  const leaf = from.bytes(EPOCH_LEAF_BYTES);
+  return { leaf, nodes: Array.from({ length: from.u8() }, () => from.hash()) };
+}
+
+export function putLogRecord(out: Writer, { leaf, nodes }: LogRecord): void {
+  out
+    .bytes(leaf)
+    .u8(nodes.length)
+    .bytes(concat(...nodes));
+}

@@ -1,0 +1,197 @@
+/** Reads the whole log, from its first leaf, and holds it against everything that was signed about it. */
+
+import { sha256 } from '#crypto';
+import { ROLE } from '../attestation.js';
+import { concat, equalBytes, FormatError } from '../bytes.js';
+import { type Checkpoint, checkpointText, decodeEpochLeaf, type EpochLeaf } from '../log.js';
+import { epochActors, keysOf } from '../manifest.js';
+import { EMPTY_ROOT, Frontier, logPath, nodeHash } from '../merkle.js';
+import { buildTree, type Tree } from '../merkle-tree.js';
+import type { Draft } from './draft.js';
+import type { EpochSource, LogRecord } from './source.js';
+import type { AuditWorld } from './world.js';
+
+/** Nodes below this level are made anew from their leaves when they are needed. */
+const BLOCK_LEVEL = 10;
+const BLOCK = 2 ** BLOCK_LEVEL;
+
+export type Report = (draft: Draft) => void;
+
+export class AuditedLog {
+  size = 0;
+  newestEpoch = 0;
+  /** The largest signed one that this log bears out; null when there is none. */
+  checkpoint: Checkpoint | null = null;
+  /** Index and number of the first epoch at or above where the audit begins. */
+  first: { readonly index: number; readonly epoch: number } | null = null;
+  private readonly frontier = new Frontier();
+  private readonly blocks: Uint8Array[] = [];
+  private readonly roots = new Map<number, Uint8Array>();
+  private isOffBase = false;
+  private areNodesOff = false;
+
+  private constructor(
+    private readonly source: EpochSource,
+    private readonly world: AuditWorld,
+    private readonly report: Report,
+  ) {}
+
+  /** `checkpoints`: signed ones from elsewhere. `from`: the epoch that the audit begins with. */
+  static async read(
+    source: EpochSource,
+    world: AuditWorld,
+    checkpoints: readonly Checkpoint[],
+    from: number,
+    report: Report,
+    progress: (leaves: number) => void,
+  ): Promise<AuditedLog> {
+    const log = new AuditedLog(source, world, report);
+    const all = source.checkpoint ? [source.checkpoint, ...checkpoints] : checkpoints;
+    const sizes = new Set(all.map(({ size }) => size));
+    if (sizes.has(0)) log.roots.set(0, EMPTY_ROOT);
+    let before: EpochLeaf | null = null;
+    for await (const record of source.records(0)) {
+      before = log.append(record, before);
+      if (before && !log.first && before.epoch >= from)
+        log.first = { index: log.size - 1, epoch: before.epoch };
+      if (sizes.has(log.size)) log.roots.set(log.size, log.frontier.root());
+      if (log.size % BLOCK === 0) progress(log.size);
+    }
+    progress(log.size);
+    log.newestEpoch = before?.epoch ?? 0;
+    for (const checkpoint of all) log.hold(checkpoint);
+    log.holdKept();
+    return log;
+  }
+
+  private append({ leaf: bytes, nodes }: LogRecord, before: EpochLeaf | null): EpochLeaf | null {
+    const index = this.size++;
+    const root = this.frontier.root();
+    const completed = this.frontier.appendSubtree(0, sha256(bytes));
+    if (completed.length > BLOCK_LEVEL) this.blocks.push(completed[BLOCK_LEVEL]!);
+    const areOff =
+      nodes.length !== completed.length || nodes.some((node, i) => !equalBytes(node, completed[i]!));
+    // Those behind one that is off are off as well.
+    if (areOff && !this.areNodesOff)
+      this.tell(index, 0, 'the nodes that are kept with it are not those that its leaves give', 'cache');
+    this.areNodesOff ||= areOff;
+    let leaf: EpochLeaf;
+    try {
+      leaf = decodeEpochLeaf(bytes);
+    } catch {
+      this.tell(index, 0, 'holds no epoch leaf');
+      return before;
+    }
+    this.order(index, leaf, before);
+    this.base(index, leaf, root);
+    const manifest = this.world.manifest(leaf.manifestHash);
+    if (!manifest) this.tell(index, leaf.epoch, 'names a manifest that is none of this server');
+    else if (leaf.actors !== epochActors(manifest))
+      this.tell(index, leaf.epoch, `has ${leaf.actors} attestations, ${epochActors(manifest)} expected`);
+    if (!equalBytes(leaf.placementRoot, this.world.placementRoot))
+      this.tell(index, leaf.epoch, 'names a placement that the manifest does not give');
+    return leaf;
+  }
+
+  private order(index: number, { epoch, previousEpoch }: EpochLeaf, before: EpochLeaf | null): void {
+    const last = before?.epoch ?? 0;
+    if (epoch <= last) this.tell(index, epoch, `is epoch ${epoch} behind epoch ${last}`);
+    else if (previousEpoch !== last)
+      this.tell(index, epoch, `names epoch ${previousEpoch} as the one before it, which is ${last}`);
+  }
+
+  private base(index: number, { epoch, base }: EpochLeaf, root: Uint8Array): void {
+    const isOff = base.size !== index || !equalBytes(base.root, root);
+    // Once a leaf is not what it was, all behind it stand on another log than this one: that is one deviation.
+    if (isOff && !this.isOffBase)
+      this.tell(index, epoch, 'is on a base that is not the log before it, as all its actors signed it');
+    this.isOffBase = isOff;
+  }
+
+  private tell(index: number, epoch: number, what: string, kind: Draft['kind'] = 'log'): void {
+    this.report({
+      kind,
+      epoch,
+      who: 'log',
+      text: `the log's leaf ${index} ${what}`,
+      proof: async (prover) => ({
+        claims: await prover.logged([index - 1, index, index + 1]),
+        checkpoints: prover.checkpoints,
+      }),
+    });
+  }
+
+  /** A signed checkpoint against the log. */
+  private hold(checkpoint: Checkpoint): void {
+    const { size, root } = checkpoint;
+    const told = (text: string) =>
+      this.report({
+        kind: 'checkpoint',
+        epoch: 0,
+        who: 'log',
+        text: `the checkpoint of size ${size} ${text}`,
+        proof: async (prover) => ({
+          claims: await prover.logged([size]),
+          checkpoints: [checkpoint, ...prover.checkpoints],
+        }),
+      });
+    if (!this.isSigned(checkpoint)) return told('does not verify with the sequencer’s key');
+    if (size > this.size) return told(`goes beyond the log, which has ${this.size} leaves`);
+    if (!equalBytes(this.roots.get(size)!, root)) return told('has another root than the log');
+    if (size > (this.checkpoint?.size ?? 0)) this.checkpoint = checkpoint;
+  }
+
+  private isSigned({ size, root, signature }: Checkpoint): boolean {
+    const text = checkpointText(this.world.serverId, size, root);
+    return keysOf(this.world.newest).get(ROLE.sequencer, 0).verify(text, signature);
+  }
+
+  /** An epoch is written with the checkpoint of the log before it, so one leaf at most has none yet. */
+  private holdKept(): void {
+    const { checkpoint } = this.source;
+    if (!checkpoint || checkpoint.size >= this.size - 1) return;
+    this.report({
+      kind: 'checkpoint',
+      epoch: 0,
+      who: 'log',
+      text: `the newest checkpoint is of size ${checkpoint.size}, and the log has ${this.size} leaves`,
+      proof: null,
+    });
+  }
+
+  // ---- proofs
+
+  /** The audit path of a leaf under the checkpoint. Throws `FormatError` for one that it does not cover. */
+  async path(index: number): Promise<Uint8Array> {
+    const { checkpoint } = this;
+    if (!checkpoint || index >= checkpoint.size) throw new FormatError('no signed checkpoint covers it');
+    const { size } = checkpoint;
+    const trees = new Map<number, Tree>();
+    for (const block of new Set([Math.floor(index / BLOCK), Math.floor((size - 1) / BLOCK)])) {
+      const hashes = (await this.leaves(block * BLOCK, BLOCK)).map((leaf) => sha256(leaf));
+      trees.set(block, buildTree(concat(...hashes)));
+    }
+    return logPath((level, at) => this.node(trees, level, at), index, size);
+  }
+
+  private node(trees: ReadonlyMap<number, Tree>, level: number, index: number): Uint8Array {
+    if (level === BLOCK_LEVEL) return this.blocks[index]!;
+    if (level > BLOCK_LEVEL)
+      return nodeHash(this.node(trees, level - 1, 2 * index), this.node(trees, level - 1, 2 * index + 1));
+    const perBlock = BLOCK / 2 ** level;
+    const nodes = trees.get(Math.floor(index / perBlock))!.levels[level]!;
+    const at = (index % perBlock) * 32;
+    return nodes.subarray(at, at + 32);
+  }
+
+  /** Leaves from an index on, as many as there are. */
+  async leaves(from: number, count: number): Promise<Uint8Array[]> {
+    const leaves: Uint8Array[] = [];
+    if (from < 0 || count === 0) return leaves;
+    for await (const { leaf } of this.source.records(from)) {
+      leaves.push(leaf);
+      if (leaves.length === count) break;
+    }
+    return leaves;
+  }
+}

@@ -1,0 +1,93 @@
+/** Which server an audit is about: its manifests, and what they say of actors, keys and placement. */
+
+import { ROLE } from '../attestation.js';
+import { equalBytes, FormatError, toHex } from '../bytes.js';
+import { countActors, epochActors, type Manifest, manifestHash, openManifest } from '../manifest.js';
+import { EMPTY_ROOT } from '../merkle.js';
+import { type PlacedAt, placementOf } from '../placement.js';
+import { idText } from './id-table.js';
+import type { EpochSource } from './source.js';
+
+/** Ids whose placement is remembered. */
+const PLACEMENTS = 100_000;
+
+export class AuditWorld {
+  readonly serverId: Uint8Array;
+  readonly rootKey: Uint8Array;
+  readonly newest: Manifest;
+  private readonly byHash = new Map<string, Manifest>();
+  private placements = new Map<string, PlacedAt>();
+  /** Without exceptions, of which no manifest tells. */
+  readonly placementRoot = EMPTY_ROOT;
+
+  /** Throws `FormatError` on manifests that are none of one server. */
+  constructor(readonly manifests: EpochSource['manifests']) {
+    let before: Uint8Array | null = null;
+    for (const { bytes, signature } of manifests) {
+      const manifest = openManifest(bytes, signature);
+      const follows = before ? equalBytes(manifest.previousHash, before) : manifest.version === 1;
+      if (!follows) throw new FormatError('manifests that do not follow each other');
+      before = manifestHash(bytes);
+      this.byHash.set(toHex(before), manifest);
+    }
+    const first = manifests[0];
+    if (!first) throw new FormatError('no manifest');
+    this.serverId = manifestHash(first.bytes);
+    this.newest = [...this.byHash.values()].at(-1)!;
+    this.rootKey = this.newest.rootKey;
+  }
+
+  /** Undefined for another server's. */
+  manifest(hash: Uint8Array): Manifest | undefined {
+    return this.byHash.get(toHex(hash));
+  }
+
+  get retentionEpochs(): number {
+    return this.newest.policy.retentionEpochs;
+  }
+
+  /** Where the manifest's buckets place an id, of which 32 bytes lie at `at`. */
+  placed(manifest: Manifest, bytes: Uint8Array, at = 0): PlacedAt {
+    const id = idText(bytes, at);
+    let placed = manifest === this.newest ? this.placements.get(id) : undefined;
+    if (placed) return placed;
+    placed = placementOf(manifest, this.serverId, bytes.subarray(at, at + 32));
+    if (this.placements.size >= PLACEMENTS) this.placements = new Map();
+    if (manifest === this.newest) this.placements.set(id, placed);
+    return placed;
+  }
+}
+
+/** Number and place of actors in an epoch. */
+export class Actors {
+  readonly inboxes: number;
+  readonly outboxes: number;
+  readonly count: number;
+
+  constructor(manifest: Manifest) {
+    this.inboxes = countActors(manifest, ROLE.inbox);
+    this.outboxes = countActors(manifest, ROLE.outbox);
+    this.count = epochActors(manifest);
+  }
+
+  /** Role and number at a position of an epoch leaf. */
+  at(position: number): { readonly role: 1 | 2 | 3 | 4; readonly index: number } {
+    const { inboxes, outboxes } = this;
+    if (position < inboxes) return { role: ROLE.inbox, index: position };
+    if (position < 2 * inboxes) return { role: ROLE.router, index: position - inboxes };
+    const index = position - 2 * inboxes;
+    return index < outboxes ? { role: ROLE.receiver, index } : { role: ROLE.outbox, index: index - outboxes };
+  }
+
+  router(i: number): number {
+    return this.inboxes + i;
+  }
+
+  receiver(j: number): number {
+    return 2 * this.inboxes + j;
+  }
+
+  outbox(j: number): number {
+    return 2 * this.inboxes + this.outboxes + j;
+  }
+}
