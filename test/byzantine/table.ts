@@ -191,8 +191,8 @@ CI runs eight fresh seeds for now. \`npm run simulate -- --total 1000000 --epoch
 --record million.jsonl\` is the long run, which can be ended and gone on with. What has been run of this code, by \`--total 100000 --epochs 100 --record FILE\` beside other work on two
 cores: 12,654 epochs (5,281 with messages) of 126 seeds with 9,079 crashes, 959 lies of 36 clients and 305 of 30 actors, of whom 5 were named; nobody else.
 An epoch takes some 50 ms of CPU: 100,000 are 80 minutes, and 1,000,000 some 14 hours.
-Seed 402406548 (with \`--epochs 100\`) then found two things: a client left its server because a place was told while its mailboxes were being opened (mended), and
-behind that one is told that a message of its own is not the one that it sent, in a run with a client that lies (not mended, not understood yet).
+Seed 402406548 (with \`--epochs 100\`) then found two faults of the product: a sender was told of a place before its session was answered, and a message that was
+under way was sent twice over a gap, so that one copy was taken in and the refusal of the other believed. Both are mended.
 So the 100,000 and the 1,000,000 are not reached here. Most lies of actors are noticed by their neighbours, which stop the server, so that nothing of the epoch leaves it.
 
 The verdict itself is held by some 500 cases of evidence, guilty and innocent, on which a second verifier, written from the specification alone, says
