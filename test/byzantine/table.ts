@@ -94,8 +94,8 @@ const UNPROVABLE = `## What cannot be proven
   is opened does.
 - An inbox that invents a message (*inject*), or commits to another hash than it was sent (*alter the committed hash*), where submissions are unsigned: its
   word against the sender's.
-- An inbox that drops a message for all, and lets the sender's next one follow a place where nothing stands: the sender's chain skips a counter, which exposes the
-  server; no rule says yet that a place is not there, so the inbox is not named.
+- An inbox that drops a message for all, and lets the sender's next one follow a place in an epoch that was never committed: the sender's chain skips a counter, which exposes the
+  server. Of an epoch that it has signed its own statement names it (*previous place*); that there was no such epoch, the sequencer could have told it otherwise.
 - *Serve a stale checkpoint*: it is true. Who has it is behind, as whoever compares with it sees, and so suspects the server; what is older than the client's own it refuses.
 - An output that is wrong and that maker and consumer both refuse to open: the server is exposed, the actor is not.
 - *Drop after receipt* names the outbox with its statement about the epoch, which is in the claims of its other mailboxes that had mail then. Where none had, the sequencer
