@@ -23,6 +23,7 @@ import type { Server } from '../src/server/index.js';
 import { directory, serverAt } from './client-helpers.js';
 import { idOf, keyOf } from './support/names.js';
 import { Raw } from './support/raw.js';
+import { RUNS } from './worlds.js';
 
 const test = suite('attacks');
 const FRONT = '/v1/front';
@@ -206,7 +207,7 @@ test('an acknowledgment of what never was is answered, and the socket goes on', 
 
 test('random bytes, and good frames with bytes changed: the server lives', async () => {
   await attacked({}, async (_, url) => {
-    for (let i = 0; i < 300; i++) {
+    for (let i = 0; i < 75 * RUNS; i++) {
       const path = i % 2 === 0 ? FRONT : OUTBOX;
       const raw = await Raw.connect(url, path);
       if (i % 3 > 0) await raw.greet();

@@ -1,30 +1,7 @@
 /** `bench compare`: what it says, what it refuses, and by which exit code a script can tell. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { RunResult } from '../bench/result.js';
-import { directory } from './client-helpers.js';
-import { bench } from './support/bench.js';
-import { madeRun, notAvailable, writeRuns } from './support/runs.js';
-
-type Wanted = Parameters<typeof madeRun>[0];
-
-/** Pair i began at i · 20 s, B 10 s after A; every run differs a little from the one before. */
-function side(name: 'A' | 'B', pairs: number, slower: number, wanted: Wanted = {}): RunResult[] {
-  return Array.from({ length: pairs }, (_, i) => {
-    const wobble = 1 + 0.004 * Math.sin(i * 2.4 + (name === 'B' ? 1 : 0));
-    const spell = i === 2 ? 2 : 1;
-    const level = slower * wobble * spell;
-    const run = { perSecond: 101_000 / level, cpu: 8 * level, p50Ms: 40 * level };
-    return madeRun({ ...run, at: i * 20 + (name === 'B' ? 10 : 0), ...wanted });
-  });
-}
-
-async function compared(a: Parameters<typeof writeRuns>[1], b: typeof a, ...more: string[]) {
-  const root = directory('bench-compare');
-  return bench(['compare', writeRuns(join(root, 'a'), a), writeRuns(join(root, 'b'), b), ...more]);
-}
+import { compared, side } from './support/bench-compare.js';
 
 test('no difference: not slower, exit code 0, with the method beside it', async () => {
   const { status, stdout } = await compared(side('A', 8, 1), side('B', 8, 1));
@@ -80,41 +57,6 @@ test('another Node is told, another machine refused', async () => {
   const cores = await compared(side('A', 5, 1), side('B', 5, 1, { cores: 8 }));
   assert.is(cores.status, 2);
   assert.match(cores.stderr, /not on one machine: cores differs/);
-});
-
-test('what is not comparable is refused, and said: exit code 2', async () => {
-  const a = side('A', 5, 1);
-  const [first, ...others] = side('B', 5, 1);
-  for (const [b, reason] of [
-    [side('B', 5, 1, { workload: 'fanout' }), /A has countersign, throughput: B has no such run/],
-    [side('B', 5, 1, { set: ['senders=4'] }), /in B it ran with other senders/],
-    [[...others, { ...first!, void: ['3 lost'] }], /B: countersign, throughput: a void run: 3 lost/],
-    [[...others, notAvailable('nats-ws', 'not installed')], /B: nats-ws, throughput: n\/a: not installed/],
-    [[...side('B', 5, 1), madeRun({ system: 'central' })], /B has central, throughput: A has no such run/],
-    [side('B', 5, 1, { durable: 'in memory' }), /other promises/],
-  ] as const) {
-    const { status, stderr } = await compared(a, b);
-    assert.is(status, 2, stderr);
-    assert.match(stderr, reason);
-  }
-});
-
-test('a wrong command line is exit code 2, never 1', async () => {
-  const folder = writeRuns(directory('bench-compare'), [madeRun()]);
-  for (const args of [
-    [folder],
-    [folder, `${folder}/none`],
-    [folder, directory('bench-compare')],
-    [folder, folder, '--threshold', '5'],
-    [folder, folder, '--metric', 'speed'],
-    [folder, folder, '--seed', 'x'],
-    [folder, folder, '--nothing'],
-  ])
-    assert.is((await bench(['compare', ...args])).status, 2, args.slice(1).join(' '));
-  writeFileSync(join(folder, '000', 'run.json'), '{"format":');
-  const { status, stderr } = await bench(['compare', folder, folder]);
-  assert.is(status, 2);
-  assert.match(stderr, /000\/run\.json: expected format countersign-bench\/1/);
 });
 
 test('systems and configurations in one folder are compared each with its own', async () => {

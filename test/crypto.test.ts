@@ -192,7 +192,7 @@ rule('all ways of judging a key agree on points with every torsion, and on bytes
       judged[good ? 'good' : 'bad']++;
       assert.equal([noble.isGoodPoint(bytes), await web.isGoodKey(bytes)], [good, good]);
     }),
-    runOptions(150),
+    runOptions(150, 50),
   );
   assert.ok(judged.good > 0 && judged.bad > 0);
 });
@@ -321,7 +321,7 @@ signing('all sign the same bytes alike, and all verify', async () => {
       assert.equal(Buffer.from(await later.sign(message)), Buffer.from(signature));
       assert.is(await agreedAnswer({ name: 'own', key: one.publicKey, message, signature }), true);
     }),
-    runOptions(15),
+    runOptions(15, 5),
   );
 });
 
@@ -395,7 +395,7 @@ hashing('sha256 and sha256Into of both agree with createHash, and write 32 bytes
         assert.ok(out.every((byte) => byte === 0x5a));
       }
     }),
-    runOptions(500),
+    runOptions(500, 200),
   );
 });
 

@@ -529,7 +529,7 @@ test('whatever happens in whatever order, nothing unacknowledged goes and nothin
         server.audit();
       },
     ),
-    runOptions(4),
+    runOptions(4, 1),
   );
 });
 
