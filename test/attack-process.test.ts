@@ -10,18 +10,6 @@ import { ServerProcess } from './support/server-process.js';
 const test = suite('attacks on a process');
 const FULL_STORE = new URL('./support/full-disk-worker.js', import.meta.url).pathname;
 
-test('a second process on the data directory is refused, and the first goes on', async () => {
-  const data = directory('second');
-  const server = await ServerProcess.at(data);
-  const second = await ServerProcess.at(data);
-  await serving(server, async () => {
-    assert.is((await second.start())?.failed, 'data-locked');
-    const anna = await clientAt(server.url, 'anna');
-    await anna.send({ to: anna.id, body: 'still here' });
-    await anna.close();
-  });
-});
-
 test('a full disk: the server says so and stops; nothing acknowledged is lost', async () => {
   const data = directory('full');
   const env = { FULL_AFTER: '30' };

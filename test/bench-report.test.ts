@@ -1,6 +1,4 @@
-/** `bench report`: what the page says, shows and leaves out. As a program: test/long/bench-report.test.ts. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** `bench report`: what the page says, shows and leaves out. As a program, and with plots: test/long/bench-report.test.ts. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { cellsOf } from '../bench/cells.js';
@@ -8,11 +6,8 @@ import { svgOf } from '../bench/report/draw.js';
 import { only, paletteOf } from '../bench/report/palette.js';
 import { headlines, linesOver, mergedLatencies, stagesOf } from '../bench/report/select.js';
 import { reportOf } from '../bench/report.js';
-import { sweepNames } from '../bench/sweep-plan.js';
-import { directory } from './client-helpers.js';
-import { bench } from './support/bench.js';
-import { RUNS, STAGES, SWEPT } from './support/bench-report.js';
-import { madeRun, writeRuns } from './support/runs.js';
+import { RUNS, STAGES } from './support/bench-report.js';
+import { madeRun } from './support/runs.js';
 
 const { html } = await reportOf(RUNS);
 
@@ -51,26 +46,6 @@ test('the table as CSV is in the page', async () => {
   assert.match(header!, /^system,workload,runs,deliveredPerSecondMedian,deliveredPerSecondMin,/);
   assert.match(first!, /^countersign,throughput,3,100000,99000,101000,/);
   assert.match(rest.join('\n'), /^central,throughput,0,,,,.*"?VOID/m);
-});
-
-test('a plot without data names the command that gives it, and that is one', async () => {
-  const named = [...html.matchAll(/<code>npm run -s bench -- sweep (\w+)<\/code> gives it/g)].map(
-    ([, name]) => name,
-  );
-  assert.equal(named.sort(), sweepNames().sort());
-  const swept = (await reportOf([...RUNS, ...SWEPT])).html;
-  assert.not.match(swept, /bench -- sweep/);
-  for (const title of [/against shards/, /against the rate/, /against mailboxes/, /against recipients/])
-    assert.match(swept, title);
-});
-
-test('nothing but void runs make a page without plots, and no picture', async () => {
-  const folder = writeRuns(directory('bench-report'), [madeRun({ void: ['1 lost'] })]);
-  const page = join(folder, 'page.html');
-  assert.is((await bench(['report', folder, '--out', page])).status, 0);
-  assert.match(readFileSync(page, 'utf8'), /<code>npm run -s bench -- run throughput .*gives it/);
-  assert.is((await bench(['report', folder, '--out', page, '--png', `${page}.png`])).status, 2);
-  assert.is((await bench(['report'])).status, 2);
 });
 
 test('a line has two values of its knob at least, and nothing else differs along it', () => {

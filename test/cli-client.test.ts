@@ -45,12 +45,12 @@ test('mistakes are told before anything is sent', async () => {
 });
 
 test('no server, another server and no Countersign server are told apart', async () => {
-  const key = ['--key', 'alice.key'];
+  const key = ['--key', join(cwd, 'alice.key')];
   const nowhere = ['--url', `http://127.0.0.1:${await freePort()}`];
-  const nobody = await run(['tail', ...key, ...nowhere]);
+  const nobody = await commandHere(['tail', ...key, ...nowhere]);
   assert.match(nobody.stderr, /^connection-lost: .*ECONNREFUSED.*\nIs a server running at that address\?/);
-  assert.match((await run(['manifest', ...nowhere])).stderr, /^connection-lost: /);
-  const other = await run(['tail', ...key, ...here(), '--server', '00'.repeat(32)]);
+  assert.match((await commandHere(['manifest', ...nowhere])).stderr, /^connection-lost: /);
+  const other = await commandHere(['tail', ...key, ...here(), '--server', '00'.repeat(32)]);
   assert.match(other.stderr, new RegExp(`^wrong-server: server ${server.serverId} answers`));
   for (const [answer, code] of [
     ['<html>', 'connection-lost: .*: no JSON object'],

@@ -13,7 +13,7 @@ import * as noble from '../src/crypto/noble.js';
 import * as node from '../src/crypto/node.js';
 import * as web from '../src/crypto/web.js';
 import * as oracle from './twin/rfc8032.js';
-import { runOptions } from './worlds.js';
+import { FIRST, runOptions, STRIDE } from './worlds.js';
 
 interface Case {
   readonly name: string;
@@ -132,12 +132,10 @@ rule('where WebCrypto has nothing the answers are the same', async () => {
 });
 
 rule('CCTV: all 914 have one answer, and it is no but for the one that has nothing odd in it', async () => {
-  const accepted: string[] = [];
-  for (const test of cctv) {
-    if (await agreedAnswer(test)) accepted.push(test.name);
-  }
+  for (const test of cctv.filter((_, i) => i % STRIDE === FIRST))
+    assert.is(await agreedAnswer(test), test.name === 'CCTV 305: nothing odd', test.name);
   assert.is(cctv.length, 914);
-  assert.equal(accepted, ['CCTV 305: nothing odd']);
+  assert.is(cctv.filter(({ name }) => name === 'CCTV 305: nothing odd').length, 1);
 });
 
 rule('every key of the vectors is judged as RFC 8032 arithmetic judges it', async () => {

@@ -7,7 +7,7 @@ import { makePlan, messageOf, type Plan } from '../src/cli/demo/plan.js';
 import { checkClaim } from '../src/cli/demo/proof.js';
 import { clientOf, directory, serverAt } from './client-helpers.js';
 import { clean } from './support/demo.js';
-import { countersign, jsonLines } from './support/program.js';
+import { commandHere, countersign, jsonLines } from './support/program.js';
 
 const test = suite('demo');
 const plan = makePlan({ messages: 60, clients: 4, seed: 7 });
@@ -227,7 +227,7 @@ test('numbers that make no demo are refused', async () => {
     ['clients', '1'],
     ['seed', 'x'],
   ]) {
-    const { status, stderr } = await countersign(['demo', `--${option}`, value!]);
+    const { status, stderr } = await commandHere(['demo', `--${option}`, value!]);
     assert.is(status, 2);
     assert.match(
       stderr,

@@ -15,7 +15,7 @@ interface KnownSeed {
 const SEEDS = new URL('../../test/simulation/seeds.json', import.meta.url);
 const known = JSON.parse(readFileSync(SEEDS, 'utf8')) as KnownSeed[];
 const FRESH = 1;
-const EPOCHS = 8;
+const EPOCHS = 5;
 
 const test = suite('simulation');
 
@@ -32,11 +32,6 @@ for (let seed = first; seed < first + FRESH; seed++) {
   test(`seed ${seed}, fresh, twice`, async () => {
     const { failure } = await simulateTwice(seed, { epochs: EPOCHS });
     assert.is(failure, null, failure ?? '');
-  });
-  test(`seed ${seed}, whose clients compare`, async () => {
-    const { problems, compared } = await simulate(seed, { epochs: EPOCHS, vectors: true });
-    assert.equal(problems, []);
-    assert.ok(compared['same']! > 0, `no two clients ever had the same: ${JSON.stringify(compared)}`);
   });
 }
 

@@ -5,7 +5,7 @@ import { CASES, isGuilty, PROPERTIES } from './support/verdict-properties.js';
 import { agreed } from './support/verdicts.js';
 
 /** A verdict takes some 10 ms, for the keys of a manifest are checked in each: more are run in test/long/. */
-const RUNS = 120;
+const RUNS = 40;
 
 const test = suite('two verdicts');
 

@@ -47,6 +47,18 @@ test('a client that never reads: its mail stays on disk, the others keep their s
   });
 });
 
+test('a second process on the data directory is refused, and the first goes on', async () => {
+  const data = directory('second');
+  const server = await ServerProcess.at(data);
+  const second = await ServerProcess.at(data);
+  await serving(server, async () => {
+    assert.is((await second.start())?.failed, 'data-locked');
+    const anna = await clientAt(server.url, 'anna');
+    await anna.send({ to: anna.id, body: 'still here' });
+    await anna.close();
+  });
+});
+
 test('an old copy of the data directory stops the server as soon as a client knows better', async () => {
   const data = directory('rollback');
   const stores = directory('rollback-stores');

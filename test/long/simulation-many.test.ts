@@ -10,6 +10,13 @@ import { simulate } from '../simulation/simulation.js';
 
 const test = suite('simulation, many');
 
+const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 32);
+test(`seed ${seed}, whose clients compare`, async () => {
+  const { problems, compared } = await simulate(seed, { epochs: 8, vectors: true });
+  assert.equal(problems, []);
+  assert.ok(compared['same']! > 0, `no two clients ever had the same: ${JSON.stringify(compared)}`);
+});
+
 test('a client that lies harms nobody', async () => {
   const { problems, counts } = await simulate(12, { epochs: 12 });
   assert.equal(problems, []);
