@@ -1,4 +1,4 @@
-/** `bench compare`: what it says, what it refuses, and by which exit code a script can tell. */
+/** `bench compare`: what it says, and by which exit code a script can tell. What it refuses: test/long/bench-compare.test.ts. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compared, side } from './support/bench-compare.js';
@@ -31,44 +31,6 @@ test('10 % are within a threshold of 25 %; one metric may be asked for', async (
 
 test('twice as fast is not slower', async () => {
   assert.is((await compared(side('A', 5, 1), side('B', 5, 0.5))).status, 0);
-});
-
-test('too few runs, or too noisy ones, cannot tell: exit code 3', async () => {
-  const few = await compared(side('A', 4, 1), side('B', 4, 1.5));
-  assert.is(few.status, 3);
-  assert.match(few.stdout, /CANNOT TELL: fewer than 5 pairs/);
-  const noisy = side('B', 6, 1).map((run, i) => ({ ...run, deliveredPerSecond: i % 2 ? 60_000 : 150_000 }));
-  const told = await compared(side('A', 6, 1), noisy, '--metric', 'throughput');
-  assert.is(told.status, 3);
-  assert.match(told.stdout, /CANNOT TELL: too noisy/);
-});
-
-test('runs that took no turns, and a partner that is missing, are told', async () => {
-  const after = side('B', 6, 1).map((run) => ({ ...run, startedAt: run.startedAt.replace('2026', '2027') }));
-  const { stdout } = await compared(side('A', 8, 1), after);
-  assert.match(stdout, /WARNING: the runs did not take turns/);
-  assert.match(stdout, /WARNING: A has 8 runs and B 6/);
-});
-
-test('another Node is told, another machine refused', async () => {
-  const node = await compared(side('A', 5, 1), side('B', 5, 1, { node: 'v22.0.0' }));
-  assert.is(node.status, 0);
-  assert.match(node.stdout, /WARNING: node differs/);
-  const cores = await compared(side('A', 5, 1), side('B', 5, 1, { cores: 8 }));
-  assert.is(cores.status, 2);
-  assert.match(cores.stderr, /not on one machine: cores differs/);
-});
-
-test('systems and configurations in one folder are compared each with its own', async () => {
-  const both = (name: 'A' | 'B', slower: number) => [
-    ...side(name, 5, 1),
-    ...side(name, 5, slower, { system: 'central' }),
-    ...side(name, 5, 1, { set: ['recipients=10'] }),
-  ];
-  const { status, stdout } = await compared(both('A', 1), both('B', 1.2), '--json');
-  assert.is(status, 1);
-  const verdicts = JSON.parse(stdout).map(({ lines }: { lines: { verdict: string }[] }) => lines[0]!.verdict);
-  assert.equal(verdicts, ['not slower', 'slower', 'not slower']);
 });
 
 test.run();

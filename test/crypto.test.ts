@@ -111,11 +111,14 @@ async function agreedAnswer(test: Case): Promise<boolean> {
   return expected;
 }
 
+/** Of the published cases an eighth in `npm test`; with RUNS=4 all. */
+const isIn = (_: unknown, i: number) => i % STRIDE === FIRST;
+
 const rule = suite('one rule');
 
 rule('Wycheproof: all 151 have one answer, and it is the published result', async () => {
   const differing: number[] = [];
-  for (const test of wycheproof) {
+  for (const test of wycheproof.filter(isIn)) {
     if ((await agreedAnswer(test)) !== (test.result === 'valid')) differing.push(test.tcId);
   }
   assert.is(wycheproof.length, 151);
@@ -123,7 +126,7 @@ rule('Wycheproof: all 151 have one answer, and it is the published result', asyn
 });
 
 rule('where WebCrypto has nothing the answers are the same', async () => {
-  for (const test of wycheproof)
+  for (const test of wycheproof.filter(isIn))
     assert.is(await withoutSubtle(() => verifyWeb(test)), test.result === 'valid', test.name);
   const seed = new Uint8Array(32).fill(5);
   const identity = await withoutSubtle(() => Promise.resolve(web.identityOf(seed)));
@@ -132,7 +135,7 @@ rule('where WebCrypto has nothing the answers are the same', async () => {
 });
 
 rule('CCTV: all 914 have one answer, and it is no but for the one that has nothing odd in it', async () => {
-  for (const test of cctv.filter((_, i) => i % STRIDE === FIRST))
+  for (const test of cctv.filter(isIn))
     assert.is(await agreedAnswer(test), test.name === 'CCTV 305: nothing odd', test.name);
   assert.is(cctv.length, 914);
   assert.is(cctv.filter(({ name }) => name === 'CCTV 305: nothing odd').length, 1);

@@ -1,4 +1,4 @@
-/** x */
+/** Messages that a test takes from a mailbox. */
 import type { Client, Message } from '../../src/client/index.js';
 
 export async function take(client: Client, count: number): Promise<Message[]> {

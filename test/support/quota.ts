@@ -22,7 +22,7 @@ import { MemoryStore } from './store.js';
 export const MANY = 2 ** 31;
 
 /** Counts what is read, by table. */
-export class CountingStore extends MemoryStore {
+class CountingStore extends MemoryStore {
   reads: Record<string, number> = {};
 
   private count(key: Uint8Array): void {
