@@ -50,6 +50,7 @@ test('with no source at all the defaults hold', () => {
     outboxes: 1,
     threads: 1,
     checks: 'process-boundaries',
+    submissions: 'off',
     epoch: { minIntervalMs: 1, heartbeatMs: 1000 },
     mailboxes: 'open',
     shutdown: { drainMs: 30000, socketsPerSecond: 1000, closeMs: 5000, returnMs: 30000 },

@@ -125,6 +125,9 @@ are explained in \`test/mutation/survivors.md\`.
   who else had mail in an epoch, and its hashes.
 - The client does not hold an opening's checkpoint against its own log: a fork that shows in openings alone goes unnoticed.
 - A server that runs from an old copy of its data directory signs epochs again until a client that knows better connects; that convicts its actors, and they are the operator's.
+- A sender that numbers a message again, because one before it in the frame was refused, has signed two submissions with one counter, which
+  rule 15 takes for its fault: submissions are off by default until the rule asks for two that were taken in.
+- Openings show no submission yet, though it is kept: who invents a message where submissions are signed is not shown by the client library.
 - A client that has lost its store may sign two submissions with one counter after a crash of the server: before submissions are required that needs a way out.
 - Placement with exceptions, and manifests after the first, are judged only where the rules do not need to know who is placed where.
 - Not built yet: stills and openings of clients with a cheat that denies with a still; two submissions of one client in a play;
