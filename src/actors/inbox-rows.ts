@@ -55,8 +55,8 @@ export function packInboxRows(pages: Uint8Array, count: number): Uint8Array {
 }
 
 function haveOneSubmission(rows: DataView, a: number, b: number): boolean {
-  for (let i = SUBMISSION_AT; i < PREVIOUS_AT; i += 8)
-    if (rows.getFloat64(a + i) !== rows.getFloat64(b + i)) return false;
+  for (let i = SUBMISSION_AT; i < PREVIOUS_AT; i += 4)
+    if (rows.getInt32(a + i) !== rows.getInt32(b + i)) return false;
   return true;
 }
 

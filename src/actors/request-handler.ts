@@ -83,7 +83,8 @@ export class RequestHandler implements Stage {
     const directory = new MailboxDirectory(options.reader);
     this.directory = directory;
     this.sessions = new Sessions(options, directory, send);
-    this.submissions = new Submissions(options.inboxes, options.limits, directory, send);
+    const { submissions } = options.manifest.policy;
+    this.submissions = new Submissions(options.inboxes, options.limits, directory, submissions, send);
     this.registrations = new Registrations(options.placementOf, send);
     this.checkpoint = options.checkpoint;
     const perMinute = () => options.live().openingsPerMinute;

@@ -24,6 +24,7 @@ import {
   putU32,
   putU64,
   sameBytes,
+  Writer,
   ZERO_HASH,
 } from './bytes.js';
 import { PAGE_ENTRIES } from './limits.js';
@@ -156,9 +157,10 @@ export function submissionBytes(
   firstCounter: number,
   messageHashes: Uint8Array,
 ): Uint8Array {
-  const numbers = new Uint8Array(10);
-  putU64(numbers, 0, firstCounter);
-  putU16(numbers, 8, messageHashes.length / HASH_BYTES);
+  const numbers = new Writer(10)
+    .u64(firstCounter)
+    .u16(messageHashes.length / HASH_BYTES)
+    .done();
   return concat(SUBMISSION_DOMAIN, serverId, sender, numbers, submissionRoot(messageHashes));
 }
 
