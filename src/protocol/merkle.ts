@@ -119,10 +119,10 @@ const wrongProof = () => new FormatError('Merkle proof: wrong length');
 function checkIndices(size: number, indices: readonly number[]): void {
   let last = -1;
   for (const index of indices) {
-    if (index <= last || index >= size) throw new FormatError('Merkle proof: indices out of order or range');
+    if (index <= last || index >= size) throw new FormatError('Merkle proof: wrong indices');
     last = index;
   }
-  if (last < 0) throw new FormatError('Merkle proof: no index');
+  if (last < 0) throw new FormatError('Merkle proof: wrong indices');
 }
 
 /** The root that one leaf and its RFC 6962 §2.1.1 audit path give. */
