@@ -197,6 +197,25 @@ for (const role of ['router', 'receiver', 'outbox'] as const)
     assert.is(silent.closed.length, 9);
   });
 
+/** A message to Bob is lost, and nothing comes behind it: both prove it. Cora is gone by then. */
+async function lostAndProven(
+  server: Started['server'],
+  cheat: Started['cheat'],
+  [alice, bob, cora]: readonly [Client, Client, Client],
+): Promise<void> {
+  await chat(alice, bob, 1);
+  await cora.close();
+  cheat({ way: 'drop', from: toHex(alice.id), to: toHex(bob.id), instead: toHex(cora.id) });
+  await alice.send({ to: bob.id, body: 'the one that is lost' });
+  await bob.still();
+  const [ofAlice, ofBob] = await compare(alice, bob);
+  mustProveThat(ofAlice, server, /lost a message/);
+  mustProveThat(ofBob, server, /lost a message/);
+  await end(server, alice, bob);
+}
+
+type Started = Awaited<ReturnType<typeof started>>;
+
 test('case 1, and nothing has come since: a still of another outbox shows what is missing', async () => {
   const { server, cheat } = await started({ outboxes: '2' });
   const { manifest, serverId } = server.identity;
@@ -207,15 +226,7 @@ test('case 1, and nothing has come since: a still of another outbox shows what i
   const [first] = names.filter(at(0));
   const [second, third] = names.filter(at(1));
   const [alice, bob, cora] = await three(server, [first!, second!, third!]);
-  await chat(alice, bob, 1);
-  await cora.close();
-  cheat({ way: 'drop', from: toHex(alice.id), to: toHex(bob.id), instead: toHex(cora.id) });
-  await alice.send({ to: bob.id, body: 'the one that is lost' });
-  await bob.still();
-  const [ofAlice, ofBob] = await compare(alice, bob);
-  mustProveThat(ofAlice, server, /lost a message/);
-  mustProveThat(ofBob, server, /lost a message/);
-  await end(server, alice, bob);
+  await lostAndProven(server, cheat, [alice, bob, cora]);
 });
 
 test('case 2: another content stands at the same place', async () => {
@@ -243,15 +254,7 @@ test('the files for browsers find and prove it, too', async () => {
       connect({ url: server.url, key: keyOf(name), vectors: new part.Vectors() }),
     ),
   )) as [Client, Client, Client];
-  await chat(alice, bob, 1);
-  await cora.close();
-  cheat({ way: 'drop', from: toHex(alice.id), to: toHex(bob.id), instead: toHex(cora.id) });
-  await alice.send({ to: bob.id, body: 'the one that is lost' });
-  await bob.still();
-  const [ofAlice, ofBob] = await compare(alice, bob);
-  mustProveThat(ofAlice, server, /lost a message/);
-  mustProveThat(ofBob, server, /lost a message/);
-  await end(server, alice, bob);
+  await lostAndProven(server, cheat, [alice, bob, cora]);
 });
 
 test('two clients of an honest server have the same', async () => {

@@ -9,7 +9,6 @@ import {
   buildTree,
   concat,
   decodeClaim,
-  encodeManifest,
   equalBytes,
   FormatError,
   getU16,
@@ -133,8 +132,7 @@ export interface Side {
 
 /** All that the two have shown each other. */
 export function disputeOf(
-  { serverId, manifest }: World,
-  manifestSignature: Uint8Array,
+  { serverId, manifestBytes: manifest, manifestSignature }: World,
   { epoch, inbox, index, own, others }: Difference,
   [me, other]: readonly [Side, Side],
 ): Dispute {
@@ -143,7 +141,7 @@ export function disputeOf(
   const recipient = shown?.recipients[0];
   const ranges = [...me.log, ...other.log];
   return {
-    ...{ serverId, manifest: encodeManifest(manifest), manifestSignature, epoch, inbox, index },
+    ...{ serverId, manifest, manifestSignature, epoch, inbox, index },
     claims: [...me.said.claims, ...other.said.claims],
     ...{ lacking: misses.id, having: has.id, message: shown?.message ?? null },
     shownTo: recipient ? encoded(recipientField, recipient) : null,

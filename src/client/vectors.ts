@@ -17,7 +17,7 @@ import {
   type Scope,
   toHex,
 } from '../protocol/index.js';
-import { type Accusation, accuseIn, ManifestSignature } from './accusing.js';
+import { type Accusation, accuseIn } from './accusing.js';
 import { claimEntry, claimStill } from './claim-making.js';
 import { type Duplex, findDifference, type Party } from './comparing.js';
 import { ComparisonError } from './comparison-error.js';
@@ -104,7 +104,6 @@ export class Vectors implements Participant {
   gateway!: Gateway;
   private member!: Member;
   private reader!: PairReader;
-  private signatures!: ManifestSignature;
   private prefix = '';
   private saving = 0;
   private durable = 0;
@@ -143,7 +142,6 @@ export class Vectors implements Participant {
     const { serverId } = world;
     this.book = new VectorBook({ serverId, owner, scope, letGo, ...limits }, new Map(kept));
     this.saving = this.durable = this.book.asOf;
-    this.signatures = new ManifestSignature(gateway.ground, this.prefix, () => gateway.persister.mark(this));
     this.reader = new PairReader(serverId, owner, scope, letGo !== 'headsOnly');
     member.session!.watch = (before, after, frame, leaves) => this.take(before, after, frame, leaves);
   }
@@ -184,7 +182,7 @@ export class Vectors implements Participant {
   /** @internal */
   changes(out: Change[]): void {
     this.saving = this.book.asOf;
-    for (const [name, bytes] of [...this.book.changes(), ...this.signatures.changes()])
+    for (const [name, bytes] of this.book.changes())
       out.push({ type: 'kept', name: this.prefix + name, bytes });
   }
 
@@ -272,8 +270,7 @@ export class Vectors implements Participant {
       return { outcome: 'same', asOf: found.same };
     }
     const { world } = this.gateway.ground;
-    const signature = await this.signatures.get(ending);
-    const accusation = await accuseIn(disputeOf(world, signature, found.difference, found.sides));
+    const accusation = await accuseIn(disputeOf(world, found.difference, found.sides));
     this.gateway.events.emit('divergence', { mailbox: 0, peer: found.sides[1].id, ...accusation });
     return { outcome: 'diverged', epoch: found.difference.epoch, ...accusation };
   }

@@ -119,10 +119,10 @@ const wrongProof = () => new FormatError('Merkle proof: wrong length');
 function checkIndices(size: number, indices: readonly number[]): void {
   let last = -1;
   for (const index of indices) {
-    if (index <= last || index >= size) throw new FormatError('Merkle proof: wrong indices');
+    if (index <= last || index >= size) throw new FormatError('Merkle proof: index out of range');
     last = index;
   }
-  if (last < 0) throw new FormatError('Merkle proof: wrong indices');
+  if (last < 0) throw new FormatError('Merkle proof: index out of range');
 }
 
 /** The root that one leaf and its RFC 6962 §2.1.1 audit path give. */
