@@ -65,7 +65,9 @@ async function example(command: string, ...args: string[]) {
 
 all.before(async () => {
   if (isMissing) return;
-  server = await ServerProcess.at(join(cwd, 'data'), { inboxes: '2', outboxes: '2' });
+  server = await ServerProcess.at(join(cwd, 'data'), {
+    ...{ inboxes: '2', outboxes: '2', submissions: 'required' },
+  });
   assert.is(await server.start(), null);
   endings.push(() => server.kill('SIGKILL'));
 });
