@@ -78,7 +78,7 @@ function leagueRow(size: string, { plays, named, server, nothing, framed }: Leag
 }
 
 function lies(): string[] {
-  const words: Record<string, string> = { nothing: 'names nobody', client: 'names the **client**' };
+  const words: Record<string, string> = { nothing: 'names nobody' };
   return LIES.map((lie) => {
     const { tries, outcomes } = outcomeOfLie(lie);
     const said = outcomes.map((outcome) => words[outcome] ?? `names: ${outcome}`).join(', ');
@@ -108,10 +108,7 @@ const UNPROVABLE = `## What cannot be proven
 - The client holds an opening's checkpoint against its own log, and has evidence of a fork that shows in openings alone. A server that opens under a smaller checkpoint than the
   client knows, or refuses to open the epoch behind that, leaves it open (\`continues\` is 0): it is suspected.
 - A server that runs from an old copy of its data directory signs epochs again until a client that knows better connects; that convicts its actors, and they are the operator's.
-- A sender that numbers a message again, because one before it in the frame was refused, has signed two submissions with one counter, which
-  rule 15 takes for its fault: submissions are off by default until the rule asks for two that were taken in.
 - Openings show no submission yet, though it is kept: who invents a message where submissions are signed is not shown by the client library.
-- A client that has lost its store may sign two submissions with one counter after a crash of the server: before submissions are required that needs a way out.
 - Placement with exceptions, and manifests after the first, are judged only where the rules do not need to know who is placed where.
 - A client refuses a delivery in which its own chain skips a counter. What convicts the server of that, \`accuse\` finds in the claims and messages that it is given; the client library
   does not put them together by itself: both links must be under one checkpoint, so the earlier one has to be opened again.

@@ -83,7 +83,7 @@ const PROVES_NOTHING = 100;
 
 function rank(verdict: Verdict): number {
   if (verdict.outcome === 'actor') return verdict.role;
-  if (verdict.outcome === 'operator' || verdict.outcome === 'client') return 0;
+  if (verdict.outcome === 'operator') return 0;
   return verdict.outcome === 'server' ? 50 : PROVES_NOTHING;
 }
 

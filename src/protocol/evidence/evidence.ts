@@ -43,7 +43,7 @@ const MAX_SUBMISSION = 256;
 export const MAX_OWN_LINKS = 8;
 export const MAX_OWN_MESSAGES = 512;
 
-/** Numbers stand in evidence and are never reused. */
+/** Numbers stand in evidence and are never reused: 15 was that of a rule against clients (docs/PROTOCOL.md, "No rule against clients"). */
 export const RULE = {
   twoStatements: 1,
   malformedStatement: 2,
@@ -59,7 +59,6 @@ export const RULE = {
   logEntry: 12,
   logInputs: 13,
   twoManifests: 14,
-  twoSubmissions: 15,
   neighbours: 16,
   laterLeaf: 17,
   stages: 18,
@@ -126,7 +125,6 @@ const fields = tagged({ manifests: list(u8, manifest, MAX_MANIFESTS) }, 'rule', 
     producers: list(u16, struct({ hash, signature, actorPath: path })),
   },
   [RULE.twoManifests]: { other: manifest },
-  [RULE.twoSubmissions]: { counter: u64, first: submission, second: submission },
   [RULE.neighbours]: { ...subjectFields, earlier: witness, later: witness, inputs },
   [RULE.laterLeaf]: {
     ...subjectFields,
