@@ -29,6 +29,8 @@ const SOME = [
   ['outbox', 'deny with a still'],
   ['outbox', 'drop after receipt'],
   ['inbox', 'number twice'],
+  ['inbox', 'submissions required: alter the committed hash'],
+  ['inbox', 'submissions required: inject, with a submission that another client signs'],
   ['inbox', 'sign twice after a restart'],
   ['sequencer', 'log a false base'],
   ['sequencer', 'log another manifest'],

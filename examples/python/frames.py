@@ -235,7 +235,8 @@ FRAME = Choice("type", {
         mailbox=KEY,
     ),
     "opening": _frame(
-        request=U32, error=U16, retryAfterMs=U32, claims=List(ANY_BYTES)
+        request=U32, error=U16, retryAfterMs=U32, claims=List(ANY_BYTES),
+        submissions=List(ANY_BYTES),
     ),
     "ping": _frame(),
     "pong": _frame(),

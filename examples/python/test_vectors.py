@@ -293,6 +293,11 @@ class Layouts(unittest.TestCase):
         self.assertEqual(KEYS["alice"].sign(signed), one["signature"])
         preimage = b"csign1su" + signed + one["signature"]
         self.assertEqual(preimage, one["preimage"])
+        shown = (
+            u32(len(signed)) + signed + one["signature"] + u32(len(page))
+            + page + b"\0"
+        )
+        self.assertEqual(shown, one["shown"])
 
     def test_pages(self) -> None:
         """Pages of inbox, router and receiver."""
@@ -511,6 +516,8 @@ class Frames(unittest.TestCase):
                 name, b"\x89", u32(one["request"]), u16(one["error"]),
                 u32(one["retryAfterMs"]), bytes([len(one["claims"])]),
                 *[u32(len(each)) + each for each in one["claims"]],
+                bytes([len(one["submissions"])]),
+                *[u32(len(each)) + each for each in one["submissions"]],
             )
 
     def test_handshake(self) -> None:

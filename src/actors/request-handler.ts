@@ -222,8 +222,8 @@ export class RequestHandler implements Stage {
       asked,
       key: entry.key,
       isWanted: () => !connection.ended,
-      answer: ({ error, retryAfterMs, claims }) =>
-        connection.socket.send(encodeOpening({ request, error, retryAfterMs, claims }), false),
+      answer: ({ text: _, ...answer }) =>
+        connection.socket.send(encodeOpening({ request, ...answer }), false),
     });
   }
 

@@ -156,12 +156,14 @@ export const FRAMES: Readonly<Record<string, Example>> = {
     p.encodeOpening({
       ...{ request: 1, error: 0, retryAfterMs: 0 },
       claims: [OBJECTS['claim-on-a-link']!['claim'] as Uint8Array],
+      submissions: [],
     }),
   ),
   'opening-frame-refused': frame(
     p.encodeOpening({
       ...{ request: 2, error: p.ERRORS.busy.number, retryAfterMs: 30_000 },
       claims: [],
+      submissions: [],
     }),
   ),
   'checkpoint-frame': frame(

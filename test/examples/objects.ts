@@ -93,6 +93,13 @@ const submission: Example = {
   'signed bytes': submissionSigned,
   signature: submissionSignature,
   ...hashed(concat(ascii('csign1su'), submissionSigned, submissionSignature)),
+  shown: p.encodeSubmission(
+    {
+      ...{ serverId: w.SERVER_ID, sender: w.ALICE, firstCounter: 1 },
+      ...{ messageHashes: submittedHashes, signature: submissionSignature },
+    },
+    1,
+  ),
 };
 
 // ---- chains

@@ -31,6 +31,7 @@ import {
   path,
   signedFields,
 } from '../statement.js';
+import { submissionFields } from '../submission.js';
 import { MAX_MESSAGE, recipientFields } from './message.js';
 
 const TAG = ascii('csign1ev');
@@ -38,7 +39,6 @@ const TAG = ascii('csign1ev');
 export const MAX_EVIDENCE = 1 << 20;
 const MAX_MANIFEST = 1 << 19;
 const MAX_MANIFESTS = 16;
-const MAX_SUBMISSION = 256;
 /** Of rule 19: link parts from one own message to the next, and messages. */
 export const MAX_OWN_LINKS = 8;
 export const MAX_OWN_MESSAGES = 512;
@@ -76,7 +76,7 @@ const recipient = struct(recipientFields);
 const manifest = struct({ bytes: blob(MAX_MANIFEST), signature });
 
 /** A submission with its signature, and the page of its message hashes that holds one. */
-const submission = struct({ signed: blob(MAX_SUBMISSION), signature, page: blob(4096), pagePath: path });
+const submission = struct(submissionFields);
 
 /** A row of an inbox's committed page, and its message. */
 const numberedRow = struct({ claim: claimField, row: u8, message });

@@ -17,6 +17,7 @@ import { SUBMISSIONS } from '../manifest.js';
 import { rootFromPath } from '../merkle.js';
 import { SUBMISSION_DOMAIN, SUBMISSION_PREFIX, submissionHash } from '../pages.js';
 import { comparePlaces, formatPlace, type Place } from '../place.js';
+import type { ShownSubmission } from '../submission.js';
 import { type Court, must, type Said } from './court.js';
 import type { EvidenceOf } from './evidence.js';
 import { type Guilt, guiltyActor } from './guilt.js';
@@ -91,9 +92,7 @@ function isKey(bytes: Uint8Array): boolean {
 
 // ---- submissions
 
-type Submission = EvidenceOf<'inboxRow'>['submission'][number];
-
-interface Submitted {
+export interface Submitted {
   readonly serverId: Uint8Array;
   readonly sender: Uint8Array;
   readonly firstCounter: number;
@@ -101,7 +100,7 @@ interface Submitted {
   readonly root: Uint8Array;
 }
 
-function readSubmission(signed: Uint8Array): Submitted {
+export function readSubmission(signed: Uint8Array): Submitted {
   const from = new Reader(signed);
   expectBytes(from, SUBMISSION_DOMAIN, 'submission domain');
   const ids = { serverId: from.hash(), sender: from.hash() };
@@ -110,7 +109,8 @@ function readSubmission(signed: Uint8Array): Submitted {
   return submitted;
 }
 
-function checkHash(row: InboxRow, { signed, signature }: Submission): void {
+/** Throws where it is not the one that the row names. */
+export function checkHash(row: InboxRow, { signed, signature }: ShownSubmission): void {
   must(
     equalBytes(submissionHash(signed, signature), row.submissionHash),
     'another submission than the row names',
@@ -118,7 +118,7 @@ function checkHash(row: InboxRow, { signed, signature }: Submission): void {
 }
 
 /** The message hash that a submission gives a counter. */
-function hashAt(submitted: Submitted, counter: number, submission: Submission): Uint8Array {
+function hashAt(submitted: Submitted, counter: number, submission: ShownSubmission): Uint8Array {
   const position = counter - submitted.firstCounter;
   must(position >= 0 && position < submitted.count, 'a counter that the submission does not cover');
   const hashes = pageOf(submitted, Math.floor(position / PAGE_ENTRIES), submission);
@@ -127,7 +127,11 @@ function hashAt(submitted: Submitted, counter: number, submission: Submission): 
 }
 
 /** The hashes of a page of a submission, packed. */
-function pageOf({ count, root }: Submitted, number: number, { page, pagePath }: Submission): Uint8Array {
+export function pageOf(
+  { count, root }: Submitted,
+  number: number,
+  { page, pagePath }: ShownSubmission,
+): Uint8Array {
   const from = new Reader(page);
   expectBytes(from, SUBMISSION_PREFIX, 'submission page');
   const hashes = from.bytes(page.length - from.at);
@@ -149,9 +153,9 @@ function falseSubmission(
   court: Court,
   row: InboxRow,
   message: OpenedMessage | null,
-  submission: Submission,
+  submission: ShownSubmission,
 ): string {
-  const { signed, signature, page, pagePath } = submission;
+  const { signed, page, pagePath } = submission;
   if (page.length > 0) {
     const submitted = readSubmission(signed);
     const isOf = message
@@ -172,11 +176,11 @@ function falseSubmission(
   if (message && !equalBytes(sender, message.sender)) return 'the submission of another sender';
   const isCovered = !message || (message.counter >= firstCounter && message.counter < firstCounter + count);
   if (!isCovered) return 'a submission of other counters';
-  if (!isSigned(sender, signed, signature)) return 'a submission that is not signed by its sender';
+  if (!isSigned(sender, submission)) return 'a submission that is not signed by its sender';
   throw new FormatError('nothing is wrong with it');
 }
 
-function isInOnlyPage(submitted: Submitted, { messageHash }: InboxRow, submission: Submission): boolean {
+function isInOnlyPage(submitted: Submitted, { messageHash }: InboxRow, submission: ShownSubmission): boolean {
   must(submitted.count <= PAGE_ENTRIES, 'a submission of several pages');
   const hashes = pageOf(submitted, 0, submission);
   for (let at = 0; at < hashes.length; at += HASH_BYTES)
@@ -184,7 +188,7 @@ function isInOnlyPage(submitted: Submitted, { messageHash }: InboxRow, submissio
   return false;
 }
 
-function isSigned(sender: Uint8Array, signed: Uint8Array, signature: Uint8Array): boolean {
+export function isSigned(sender: Uint8Array, { signed, signature }: ShownSubmission): boolean {
   return isKey(sender) && trustedPublicKey(sender).verify(signed, signature);
 }
 
