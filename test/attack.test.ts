@@ -20,7 +20,7 @@ import {
   ZERO_HASH,
 } from '../src/protocol/index.js';
 import type { Server } from '../src/server/index.js';
-import { directory, serverAt } from './client-helpers.js';
+import { directory, unsignedAt } from './client-helpers.js';
 import { idOf, keyOf } from './support/names.js';
 import { Raw } from './support/raw.js';
 
@@ -76,7 +76,7 @@ async function attacked(
   flags: Record<string, string>,
   run: (server: Server, url: string) => Promise<void>,
 ): Promise<void> {
-  const server = await serverAt(directory('attack'), flags);
+  const server = await unsignedAt(directory('attack'), flags);
   let failure: unknown;
   server.failed.catch((error) => (failure = error));
   const witnesses = await Witnesses.at(server);

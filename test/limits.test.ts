@@ -23,7 +23,7 @@ import {
 } from '../src/protocol/index.js';
 import { describeConfig, loadConfig } from '../src/server/config.js';
 import type { Server } from '../src/server/index.js';
-import { clientOf, directory, read, serverAt } from './client-helpers.js';
+import { clientOf, directory, read, unsignedAt } from './client-helpers.js';
 import { idOf } from './support/names.js';
 import { Raw } from './support/raw.js';
 import { silentProxy } from './support/silent-proxy.js';
@@ -325,7 +325,7 @@ test('there is a case for every limit', () => {
 for (const [name, { flags, tiny, run }] of Object.entries(CASES)) {
   test(`limits.${name}`, async () => {
     const flag = `limits-${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    const server = await serverAt(directory('limits'), { ...flags, [flag]: `${tiny}` });
+    const server = await unsignedAt(directory('limits'), { ...flags, [flag]: `${tiny}` });
     const [ann, ben] = await Promise.all([clientOf(server, 'ann'), clientOf(server, 'ben')]);
     await ann.send({ to: ben.id, body: '1' });
     await run(server);
@@ -338,7 +338,7 @@ for (const [name, { flags, tiny, run }] of Object.entries(CASES)) {
 }
 
 test('sessions in a frame, and sockets of a key: limits that no setting changes', async () => {
-  const server = await serverAt(directory('limits'));
+  const server = await unsignedAt(directory('limits'));
   const raw = await Raw.connect(server.url, FRONT);
   await raw.greet();
   const request = { key: idOf('mallory'), acknowledged: 0, signature: new Uint8Array(64) };
@@ -354,13 +354,13 @@ test('sessions in a frame, and sockets of a key: limits that no setting changes'
 });
 
 test('a client notices that its server has vanished without a word, and comes back', async () => {
-  const server = await serverAt(directory('limits'));
+  const server = await unsignedAt(directory('limits'));
   const proxy = await silentProxy(server.url);
   const port = new URL(proxy.url).port;
   await server.stop();
   const { data } = server.config;
   // The address that clients are told must be the proxy's, too.
-  const again = await serverAt(data, {
+  const again = await unsignedAt(data, {
     port: new URL(server.url).port,
     'public-url': `ws://127.0.0.1:${port}`,
   });
@@ -376,7 +376,7 @@ test('a client notices that its server has vanished without a word, and comes ba
 });
 
 test('clients back off from a server that is busy, and lose and reorder nothing', async () => {
-  const server = await serverAt(directory('limits'), {
+  const server = await unsignedAt(directory('limits'), {
     'limits-messages-per-epoch': '3',
     'epoch-min-interval-ms': '5',
     'limits-busy-after-ms': '0',

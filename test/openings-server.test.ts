@@ -18,7 +18,7 @@ import {
   verifyClaim,
 } from '../src/protocol/index.js';
 import type { Server } from '../src/server/index.js';
-import { clientOf, directory, serverAt } from './client-helpers.js';
+import { clientOf, directory, unsignedAt } from './client-helpers.js';
 import { b64, JsonClient, unb64 } from './support/json-client.js';
 import { idOf, keyOf } from './support/names.js';
 import { Raw } from './support/raw.js';
@@ -30,7 +30,7 @@ const ZERO = new Uint8Array(32);
 
 /** One message of alice to bob; everybody else has a mailbox. */
 async function world(flags: Record<string, string> = {}) {
-  const server = await serverAt(directory('openings'), flags);
+  const server = await unsignedAt(directory('openings'), flags);
   for (const name of ['bob', 'mallory']) (await Raw.session(server.url, FRONT, name)).close();
   const alice = await Raw.session(server.url, FRONT, 'alice');
   return { server, alice, item: await sent(alice, 1, ['bob']) };
@@ -148,7 +148,7 @@ test('the operator opens anything with the token, and nobody else', async () => 
   });
   alice.close();
   await server.stop();
-  const without = await serverAt(directory('openings'));
+  const without = await unsignedAt(directory('openings'));
   const response = await fetch(`${without.internalUrl}/v1/openings?stage=inbox&${place}`, {
     headers: { authorization: `Bearer ${'00'.repeat(32)}` },
   });
@@ -210,7 +210,7 @@ test('frames that make no sense end the socket', async () => {
 
 /** The next receipt of a message from alice to bob; both connected, everybody with a mailbox. */
 async function clients(flags: Record<string, string> = {}) {
-  const server = await serverAt(directory('openings'), flags);
+  const server = await unsignedAt(directory('openings'), flags);
   const [alice, bob, mallory] = await Promise.all(
     ['alice', 'bob', 'mallory'].map((name) => clientOf(server, name)),
   );

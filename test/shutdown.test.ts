@@ -35,6 +35,7 @@ test('what was taken in is placed and told before anybody is sent away; the goin
     'shutdown-return-ms': '900',
   };
   const server = await ServerProcess.at(directory('shutdown'), {
+    submissions: 'accepted',
     'epoch-min-interval-ms': '1000',
     inboxes: '2',
     outboxes: '2',
@@ -90,7 +91,10 @@ test('what was taken in is placed and told before anybody is sent away; the goin
 });
 
 test('clients that send while the server restarts lose nothing and send nothing twice', async () => {
-  const server = await ServerProcess.at(directory('shutdown'), { 'shutdown-sockets-per-second': '20' });
+  const server = await ServerProcess.at(directory('shutdown'), {
+    submissions: 'accepted',
+    'shutdown-sockets-per-second': '20',
+  });
   assert.is(await server.start(), null);
   const reader = await clientAt(server.url, 'reader');
   const senders = await Promise.all(['a', 'b', 'c', 'd'].map((name) => clientAt(server.url, name)));
@@ -167,7 +171,8 @@ test('told once more, it hurries', async () => {
 
 test('told once more, it waits for no epoch', async () => {
   const cwd = directory('hurry');
-  const flags = ['--epoch-min-interval-ms', '600000', '--epoch-heartbeat-ms', '600000'];
+  const never = ['--epoch-min-interval-ms', '600000', '--epoch-heartbeat-ms', '600000'];
+  const flags = ['--submissions', 'accepted', ...never];
   const program = start(['serve', '--port', '0', '--internal-port', '0', ...flags], { cwd });
   await program.said(/^Try it/m);
   const url = /listens on (\S+)/.exec(program.output())![1]!;

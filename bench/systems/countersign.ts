@@ -38,7 +38,7 @@ function flagsFor(workload: Workload): string[] {
     ...['--inboxes', String(server.inboxes), '--outboxes', String(server.outboxes)],
     ...['--threads', String(server.threads), '--checks', server.checks],
     ...['--epoch-min-interval-ms', String(server.epochIntervalMs)],
-    ...(server.submissions ? ['--submissions', server.submissions] : []),
+    ...['--submissions', server.submissions ?? 'accepted'],
     ...limitFlags(workload),
   ];
 }
