@@ -137,14 +137,18 @@ export class Sender implements Sending {
 
   private transmit(): void {
     if (!this.counters.connected || this.recovering || this.sent >= this.stored) return;
-    const { bundlesPerFrame } = this.options.policy;
-    const frames = this.items.frames(this.sent + 1, this.stored, bundlesPerFrame);
+    this.submit(this.sent + 1, this.stored);
     this.sent = this.stored;
+  }
+
+  private submit(from: number, through: number): void {
+    const { bundlesPerFrame } = this.options.policy;
+    const frames = this.items.frames(from, through, bundlesPerFrame);
     const { sign } = this.options;
     const signatures = frames.map(
       (frame) => sign?.(frame[0]!.counter, concat(...frame.map(({ hash }) => hash))) ?? UNSIGNED,
     );
-    const submit = (signed: readonly Uint8Array[]) => {
+    const send = (signed: readonly Uint8Array[]) => {
       const { slot, host } = this.counters;
       host.submit(
         frames.map((frame, i) =>
@@ -158,21 +162,21 @@ export class Sender implements Sending {
       );
     };
     const atOnce = signatures.filter((each) => each instanceof Uint8Array);
-    if (!this.signing && atOnce.length === frames.length) submit(atOnce);
-    else this.submitLater(Promise.all(signatures), submit);
+    if (!this.signing && atOnce.length === frames.length) send(atOnce);
+    else this.submitLater(Promise.all(signatures), send);
   }
 
   /** Where signatures come later: in the order of the counters, and on the connection that they were made for. */
   private submitLater(
     signatures: Promise<readonly Uint8Array[]>,
-    submit: (signed: readonly Uint8Array[]) => void,
+    send: (signed: readonly Uint8Array[]) => void,
   ): void {
     const { session } = this;
     const signing = Promise.all([signatures, this.signing]).then(
       ([signed]) => {
         if (this.signing === signing) this.signing = null;
         if (session !== this.session) return;
-        submit(signed);
+        send(signed);
         // Frames leave with the next save.
         this.counters.mark();
       },
@@ -202,8 +206,9 @@ export class Sender implements Sending {
     this.unsure = this.counters.next - 1;
     this.askFrom = this.counters.receipted + 1;
     if (!this.counters.connected || this.recovering) return;
-    this.rewind();
-    this.counters.mark();
+    // What is under way will be answered: of two copies one could be taken in, and the refusal of the other believed.
+    this.submit(this.askFrom, this.taken);
+    this.askFrom = Number.MAX_SAFE_INTEGER;
   }
 
   /** Goes on sending behind what is taken in, or from what is to be asked about again. */

@@ -19,6 +19,7 @@ import {
 } from './evidence-edges-stages.js';
 import { type EvidenceCase, leafCases, orderCases, rowCases, statementCases } from './evidence-leaves.js';
 import { chainCases, commitCases, entryCases, logCases, senderCases, signerCases } from './evidence-log.js';
+import { placeCases } from './evidence-places.js';
 import { columnCases, counterCases, exceptionCases, neighbourCases, stageWorld } from './evidence-stages.js';
 import { EvidenceWorld } from './evidence-world.js';
 
@@ -57,5 +58,6 @@ export function evidenceCases(): EvidenceCase[] {
     ...columnEdges(scene),
     swappedKeys(scene),
     ...counterEdges(world),
+    ...placeCases(world),
   ];
 }

@@ -140,6 +140,7 @@ export const PARTS = {
     firstEntry: r.u8(),
     messages: messagesUpTo(r, 512),
   }),
+  20: (r: Reader) => ({ opened: opened(r), row: r.u8(), statement: statement(r) }),
 } as const;
 
 function messagesUpTo(r: Reader, most: number): Buffer[] {

@@ -181,8 +181,15 @@ class Candidates {
       .sort((a, b) => comparePlaces(placeOf(a), placeOf(b)));
     for (const { claim, row, message } of numbered)
       yield { rule: RULE.inboxRow, opened: claim, row, message: [message], recipients: [], submission: [] };
-    for (const { claim, row } of named)
+    const inboxes = this.statements.filter(({ decoded }) => decoded.role === ROLE.inbox);
+    for (const { claim, row, previous } of named) {
       yield { rule: RULE.inboxRow, opened: claim, row, message: [], recipients: [], submission: [] };
+      for (const { signed, decoded } of inboxes) {
+        const isThat = decoded.epoch === previous.epoch && decoded.actor === previous.inbox;
+        if (isThat && previous.index >= (decoded.outputs[0]?.entries ?? 0))
+          yield { rule: RULE.previousPlace, opened: claim, row, statement: signed };
+      }
+    }
     for (const { claim, row, hash, submissionHash } of named) {
       const message = messages.get(toHex(hash));
       for (const submission of this.submissionsOf(submissionHash, message))

@@ -6,6 +6,7 @@ import { PAGE_ENTRIES } from '../limits.js';
 import type { Place } from '../place.js';
 import type { OpenedLeaf } from '../statement.js';
 import type { Witness } from './evidence.js';
+import { readInboxPage } from './leaves.js';
 
 /** Everything opened of one output of one statement. */
 export interface Testimony extends Claim {
@@ -65,13 +66,15 @@ export function placeOf({
   return { epoch: decoded.epoch, inbox: decoded.actor, index: leafIndex * PAGE_ENTRIES + row };
 }
 
-/** What an inbox page's rows begin with. */
-export function rowsOf({
-  leaf,
-}: Claim): { readonly hash: Uint8Array; readonly submissionHash: Uint8Array }[] {
-  const rows = Math.min(PAGE_ENTRIES, Math.floor((leaf.length - 9) / 78));
-  return Array.from({ length: Math.max(0, rows) }, (_, i) => {
-    const at = 9 + i * 78;
-    return { hash: leaf.subarray(at, at + 32), submissionHash: leaf.subarray(at + 32, at + 64) };
-  });
+/** What an inbox page's rows hold; none of what is no page. */
+export function rowsOf({ leaf }: Claim): {
+  readonly hash: Uint8Array;
+  readonly submissionHash: Uint8Array;
+  readonly previous: Place;
+}[] {
+  try {
+    return readInboxPage(leaf).map(({ messageHash: hash, ...row }) => ({ hash, ...row }));
+  } catch {
+    return [];
+  }
 }
