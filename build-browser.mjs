@@ -235,20 +235,30 @@ const code = new Map();
 for (const part of parts) code.set(part, await partOf(part, files));
 /** Files that stand first: what is alike lies close together then, which gzip makes less of. Found by trying; nothing depends on it. */
 const FIRST = `
+  protocol/attestation
+  protocol/session
   protocol/placement
   protocol/log
   client/verifier
-  protocol/frames
+  client/later
   client/sending
+  client/world
+  client/verification-error
   client/options
-  protocol/errors
-  client/events
+  client/message-queue
+  client/message
   client/find-server
   client/received-hash
+  client/backoff
   protocol/parts
-  protocol/bundle-layout
+  protocol/message-hash
+  client/member
+  client/events
   client/connection
-  client/message-queue
+  client/browser
+  protocol/fields
+  protocol/bundle-layout
+  protocol/errors
 `
   .trim()
   .split(/\s+/);

@@ -43,7 +43,17 @@ const RECIPIENTS = 500;
 const settleMs = Number(values.settle) * 1000;
 const MIB = 2 ** 20;
 
-const flags = ['--mailboxes', 'registered', '--outboxes', '1', '--inboxes', '1', ...positionals];
+const flags = [
+  '--mailboxes',
+  'registered',
+  '--outboxes',
+  '1',
+  '--inboxes',
+  '1',
+  '--submissions',
+  'accepted',
+  ...positionals,
+];
 const say = (line: string) => void (values.json || process.stdout.write(`${line}\n`));
 const progress = progressOn(process.stdout, !values.json, say);
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

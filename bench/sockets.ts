@@ -61,7 +61,7 @@ const LATE_MS = 120_000;
 const MIB = 2 ** 20;
 const signers = Array.from({ length: keyCount }, (_, i) => signerOf(`idle ${i}`));
 const idle = signers.map(({ publicKey }) => publicKey);
-const flags = ['--inboxes', '1', '--outboxes', '1', ...positionals];
+const flags = ['--inboxes', '1', '--outboxes', '1', '--submissions', 'accepted', ...positionals];
 
 const say = (line: string) => void (values.json || process.stdout.write(`${line}\n`));
 const progress = progressOn(process.stdout, !values.json, say);

@@ -39,6 +39,8 @@ const Schema = v.strictObject({
     outboxes: count(64),
     threads: count(64),
     checks: v.picklist(['process-boundaries', 'everywhere']),
+    /** Accepted where nothing is said. Clients that verify nothing sign only where they must. */
+    submissions: v.optional(v.picklist(['off', 'accepted', 'required'])),
     epochIntervalMs: count(60_000, 0),
     /** `none`: the data directory is in memory, where an fsync costs nothing. */
     durability: v.picklist(['fsync', 'none']),

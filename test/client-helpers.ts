@@ -18,6 +18,10 @@ export function serverAt(data: string, flags: Record<string, string> = {}): Prom
   return startServer(config);
 }
 
+/** Takes what is not signed, too, as clients of a few lines send it. */
+export const unsignedAt: typeof serverAt = (data, flags) =>
+  serverAt(data, { submissions: 'accepted', ...flags });
+
 export const keyOf = (name: string) => Uint8Array.from(named(`client test key ${name}`));
 
 export function clientOf(

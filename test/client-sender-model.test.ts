@@ -78,8 +78,15 @@ class World {
     const persister = new Persister({ load: () => this.store.load(), save, close() {} }, (error) =>
       this.faults.push(String(error)),
     );
-    const options = { window: 6, windowBytes: 1 << 20, maxQueued: 50, policy, proven: this.withProof };
-    const counters = new Counters(id, toHex(id), saved, persister, {
+    const options = {
+      window: 6,
+      windowBytes: 1 << 20,
+      maxQueued: 50,
+      policy,
+      proven: this.withProof,
+      sign: null,
+    };
+    const counters = new Counters({ publicKey: id, sign: () => id }, toHex(id), saved, persister, {
       submit: (frames) => {
         if (life === this.life && this.connected) this.frames.push(...frames);
       },

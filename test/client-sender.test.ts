@@ -70,8 +70,8 @@ class Rig {
       receipt: () => this.late++,
       conflict: (counter) => this.conflicts.push(counter),
     };
-    this.counters = new Counters(id, hex, before, persister, host);
-    const options = { window, windowBytes: 1 << 20, maxQueued, policy, proven };
+    this.counters = new Counters({ publicKey: id, sign: () => id }, hex, before, persister, host);
+    const options = { window, windowBytes: 1 << 20, maxQueued, policy, proven, sign: null };
     this.sender = new Sender(
       this.counters,
       options,

@@ -52,6 +52,7 @@ test('with no source at all the defaults hold', () => {
     outboxes: 1,
     threads: 1,
     checks: 'process-boundaries',
+    submissions: 'required',
     epoch: { minIntervalMs: 1, heartbeatMs: 1000 },
     mailboxes: 'open',
     witnesses: { services: '', timeoutMs: 10000, retryMs: 1000 },

@@ -5,14 +5,14 @@
  *   restored or lagging disks: what is above the log is dropped       simulation (mutants: numbers used again, told before durable)
  *   a log older than a checkpoint that somebody holds does not run    attack-process
  *   actors check before they sign, whatever order or count came       check-then-sign; cheats `unsorted`, `sign a false count`
- *   libraries that do not agree about a signature                     crypto, on vectors; liars: torsioned keys and signatures
+ *   libraries that do not agree about a signature                     crypto, on vectors; evidence cases 5: torsioned keys and signatures
  *   a still and a link, which say whether the chain moved             evidence cases 7; cheats `deny with a still` and those after it
  *   own messages in the own chain, with no stream beside it           client-verifier, client-sender-model, own-messages
  *   silent drops: the server at once, the actor by what is opened     accountability: `drop for one recipient`, also in league
- *   invented messages; submissions that are missing or do not verify  evidence cases 5
+ *   invented messages; submissions that are missing or do not verify  evidence cases 5; cheats `submissions required: …`
  *   receipts that are not committed: claims are whole or nothing      client-verifier, evidence cases 12 and 13
  *   counters left out, twice, by another sender; places that overlap  evidence cases 6; cheats of the inbox
- *   a counter used again with another message                         inbox, client-sender (`counter-conflict`); liars
+ *   a counter used again with another message                         inbox, client-sender (`counter-conflict`); liars; below, after a refusal
  *   epoch numbers that are not log indices                            evidence cases 9 and 10
  *   mail that was deleted: never delivered, or acknowledged?          liars: evidence from before a deletion
  *   order: causal, first in first out, exactly once                   simulation
@@ -77,6 +77,20 @@ test('a share for another receiver than its rows are placed at is the fault of t
   const { opened } = play([cheat], false, ['router 0']);
   if (opened?.verdict.outcome !== 'actor') throw new Error('nobody is named');
   assert.is(nameOf(opened.verdict), 'router 0');
+});
+
+test('a client that numbers a message again, because it was told that it is refused, is not to blame; who takes both in is', () => {
+  const cheat = CHEATS.find(({ name }) => name === 'submissions required: take in what it refused, too')!;
+  const { opened, theatre } = play([cheat], false, ['inbox 0']);
+  const [before] = theatre.others;
+  const again = theatre.sent.find(
+    (each) => each.sender === before!.sender && each.counter === before!.counter,
+  )!;
+  assert.not.equal(before!.hash, again.hash);
+  // The client has signed both, and both have places.
+  assert.ok(theatre.placeOf(before!) && theatre.placeOf(again));
+  if (opened?.verdict.outcome !== 'actor') throw new Error('nobody is named');
+  assert.is(nameOf(opened.verdict), 'inbox 0');
 });
 
 test('a statement of an epoch that was never committed contradicts nothing', () => {

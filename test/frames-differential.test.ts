@@ -565,14 +565,16 @@ control('submit: header, then the bundles as they are', () => {
       slot,
       counters,
       fc.array(anyMessage, { minLength: 1, maxLength: 3 }),
-      (at, first, messages) => {
+      fc.option(fc.uint8Array({ minLength: 64, maxLength: 64 })),
+      (at, first, messages, signature) => {
         const bundles = messages.map(twin.bundleBytes);
-        const frame = encodeSubmit(at, Number(first), bundles);
+        const frame = encodeSubmit(at, Number(first), bundles, signature ?? undefined);
         const header = twin.join(
           twin.u8(3),
           twin.u16(at),
-          twin.u8(0),
+          twin.u8(signature ? 1 : 0),
           twin.u64(first),
+          ...(signature ? [signature] : []),
           twin.u16(bundles.length),
         );
         same(frame, twin.join(header, ...bundles));
@@ -580,14 +582,17 @@ control('submit: header, then the bundles as they are', () => {
         const json = {
           type: 'submit',
           slot: at,
-          flags: 0,
+          flags: signature ? 1 : 0,
           firstCounter: `${first}`,
+          ...(signature && { signature: Buffer.from(signature).toString('base64url') }),
           bundles: messages.map(shown),
         };
         assert.equal(JSON.parse(frameToJson(frame)), json);
-        const expected = { slot: at, flags: 0, firstCounter: Number(first), count: bundles.length };
-        assert.equal(decodeSubmitHeader(frame), expected);
-        assert.is(header.length, SUBMIT_HEADER_BYTES);
+        const { signature: read, ...rest } = decodeSubmitHeader(frame);
+        const numbers = { slot: at, firstCounter: Number(first), count: bundles.length };
+        assert.equal(rest, { ...numbers, bundlesAt: header.length });
+        assert.equal(read && Buffer.from(read), signature && Buffer.from(signature));
+        if (!signature) assert.is(header.length, SUBMIT_HEADER_BYTES);
       },
     ),
     runOptions(40),
@@ -595,6 +600,10 @@ control('submit: header, then the bundles as they are', () => {
   const one = twin.bundleBytes(fc.sample(anyMessage, { numRuns: 1, seed: 3 })[0]!);
   refused(() => decodeSubmitHeader(encodeSubmit(0, 0, [one])), 'counter 0');
   refused(() => decodeSubmitHeader(encodeSubmit(0, 1, [])), 'no bundle');
+  const signed = encodeSubmit(0, 1, [one], new Uint8Array(64));
+  refused(() => decodeSubmitHeader(signed.subarray(0, 77)), 'a signature cut short');
+  signed[3] = 2;
+  refused(() => decodeSubmitHeader(signed), 'a flag that is not known');
 });
 
 control('placed runs are the placed frame of their messages', () => {

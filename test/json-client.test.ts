@@ -7,7 +7,7 @@ import type { ClientSocket } from '../src/actors/client-connection.js';
 import { encodeCheckpoint, encodeEndOfBacklog } from '../src/protocol/index.js';
 import { type ListenerLimits, listenForClients } from '../src/server/listeners.js';
 import { listen } from '../src/server/ports.js';
-import { clientOf, directory, keyOf, read, serverAt } from './client-helpers.js';
+import { clientOf, directory, keyOf, read, unsignedAt } from './client-helpers.js';
 import { b64, type Frame, JsonClient, unb64 } from './support/json-client.js';
 import * as twin from './twin/index.js';
 
@@ -80,7 +80,7 @@ function receivedHash(serverId: Buffer, entry: Frame): Buffer {
 }
 
 test('it sends to a binary client, gets its answers, verifies, acknowledges and comes back', async () => {
-  const server = await serverAt(directory('json'));
+  const server = await unsignedAt(directory('json'));
   const bob = await clientOf(server, 'bob');
   const manifest = (await (await fetch(`${server.url}/v1/manifest`)).json()) as Frame;
   const { client: outbox, state } = await JsonClient.session(server.url, OUTBOX, INES);
@@ -131,7 +131,7 @@ test('it sends to a binary client, gets its answers, verifies, acknowledges and 
 });
 
 test('what is wrong is answered in JSON, and costs nobody else anything', async () => {
-  const server = await serverAt(directory('json-wrong'));
+  const server = await unsignedAt(directory('json-wrong'));
   const { client: front } = await JsonClient.session(server.url, FRONT, INES);
   const nobody = Buffer.alloc(32, 7);
   const unsorted = messageOf(2n, [ines, nobody], 'unsorted');
@@ -169,7 +169,7 @@ test('what is wrong is answered in JSON, and costs nobody else anything', async 
 });
 
 test('the binary subprotocol wins, and no other is taken', async () => {
-  const server = await serverAt(directory('json-offer'));
+  const server = await unsignedAt(directory('json-offer'));
   const url = `${server.url.replace('http', 'ws')}${FRONT}`;
   const both = new WebSocket(url, ['countersign.v1.json', 'countersign.v1']);
   await once(both, 'open');

@@ -20,7 +20,7 @@ import {
 } from '../src/protocol/index.js';
 import { describeConfig, loadConfig } from '../src/server/config.js';
 import type { Server } from '../src/server/index.js';
-import { clientOf, directory, read, serverAt } from './client-helpers.js';
+import { clientOf, directory, read, unsignedAt } from './client-helpers.js';
 import { bundle, busy, FRONT, refused, submit } from './support/limits.js';
 import { idOf } from './support/names.js';
 import { Raw } from './support/raw.js';
@@ -280,7 +280,7 @@ const SOME = Object.entries(CASES).filter((_, i) => RUNS >= 4 || i % 3 === SEED 
 for (const [name, { flags, tiny, run }] of SOME) {
   test(`limits.${name}`, async () => {
     const flag = `limits-${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    const server = await serverAt(directory('limits'), { ...flags, [flag]: `${tiny}` });
+    const server = await unsignedAt(directory('limits'), { ...flags, [flag]: `${tiny}` });
     const [ann, ben] = await Promise.all([clientOf(server, 'ann'), clientOf(server, 'ben')]);
     await ann.send({ to: ben.id, body: '1' });
     await run(server);
@@ -293,7 +293,7 @@ for (const [name, { flags, tiny, run }] of SOME) {
 }
 
 test('sessions in a frame, and sockets of a key: limits that no setting changes', async () => {
-  const server = await serverAt(directory('limits'));
+  const server = await unsignedAt(directory('limits'));
   const raw = await Raw.connect(server.url, FRONT);
   await raw.greet();
   const request = { key: idOf('mallory'), acknowledged: 0, signature: new Uint8Array(64) };

@@ -22,7 +22,8 @@ test('steps of a minute are bounded for keys, whatever waits; the operator goes 
   const steps: (() => void)[] = [];
   let now = 0;
   const desk = new OpeningsDesk({
-    ...{ reader: pipeline.store, manifest: cluster.manifest, placementOf: cluster.placement },
+    ...{ reader: pipeline.store, placementOf: cluster.placement },
+    ...{ manifest: cluster.manifest, serverId: cluster.serverId },
     ...{ checkpoint: () => checkpoint, now: () => now, perMinute: () => 1 << 20 },
     defer: (run) => steps.push(run),
   });

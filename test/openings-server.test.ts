@@ -11,7 +11,7 @@ import {
   type Opening,
   ROLE,
 } from '../src/protocol/index.js';
-import { directory, serverAt } from './client-helpers.js';
+import { directory, unsignedAt } from './client-helpers.js';
 import { b64, JsonClient, unb64 } from './support/json-client.js';
 import { idOf, keyOf } from './support/names.js';
 import { codeOf, FRONT, verified, world, ZERO } from './support/openings-server.js';
@@ -114,7 +114,7 @@ test('the operator opens anything with the token, and nobody else', async () => 
   });
   alice.close();
   await server.stop();
-  const without = await serverAt(directory('openings'));
+  const without = await unsignedAt(directory('openings'));
   const response = await fetch(`${without.internalUrl}/v1/openings?stage=inbox&${place}`, {
     headers: { authorization: `Bearer ${'00'.repeat(32)}` },
   });

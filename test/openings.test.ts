@@ -42,13 +42,14 @@ class Opener {
     const { store, cluster } = side.pipeline;
     const { policy, ...rest } = cluster.manifest;
     const manifest = { ...rest, policy: { ...policy, retentionEpochs } };
-    this.archive = { reader: store, manifest, placementOf: cluster.placement };
+    const { placement, serverId } = cluster;
+    this.archive = { reader: store, serverId, manifest, placementOf: placement };
   }
 
   open(asked: OpenedItem, key: Uint8Array | null = null): Claim[] {
     const { pipeline } = this.side;
     const { serverId, manifest } = pipeline.cluster;
-    const claims = run(open(this.archive, asked, key, pipeline.checkpoint())).map(decodeClaim);
+    const claims = run(open(this.archive, asked, key, pipeline.checkpoint())).claims.map(decodeClaim);
     for (const claim of claims) {
       const { attestation } = verifyClaim(claim, serverId, manifest, serverId);
       assert.equal([attestation.epoch, attestation.role], [asked.epoch, asked.stage]);

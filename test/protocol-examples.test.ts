@@ -117,7 +117,13 @@ test('every type of frame has an example', () => {
 
 test('submit-frame: its bundles are those of the message hashes', () => {
   const frame = field('submit-frame', 'frame');
-  assert.equal(p.decodeSubmitHeader(frame), { slot: 0, flags: 0, firstCounter: 1, count: 2 });
+  assert.equal(p.decodeSubmitHeader(frame), {
+    slot: 0,
+    firstCounter: 1,
+    count: 2,
+    signature: null,
+    bundlesAt: 14,
+  });
   const bundles = [1, 2].map((n) => field(`message-hash-${n}`, 'bundle'));
   same(frame.subarray(p.SUBMIT_HEADER_BYTES), p.concat(...bundles));
   for (const [i, bundle] of bundles.entries()) {

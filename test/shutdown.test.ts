@@ -56,7 +56,8 @@ test('told once more, it hurries', async () => {
 
 test('told once more, it waits for no epoch', async () => {
   const cwd = directory('hurry');
-  const flags = ['--epoch-min-interval-ms', '600000', '--epoch-heartbeat-ms', '600000'];
+  const never = ['--epoch-min-interval-ms', '600000', '--epoch-heartbeat-ms', '600000'];
+  const flags = ['--submissions', 'accepted', ...never];
   const program = start(['serve', '--port', '0', '--internal-port', '0', ...flags], { cwd });
   await program.said(/^Try it/m);
   const url = /listens on (\S+)/.exec(program.output())![1]!;

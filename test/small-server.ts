@@ -1,4 +1,5 @@
 /** A whole server in one loop, without sockets, threads or disk: what clients are sent, as arrays. */
+
 import { importSecretKey, type Signer } from '#crypto';
 import { type ActorMessage, address, type StoreRecord } from '../src/actors/messages.js';
 import { hostActors } from '../src/actors/pipeline.js';
@@ -19,6 +20,7 @@ import {
   SESSION_KIND,
   ZERO_HASH,
 } from '../src/protocol/index.js';
+import { verifyAtOnce } from './support/pipeline.js';
 import { named } from './worlds.js';
 
 const seed = (name: string) => Uint8Array.from(named(name));
@@ -99,6 +101,7 @@ export class SmallServer {
         manifestHash: this.world.manifestHash,
         seedOf: ({ kind, index }) => seed(`${kind} ${index}`),
         checkInputs: true,
+        verifySubmission: verifyAtOnce,
         bytesInFlight: 1 << 30,
         bytesInFlightInAll: 1 << 30,
         flushEpochs: 100,
@@ -194,6 +197,7 @@ export class SmallServer {
       sender: sender.publicKey,
       firstCounter: counter,
       count: 1,
+      signature: null,
       chunk: { id: ++this.chunk, bytes: bundle },
       from: 0,
       to: bundle.length,

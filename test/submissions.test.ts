@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import type { MailboxDirectory } from '../src/actors/mailbox-directory.js';
 import type { ActorMessage, Submit } from '../src/actors/messages.js';
 import { Submissions } from '../src/actors/submissions.js';
-import { decodeSubmitHeader, encodeBundle, encodeSubmit } from '../src/protocol/index.js';
+import { decodeSubmitHeader, encodeBundle, encodeSubmit, SUBMISSIONS } from '../src/protocol/index.js';
 import { named } from './worlds.js';
 
 const LIMITS = {
@@ -25,10 +25,10 @@ const directory = {
   mustNotSend: () => false,
 } as unknown as MailboxDirectory;
 
-function submissions() {
+function submissions(policy: number = SUBMISSIONS.off) {
   const sent: Submit[] = [];
   const take = (_: unknown, message: ActorMessage) => sent.push(message as Submit);
-  return { sent, all: new Submissions(1, LIMITS, directory, take) };
+  return { sent, all: new Submissions(1, LIMITS, directory, policy, take) };
 }
 
 const origin = { connection: 1, slot: 0, sender: named('ann'), inbox: 0, lastCounter: 0 };
@@ -112,6 +112,33 @@ test('room: an epoch is full by messages, by bytes or by rows, and has room agai
   });
   for (let i = 0; i < 2; i++) submit(all, 1 + 8 * i, Array(8).fill(bundle(['bob', 'cid', 'dan', 'ann'], 0)));
   assert.not(all.hasRoom(0, 1, 1), 'rows: 80 of 80');
+});
+
+test('a signed frame is handed over as a whole or not at all, and only as the policy has it', () => {
+  const signature = new Uint8Array(64).fill(9);
+  const take = (policy: number, bundles: Uint8Array[], signed: Uint8Array | undefined) => {
+    const { sent, all } = submissions(policy);
+    const frame = encodeSubmit(0, 1, bundles, signed);
+    const refusals = all.take(origin, decodeSubmitHeader(frame), frame);
+    all.flush();
+    return {
+      handed: sent.flatMap(({ frames }) => frames.map((each) => [each.count, each.signature?.[0] ?? 0])),
+      refused: refusals.map(({ code, firstCounter, count }) => `${code} ${firstCounter}+${count}`),
+    };
+  };
+  const good = [bundle(['bob']), bundle(['cid'])];
+  const bad = [bundle(['bob']), bundle(['eve']), bundle(['cid'])];
+  const { off, accepted, required } = SUBMISSIONS;
+  assert.equal(take(accepted, good, signature), { handed: [[2, 9]], refused: [] });
+  assert.equal(take(accepted, good, undefined), { handed: [[2, 0]], refused: [] });
+  assert.equal(take(required, good, signature), { handed: [[2, 9]], refused: [] });
+  const all = { handed: [], refused: ['submission-refused 1+2'] };
+  assert.equal(take(required, good, undefined), all);
+  assert.equal(take(off, good, signature), all);
+  const whole = ['no-such-mailbox 2+1', 'counter-gap 1+1', 'counter-gap 3+1'];
+  assert.equal(take(accepted, bad, signature), { handed: [], refused: whole });
+  const rest = ['no-such-mailbox 2+1', 'counter-gap 3+1'];
+  assert.equal(take(accepted, bad, undefined), { handed: [[1, 0]], refused: rest });
 });
 
 test.run();

@@ -1,9 +1,12 @@
 /** Two verifiers of evidence, one verdict: on a collection of cases, on each of them damaged, and on random ones. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { RULE } from '../src/protocol/evidence/evidence.js';
+import { smallOrder, torsionedKey, torsionedSignature } from './support/forgeries.js';
 import { CASES, isGuilty, PROPERTIES } from './support/verdict-properties.js';
 import { agreed } from './support/verdicts.js';
-import { FIRST, STRIDE } from './worlds.js';
+import * as twin from './twin/index.js';
+import { FIRST, named, STRIDE } from './worlds.js';
 
 /** A verdict takes some 10 ms, for the keys of a manifest are checked in each: more are run in test/long/. */
 const RUNS = 40;
@@ -17,9 +20,17 @@ test('both say of every case what the document says', () => {
 });
 
 test('every rule has cases that prove it, and cases that do not', () => {
-  for (let rule = 1; rule <= 20; rule++) {
+  for (const rule of Object.values(RULE)) {
     const own = CASES.filter((one) => one.rule === rule);
     assert.ok(own.some(isGuilty) && own.some((one) => !isGuilty(one)), `rule ${rule}`);
+  }
+});
+
+test('forged keys and signatures are such that OpenSSL takes the keys and not the signature', () => {
+  const secret = named('forger');
+  for (const { key, sign, openssl } of [smallOrder, torsionedKey(secret), torsionedSignature(secret)]) {
+    const bytes = named('signed');
+    assert.is(twin.verify(key, bytes, sign(bytes)), openssl);
   }
 });
 

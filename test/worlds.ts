@@ -85,7 +85,8 @@ export interface World {
 }
 
 /** A server with no message yet, and the clients whose mailboxes it has. */
-export function worldOf(shape: Shape): World {
+/** `submissions`: the manifest's policy, as its number. */
+export function worldOf(shape: Shape, submissions = 1): World {
   const secretsOf = (stage: string, n: number) =>
     Array.from({ length: n }, (_, i) => keyPair(`${stage} ${i}`).secret);
   const secrets: twin.Secrets = {
@@ -95,7 +96,7 @@ export function worldOf(shape: Shape): World {
     outboxes: secretsOf('outbox', shape.outboxes),
   };
   const sequencerSecret = keyPair('sequencer').secret;
-  const manifest = manifestOf(shape, secrets, sequencerSecret);
+  const manifest = { ...manifestOf(shape, secrets, sequencerSecret), submissions };
   const serverId = twin.manifestHash(twin.manifestBytes(manifest));
   const clients = Array.from({ length: shape.mailboxes }, (_, i) => keyPair(`client ${i}`));
   const moved = new Set(shape.moved.map((i) => i % shape.mailboxes));
@@ -118,7 +119,11 @@ export function worldOf(shape: Shape): World {
 }
 
 /** Buckets are dealt out in turn; the k-th run goes to inbox k mod I and outbox k mod O. */
-function manifestOf(shape: Shape, secrets: twin.Secrets, sequencerSecret: Buffer): twin.Manifest {
+function manifestOf(
+  shape: Shape,
+  secrets: twin.Secrets,
+  sequencerSecret: Buffer,
+): Omit<twin.Manifest, 'submissions'> {
   const stages = [secrets.inboxes, secrets.routers, secrets.receivers, secrets.outboxes, [sequencerSecret]];
   const actors = stages.flatMap((stage, i) =>
     stage.map((secret, index) => ({
@@ -141,7 +146,6 @@ function manifestOf(shape: Shape, secrets: twin.Secrets, sequencerSecret: Buffer
     rootKey: keyPair('root').id,
     actors,
     runs,
-    submissions: 1,
     retentionEpochs: BigInt(shape.retentionEpochs ?? 100_000),
     messagesPerEpoch: 65_536,
     bytesPerEpoch: 32 * 1024 * 1024,

@@ -114,9 +114,9 @@ class CentralServer implements SocketEvents {
   }
 
   private submit(connection: number, frame: Buffer): void {
-    const { firstCounter, count } = p.decodeSubmitHeader(frame);
+    const { firstCounter, count, bundlesAt } = p.decodeSubmitHeader(frame);
     const bundles: Buffer[] = [];
-    let at = p.SUBMIT_HEADER_BYTES;
+    let at = bundlesAt;
     for (let i = 0; i < count; i++) {
       const end = this.cursor.parse(frame, at, frame.length);
       for (let k = 0; k < this.cursor.recipients; k++) {

@@ -16,7 +16,13 @@ import {
   registerMailboxes,
   signerOf,
 } from './countersign-keys.js';
-import { binaryCodec, jsonCodec, type LightCodec, type SubmitFrame } from './light-codec.js';
+import {
+  binaryCodec,
+  jsonCodec,
+  type LightCodec,
+  type SubmitFrame,
+  submissionSigner,
+} from './light-codec.js';
 
 /** Below what the server takes by default (limits.bundlesPerFrame, limits.frameBytes). */
 const BUNDLES_PER_FRAME = 1024;
@@ -54,10 +60,14 @@ export class LightClients implements Clients {
     const onFrame = (frame: Buffer) => {
       codec.placed(frame, events.acknowledged, () => events.failed(codec.error(frame)));
     };
-    const signers = [signerOf(`sender ${number}`)];
-    const socket = await open(`${this.base}/v1/front`, p.SESSION_KIND.front, signers, onFrame, codec.isText);
+    const signer = signerOf(`sender ${number}`);
+    const kind = p.SESSION_KIND.front;
+    const socket = await open(`${this.base}/v1/front`, kind, [signer], onFrame, codec.isText);
     socket.on('close', (code) => events.failed(new Error(`closed with ${code}`)));
-    return new LightSender(socket, this.address.ids, workload, codec);
+    const { serverId, manifest } = this.world;
+    const mustSign = manifest.policy.submissions === p.SUBMISSIONS.required;
+    const sign = mustSign ? submissionSigner(serverId, manifest.policy, signer) : null;
+    return new LightSender(socket, this.address.ids, codec.submitFrame(workload.envelopeBytes, sign));
   }
 
   async openReceiver(mailboxes: readonly number[], events: ReceiverEvents): Promise<Receiver> {
@@ -96,18 +106,14 @@ export class LightClients implements Clients {
 
 /** What is sent in one turn of the event loop goes out in as few frames as possible. */
 class LightSender implements Sender {
-  private readonly frame: SubmitFrame;
   private firstNumber = 0;
   private isFlushing = false;
 
   constructor(
     private readonly socket: WebSocket,
     private readonly ids: Uint8Array,
-    { envelopeBytes }: Workload,
-    codec: LightCodec,
-  ) {
-    this.frame = codec.submitFrame(envelopeBytes);
-  }
+    private readonly frame: SubmitFrame,
+  ) {}
 
   send(number: number, to: readonly number[], body: Uint8Array): void {
     const { frame } = this;

@@ -21,7 +21,9 @@ function promises({ server, verification }: Workload): Promises {
   };
 }
 
-async function missing({ encoding, verification }: Workload): Promise<string | null> {
+async function missing({ encoding, verification, server }: Workload): Promise<string | null> {
+  if (encoding === 'json' && server.submissions === 'required')
+    return 'clients that speak JSON sign nothing here: set server.submissions=accepted';
   if (encoding === 'json' && verification === 'all')
     return 'the client library speaks binary alone: set verification=none with encoding=json';
   return null;
@@ -36,6 +38,7 @@ function flagsFor(workload: Workload): string[] {
     ...['--inboxes', String(server.inboxes), '--outboxes', String(server.outboxes)],
     ...['--threads', String(server.threads), '--checks', server.checks],
     ...['--epoch-min-interval-ms', String(server.epochIntervalMs)],
+    ...['--submissions', server.submissions ?? 'accepted'],
     ...limitFlags(workload),
   ];
 }

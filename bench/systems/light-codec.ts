@@ -1,6 +1,6 @@
 /** What light clients write and read, in binary and in JSON. */
 import { randomBytes } from 'node:crypto';
-import { sha256 } from '#crypto';
+import { type Signer, sha256 } from '#crypto';
 import {
   BLINDER_AT,
   BLINDER_BYTES,
@@ -25,10 +25,31 @@ export interface SubmitFrame {
   take(firstCounter: number): Uint8Array | string;
 }
 
+/** The sender's signature over so many bundles, which fill the bytes. */
+export type SignSubmission = (firstCounter: number, count: number, bundles: Uint8Array) => Uint8Array;
+
+export function submissionSigner(
+  serverId: Uint8Array,
+  policy: p.Policy,
+  { publicKey, sign }: Signer,
+): SignSubmission {
+  const hasher = new p.BundleHasher(serverId);
+  const cursor = new p.BundleCursor(policy);
+  hasher.sender(publicKey, 0);
+  return (firstCounter, count, bundles) => {
+    const hashes = new Uint8Array(count * p.HASH_BYTES);
+    for (let k = 0, at = 0; k < count; k++) {
+      at = cursor.parse(bundles, at, bundles.length);
+      hasher.bundle(firstCounter + k, cursor, hashes, k * p.HASH_BYTES);
+    }
+    return sign(p.submissionBytes(serverId, publicKey, firstCounter, hashes));
+  };
+}
+
 export interface LightCodec {
   readonly isText: boolean;
-  /** For messages with an envelope of so many bytes for each recipient. */
-  submitFrame(envelopeBytes: number): SubmitFrame;
+  /** For messages with an envelope of so many bytes for each recipient. `sign`: null = unsigned; in binary alone. */
+  submitFrame(envelopeBytes: number, sign: SignSubmission | null): SubmitFrame;
   /** Tells of every message that a frame says is placed. */
   placed(frame: Buffer, acknowledged: (number: number, place: number) => void, refused: () => void): void;
   /** Tells of every message that a frame delivers; returns the acknowledgment, if there is something to acknowledge. */
@@ -48,13 +69,19 @@ const BLINDERS = randomBytes(1 << 16);
 /** Writes bundles where they will lie, so that a message costs no object. One blinder serves all of its recipients. */
 class BinaryFrame implements SubmitFrame {
   count = 0;
-  bytes = p.SUBMIT_HEADER_BYTES;
+  bytes: number;
+  private readonly headerBytes: number;
   private out = Buffer.allocUnsafe(1 << 16);
   private blinderAt = 0;
   private readonly envelopePart: Buffer;
   private readonly envelopeHash: Uint8Array;
 
-  constructor(envelopeBytes: number) {
+  constructor(
+    envelopeBytes: number,
+    private readonly sign: SignSubmission | null,
+  ) {
+    this.headerBytes = p.SUBMIT_HEADER_BYTES + (sign ? p.SIGNATURE_BYTES : 0);
+    this.bytes = this.headerBytes;
     const part = p.concat(ENVELOPE_TAG, new Uint8Array(envelopeBytes));
     this.envelopePart = Buffer.alloc(4 + (envelopeBytes && part.length));
     this.envelopeHash = new Uint8Array(p.HASH_BYTES);
@@ -92,11 +119,12 @@ class BinaryFrame implements SubmitFrame {
   }
 
   take(firstCounter: number): Uint8Array {
-    const { out, bytes, count } = this;
-    const header = p.encodeSubmit(0, firstCounter, []);
-    p.putU16(header, p.SUBMIT_HEADER_BYTES - 2, count);
+    const { out, bytes, count, headerBytes } = this;
+    const signature = this.sign?.(firstCounter, count, out.subarray(headerBytes, bytes));
+    const header = p.encodeSubmit(0, firstCounter, [], signature);
+    p.putU16(header, headerBytes - 2, count);
     out.set(header);
-    this.bytes = p.SUBMIT_HEADER_BYTES;
+    this.bytes = headerBytes;
     this.count = 0;
     return out.subarray(0, bytes);
   }
@@ -104,7 +132,7 @@ class BinaryFrame implements SubmitFrame {
 
 export const binaryCodec: LightCodec = {
   isText: false,
-  submitFrame: (envelopeBytes) => new BinaryFrame(envelopeBytes),
+  submitFrame: (envelopeBytes, sign) => new BinaryFrame(envelopeBytes, sign),
   placed(frame, acknowledged, refused) {
     if (frame[0] === p.FRAME.error) return refused();
     if (frame[0] !== p.FRAME.placed) return;

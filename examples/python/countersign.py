@@ -25,6 +25,7 @@ from verify import (
 )
 
 FRONT, OUTBOX = 1, 2
+UNSIGNED_ONLY = 0  # What the manifest's policy says of submissions.
 SUBPROTOCOL = "countersign.v1.json"
 WHOLE_CONNECTION = 0xFFFF
 SESSIONS_PER_FRAME = 256
@@ -226,8 +227,15 @@ class Front(Connection):
         return counters
 
     async def _submit(self, owner: Owner, counters: list[int]) -> None:
+        signed = {"flags": 0}
+        if self.manifest.content["policy"]["submissions"] != UNSIGNED_ONLY:
+            text = layouts.submission_text(
+                self.manifest.server_id, owner.key.id, counters[0],
+                [owner.sent[counter][0] for counter in counters],
+            )
+            signed = {"flags": 1, "signature": owner.key.sign(text)}
         await self.send({
-            "type": "submit", "slot": self.owners.index(owner), "flags": 0,
+            "type": "submit", "slot": self.owners.index(owner), **signed,
             "firstCounter": counters[0],
             "bundles": [owner.sent[counter][1] for counter in counters],
         })

@@ -132,9 +132,9 @@ class Record:
 
 
 class Choice:
-    """One of several records, by the value of one of their fields."""
+    """One of several forms, by the value of one of their fields."""
 
-    def __init__(self, field: str, forms: dict[Any, Record]):
+    def __init__(self, field: str, forms: dict[Any, Any]):
         self.field = field
         self.forms = forms
 
@@ -217,9 +217,13 @@ FRAME = Choice("type", {
     "opened": _frame(mailboxes=List(Record(
         error=U16, lastCounter=U64, lastEpoch=U64, total=U64, head=HASH
     ))),
-    "submit": _frame(
-        slot=U16, flags=U8, firstCounter=U64, bundles=List(BUNDLE)
-    ),
+    "submit": Choice("flags", {
+        0: _frame(slot=U16, flags=U8, firstCounter=U64, bundles=List(BUNDLE)),
+        1: _frame(
+            slot=U16, flags=U8, firstCounter=U64, signature=SIGNATURE,
+            bundles=List(BUNDLE),
+        ),
+    }),
     "placed": _frame(
         slot=U16, epoch=U64, inbox=U16,
         messages=List(Record(counter=U64, index=U32)),
@@ -231,7 +235,8 @@ FRAME = Choice("type", {
         mailbox=KEY,
     ),
     "opening": _frame(
-        request=U32, error=U16, retryAfterMs=U32, claims=List(ANY_BYTES)
+        request=U32, error=U16, retryAfterMs=U32, claims=List(ANY_BYTES),
+        submissions=List(ANY_BYTES),
     ),
     "ping": _frame(),
     "pong": _frame(),

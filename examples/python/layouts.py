@@ -107,6 +107,23 @@ def bundle_hash(
     )
 
 
+def submission_page(hashes: Sequence[bytes]) -> bytes:
+    """Lay out a page of up to 64 message hashes."""
+    return b"\0csign1sl" + b"".join(hashes)
+
+
+def submission_text(
+    server_id: bytes, sender: bytes, first: int, hashes: Sequence[bytes]
+) -> bytes:
+    """Lay out what a sender signs of the messages of a frame."""
+    pages = [
+        digest(submission_page(hashes[i:i + PAGE]))
+        for i in range(0, len(hashes), PAGE)
+    ]
+    head = b"countersign/v1 submission" + server_id + sender
+    return head + u64(first) + u16(len(hashes)) + root(pages)
+
+
 # Chains
 
 

@@ -285,15 +285,19 @@ class Layouts(unittest.TestCase):
         """What a sender may sign."""
         one = example("submission")
         values = [example(f"message-hash-{i}")["hash"] for i in (1, 2)]
-        page = b"\0csign1sl" + b"".join(values)
+        page = layouts.submission_page(values)
         self.assertEqual(page, one["page preimage"])
-        signed = (
-            b"countersign/v1 submission" + SERVER + ALICE + u64(1) + u16(2)
-            + trees.digest(page)
-        )
+        self.assertEqual(trees.digest(page), one["page hash"])
+        signed = layouts.submission_text(SERVER, ALICE, 1, values)
         self.assertEqual(signed, one["signed bytes"])
+        self.assertEqual(KEYS["alice"].sign(signed), one["signature"])
         preimage = b"csign1su" + signed + one["signature"]
         self.assertEqual(preimage, one["preimage"])
+        shown = (
+            u32(len(signed)) + signed + one["signature"] + u32(len(page))
+            + page + b"\0"
+        )
+        self.assertEqual(shown, one["shown"])
 
     def test_pages(self) -> None:
         """Pages of inbox, router and receiver."""
@@ -512,6 +516,8 @@ class Frames(unittest.TestCase):
                 name, b"\x89", u32(one["request"]), u16(one["error"]),
                 u32(one["retryAfterMs"]), bytes([len(one["claims"])]),
                 *[u32(len(each)) + each for each in one["claims"]],
+                bytes([len(one["submissions"])]),
+                *[u32(len(each)) + each for each in one["submissions"]],
             )
 
     def test_handshake(self) -> None:
@@ -555,6 +561,18 @@ class Frames(unittest.TestCase):
             u64(one["firstCounter"]), u16(2), bundle_bytes(FIRST),
             bundle_bytes(SECOND),
         )
+        one = frame_of("submit-frame-signed")
+        self._binary(
+            "submit-frame-signed", b"\x03", u16(one["slot"]),
+            bytes([one["flags"]]), u64(one["firstCounter"]), one["signature"],
+            u16(2), bundle_bytes(FIRST), bundle_bytes(SECOND),
+        )
+        hashes = [
+            layouts.bundle_hash(SERVER, ALICE, counter, bundle)
+            for counter, bundle in enumerate(one["bundles"], 1)
+        ]
+        text = layouts.submission_text(SERVER, ALICE, 1, hashes)
+        self.assertTrue(verifies(ALICE, text, one["signature"]))
         one = frame_of("placed-frame")
         self._binary(
             "placed-frame", b"\x83", u16(one["slot"]), u64(one["epoch"]),

@@ -9,11 +9,11 @@ import {
   putU32,
   putU64,
   rowAt,
-  UNSIGNED,
   viewOf,
 } from '../protocol/index.js';
 import type { Memory } from './memory.js';
 import { type Load, type MessageBatch, RUN, type SubmittedFrame, WHERE } from './messages.js';
+import type { SubmissionProof } from './submission-proofs.js';
 
 /** Consecutive counters of one sender at consecutive indices. */
 export interface QueuedRun {
@@ -37,13 +37,14 @@ interface UsedChunk {
 }
 
 const FIRST_ROWS = 1024;
-const NO_SUBMISSION = viewOf(UNSIGNED);
 
 export class InboxQueue {
   count = 0;
   /** Of all frames, taken or refused: what the request handlers have counted. */
   readonly load: Load = { bytes: 0, messages: 0, items: 0 };
   readonly runs: QueuedRun[] = [];
+  /** Of the signed ones among the runs. */
+  readonly submissions: SubmissionProof[] = [];
   private readonly chunks = new Map<number, UsedChunk>();
   pages: Uint8Array;
   private view: DataView;
@@ -80,13 +81,15 @@ export class InboxQueue {
   }
 
   /**
-   * Adds a message to the newest run and returns its index; its hash is written by the caller, to `pages`. An
-   * in-epoch predecessor has epoch 0 for now.
+   * Adds a message to the newest run and returns its index. An in-epoch predecessor has epoch 0 for now. `submission`:
+   * hash of the run's, 32 zero bytes where it is unsigned.
    */
-  add(from: number, to: number, previous: Place): number {
+  add(from: number, to: number, messageHash: Uint8Array, submission: DataView, previous: Place): number {
     const x = this.count++;
     this.makeRoom();
-    putInboxRow(this.view, rowAt(x, INBOX_ROW_BYTES), NO_SUBMISSION, previous);
+    const row = rowAt(x, INBOX_ROW_BYTES);
+    this.pages.set(messageHash, row);
+    putInboxRow(this.view, row, submission, previous);
     const run = this.runs[this.runs.length - 1]!;
     const at = x * WHERE.fields;
     this.where[at + WHERE.chunk] = run.chunk;

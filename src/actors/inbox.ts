@@ -1,22 +1,21 @@
 /**
  * Inbox: takes bundles in, holds one epoch's queue, numbers it.
  *
- * In:  submit, open-sender (request handlers); close, committed, drain (sequencer)
+ * In:  submit, open-sender (request handlers); close, committed, drain (sequencer); submission-verified (itself)
  * Out: inbox-batch (its router); attested, work, empty (sequencer); refused, placed, sender-opened,
  *      queue-taken, released (request handlers)
- * Owns: per sender the last counter and its place; the queue; the batch that is being committed.
+ * Owns: per sender the last counter and its place; the queue; frames whose signatures are being verified; the batch
+ *      that is being committed.
  *
  * 1. A sender's counters are taken in exactly in order: last + 1. Everything else is refused with a
  *    code, or is a duplicate and gets its place. A refused bundle consumes no counter.
  * 2. The message hash is computed here from the bytes, envelope hashes are compared with envelopes.
  * 3. A message's index is its position in the queue; nothing is renumbered within an epoch.
+ * 4. What is signed is verified before it is taken in, a frame as a whole; a sender's frames keep their order.
  * Never: looks at who receives, keeps bodies beyond the commit, signs an epoch twice.
  */
 import {
   type Base,
-  BundleCursor,
-  BundleError,
-  BundleHasher,
   type BundleLimits,
   type EpochContext,
   type ErrorCode,
@@ -24,13 +23,19 @@ import {
   INBOX_ROW_BYTES,
   NO_PLACE,
   type Place,
+  type Policy,
   ROLE,
-  rowAt,
   type SignedAttestation,
+  SUBMISSIONS,
   sameBytes,
+  submissionHash,
+  UNSIGNED,
+  viewOf,
 } from '../protocol/index.js';
 import { ActorFault, attest, contextOf, pagesOutput, type SignerOptions } from './attest.js';
+import { FrameHasher, HashedFrame } from './hashed-frame.js';
 import { idAt, idBytes } from './ids.js';
+import { InboxAnswers } from './inbox-answers.js';
 import { InboxQueue, type QueuedRun } from './inbox-queue.js';
 import { packInboxRows } from './inbox-rows.js';
 import type { Memory } from './memory.js';
@@ -41,21 +46,23 @@ import {
   type Committed,
   type MessageBatch,
   type OpenSender,
-  type PlacedRun,
-  type Refusal,
   type Send,
   type Stage,
   type StoreReader,
   type StoreRecord,
+  type SubmissionVerified,
   type SubmittedFrame,
 } from './messages.js';
 import { findPlaced, replaySenders, type SenderState, senderCodec } from './sender-state.js';
 import { type FlushOptions, StateTable } from './state-table.js';
 import { epochKey, idKey, metaKey, numberValue, TABLE } from './store-keys.js';
+import { packSubmissions } from './submission-proofs.js';
+import { type VerifySubmission, WaitingFrames } from './waiting-frames.js';
 
 export interface InboxOptions extends SignerOptions, FlushOptions {
   readonly memory: Memory;
-  readonly limits: BundleLimits & { readonly countersKept: number };
+  readonly limits: BundleLimits & Pick<Policy, 'countersKept' | 'submissions'>;
+  readonly verifySubmission: VerifySubmission;
   readonly reader: StoreReader;
   /** Newest committed epoch; 0 = none. */
   readonly lastEpoch: number;
@@ -70,15 +77,15 @@ export interface InboxOptions extends SignerOptions, FlushOptions {
 /** Runs looked at to answer the known counters of one frame: some 20 ms. */
 const LOOKUPS_PER_FRAME = 300_000;
 
-type Refuse = (code: ErrorCode, text: string, count: number) => void;
-
 /** Offset of the previous place in an inbox row. */
 const PREVIOUS_AT = 64;
 
 export class Inbox implements Stage {
   private readonly senders: StateTable<string, SenderState>;
-  private readonly hasher: BundleHasher;
-  private readonly cursor: BundleCursor;
+  private readonly hasher: FrameHasher;
+  /** For frames that are taken in at once. */
+  private readonly scratch = new HashedFrame();
+  private readonly waiting: WaitingFrames;
   private queue: InboxQueue;
   private committing: { epoch: number; queue: InboxQueue } | null = null;
   private draining = false;
@@ -95,8 +102,10 @@ export class Inbox implements Stage {
     const { reader, index, lastEpoch } = options;
     this.told = options.checkpoint;
     this.senders = new StateTable(reader, (id) => idKey(TABLE.sender, idBytes(id)), senderCodec);
-    this.hasher = new BundleHasher(options.serverId);
-    this.cursor = new BundleCursor(options.limits);
+    this.hasher = new FrameHasher(options.serverId, options.limits);
+    this.waiting = new WaitingFrames(options.serverId, options.verifySubmission, (number, isGood) =>
+      send(address('inbox', index), { type: 'submission-verified', number, isGood }),
+    );
     this.queue = new InboxQueue(options.memory, index);
     this.lastFlush = replaySenders(reader, index, lastEpoch, this.senders, this.flushMark());
   }
@@ -109,6 +118,8 @@ export class Inbox implements Stage {
     switch (message.type) {
       case 'submit':
         return this.submit(message.frames);
+      case 'submission-verified':
+        return this.verified(message);
       case 'open-sender':
         return this.openSender(message);
       case 'close':
@@ -128,118 +139,146 @@ export class Inbox implements Stage {
   // ---- taking in
 
   private submit(frames: readonly SubmittedFrame[]): void {
+    this.answering((answers) => {
+      for (const frame of frames) this.takeFrame(frame, answers);
+    });
+  }
+
+  private answering(take: (answers: InboxAnswers) => void): void {
     const wasEmpty = this.queue.load.bytes === 0;
-    const refusals: Refusal[] = [];
-    const known: PlacedRun[] = [];
-    for (const frame of frames) this.takeFrame(frame, refusals, known);
-    if (refusals.length > 0) this.send(address('gateway'), { type: 'refused', refusals });
-    if (known.length > 0) this.send(address('gateway'), { type: 'placed', runs: known });
+    const answers = new InboxAnswers();
+    take(answers);
+    answers.send(this.send);
     // Frames of which nothing was taken count, too: closing an epoch gives their memory back.
     if (wasEmpty && this.queue.load.bytes > 0) this.send(address('sequencer'), { type: 'work' });
   }
 
-  private takeFrame(frame: SubmittedFrame, refusals: Refusal[], known: PlacedRun[]): void {
-    const { connection, slot, firstCounter, count } = frame;
-    const id = idAt(frame.sender, 0);
-    const state = this.senders.get(id) ?? { last: 0, place: NO_PLACE, queuedIn: null };
-    // Whoever handed it over signs nothing: the inbox would be guilty of what it takes in.
-    if (
-      this.options.checkInputs &&
-      state.last === 0 &&
-      this.options.inboxOf(frame.sender) !== this.options.index
-    )
-      throw new ActorFault('request handler: a frame of a sender that is placed at another inbox');
-    this.queue.countFrame(frame);
-    this.lookups.left = LOOKUPS_PER_FRAME;
-    this.hasher.sender(frame.sender, 0);
-    let at = frame.from;
-    let run: QueuedRun | null = null;
-    for (let k = 0; k < count; k++) {
-      const counter = firstCounter + k;
-      const refuse: Refuse = (code, text, n) => {
-        const expected = code === 'counter-gap' ? state.last + 1 : 0;
-        refusals.push({ connection, slot, code, firstCounter: counter, count: n, expected, text });
-      };
-      if (counter > state.last + 1) {
-        refuse('counter-gap', `counter ${counter} came, ${state.last + 1} is expected`, count - k);
-        break;
-      }
-      const start = at;
-      // The request handler has parsed it already: an error here is a fault of ours, not a refusal.
-      at = this.cursor.parse(frame.chunk.bytes, start, frame.to);
-      const bad = this.envelopeError();
-      if (bad) refuse(bad.code, bad.message, 1);
-      else if (counter <= state.last) this.answerKnown(frame, id, state, counter, refuse, known);
-      else run = this.enqueue(frame, start, at, id, state, counter, run);
-    }
-    if (run) this.senders.put(id, state);
+  private stateOf(id: string): SenderState {
+    return this.senders.get(id) ?? { last: 0, place: NO_PLACE, queuedIn: null };
   }
 
-  private envelopeError(): BundleError | null {
-    try {
-      this.cursor.checkEnvelopes();
-      return null;
-    } catch (error) {
-      if (error instanceof BundleError) return error;
-      throw error;
+  private takeFrame(frame: SubmittedFrame, answers: InboxAnswers): void {
+    const id = idAt(frame.sender, 0);
+    const { last } = this.stateOf(id);
+    if (this.options.checkInputs) this.checkFrame(frame, last);
+    const waitsThrough = this.waiting.lastOf(id);
+    const expected = Math.max(last, waitsThrough ?? 0) + 1;
+    if (frame.firstCounter > expected) return this.refuseGap(frame, expected, answers);
+    // What was taken in before is answered by its place, whoever has signed it.
+    const isKnown = frame.firstCounter + frame.count - 1 <= last;
+    const waits = !isKnown && (frame.signature !== null || waitsThrough !== undefined);
+    const hashed = waits ? new HashedFrame() : this.scratch;
+    this.hasher.hash(frame, hashed);
+    if (frame.signature && hashed.flaw) {
+      this.queue.countFrame(frame);
+      answers.refuseSigned(hashed);
+    } else if (waits) this.waiting.add(id, hashed);
+    else this.take(hashed, null, answers);
+  }
+
+  /** Whoever handed it over signs nothing: the inbox would be guilty of what it takes in. */
+  private checkFrame({ sender, signature }: SubmittedFrame, last: number): void {
+    const { limits, index, inboxOf } = this.options;
+    if (last === 0 && inboxOf(sender) !== index)
+      throw new ActorFault('request handler: a frame of a sender that is placed at another inbox');
+    if (!signature && limits.submissions === SUBMISSIONS.required)
+      throw new ActorFault('request handler: a frame without the signature that the manifest requires');
+  }
+
+  private verified({ number, isGood }: SubmissionVerified): void {
+    this.answering((answers) => {
+      for (const { hashed, signed, isGood: good } of this.waiting.answered(number, isGood)) {
+        if (good) this.take(hashed, signed, answers);
+        else {
+          this.queue.countFrame(hashed.frame);
+          const { firstCounter, count } = hashed.frame;
+          const text = 'the signature is not the sender\u2019s over these messages';
+          answers.refuse(hashed.frame, 'submission-refused', firstCounter, count, text);
+        }
+      }
+    });
+    this.sayIfEmpty();
+  }
+
+  /** Takes in what has hashes. `signed`: the bytes that a good signature is over. */
+  private take(hashed: HashedFrame, signed: Uint8Array | null, answers: InboxAnswers): void {
+    const { frame } = hashed;
+    const { firstCounter, signature } = frame;
+    const id = idAt(frame.sender, 0);
+    const state = this.stateOf(id);
+    // Of what it came behind something may have been refused meanwhile.
+    if (firstCounter > state.last + 1) return this.refuseGap(frame, state.last + 1, answers);
+    this.queue.countFrame(frame);
+    this.lookups.left = LOOKUPS_PER_FRAME;
+    const known = Math.min(hashed.count, Math.max(0, state.last - firstCounter + 1));
+    for (let k = 0; k < known; k++) this.answerKnown(hashed, k, id, state, answers);
+    if (known < hashed.count) {
+      const submission = signed && signature ? submissionHash(signed, signature) : UNSIGNED;
+      const run = this.enqueue(hashed, known, id, state, submission);
+      if (signed && signature) {
+        const taken = { firstRow: run.firstIndex, rows: run.count, signature };
+        this.queue.submissions.push({ ...taken, known: hashed.messageHashes(0, known) });
+      }
     }
+    if (hashed.flaw) answers.refuseFlaw(hashed, state.last + 1);
+  }
+
+  private refuseGap(frame: SubmittedFrame, expected: number, answers: InboxAnswers): void {
+    this.queue.countFrame(frame);
+    answers.refuseGap(frame, frame.firstCounter, frame.count, expected);
   }
 
   private enqueue(
-    frame: SubmittedFrame,
-    from: number,
-    to: number,
+    hashed: HashedFrame,
+    known: number,
     id: string,
     state: SenderState,
-    counter: number,
-    open: QueuedRun | null,
+    submission: Uint8Array,
   ): QueuedRun {
     const { queue } = this;
-    const run = open ?? queue.startRun(frame, id, counter, state.queuedIn === queue);
-    const index = queue.add(from, to, state.place);
-    this.hasher.bundle(counter, this.cursor, queue.pages, rowAt(index, INBOX_ROW_BYTES));
-    if (this.cursor.recipients > 1) queue.keepLeaves(index, this.hasher.leafHashes);
-    state.last = counter;
-    state.place = { epoch: 0, inbox: this.options.index, index };
-    state.queuedIn = queue;
+    const { frame } = hashed;
+    const run = queue.startRun(frame, id, frame.firstCounter + known, state.queuedIn === queue);
+    const view = viewOf(submission);
+    for (let k = known; k < hashed.count; k++) {
+      const index = queue.add(hashed.from(k), hashed.to(k), hashed.messageHash(k), view, state.place);
+      const leaves = hashed.leafHashes(k);
+      if (leaves) queue.keepLeaves(index, leaves);
+      state.last = frame.firstCounter + k;
+      state.place = { epoch: 0, inbox: this.options.index, index };
+      state.queuedIn = queue;
+    }
+    this.senders.put(id, state);
     return run;
   }
 
   // ---- duplicates
 
   private answerKnown(
-    frame: SubmittedFrame,
+    hashed: HashedFrame,
+    k: number,
     id: string,
     state: SenderState,
-    counter: number,
-    refuse: Refuse,
-    known: PlacedRun[],
+    answers: InboxAnswers,
   ): void {
-    this.hasher.bundle(counter, this.cursor, scratch, 0);
-    const conflict = () => refuse('counter-conflict', `counter ${counter} was used for another message`, 1);
+    const { frame } = hashed;
+    const hash = hashed.messageHash(k);
+    const counter = frame.firstCounter + k;
+    const refused = (code: ErrorCode, text: string) => answers.refuse(frame, code, counter, 1, text);
+    const conflict = () => refused('counter-conflict', `counter ${counter} was used for another message`);
     const queued = this.findQueued(frame, id, counter);
     if (queued) {
       // The same message: its place follows when its epoch is committed.
-      if (!sameBytes(queued, 0, scratch, 0, 32)) conflict();
+      if (!sameBytes(queued, 0, hash, 0, 32)) conflict();
       return;
     }
     const found =
       counter > state.last - this.options.limits.countersKept
         ? this.findDurable(id, state, counter)
         : undefined;
-    if (!found && this.lookups.left < 0) return refuse('busy', 'too many known counters in one frame', 1);
-    if (!found) return refuse('counter-expired', `counter ${counter} is too old to compare`, 1);
-    if (!sameBytes(found.hash, 0, scratch, 0, 32)) return conflict();
-    const { epoch, inbox, index } = found.place;
-    known.push({
-      connection: frame.connection,
-      slot: frame.slot,
-      epoch,
-      inbox,
-      firstCounter: counter,
-      firstIndex: index,
-      count: 1,
-    });
+    if (!found && this.lookups.left < 0) return refused('busy', 'too many known counters in one frame');
+    if (!found) return refused('counter-expired', `counter ${counter} is too old to compare`);
+    if (!sameBytes(found.hash, 0, hash, 0, 32)) return conflict();
+    answers.place(frame, counter, found.place);
   }
 
   /** Looks where it is not committed yet; whoever asks now is told the place. */
@@ -291,7 +330,7 @@ export class Inbox implements Stage {
       attestation,
       batch,
     });
-    const records = this.records(context.epoch, batch);
+    const records = this.records(context.epoch, batch, queue);
     const from = address('inbox', index);
     this.send(address('sequencer'), { type: 'attested', from, epoch: context.epoch, attestation, records });
     if (queue.load.bytes > 0) {
@@ -314,9 +353,12 @@ export class Inbox implements Stage {
     return attest({ ...this.options, told: this.told }, ROLE.inbox, context, [], [output]);
   }
 
-  private records(epoch: number, batch: MessageBatch): StoreRecord[] {
+  private records(epoch: number, batch: MessageBatch, { submissions }: InboxQueue): StoreRecord[] {
     const { index, flushEpochs, flushChanged } = this.options;
     const records: StoreRecord[] = [];
+    if (submissions.length > 0) {
+      records.push({ key: epochKey(TABLE.submissions, epoch, index), value: packSubmissions(submissions) });
+    }
     if (batch.count > 0) {
       records.push({
         key: epochKey(TABLE.inboxRows, epoch, index),
@@ -350,10 +392,9 @@ export class Inbox implements Stage {
   }
 
   private sayIfEmpty(): void {
-    if (this.draining && this.queue.count === 0 && !this.committing) {
+    const isEmpty = this.queue.count === 0 && !this.committing && this.waiting.isEmpty;
+    if (this.draining && isEmpty) {
       this.send(address('sequencer'), { type: 'empty', from: address('inbox', this.options.index) });
     }
   }
 }
-
-const scratch = new Uint8Array(32);

@@ -36,6 +36,8 @@ export interface SubmittedFrame {
   readonly sender: Uint8Array;
   readonly firstCounter: number;
   readonly count: number;
+  /** The sender's over all of them (64 bytes), and then they are taken in as a whole; null = unsigned. */
+  readonly signature: Uint8Array | null;
   /** Where the bundles lie: shared memory, bytes [from, to). */
   readonly chunk: SharedChunk;
   readonly from: number;
@@ -124,6 +126,9 @@ export interface PlacedRun {
 export type Submit = { type: 'submit'; frames: readonly SubmittedFrame[] };
 /** A sender's front session: answered with the highest counter taken in. */
 export type OpenSender = { type: 'open-sender'; connection: number; slot: number; sender: Uint8Array };
+
+/** What an inbox asked its verifier, which answers at once or later: it tells itself. */
+export type SubmissionVerified = { type: 'submission-verified'; number: number; isGood: boolean };
 
 // ---- request handlers → outbox
 export type OpenMailbox = {
@@ -248,6 +253,7 @@ export type Finished = { type: 'finished' };
 export type ActorMessage =
   | Submit
   | OpenSender
+  | SubmissionVerified
   | OpenMailbox
   | RegisterMailboxes
   | Acknowledge

@@ -4,7 +4,7 @@
  */
 import { type Checkpoint, CountersignError, ERRORS, type OpenedItem } from '../protocol/index.js';
 import { idAt } from './ids.js';
-import { type Archive, open } from './openings.js';
+import { type Archive, type Opened, open } from './openings.js';
 import type { Steps } from './stage-leaves.js';
 
 export interface DeskOptions extends Archive {
@@ -16,11 +16,10 @@ export interface DeskOptions extends Archive {
   readonly defer: (run: () => void) => void;
 }
 
-export interface Answer {
+export interface Answer extends Opened {
   /** 0 = opened. */
   readonly error: number;
   readonly retryAfterMs: number;
-  readonly claims: readonly Uint8Array[];
   /** Of an error. */
   readonly text: string;
 }
@@ -46,7 +45,7 @@ export class OpeningsDesk {
   /** By who asks; each has one served, then the next one has its turn. */
   private readonly waiting = new Map<string, Request[]>();
   private count = 0;
-  private serving: { readonly request: Request; readonly steps: Steps<Uint8Array[]> } | null = null;
+  private serving: { readonly request: Request; readonly steps: Steps<Opened> } | null = null;
   private stopped = false;
   private minute = { since: Number.NEGATIVE_INFINITY, steps: 0, asked: new Map<string, number>() };
 
@@ -135,10 +134,10 @@ export class OpeningsDesk {
 }
 
 /** The answer, once it is there. */
-function stepOf(steps: Steps<Uint8Array[]>): Answer | null {
+function stepOf(steps: Steps<Opened>): Answer | null {
   try {
     const { done, value } = steps.next();
-    return done ? { error: 0, retryAfterMs: 0, claims: value, text: '' } : null;
+    return done ? { error: 0, retryAfterMs: 0, ...value, text: '' } : null;
   } catch (error) {
     if (error instanceof CountersignError) return refused(error.code, error.message);
     throw error;
@@ -148,5 +147,5 @@ function stepOf(steps: Steps<Uint8Array[]>): Answer | null {
 const STOPPING: Answer = { ...refused('busy', 'the server is stopping'), retryAfterMs: 1000 };
 
 function refused(code: CountersignError['code'], text: string): Answer {
-  return { error: ERRORS[code].number, retryAfterMs: 0, claims: [], text };
+  return { error: ERRORS[code].number, retryAfterMs: 0, claims: [], submissions: [], text };
 }

@@ -14,8 +14,10 @@ import {
   decodeAttestation,
   decodeEpochLeaf,
   encodeClaim,
+  encodeSubmission,
   equalBytes,
   getU32,
+  getU64,
   HASH_BYTES,
   logPath,
   type Manifest,
@@ -46,9 +48,11 @@ import {
   type Steps,
 } from './stage-leaves.js';
 import { epochKey, numberKey, TABLE } from './store-keys.js';
+import { findSubmission } from './submission-proofs.js';
 
 export interface Archive {
   readonly reader: StoreReader;
+  readonly serverId: Uint8Array;
   readonly manifest: Manifest;
   readonly placementOf: (id: Uint8Array) => PlacedAt;
 }
@@ -59,8 +63,15 @@ interface KeptEpoch {
   readonly attestations: readonly SignedAttestation[];
 }
 
+/** In binary forms. */
+export interface Opened {
+  readonly claims: readonly Uint8Array[];
+  /** At the inbox that of the row, if it names one. */
+  readonly submissions: readonly Uint8Array[];
+}
+
 /**
- * The claims that open what the stage has signed of the item, in their binary form. `key`: who asks; null = the
+ * The claims that open what the stage has signed of the item. `key`: who asks; null = the
  * operator. Throws `CountersignError` where there is nothing to open, or not for who asks.
  */
 export function* open(
@@ -68,7 +79,7 @@ export function* open(
   asked: OpenedItem,
   key: Uint8Array | null,
   checkpoint: Checkpoint,
-): Steps<Uint8Array[]> {
+): Steps<Opened> {
   const epoch = findEpoch(archive, asked.epoch, checkpoint);
   if (key && !isParty(archive, asked, key))
     throw new CountersignError('not-a-party', 'neither your mailbox nor a message of yours');
@@ -90,11 +101,15 @@ export function* open(
     checkpoint,
   };
   const nothing = new Uint8Array(0);
-  if (leaves.count === 0) return [encodeClaim({ leaf: nothing, leafIndex: 0, outputPath: nothing, ...rest })];
-  return preimages.map((leaf, i) => {
+  if (leaves.count === 0) {
+    const claim = encodeClaim({ leaf: nothing, leafIndex: 0, outputPath: nothing, ...rest });
+    return { claims: [claim], submissions: [] };
+  }
+  const claims = preimages.map((leaf, i) => {
     if (!leaf) throw notKept();
     return encodeClaim({ leaf, leafIndex: leaves.shown[i]!, outputPath: paths[i]!, ...rest });
   });
+  return { claims, submissions: asked.stage === ROLE.inbox ? submissionOf(archive, asked) : [] };
 }
 
 const notKept = () => new CountersignError('opening-unknown', 'what the stage has signed is not kept whole');
@@ -125,11 +140,35 @@ function isParty(archive: Archive, asked: OpenedItem, key: Uint8Array): boolean 
 }
 
 /** Null where there is no message. */
-function senderOf(reader: StoreReader, { epoch, inbox, index }: OpenedItem): Uint8Array | null {
+function senderOf(reader: StoreReader, asked: OpenedItem): Uint8Array | null {
+  return runOf(reader, asked, asked.index)?.subarray(0, HASH_BYTES) ?? null;
+}
+
+/** The run that a row is in; null where there is none. */
+function runOf(reader: StoreReader, { epoch, inbox }: OpenedItem, row: number): Uint8Array | null {
   const runs = reader.get(epochKey(TABLE.senderRuns, epoch, inbox)) ?? new Uint8Array(0);
   for (let at = runs.length - RUN.bytes; at >= 0; at -= RUN.bytes)
-    if (getU32(runs, at + RUN.first) <= index) return runs.subarray(at, at + HASH_BYTES);
+    if (getU32(runs, at + RUN.first) <= row) return runs.subarray(at, at + RUN.bytes);
   return null;
+}
+
+/** None where the row is unsigned. */
+function submissionOf({ reader, serverId }: Archive, asked: OpenedItem): Uint8Array[] {
+  const { epoch, inbox, index } = asked;
+  const kept = reader.get(epochKey(TABLE.submissions, epoch, inbox));
+  const proof = kept && findSubmission(kept, index);
+  if (!proof) return [];
+  const { firstRow, rows: count, signature, known } = proof;
+  const rows = new InboxRows(reader.view(epochKey(TABLE.inboxRows, epoch, inbox)));
+  const taken = Array.from({ length: count }, (_, i) => rows.messageHash(firstRow + i));
+  const run = runOf(reader, asked, firstRow)!;
+  const counter = getU64(run, RUN.counter) + firstRow - getU32(run, RUN.first);
+  const before = known.length / HASH_BYTES;
+  const submission = {
+    ...{ serverId, sender: run.subarray(0, HASH_BYTES), firstCounter: counter - before, signature },
+    messageHashes: concat(known, ...taken),
+  };
+  return [encodeSubmission(submission, before + index - firstRow)];
 }
 
 function hasItem({ reader, placementOf }: Archive, asked: OpenedItem, mailbox: Uint8Array): boolean {

@@ -40,6 +40,7 @@ import { RESERVED_KEY, Sequencer, type SequencerOptions } from './sequencer.js';
 import { FLUSH_CHANGED } from './state-table.js';
 import { numberValue } from './store-keys.js';
 import type { Switchboard } from './switchboard.js';
+import type { VerifySubmission } from './waiting-frames.js';
 
 export interface Plan {
   readonly inboxes: number;
@@ -77,6 +78,7 @@ export interface PipelineOptions {
   /** Secret seed (32 bytes) of an actor of this thread. */
   readonly seedOf: (actor: Address) => Uint8Array;
   readonly checkInputs: boolean;
+  readonly verifySubmission: VerifySubmission;
   readonly bytesInFlight: number;
   readonly quota: QuotaLimits;
   /** Runs a step after what waits for this thread has had its turn. */
@@ -199,8 +201,11 @@ function makeStage(actor: Address, options: ThreadOptions, send: Send): Stage {
     retentionEpochs: limits.retentionEpochs,
   };
   switch (kind) {
-    case 'inbox':
-      return new Inbox({ ...common, checkpoint: options.checkpoint, inboxOf: (id) => place(id).inbox }, send);
+    case 'inbox': {
+      const { checkpoint, verifySubmission } = options;
+      const inboxOf = (id: Uint8Array) => place(id).inbox;
+      return new Inbox({ ...common, checkpoint, verifySubmission, inboxOf }, send);
+    }
     case 'router':
       return new Router({ ...common, receivers: plan.outboxes, receiverOf }, send);
     case 'receiver':

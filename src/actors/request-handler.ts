@@ -89,7 +89,8 @@ export class RequestHandler implements Stage {
     const directory = new MailboxDirectory(options.reader);
     this.directory = directory;
     this.sessions = new Sessions(options, directory, send);
-    this.submissions = new Submissions(options.inboxes, options.limits, directory, send);
+    const { submissions } = options.manifest.policy;
+    this.submissions = new Submissions(options.inboxes, options.limits, directory, submissions, send);
     this.registrations = new Registrations(options.placementOf, send);
     this.checkpoint = options.checkpoint;
     const perMinute = () => options.live().openingsPerMinute;
@@ -227,8 +228,8 @@ export class RequestHandler implements Stage {
       asked,
       key: entry.key,
       isWanted: () => !connection.ended,
-      answer: ({ error, retryAfterMs, claims }) =>
-        connection.socket.send(encodeOpening({ request, error, retryAfterMs, claims }), false),
+      answer: ({ text: _, ...answer }) =>
+        connection.socket.send(encodeOpening({ request, ...answer }), false),
     });
   }
 

@@ -55,7 +55,7 @@ export function expiredRecords(reader: StoreReader, epochs: readonly number[]): 
   for (const epoch of epochs) {
     if (hasAny(reader, TABLE.bodies, epoch) || hasAny(reader, TABLE.references, epoch)) continue;
     records.push({ key: numberKey(TABLE.attestations, epoch), value: null });
-    for (const table of [TABLE.inboxRows, TABLE.senderRuns, TABLE.links, TABLE.stills])
+    for (const table of [TABLE.inboxRows, TABLE.senderRuns, TABLE.submissions, TABLE.links, TABLE.stills])
       for (const key of keysOf(reader, table, epoch))
         records.push({ key: Uint8Array.from(key), value: null });
   }

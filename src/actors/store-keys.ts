@@ -6,6 +6,7 @@
  *   A epoch 8                  → log index 8 ‖ count 2 ‖ count × (length 4 ‖ signed bytes ‖ signature 64)
  *   E epoch 8 ‖ inbox 2        → inbox rows (inbox-rows.ts)
  *   S epoch 8 ‖ inbox 2        → runs of senders (messages.ts, RUN)
+ *   P epoch 8 ‖ inbox 2        → what proves the submissions of the rows (submission-proofs.ts)
  *   K epoch 8 ‖ outbox 2       → links of the epoch (epoch-file.ts)
  *   T epoch 8 ‖ outbox 2       → stills of the epoch (kept-stills.ts)
  *   B epoch 8 ‖ outbox 2       → bodies of the epoch, once for all mailboxes
@@ -25,6 +26,7 @@ export const TABLE = {
   attestations: letter('A'),
   inboxRows: letter('E'),
   senderRuns: letter('S'),
+  submissions: letter('P'),
   links: letter('K'),
   stills: letter('T'),
   bodies: letter('B'),

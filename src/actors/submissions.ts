@@ -8,7 +8,7 @@ import {
   type BundleLimits,
   type ErrorCode,
   FormatError,
-  SUBMIT_HEADER_BYTES,
+  SUBMISSIONS,
   type SubmitHeader,
   toHex,
 } from '../protocol/index.js';
@@ -23,6 +23,7 @@ import {
   type SharedChunk,
   type SubmittedFrame,
 } from './messages.js';
+import { refusedBeside } from './refused-frame.js';
 
 export interface SubmissionLimits extends BundleLimits {
   readonly bundlesPerFrame: number;
@@ -72,6 +73,8 @@ export class Submissions {
     inboxes: number,
     private readonly limits: SubmissionLimits,
     private readonly directory: MailboxDirectory,
+    /** Of the manifest: one of `SUBMISSIONS`. */
+    private readonly policy: number,
     private readonly send: Send,
   ) {
     this.cursor = new BundleCursor(limits);
@@ -89,36 +92,48 @@ export class Submissions {
 
   /**
    * Takes a submit frame in, up to the first bundle that is refused; what follows it in the frame is a
-   * counter gap. Throws `FormatError` when bytes trail behind the bundles.
+   * counter gap. A signed one is taken in as a whole or not at all, as the signature is over all of it. Throws `FormatError` when bytes trail behind the bundles.
    */
   take(origin: Origin, header: SubmitHeader, frame: Uint8Array): Refusal[] {
     if (header.count > this.limits.bundlesPerFrame) {
       const text = `${header.count} bundles, at most ${this.limits.bundlesPerFrame} allowed in a frame`;
       return [refusal(origin, 'too-many-bundles', header.firstCounter, header.count, text)];
     }
+    const unwanted = this.unwanted(header);
+    if (unwanted) {
+      const { code, text } = unwanted;
+      return [refusal(origin, code, header.firstCounter, header.count, text)];
+    }
     const { good, items, end, bad } = this.check(origin, header, frame);
     if (!bad && end !== frame.length) throw new FormatError(`submit: ${frame.length - end} trailing bytes`);
-    if (good > 0)
-      this.enqueue(origin, header.firstCounter, good, items, frame.subarray(SUBMIT_HEADER_BYTES, end));
+    if (good > 0 && !(bad && header.signature))
+      this.enqueue(origin, header, good, items, frame.subarray(header.bundlesAt, end));
     if (!bad) return [];
-    const counter = header.firstCounter + good;
-    const refusals: Refusal[] = [
-      { ...refusal(origin, bad.code, counter, 1, bad.text), ...(bad.mailbox && { mailbox: bad.mailbox }) },
-    ];
-    const rest = header.count - good - 1;
+    const { code, text, mailbox } = bad;
+    const refused = refusal(origin, code, header.firstCounter + good, 1, text);
     // What the inbox expects is not known here: an earlier frame may have been refused in part too.
-    if (rest > 0)
-      refusals.push(refusal(origin, 'counter-gap', counter + 1, rest, `counter ${counter} was refused`));
-    return refusals;
+    const beside = refusedBeside(header, good).map((each) =>
+      refusal(origin, 'counter-gap', each.firstCounter, each.count, each.text),
+    );
+    return [{ ...refused, ...(mailbox && { mailbox }) }, ...beside];
+  }
+
+  /** Why the manifest's policy lets no such frame in. */
+  private unwanted({ signature }: SubmitHeader): Bad | null {
+    if (signature && this.policy === SUBMISSIONS.off)
+      return { code: 'submission-refused', text: 'this server takes no signed submissions' };
+    if (!signature && this.policy === SUBMISSIONS.required)
+      return { code: 'submission-refused', text: 'this server takes signed submissions only' };
+    return null;
   }
 
   private check(
     { sender, lastCounter }: Origin,
-    { firstCounter, count }: SubmitHeader,
+    { firstCounter, count, bundlesAt }: SubmitHeader,
     frame: Uint8Array,
   ): { good: number; items: number; end: number; bad?: Bad } {
     const { cursor, directory } = this;
-    let end = SUBMIT_HEADER_BYTES;
+    let end = bundlesAt;
     let items = 0;
     for (let good = 0; good < count; good++) {
       // One that was taken in before adds nothing: the inbox says where it is.
@@ -147,7 +162,7 @@ export class Submissions {
 
   private enqueue(
     { connection, slot, sender, inbox }: Origin,
-    firstCounter: number,
+    { firstCounter, signature: signed }: SubmitHeader,
     count: number,
     items: number,
     bundles: Uint8Array,
@@ -163,7 +178,20 @@ export class Submissions {
     queued.messages += count;
     queued.items += items;
     const shared = { id: chunk.id, bytes: chunk.bytes };
-    const submitted = { connection, slot, sender, firstCounter, count, chunk: shared, from, to, items };
+    // A copy: the frame's memory would go along to another thread.
+    const signature = signed && Uint8Array.from(signed);
+    const submitted = {
+      connection,
+      slot,
+      sender,
+      firstCounter,
+      count,
+      signature,
+      chunk: shared,
+      from,
+      to,
+      items,
+    };
     const batch = this.batches.get(inbox);
     if (batch) batch.push(submitted);
     else this.batches.set(inbox, [submitted]);

@@ -1,10 +1,13 @@
 /**
  * `countersign open`: fetches what a stage has signed of a message, verifies it, and writes the claims to files: as a
- * party of the message by its key, or as the operator by a token at the internal port.
+ * party of the message by its key, or as the operator by a token at the internal port. Where an inbox has taken in what
+ * nobody submitted, the evidence is written instead.
  */
 import { writeFile } from 'node:fs/promises';
 import { addresses } from '../client/directory.js';
 import type { OpenedStage, OpenOptions } from '../client/index.js';
+import { submissionOf } from '../client/submission.js';
+import { submittedBy } from '../protocol/evidence/index.js';
 import { CountersignError, type ErrorCode, MAX_U16, ROLE, toHex, verifyOpening } from '../protocol/index.js';
 import { readKeyFile } from '../server/key-file.js';
 import { clientFrom, clientOptions, idFrom, urlFrom } from './client-options.js';
@@ -42,11 +45,18 @@ export const command: Command = {
     if (out === undefined) throw new UsageError('--out: expected a file');
     const token = values['token'] as string | undefined;
     const opened = token === undefined ? await byKey(values, options) : await byToken(values, options, token);
+    if (opened instanceof Uint8Array) throw await falseRow(opened, `${out}.evidence`);
     const files = opened.claims.map((_, i) => (i === 0 ? out : `${out}.${i + 1}`));
     for (const [i, file] of files.entries()) await writeFile(file, opened.claims[i]!);
     const what = opened.isThere ? 'has it' : 'does not have it';
     say(`the ${options.stage} ${what}, and has signed that: ${files.join(', ')}`);
-    return { stage: options.stage, isThere: opened.isThere, files };
+    const result = { stage: options.stage, isThere: opened.isThere, files };
+    if (options.stage !== 'inbox' || !opened.isThere) return result;
+    const { submission } = opened;
+    if (!submission) say('its sender has not signed it, and need not have');
+    else say(`signed by ${toHex(submission.sender)}, as number ${submission.counter}`);
+    const submitter = submission && { sender: toHex(submission.sender), counter: submission.counter };
+    return { ...result, submission: submitter };
   },
 };
 
@@ -71,16 +81,34 @@ function number(values: OptionValues, name: string, most: number): number {
   throw new UsageError(`--${name}: expected an integer from 0 to ${most}, got ${text ?? 'none'}`);
 }
 
-async function byKey(values: OptionValues, options: OpenOptions): Promise<OpenedStage> {
-  const client = await clientFrom(values, () => {});
+/** Writes the evidence. */
+async function falseRow(evidence: Uint8Array, file: string): Promise<CountersignError> {
+  await writeFile(file, evidence);
+  const text = `the inbox has taken in what nobody submitted: countersign verify judges ${file}`;
+  return new CountersignError('verification-failed', text);
+}
+
+type OpenedByCommand = Omit<OpenedStage, 'continues'> | Uint8Array;
+
+/** Bytes: evidence. */
+async function byKey(values: OptionValues, options: OpenOptions): Promise<OpenedByCommand> {
+  let evidence: Uint8Array | undefined;
+  const client = await clientFrom(values, (on) => {
+    on('evidence', (told) => {
+      evidence = told.evidence;
+    });
+  });
   try {
     return await client.open(options);
+  } catch (error) {
+    if (evidence) return evidence;
+    throw error;
   } finally {
     await client.close();
   }
 }
 
-async function byToken(values: OptionValues, options: OpenOptions, file: string) {
+async function byToken(values: OptionValues, options: OpenOptions, file: string): Promise<OpenedByCommand> {
   const { stage, epoch, inbox, index } = options;
   if (stage !== 'inbox' && !options.mailbox) throw new UsageError('--mailbox: expected with a token');
   const mailbox = (options.mailbox as Uint8Array | undefined) ?? new Uint8Array(32);
@@ -88,23 +116,30 @@ async function byToken(values: OptionValues, options: OpenOptions, file: string)
   const query = new URLSearchParams({ stage, epoch: `${epoch}`, inbox: `${inbox}`, index: `${index}` });
   if (stage !== 'inbox') query.set('mailbox', toHex(mailbox));
   const token = toHex(await readKeyFile(file));
-  const claims = await fetchClaims(`${values['internal']}/v1/openings?${query}`, token);
+  const { claims, submissions } = await fetchOpening(`${values['internal']}/v1/openings?${query}`, token);
   const { serverId, manifest, manifestHash } = world;
   const asked = { stage: ROLE[stage], epoch, inbox, index, mailbox };
   const outbox = world.outboxOf(mailbox);
-  return { isThere: verifyOpening(asked, outbox, claims, serverId, manifest, manifestHash), claims };
+  const isThere = verifyOpening(asked, outbox, claims, serverId, manifest, manifestHash);
+  const submission = submissionOf({ submittedBy }, world, asked, null, isThere, claims[0]!, submissions[0]);
+  return submission instanceof Uint8Array ? submission : { isThere, claims, submission };
 }
 
-async function fetchClaims(url: string, token: string): Promise<Uint8Array[]> {
+async function fetchOpening(
+  url: string,
+  token: string,
+): Promise<{ readonly claims: Uint8Array[]; readonly submissions: Uint8Array[] }> {
   const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } }).catch(
     (cause: unknown) => {
       throw new CountersignError('connection-lost', `no answer from ${url}`, { cause });
     },
   );
-  const { claims, error } = (await response.json()) as {
-    claims?: string[];
+  const body = (await response.json()) as {
+    claims: string[];
+    submissions: string[];
     error?: { code: ErrorCode; message: string };
   };
-  if (error) throw new CountersignError(error.code, error.message);
-  return claims!.map((claim) => Uint8Array.from(Buffer.from(claim, 'base64')));
+  if (body.error) throw new CountersignError(body.error.code, body.error.message);
+  const bytesOf = (all: string[]) => all.map((each) => Uint8Array.from(Buffer.from(each, 'base64')));
+  return { claims: bytesOf(body.claims), submissions: bytesOf(body.submissions) };
 }

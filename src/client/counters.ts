@@ -3,6 +3,7 @@
  * whose owner sends nothing: without a sender, counters through `receipted` are known and higher ones are not ours.
  * Who sends has a sender (sender.ts), which numbers its messages here.
  */
+import type { Identity } from '#crypto';
 import { CountersignError, type ErrorFrame, type Place } from '../protocol/index.js';
 import type { Answer, Resolved } from './in-flight.js';
 import type { MailboxSender } from './mailbox.js';
@@ -51,7 +52,7 @@ export class Counters implements Participant, MailboxSender {
   private resolving: readonly Resolved[] = [];
 
   constructor(
-    readonly id: Uint8Array,
+    readonly identity: Identity,
     readonly hex: string,
     saved: SavedMailbox | undefined,
     private readonly persister: Persister,

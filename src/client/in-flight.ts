@@ -2,7 +2,6 @@
 import {
   type BundleView,
   type CountersignError,
-  encodeSubmit,
   equalBytes,
   type Place,
   sameBytes,
@@ -144,18 +143,17 @@ export class InFlight {
     return found < 0 ? items.length : found;
   }
 
-  /** Submit frames with all of these counters, which have no hole. */
-  frames(slot: number, from: number, through: number, bundlesPerFrame: number): Uint8Array[] {
-    const frames: Uint8Array[] = [];
+  /** What submit frames with all of these counters hold, which have no hole. */
+  frames(from: number, through: number, bundlesPerFrame: number): Outgoing[][] {
+    const frames: Outgoing[][] = [];
     const end = this.indexOf(through + 1);
     for (let at = this.indexOf(from); at < end; ) {
-      const bundles: Uint8Array[] = [];
-      const first = this.items[at]!.counter;
-      for (let bytes = 0; at < end && bundles.length < bundlesPerFrame && bytes < FRAME_TARGET; at++) {
-        bundles.push(this.items[at]!.bundle);
+      const frame: Outgoing[] = [];
+      for (let bytes = 0; at < end && frame.length < bundlesPerFrame && bytes < FRAME_TARGET; at++) {
+        frame.push(this.items[at]!);
         bytes += this.items[at]!.bundle.length;
       }
-      frames.push(encodeSubmit(slot, first, bundles));
+      frames.push(frame);
     }
     return frames;
   }

@@ -50,4 +50,5 @@ export type { SendOptions } from './outgoing-bundle.js';
 export type { SenderClient, SenderClientOptions } from './sender-client.js';
 export type { Stand } from './stands.js';
 export { type Change, MemoryStore, type Saved, type Store } from './store.js';
+export type { Submission } from './submission.js';
 export { VerificationError, type VerificationStep } from './verification-error.js';

@@ -26,7 +26,7 @@ export class Later<T> {
       },
       (cause: unknown) => {
         this.loading = null;
-        throw new CountersignError('connection-lost', 'a part of the client does not load', { cause });
+        throw new CountersignError('connection-lost', 'a part does not load', { cause });
       },
     );
     const { loading } = this;

@@ -24,7 +24,7 @@ export function makeMember(
   const id = identity.publicKey;
   const hex = toHex(id);
   const known = saved.mailboxes.get(hex);
-  const counters = new Counters(id, hex, known, persister, host);
+  const counters = new Counters(identity, hex, known, persister, host);
   if (known?.bundles.length)
     counters.sender = sending.loaded!.makeSender(counters, world, settings, proven, known.bundles);
   return {

@@ -49,7 +49,8 @@ export class Message extends Proven {
 
   /** @internal */
   constructor(
-    private readonly entry: ReceivedEntry,
+    /** @internal */
+    readonly entry: ReceivedEntry,
     link: VerifiedLink,
     row: number,
     private readonly batch: Batch,

@@ -7,6 +7,7 @@ import {
   errorCode,
   MAX_U16,
   type OpenedItem,
+  type Opening,
   ROLE,
 } from '../protocol/index.js';
 import { abortable } from './abortable.js';
@@ -15,8 +16,11 @@ import type { FrontSession } from './front-session.js';
 import type { Gateway } from './gateway.js';
 import type { GatewayEvents, StateChange } from './gateway-events.js';
 import type { Member } from './member.js';
+import type { Message } from './message.js';
 import { heldAgainstLog, verifying } from './opening-log.js';
 import { idOf } from './options.js';
+import { preimageOf } from './preimage.js';
+import { type Submission, submissionOf } from './submission.js';
 import { overFrame, VerificationError } from './verification-error.js';
 import type { World } from './world.js';
 
@@ -28,6 +32,8 @@ export interface OpenOptions {
   readonly index: number;
   /** Whose item of the message, as bytes or hexadecimal: one's own unless told; at the inbox there is none. */
   readonly mailbox?: Uint8Array | string;
+  /** At the inbox: the message as it was received, which the submission is then held against. */
+  readonly message?: Message;
   /** Gives up waiting. */
   readonly signal?: AbortSignal;
 }
@@ -43,10 +49,18 @@ export interface OpenedStage {
    * log, or the server's went on too fast.
    */
   readonly continues: number;
+  /**
+   * Of the inbox: who has signed the message, and with which counter. Null where it is unsigned, which the manifest then lets be, is not
+   * there, or the stage is another one.
+   */
+  readonly submission: Submission | null;
 }
 
 /** What a stage has signed, before it is held against the log. */
 export type Opened = Omit<OpenedStage, 'continues'>;
+
+/** What an opening shows. */
+type Shown = Pick<Opening, 'claims' | 'submissions'>;
 
 const MAX_U32 = 0xffff_ffff;
 
@@ -56,6 +70,8 @@ const MOST_WAITING = 1024;
 interface Waiting {
   readonly member: Member;
   readonly asked: OpenedItem;
+  /** Preimage of the message's hash, where it is known. */
+  readonly message: Uint8Array | null;
   /** The slots of the session that it was sent in. */
   sentTo?: readonly Member[];
   readonly resolve: (opened: Opened) => void;
@@ -79,14 +95,16 @@ export async function openStage(
       const front = member.front!;
       const desk = desks.get(front) ?? new Desk(ground.world, front, events);
       desks.set(front, desk);
-      return desk.ask({ member, asked, resolve, reject });
+      const isAbout = options.message && asked.stage === ROLE.inbox;
+      const message = isAbout ? preimageOf(options.message, ground.world, member) : null;
+      return desk.ask({ member, asked, message, resolve, reject });
     });
   return heldAgainstLog(gateway, member, itemOf(options, member), ask);
 }
 
 /** Throws `TypeError` on what is no item. */
 function itemOf(options: OpenOptions, { identity }: Member): OpenedItem {
-  const { stage, epoch, inbox, index, mailbox } = options;
+  const { stage, epoch, inbox, index, mailbox, message } = options;
   const role = ROLE[stage];
   if (!(role >= ROLE.inbox && role <= ROLE.outbox)) throw new TypeError(`stage: ${stage} is none`);
   for (const [name, most] of [
@@ -98,6 +116,7 @@ function itemOf(options: OpenOptions, { identity }: Member): OpenedItem {
       throw new TypeError(`${name}: expected an integer from 0 to ${most}, got ${options[name]}`);
   if (role === ROLE.inbox && mailbox !== undefined)
     throw new TypeError('mailbox: at the inbox there is none');
+  if (role !== ROLE.inbox && message) throw new TypeError('message: at the inbox alone');
   const own = role === ROLE.inbox ? new Uint8Array(32) : identity.publicKey;
   return {
     stage: role,
@@ -116,7 +135,7 @@ class Desk {
   constructor(
     private readonly world: World,
     private readonly front: FrontSession,
-    events: Emitter<GatewayEvents>,
+    private readonly events: Emitter<GatewayEvents>,
   ) {
     front.takeOpening = (frame) => this.take(frame);
     events.on('state', (change) => this.changed(change));
@@ -151,28 +170,27 @@ class Desk {
   }
 
   private take(frame: Uint8Array): void {
-    const { request, error, retryAfterMs, claims } = overFrame(frame, () => decodeOpening(frame));
+    const { request, error, retryAfterMs, ...shown } = overFrame(frame, () => decodeOpening(frame));
     const waiting = this.waiting.get(request);
     // Given up, or answered to an earlier session, too.
     if (!waiting) return;
     this.waiting.delete(request);
-    if (error === 0)
-      return void this.verified(waiting.asked, claims, frame).then(waiting.resolve, waiting.reject);
+    if (error === 0) return void this.verified(waiting, shown, frame).then(waiting.resolve, waiting.reject);
     const code = errorCode(error) ?? 'opening-unknown';
     const again = retryAfterMs > 0 ? `, again in ${retryAfterMs} ms` : '';
     waiting.reject(new CountersignError(code, `refused: ${code}${again}`));
   }
 
-  private async verified(
-    asked: OpenedItem,
-    claims: readonly Uint8Array[],
-    frame: Uint8Array,
-  ): Promise<Opened> {
+  private async verified(waiting: Waiting, shown: Shown, frame: Uint8Array): Promise<Opened> {
     const { world } = this;
-    const { verifyOpening } = await verifying.get();
+    const { asked } = waiting;
+    const judge = await verifying.get();
     const outbox = world.outboxOf(asked.mailbox);
+    const claims = shown.claims.map((claim) => Uint8Array.from(claim));
+    let isThere: boolean;
+    let submission: Submission | Uint8Array | null;
     try {
-      const isThere = verifyOpening(
+      isThere = judge.verifyOpening(
         asked,
         outbox,
         claims,
@@ -180,9 +198,20 @@ class Desk {
         world.manifest,
         world.manifestHash,
       );
-      return { isThere, claims: claims.map((claim) => Uint8Array.from(claim)) };
+      submission = submissionOf(
+        judge,
+        world,
+        asked,
+        waiting.message,
+        isThere,
+        claims[0]!,
+        shown.submissions[0],
+      );
     } catch (cause) {
       throw new VerificationError('format', String(cause), frame, { cause });
     }
+    if (!(submission instanceof Uint8Array)) return { isThere, claims, submission };
+    this.events.emit('evidence', { mailbox: waiting.member.index, evidence: submission });
+    throw new VerificationError('entry', 'the inbox took in what nobody submitted', frame);
   }
 }

@@ -1,5 +1,5 @@
 /** What sends: a file of its own in browsers, and loaded when it is first needed, everywhere (sending.ts). */
-import { BundleHasher, decodePlaced } from '../protocol/index.js';
+import { BundleHasher, decodePlaced, SUBMISSIONS, submissionBytes } from '../protocol/index.js';
 import type { Counters } from './counters.js';
 import type { FrontSession } from './front-session.js';
 import type { Settings } from './options.js';
@@ -17,7 +17,19 @@ export function makeSender(
   proven: boolean,
   bundles: readonly Uint8Array[] = [],
 ): Sender {
-  const options = { window: Math.min(window, policy.countersKept), windowBytes, maxQueued, policy, proven };
+  const { identity } = counters;
+  const signs = policy.submissions !== SUBMISSIONS.off;
+  const options = {
+    window: Math.min(window, policy.countersKept),
+    windowBytes,
+    maxQueued,
+    policy,
+    proven,
+    sign: signs
+      ? (first: number, hashes: Uint8Array) =>
+          identity.sign(submissionBytes(serverId, identity.publicKey, first, hashes))
+      : null,
+  };
   return new Sender(counters, options, new BundleHasher(serverId), bundles);
 }
 

@@ -18,6 +18,8 @@ export interface SenderOptions {
   /** Messages that may wait for room in the window. */
   readonly maxQueued: number;
   readonly policy: Policy;
+  /** Signs the messages with these hashes (packed) and consecutive counters from the first; null = nothing is signed. */
+  readonly sign: ((firstCounter: number, hashes: Uint8Array) => Uint8Array | Promise<Uint8Array>) | null;
   /** False: the mailbox is not opened, and a message is answered with its unproven place. */
   readonly proven: boolean;
 }

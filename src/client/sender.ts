@@ -13,7 +13,9 @@ import {
   type BundleHasher,
   BundleView,
   CountersignError,
+  concat,
   type ErrorFrame,
+  encodeSubmit,
   type Place,
   sameBytes,
 } from '../protocol/index.js';
@@ -23,6 +25,8 @@ import type { Receipt, UnprovenPlace } from './message.js';
 import { makeBundle, type SendOptions } from './outgoing-bundle.js';
 import { MIN_BUSY_MS, reasonOf, type SenderOptions } from './sender-options.js';
 import type { Change } from './store.js';
+
+const UNSIGNED = new Uint8Array(0);
 
 export class Sender implements Sending {
   readonly items = new InFlight();
@@ -45,6 +49,10 @@ export class Sender implements Sending {
   private unsure = 0;
   /** The lowest counter that the server knows and is to be asked about again. */
   private askFrom = Number.MAX_SAFE_INTEGER;
+  /** Of the connection: another one after each. */
+  private session = 0;
+  /** Frames whose signatures are not there yet. */
+  private signing: Promise<void> | null = null;
   private readonly cursor = new BundleView();
 
   /** `bundles`: those without receipt that the store holds. */
@@ -115,7 +123,7 @@ export class Sender implements Sending {
     item.refused = false;
     item.hash = new Uint8Array(32);
     this.cursor.jump(item.bundle, 0, item.bundle.length);
-    this.hasher.sender(this.counters.id, 0);
+    this.hasher.sender(this.counters.identity.publicKey, 0);
     this.hasher.bundle(counter, this.cursor, item.hash, 0);
   }
 
@@ -135,13 +143,53 @@ export class Sender implements Sending {
 
   private submit(from: number, through: number): void {
     const { bundlesPerFrame } = this.options.policy;
-    this.counters.host.submit(this.items.frames(this.counters.slot, from, through, bundlesPerFrame));
+    const frames = this.items.frames(from, through, bundlesPerFrame);
+    const { sign } = this.options;
+    const signatures = frames.map(
+      (frame) => sign?.(frame[0]!.counter, concat(...frame.map(({ hash }) => hash))) ?? UNSIGNED,
+    );
+    const send = (signed: readonly Uint8Array[]) => {
+      const { slot, host } = this.counters;
+      host.submit(
+        frames.map((frame, i) =>
+          encodeSubmit(
+            slot,
+            frame[0]!.counter,
+            frame.map(({ bundle }) => bundle),
+            signed[i]!,
+          ),
+        ),
+      );
+    };
+    const atOnce = signatures.filter((each) => each instanceof Uint8Array);
+    if (!this.signing && atOnce.length === frames.length) send(atOnce);
+    else this.submitLater(Promise.all(signatures), send);
+  }
+
+  /** Where signatures come later: in the order of the counters, and on the connection that they were made for. */
+  private submitLater(
+    signatures: Promise<readonly Uint8Array[]>,
+    send: (signed: readonly Uint8Array[]) => void,
+  ): void {
+    const { session } = this;
+    const signing = Promise.all([signatures, this.signing]).then(
+      ([signed]) => {
+        if (this.signing === signing) this.signing = null;
+        if (session !== this.session) return;
+        send(signed);
+        // Frames leave with the next save.
+        this.counters.mark();
+      },
+      (cause) => this.delay(new CountersignError('connection-lost', 'signing failed', { cause })),
+    );
+    this.signing = signing;
   }
 
   // ---- the connection
 
   opened(last: number): void {
     this.stopRetry();
+    this.session++;
     this.recovering = false;
     this.taken = last;
     this.sent = last;
@@ -174,6 +222,7 @@ export class Sender implements Sending {
   }
 
   disconnected(): void {
+    this.session++;
     this.stopRetry();
   }
 
@@ -248,7 +297,7 @@ export class Sender implements Sending {
       if (code === 'counter-conflict') this.inConflict(item, reason);
       else if (item.counter <= this.taken) this.refusedAgain(item, reason);
       else if (code === 'mailbox-full')
-        this.items.giveUp(item, error.mailbox, this.counters.id, this.cursor, reason);
+        this.items.giveUp(item, error.mailbox, this.counters.identity.publicKey, this.cursor, reason);
       else if (!reason.temporary) item.hopeless = reason;
       item.refused = true;
     }

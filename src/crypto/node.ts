@@ -4,7 +4,6 @@
  */
 import {
   createPrivateKey,
-  createPublicKey,
   diffieHellman,
   hash,
   type KeyObject,
@@ -12,6 +11,7 @@ import {
   sign,
   verify,
 } from 'node:crypto';
+import { publicKeyObject } from './key-object.js';
 import { memoised } from './memo.js';
 import * as rule from './rule.js';
 import type { PublicKey, Signer } from './types.js';
@@ -39,11 +39,6 @@ export function sha256(data: Uint8Array): Uint8Array {
   return hash('sha256', data, 'buffer');
 }
 
-/** RFC 8037: 32 bytes as a JWK, which OpenSSL takes in a tenth of the time that it needs for DER. */
-const publicKey = (crv: 'Ed25519' | 'X25519', key: Uint8Array) => {
-  const x = Buffer.from(key.buffer, key.byteOffset, key.length).toString('base64url');
-  return createPublicKey({ key: { kty: 'OKP', crv, x }, format: 'jwk' });
-};
 const secretKey = (algorithm: number, secret: Uint8Array) =>
   createPrivateKey({ key: Buffer.from(rule.pkcs8(algorithm, secret)), format: 'der', type: 'pkcs8' });
 
@@ -54,7 +49,7 @@ export function isGoodKey(key: Uint8Array): boolean {
   const u = rule.ruleU(key);
   if (!u) return false;
   try {
-    return diffieHellman({ privateKey: scalar, publicKey: publicKey('X25519', u) }).equals(u);
+    return diffieHellman({ privateKey: scalar, publicKey: publicKeyObject('X25519', u) }).equals(u);
   } catch {
     return false; // OpenSSL refuses a result of 0, which points of small order have.
   }
@@ -72,7 +67,7 @@ export function importPublicKey(key: Uint8Array): PublicKey {
 
 /** Parses a key that is known to have passed the rule already (about 0.2 ms cheaper). */
 export function trustedPublicKey(key: Uint8Array): PublicKey {
-  return new NodePublicKey(Uint8Array.from(key), publicKey('Ed25519', key));
+  return new NodePublicKey(Uint8Array.from(key), publicKeyObject('Ed25519', key));
 }
 
 class NodePublicKey implements PublicKey {

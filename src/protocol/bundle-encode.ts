@@ -11,6 +11,7 @@ import {
   LEAF_PART_BYTES,
   LEAF_PREFIX,
   MAILBOX_AT,
+  SIGNED_FLAG,
   SUBMIT_HEADER_BYTES,
   TAG_BYTES,
 } from './bundle-layout.js';
@@ -123,10 +124,23 @@ function putPart(
   return at + 4 + TAG_BYTES + content.length;
 }
 
-/** A submit frame of bundles that are laid out already. */
-export function encodeSubmit(slot: number, firstCounter: number, bundles: readonly Uint8Array[]): Uint8Array {
-  const out = new Writer(SUBMIT_HEADER_BYTES + bundles.reduce((sum, each) => sum + each.length, 0));
-  out.u8(FRAME.submit).u16(slot).u8(0).u64(firstCounter).u16(bundles.length);
+/** A submit frame of bundles that are laid out already; with a signature of 64 bytes over the submission, or none. */
+export function encodeSubmit(
+  slot: number,
+  firstCounter: number,
+  bundles: readonly Uint8Array[],
+  signature: Uint8Array = NO_SIGNATURE,
+): Uint8Array {
+  const { length } = signature;
+  const out = new Writer(SUBMIT_HEADER_BYTES + length + bundles.reduce((sum, each) => sum + each.length, 0));
+  out
+    .u8(FRAME.submit)
+    .u16(slot)
+    .u8(length && SIGNED_FLAG)
+    .u64(firstCounter);
+  out.bytes(signature).u16(bundles.length);
   for (const each of bundles) out.bytes(each);
   return out.done();
 }
+
+const NO_SIGNATURE = new Uint8Array(0);

@@ -8,24 +8,30 @@ import {
   BODY_TAG,
   ENVELOPE_TAG,
   LEAF_PREFIX,
+  SIGNED_FLAG,
   SUBMIT_HEADER_BYTES,
   TAG_BYTES,
 } from './bundle-layout.js';
-import { expectBytes, FormatError, type Reader } from './bytes.js';
+import { expectBytes, FormatError, type Reader, SIGNATURE_BYTES } from './bytes.js';
 import {
   bytes,
   checked,
   type Field,
+  type Fields,
   fixed,
   hash,
   list,
+  signature,
   struct,
-  u8,
+  tagged,
   u16,
   u64,
   type ValueOf,
 } from './fields.js';
 import { decodeFrame, FRAME } from './frames.js';
+
+/** Of a submit frame: type 1 and slot 2 before them. */
+const FLAGS_AT = 3;
 
 const shown = struct({
   recipients: list(u16, struct({ mailbox: hash, blinder: fixed(BLINDER_BYTES), envelope: bytes })),
@@ -64,23 +70,44 @@ function readBundle(from: Reader): ValueOf<typeof shown> {
   return { recipients, body: content(BODY_TAG) };
 }
 
-/** Flags 0 = unsigned; 1 is kept for a submission signature and refused until the manifest's policy allows it. */
-const flags = checked(u8, (value) => {
-  if (value !== 0) throw new FormatError('submit flags: signed submissions are not accepted');
-});
+/** Flags: 0 = unsigned, `SIGNED_FLAG` = with the sender's signature over the submission (pages.ts). */
+const submitTo = <Rest extends Fields>(rest: Rest) =>
+  tagged({ slot: u16 }, 'flags', {
+    0: { firstCounter: u64, ...rest },
+    [SIGNED_FLAG]: { firstCounter: u64, signature, ...rest },
+  });
 /** Count and bundles follow. */
-const SUBMIT_TO = { slot: u16, flags, firstCounter: u64 };
-const submitHeader = checked(struct({ ...SUBMIT_TO, count: u16 }), ({ firstCounter, count }) => {
+const submitHeader = checked(submitTo({ count: u16 }), ({ firstCounter, count }) => {
   if (firstCounter > Number.MAX_SAFE_INTEGER - count)
     throw new FormatError('submit: counters above 2^53 - 1');
   if (firstCounter === 0 || count === 0)
     throw new FormatError('submit: counters start at 1 and a frame has a bundle');
 });
-export type SubmitHeader = ValueOf<typeof submitHeader>;
 
-/** Reads the header; bundles start at `SUBMIT_HEADER_BYTES`. */
-export const decodeSubmitHeader = (frame: Uint8Array) =>
-  decodeFrame(FRAME.submit, submitHeader, frame.subarray(0, SUBMIT_HEADER_BYTES));
+export interface SubmitHeader {
+  readonly slot: number;
+  readonly firstCounter: number;
+  readonly count: number;
+  /** 64 bytes, over all messages of the frame; null = unsigned. */
+  readonly signature: Uint8Array | null;
+  /** Where the bundles start in the frame. */
+  readonly bundlesAt: number;
+}
+
+/** Reads the header of a frame. */
+export function decodeSubmitHeader(frame: Uint8Array): SubmitHeader {
+  const isSigned = frame[FLAGS_AT] === SIGNED_FLAG;
+  const bundlesAt = SUBMIT_HEADER_BYTES + (isSigned ? SIGNATURE_BYTES : 0);
+  const header = decodeFrame(FRAME.submit, submitHeader, frame.subarray(0, bundlesAt));
+  const { slot, firstCounter, count } = header;
+  return {
+    slot,
+    firstCounter,
+    count,
+    signature: header.flags === SIGNED_FLAG ? header.signature : null,
+    bundlesAt,
+  };
+}
 
 /** Bundles (bundle.ts) have consecutive counters from the first. */
-export const submit = struct({ ...SUBMIT_TO, bundles: list(u16, bundle) });
+export const submit = submitTo({ bundles: list(u16, bundle) });

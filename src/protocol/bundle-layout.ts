@@ -15,6 +15,8 @@ export const ENVELOPE_HASH_AT = 57;
 export const TAG_BYTES = 8;
 /** Of a submit frame: type, slot, flags, first counter, count. The bundles follow. */
 export const SUBMIT_HEADER_BYTES = 14;
+/** In the flags of a submit frame: a submission signature stands before the count. */
+export const SIGNED_FLAG = 1;
 
 /** Offset of recipient `i`'s leaf part in a bundle that starts at `start`. */
 export function leafPartAt(start: number, i: number): number {

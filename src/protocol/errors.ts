@@ -45,6 +45,7 @@ export const ERRORS = {
   'counter-gap': temporary(46),
   busy: temporary(47),
   'mailbox-full': temporary(48),
+  'submission-refused': lasting(49),
   // Openings.
   'not-a-party': lasting(50),
   'opening-expired': lasting(51),

@@ -39,4 +39,5 @@ export * from './placement.js';
 export * from './recipient-tree.js';
 export * from './recipients.js';
 export * from './session.js';
+export { decodeSubmission, encodeSubmission, type ShownSubmission, type Submission } from './submission.js';
 export * from './vector.js';

@@ -8,6 +8,7 @@ import { decodeFrame, encodeFrame, FRAME } from './frames.js';
 /** Bounds an answer to a little more than 1 MiB; what is sent is smaller, as attestations are. */
 const MAX_CLAIMS = 2;
 const MAX_CLAIM_BYTES = 1 << 19;
+const MAX_SUBMISSION_BYTES = 1 << 14;
 
 /** An item at a stage: of that mailbox (at the inbox there are none: zeros), at that place. */
 const openFields = struct({
@@ -30,12 +31,16 @@ export type OpenedItem = Omit<Open, 'slot' | 'request'>;
 export const encodeOpen = (value: Open) => encodeFrame(FRAME.open, openFields, value);
 export const decodeOpen = (frame: Uint8Array) => decodeFrame(FRAME.open, openFrame, frame);
 
-/** Error number, 0 = opened: then one claim or two, else none. */
+/**
+ * Error number, 0 = opened: then one claim or two, else none. At the inbox with the submission (submission.ts) that the row
+ * names, if it names one.
+ */
 export const openingFrame = struct({
   request: u32,
   error: u16,
   retryAfterMs: u32,
   claims: list(u8, blob(MAX_CLAIM_BYTES), MAX_CLAIMS),
+  submissions: list(u8, blob(MAX_SUBMISSION_BYTES), 1),
 });
 export type Opening = ValueOf<typeof openingFrame>;
 

@@ -24,10 +24,10 @@ import {
   putU32,
   putU64,
   sameBytes,
+  Writer,
   ZERO_HASH,
 } from './bytes.js';
 import { PAGE_ENTRIES } from './limits.js';
-import { EMPTY_ROOT } from './merkle.js';
 import { merkleRoot } from './merkle-tree.js';
 import type { Place } from './place.js';
 
@@ -135,18 +135,21 @@ export function itemsRise(pages: Uint8Array, rows: number): boolean {
   return true;
 }
 
-/** The root over pages of up to 64 message hashes (packed), as a submission signs it. */
-export function submissionRoot(messageHashes: Uint8Array): Uint8Array {
-  const count = messageHashes.length / HASH_BYTES;
-  if (count === 0) return EMPTY_ROOT;
-  const pages = Math.ceil(count / PAGE_ENTRIES);
+/** Hashes of the pages of up to 64 message hashes, both packed. */
+export function submissionPages(messageHashes: Uint8Array): Uint8Array {
+  const pages = Math.ceil(messageHashes.length / HASH_BYTES / PAGE_ENTRIES);
   const hashes = new Uint8Array(pages * HASH_BYTES);
   for (let page = 0; page < pages; page++) {
     const from = page * PAGE_ENTRIES * HASH_BYTES;
     const rows = messageHashes.subarray(from, from + PAGE_ENTRIES * HASH_BYTES);
     sha256Into(concat(SUBMISSION_PREFIX, rows), hashes, page * HASH_BYTES);
   }
-  return merkleRoot(hashes);
+  return hashes;
+}
+
+/** The root over the pages, as a submission signs it. */
+export function submissionRoot(messageHashes: Uint8Array): Uint8Array {
+  return merkleRoot(submissionPages(messageHashes));
 }
 
 /** `countersign/v1 submission` ‖ server id ‖ sender ‖ first counter 8 ‖ count 2 ‖ root: what a sender signs per frame. */
@@ -156,9 +159,10 @@ export function submissionBytes(
   firstCounter: number,
   messageHashes: Uint8Array,
 ): Uint8Array {
-  const numbers = new Uint8Array(10);
-  putU64(numbers, 0, firstCounter);
-  putU16(numbers, 8, messageHashes.length / HASH_BYTES);
+  const numbers = new Writer(10)
+    .u64(firstCounter)
+    .u16(messageHashes.length / HASH_BYTES)
+    .done();
   return concat(SUBMISSION_DOMAIN, serverId, sender, numbers, submissionRoot(messageHashes));
 }
 

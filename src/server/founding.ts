@@ -95,7 +95,9 @@ export async function found(
   return identityOf(bytes, signature);
 }
 
-function policyOf({ limits }: Config): Policy {
+const SUBMISSION_POLICIES = Object.keys(SUBMISSIONS) as (keyof typeof SUBMISSIONS)[];
+
+function policyOf({ limits, ...config }: Config): Policy {
   const {
     retentionEpochs,
     messagesPerEpoch,
@@ -106,7 +108,7 @@ function policyOf({ limits }: Config): Policy {
     bundlesPerFrame,
     countersKept,
   } = limits;
-  const submissions = SUBMISSIONS.off;
+  const submissions = SUBMISSIONS[config.submissions];
   return {
     submissions,
     retentionEpochs,
@@ -160,7 +162,9 @@ export function checkKeys({ manifest }: Identity, keys: ServerKeys): void {
 export function boundByManifest(config: Config, { manifest }: Identity): Config {
   const { policy, actors } = manifest;
   const count = (role: Role) => actors.filter((actor) => actor.role === role).length;
-  const fixed = new Map<string, number>([
+  const submissions = SUBMISSION_POLICIES.find((name) => SUBMISSIONS[name] === policy.submissions)!;
+  const fixed = new Map<string, number | string>([
+    ['submissions', submissions],
     ['inboxes', count(ROLE.inbox)],
     ['outboxes', count(ROLE.outbox)],
     ...Object.entries(policy)
@@ -179,6 +183,7 @@ export function boundByManifest(config: Config, { manifest }: Identity): Config 
   const { submissions: _, ...limits } = policy;
   return {
     ...config,
+    submissions,
     inboxes: count(ROLE.inbox),
     outboxes: count(ROLE.outbox),
     limits: { ...config.limits, ...limits },

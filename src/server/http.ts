@@ -149,11 +149,12 @@ async function sendOpening(
   { url }: IncomingMessage,
   { open }: InternalOptions,
 ): Promise<void> {
-  const { error, retryAfterMs, claims, text } = await open(openedItem(url!));
+  const { error, retryAfterMs, claims, submissions, text } = await open(openedItem(url!));
   if (retryAfterMs > 0) response.setHeader('retry-after', Math.ceil(retryAfterMs / 1000));
   const code = errorCode(error);
   if (code) return sendError(response, STATUS[code] ?? 400, code, text);
-  sendJson(response, 200, { claims: claims.map((claim) => Buffer.from(claim).toString('base64')) });
+  const inBase64 = (all: readonly Uint8Array[]) => all.map((each) => Buffer.from(each).toString('base64'));
+  sendJson(response, 200, { claims: inBase64(claims), submissions: inBase64(submissions) });
 }
 
 /** Who has the operator's token is answered. */

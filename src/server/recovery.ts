@@ -29,6 +29,7 @@ const EPOCH_TABLES = [
   TABLE.attestations,
   TABLE.inboxRows,
   TABLE.senderRuns,
+  TABLE.submissions,
   TABLE.links,
   TABLE.bodies,
   TABLE.references,

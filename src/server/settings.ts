@@ -79,6 +79,7 @@ export function settingsFor(cores: number) {
       ['process-boundaries', 'everywhere'],
       'where actors recheck each other',
     ),
+    submissions: choice('required', ['off', 'accepted', 'required'], 'whether senders sign what they submit'),
     epoch: {
       minIntervalMs: integer(1, 0, TIMER, 'ms', 'shortest time from one close to the next'),
       heartbeatMs: integer(1000, 1, TIMER, 'ms', 'an idle server closes an empty epoch this often'),

@@ -1,6 +1,8 @@
 /** A worker thread's task: hosts its share of the actors until it is told to stop. */
 import { hostActors, threadOf } from '../actors/pipeline.js';
 import { Switchboard } from '../actors/switchboard.js';
+import type { VerifySubmission } from '../actors/waiting-frames.js';
+import { verifyLater } from '../crypto/verify-later.js';
 import { manifestHash, openManifest } from '../protocol/index.js';
 import { forOtherThread } from './operator-error.js';
 import { readFrontier } from './recovery.js';
@@ -70,6 +72,8 @@ function pipelineOptions(
     manifestHash: hash,
     seedOf: ({ kind, index }: { kind: string; index: number }) => task.seeds.get(`${kind} ${index}`)!,
     checkInputs: task.checkInputs,
+    verifySubmission: (...[key, bytes, signature, done]: Parameters<VerifySubmission>) =>
+      verifyLater(key, bytes, signature, (isGood) => stepped(() => done(isGood))),
     bytesInFlight: task.bytesInFlight,
     quota: task.quota,
     later: (step: () => void) => setImmediate(() => stepped(step)),

@@ -48,6 +48,8 @@ export interface Cheat {
   readonly role: ActorKind;
   /** The epoch, counted from 1, in which it cheats: the second where nothing is said. */
   readonly round?: number;
+  /** Whether the manifest requires submissions, and clients sign them. */
+  readonly isSigned?: true;
   /** What is sent, where it is not the play's own plan. */
   readonly plan?: Plan;
   /** Called when the messages of its epoch have been sent, before it is closed. */

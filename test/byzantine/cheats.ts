@@ -6,11 +6,11 @@ import {
   RECEIVER_PREFIX,
   ROUTER_PREFIX,
 } from '../../src/protocol/index.js';
-import * as twin from '../twin/index.js';
 import { named } from '../worlds.js';
 import { type Cheat, type Cheater, PLAN, type Said } from './cheat.js';
 import { outboxes } from './cheats-of-outboxes.js';
 import { sequencers } from './cheats-of-sequencers.js';
+import { signedInboxes, withFirstAgain } from './cheats-of-signed-inboxes.js';
 import {
   byOrder,
   changed,
@@ -125,19 +125,6 @@ const numberTwice: Cheat = {
   ...{ name: 'number twice', role: 'inbox' },
   give: (said, self) => renumber(said, self, (rows) => [...rows, rows[0]!], withFirstAgain),
 };
-
-function withFirstAgain(batch: MessageBatch): MessageBatch {
-  const { where, runs, count } = batch;
-  const runCount = runs.length / 44;
-  const run = Buffer.from(runs.slice(where[3]! * 44, where[3]! * 44 + 44));
-  run.writeUInt32BE(count - 1, 40);
-  const again = [where[0]!, where[1]!, where[2]!, runCount, where[4]!];
-  return {
-    ...batch,
-    where: Uint32Array.from([...where.subarray(0, (count - 1) * 5), ...again]),
-    runs: twin.join(Buffer.from(runs), run),
-  };
-}
 
 const wrongPrevious: Cheat = {
   ...{ name: 'wrong previous place', role: 'inbox' },
@@ -361,6 +348,7 @@ export const CHEATS: readonly (Cheat & { readonly role: ActorKind })[] = [
   noPrevious,
   disorder,
   ...atInbox,
+  ...signedInboxes,
   ...malformed,
   ...miscount,
   ...equivocate,

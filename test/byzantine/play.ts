@@ -133,11 +133,11 @@ function* divergences(theatre: Theatre): Generator<Subject> {
 
 function compare(theatre: Theatre, refusing: readonly string[]) {
   const own = theatre.world.clients.flatMap(({ id }) => leavesOf(theatre, id));
-  const messages = theatre.sent.map((sent) => preimage(theatre, sent));
+  const messages = [...theatre.sent, ...theatre.others].map((sent) => preimage(theatre, sent));
   const statements = theatre.leaked.map(({ bytes, signature }) => ({ attestation: bytes, signature }));
-  const { manifests, checkpoints } = theatre;
+  const { manifests, checkpoints, submissions } = theatre;
   const bridge = (from: number, to: number) => theatre.bridge(from, to);
-  const base = { manifests, messages, checkpoints, statements, bridge };
+  const base = { manifests, messages, checkpoints, statements, submissions, bridge };
   const subjects: (Subject | undefined)[] = [undefined, ...divergences(theatre)];
   const files = subjects.map((subject) => ({
     ...base,

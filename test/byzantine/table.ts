@@ -78,7 +78,7 @@ function leagueRow(size: string, { plays, named, server, nothing, framed }: Leag
 }
 
 function lies(): string[] {
-  const words: Record<string, string> = { nothing: 'names nobody', client: 'names the **client**' };
+  const words: Record<string, string> = { nothing: 'names nobody' };
   return LIES.map((lie) => {
     const { tries, outcomes } = outcomeOfLie(lie);
     const said = outcomes.map((outcome) => words[outcome] ?? `names: ${outcome}`).join(', ');
@@ -108,7 +108,12 @@ const UNPROVABLE = `## What cannot be proven
 - The client holds an opening's checkpoint against its own log, and has evidence of a fork that shows in openings alone. A server that opens under a smaller checkpoint than the
   client knows, or refuses to open the epoch behind that, leaves it open (\`continues\` is 0): it is suspected.
 - A server that runs from an old copy of its data directory signs epochs again until a client that knows better connects; that convicts its actors, and they are the operator's.
-- A client that has lost its store may sign two submissions with one counter after a crash of the server: before submissions are required that needs a way out.
+- An inbox that names a hash of no submission, and opens none, is suspected. It is named when the sender's next message comes, with the counter that was
+  taken; a sender that sends no more cannot show that it has not signed.
+- A signed message that is altered to bytes that nobody has is shown by the submission alone, where that is of 64 messages at the most; a larger one has pages
+  that do not fit into evidence together.
+- Clients of these plays show what they have signed; the client library does not keep that, and shows what the inbox opens. An inbox that shows nothing is suspected.
+- Only an inbox keeps submissions: routers check a message's hash, with \`checks: everywhere\`, and not who has signed it; audits do not look at them.
 - Placement with exceptions, and manifests after the first, are judged only where the rules do not need to know who is placed where.
 - A client refuses a delivery in which its own chain skips a counter. What convicts the server of that, \`accuse\` finds in the claims and messages that it is given; the client library
   does not put them together by itself: both links must be under one checkpoint, so the earlier one has to be opened again.
@@ -148,6 +153,7 @@ page to what they show. In each play one actor cheats in the second epoch or beh
 Carol, and refuses to open anything afterwards. First two clients compare what they hold themselves: one exchange. Then
 holders open what they keep: an output's maker and its consumers, each opening one more exchange. A cell says what that
 proves: who is named in bold, by which rule of [PROTOCOL.md](PROTOCOL.md#the-rules), and how large the evidence is.
+Where a cheat's name begins with *submissions required* the manifest says so, and clients sign what they submit; elsewhere nothing is signed.
 *Nothing is proven* has its reason under [what cannot be proven](#what-cannot-be-proven).
 
 ## Every actor checks what it is given (\`checks: everywhere\`)

@@ -17,7 +17,9 @@ import {
   ROLE,
   type Role,
   SESSION_KIND,
+  type ShownSubmission,
   type SignedAttestation,
+  SUBMISSIONS,
 } from '../../src/protocol/index.js';
 import { type Cluster, Pipeline } from '../support/pipeline.js';
 import { clusterOf } from '../support/side-by-side.js';
@@ -71,6 +73,12 @@ export class Theatre {
   readonly manifests: { bytes: Uint8Array; signature: Uint8Array }[];
   readonly acts: Act[] = [];
   readonly sent: SentMessage[] = [];
+  /** Whether clients sign what they submit. */
+  readonly isSigned: boolean;
+  /** What clients have signed. */
+  readonly submissions: ShownSubmission[] = [];
+  /** Messages that were not submitted, or not taken in, and are known. */
+  readonly others: SentMessage[] = [];
   readonly epochs: CommittedEpoch[] = [];
   checkpoints: Checkpoint[] = [];
   /** Statements that somebody got beside those that were logged. */
@@ -89,7 +97,8 @@ export class Theatre {
 
   constructor(readonly options: TheatreOptions) {
     const shape = { ...ACTORS, mailboxes: CLIENTS, bundles: [], asked: [], moved: [] };
-    this.world = worldOf(shape);
+    this.isSigned = options.cheats?.some(({ isSigned }) => isSigned) === true;
+    this.world = worldOf(shape, this.isSigned ? SUBMISSIONS.required : SUBMISSIONS.accepted);
     const bytes = twin.manifestBytes(this.world.manifest);
     const signature = twin.sign(this.world.rootSecret, concat(twin.ascii('countersign/v1 manifest'), bytes));
     this.manifests = [{ bytes, signature }];
@@ -205,9 +214,17 @@ export class Theatre {
     to: readonly number[],
     inbox = this.world.placement(this.client(from)).inbox,
   ): SentMessage {
+    const counter = (this.counters.get(twin.hex(this.client(from))) ?? 0) + 1;
+    this.counters.set(twin.hex(this.client(from)), counter);
+    const sent = this.message(from, counter, to, `message ${counter} of client ${from}`);
+    this.submit(inbox, sent);
+    this.pending.push([inbox, sent]);
+    this.sent.push(sent);
+    return sent;
+  }
+
+  message(from: number, counter: number, to: readonly number[], text: string): SentMessage {
     const sender = this.client(from);
-    const counter = (this.counters.get(twin.hex(sender)) ?? 0) + 1;
-    this.counters.set(twin.hex(sender), counter);
     const recipients = to
       .map((i) => this.client(i))
       .sort(Buffer.compare)
@@ -215,17 +232,27 @@ export class Theatre {
         const blinder = twin.blinder(named(`roster ${from} ${counter}`), mailbox);
         return { mailbox, blinder, envelope: Buffer.alloc(0) };
       });
-    const body = Buffer.from(`message ${counter} of client ${from}`);
-    const message = { sender, counter: BigInt(counter), recipients, body };
-    const sent = { sender, counter, message, hash: twin.messageHash(this.world.serverId, message) };
-    this.submit(inbox, sent);
-    this.pending.push([inbox, sent]);
-    this.sent.push(sent);
-    return sent;
+    const message = { sender, counter: BigInt(counter), recipients, body: Buffer.from(text) };
+    return { sender, counter, message, hash: twin.messageHash(this.world.serverId, message) };
   }
 
-  private submit(inbox: number, { sender, counter, message }: SentMessage): void {
-    const frame = this.pipeline.frame(sender, counter, [twin.bundleBytes(message)]);
+  /** Signed by its sender, or by another client: its hash, and what all who know it can show. */
+  signSubmission({ sender, counter, hash }: SentMessage, by: Buffer = sender): ShownSubmission {
+    const { secret } = this.world.clients.find(({ id }) => id.equals(by))!;
+    const { serverId } = this.world;
+    const submission = { serverId, sender: by, firstCounter: BigInt(counter), messageHashes: [hash] };
+    const signed = twin.submissionSigned(submission);
+    const signature = twin.sign(secret, signed);
+    const page = twin.submissionPage(submission.messageHashes);
+    const shown = { signed, signature, page, pagePath: new Uint8Array(0) };
+    this.submissions.push(shown);
+    return shown;
+  }
+
+  private submit(inbox: number, sent: SentMessage): void {
+    const { sender, counter, message } = sent;
+    const signature = this.isSigned ? this.signSubmission(sent).signature : null;
+    const frame = this.pipeline.frame(sender, counter, [twin.bundleBytes(message)], 1, 0, signature);
     this.pipeline.tell(address('inbox', inbox), { type: 'submit', frames: [frame] });
   }
 

@@ -3,7 +3,7 @@ import { sha256 } from '#crypto';
 import * as p from '../../src/protocol/index.js';
 import { leavesOf } from '../support/leaves.js';
 import type { Example, JsonObject } from './format.js';
-import { leafFor, OBJECTS, sessionSigned } from './objects.js';
+import { leafFor, OBJECTS, sessionSigned, submissionSignature } from './objects.js';
 import * as w from './world.js';
 
 const none: p.Checkpoint = { size: 0, root: p.ZERO_HASH, signature: new Uint8Array(64) };
@@ -125,6 +125,7 @@ export const FRAMES: Readonly<Record<string, Example>> = {
     p.encodeOpened([{ ...opened(p.ZERO_HASH), error: p.ERRORS['session-refused'].number }]),
   ),
   'submit-frame': frame(p.encodeSubmit(0, 1, [w.FIRST.bundle, w.SECOND.bundle])),
+  'submit-frame-signed': frame(p.encodeSubmit(0, 1, [w.FIRST.bundle, w.SECOND.bundle], submissionSignature)),
   'placed-frame': frame(
     p.encodePlaced({
       slot: 0,
@@ -155,12 +156,14 @@ export const FRAMES: Readonly<Record<string, Example>> = {
     p.encodeOpening({
       ...{ request: 1, error: 0, retryAfterMs: 0 },
       claims: [OBJECTS['claim-on-a-link']!['claim'] as Uint8Array],
+      submissions: [],
     }),
   ),
   'opening-frame-refused': frame(
     p.encodeOpening({
       ...{ request: 2, error: p.ERRORS.busy.number, retryAfterMs: 30_000 },
       claims: [],
+      submissions: [],
     }),
   ),
   'checkpoint-frame': frame(

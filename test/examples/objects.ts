@@ -85,7 +85,7 @@ const message17: Example = {
 const submittedHashes = concat(w.hashOf(w.FIRST), w.hashOf(w.SECOND));
 const submissionPage = concat(ascii('\0csign1sl'), submittedHashes);
 const submissionSigned = p.submissionBytes(w.SERVER_ID, w.ALICE, 1, submittedHashes);
-const submissionSignature = w.KEYS.alice.sign(submissionSigned);
+export const submissionSignature = w.KEYS.alice.sign(submissionSigned);
 const submission: Example = {
   'page preimage': submissionPage,
   'page hash': sha256(submissionPage),
@@ -93,6 +93,13 @@ const submission: Example = {
   'signed bytes': submissionSigned,
   signature: submissionSignature,
   ...hashed(concat(ascii('csign1su'), submissionSigned, submissionSignature)),
+  shown: p.encodeSubmission(
+    {
+      ...{ serverId: w.SERVER_ID, sender: w.ALICE, firstCounter: 1 },
+      ...{ messageHashes: submittedHashes, signature: submissionSignature },
+    },
+    1,
+  ),
 };
 
 // ---- chains

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { audit } from '../../src/protocol/audit/index.js';
 import { decodePlaced, encodeBundle, encodeSubmit, FRAME, type Placed } from '../../src/protocol/index.js';
 import { openKeptDirectory } from '../../src/server/kept-directory.js';
-import { directory, serverAt } from '../client-helpers.js';
+import { directory, unsignedAt } from '../client-helpers.js';
 import { idOf } from '../support/names.js';
 import { countersign } from '../support/program.js';
 import { Raw } from '../support/raw.js';
@@ -74,7 +74,7 @@ test('full epochs, and empty ones', async () => {
   const secret = '5a'.repeat(32);
   writeFileSync(token, `${secret}\n`, { mode: 0o600 });
   const data = directory('audit-cost');
-  const full = await serverAt(data, { 'operator-token': token, 'epoch-heartbeat-ms': '600000' });
+  const full = await unsignedAt(data, { 'operator-token': token, 'epoch-heartbeat-ms': '600000' });
   const { epoch, inbox, messages } = await fill(full.url);
   const end = await talk(full.url, 'talker');
   await new Promise((resolve) => setTimeout(resolve, 2000));
@@ -98,7 +98,7 @@ test('full epochs, and empty ones', async () => {
 
   // More epochs than an answer holds, while the log grows.
   const idle = directory('audit-cost');
-  const empty = await serverAt(idle, { 'operator-token': token, 'epoch-heartbeat-ms': '1' });
+  const empty = await unsignedAt(idle, { 'operator-token': token, 'epoch-heartbeat-ms': '1' });
   while (empty.checkpoint().size < 2500) await new Promise((resolve) => setTimeout(resolve, 50));
   const many = await audited('--token', token, '--url', empty.url, '--internal', empty.internalUrl);
   told('empty epochs over the network', many);

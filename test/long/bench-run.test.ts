@@ -11,6 +11,14 @@ import { runs, runsCleanly } from '../support/bench-runs.js';
 test('everything sent is acknowledged and delivered once, in one order, whether clients verify or not', () =>
   runsCleanly({ countersign: 'every receipt and delivery', 'countersign-unverified': 'nothing' }));
 
+test('where submissions must be signed, all clients sign', async () => {
+  const { lines } = await runs('countersign,countersign-unverified', 'server.submissions=required');
+  for (const line of lines) {
+    assert.equal(line.void, []);
+    assert.ok(line.deliveredPerSecond > 0);
+  }
+});
+
 test('JSON, envelopes, several actors, messages that wait for their readers, and mailboxes that nobody reads meanwhile', async () => {
   const actors = ['server.inboxes=2', 'server.outboxes=2', 'server.threads=2', 'server.durability=none'];
   const more = [...actors, 'online=10', 'waiting=200', 'encoding=json', 'envelopeBytes=9'];

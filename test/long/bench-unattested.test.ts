@@ -8,7 +8,7 @@ import { type Deliver, decodeDeliver, FRAME, SESSION_KIND } from '../../src/prot
 
 /** The epoch of a message with 20 recipients, as one of them gets it. */
 async function delivered(unattested: boolean): Promise<Deliver> {
-  const server = await startServer([], { unattested, data: newDirectory() });
+  const server = await startServer(['--submissions', 'accepted'], { unattested, data: newDirectory() });
   const base = server.url.replace('http', 'ws');
   const signers = Array.from({ length: 20 }, (_, i) => signerOf(`mailbox ${i}`));
   try {

@@ -21,7 +21,7 @@ test('manifest shows what it verified, in words and as JSON', async () => {
   assert.match(stdout, new RegExp(`^ {2}server +${server.serverId} `, 'm'));
   assert.match(stdout, /^ {2}root key +[0-9a-f]{64} {3}\(its signature verifies\)$/m);
   assert.match(stdout, /^ {2}sequencer 0 +[0-9a-f]{64} {3}from epoch 1$/m);
-  assert.match(stdout, /^ {2}submissions +off: bundles are not signed by their senders$/m);
+  assert.match(stdout, /^ {2}submissions +required: bundles must be signed by their senders$/m);
   assert.match(stdout, /^ {2}body bytes +262144$/m);
   const told = summary(await run(['manifest', '--json', ...here()]));
   assert.is(told.serverId, server.serverId);
@@ -57,7 +57,7 @@ test('lines of stdin are sent in order, to several, and each is told with its pl
 });
 
 test('open fetches what the stages have signed, by the key or by the token', async () => {
-  const [, otto] = [await member('olga'), await member('otto')];
+  const [olga, otto] = [await member('olga'), await member('otto')];
   const stranger = await member('trudy');
   const sent = summary(await run(['send', '--json', ...here(), '--key', 'olga.key', '--to', otto, 'x']));
   assert.is(sent.sent, 1);
@@ -70,7 +70,8 @@ test('open fetches what the stages have signed, by the key or by the token', asy
   for (const stage of ['inbox', 'outbox']) {
     const out = `${stage}.claim`;
     const told = summary(await open('--stage', stage, '--key', 'otto.key', '--out', out));
-    assert.equal(told, { stage, isThere: true, files: [out] });
+    const signed = stage === 'inbox' ? { submission: { sender: olga, counter: 1 } } : {};
+    assert.equal(told, { stage, isThere: true, files: [out], ...signed });
     const claim = decodeClaim(Uint8Array.from(readFileSync(join(cwd, out))));
     const { serverId, manifest } = server.identity;
     assert.is(verifyClaim(claim, serverId, manifest, serverId).attestation.epoch, Number(epoch));

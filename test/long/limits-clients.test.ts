@@ -2,7 +2,7 @@
 import { setTimeout as pass } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { clientOf, directory, read, serverAt } from '../client-helpers.js';
+import { clientOf, directory, read, unsignedAt } from '../client-helpers.js';
 import { bundle, FRONT, submit } from '../support/limits.js';
 import { Raw } from '../support/raw.js';
 import { silentProxy } from '../support/silent-proxy.js';
@@ -10,13 +10,13 @@ import { silentProxy } from '../support/silent-proxy.js';
 const test = suite('limits');
 
 test('a client notices that its server has vanished without a word, and comes back', async () => {
-  const server = await serverAt(directory('limits'));
+  const server = await unsignedAt(directory('limits'));
   const proxy = await silentProxy(server.url);
   const port = new URL(proxy.url).port;
   await server.stop();
   const { data } = server.config;
   // The address that clients are told must be the proxy's, too.
-  const again = await serverAt(data, {
+  const again = await unsignedAt(data, {
     port: new URL(server.url).port,
     'public-url': `ws://127.0.0.1:${port}`,
   });
@@ -32,7 +32,7 @@ test('a client notices that its server has vanished without a word, and comes ba
 });
 
 test('clients back off from a server that is busy, and lose and reorder nothing', async () => {
-  const server = await serverAt(directory('limits'), {
+  const server = await unsignedAt(directory('limits'), {
     'limits-messages-per-epoch': '3',
     'epoch-min-interval-ms': '5',
     'limits-busy-after-ms': '0',

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { numberKey, TABLE } from '../../src/actors/store-keys.js';
 import { ERRORS, encodeBundle, encodeSubmit } from '../../src/protocol/index.js';
 import { Store } from '../../src/server/store.js';
-import { clientOf, directory, read, serverAt } from '../client-helpers.js';
+import { clientOf, directory, read, unsignedAt } from '../client-helpers.js';
 import { idOf } from '../support/names.js';
 import { Raw } from '../support/raw.js';
 
@@ -13,7 +13,7 @@ const test = suite('long limits');
 
 test('limits.retentionEpochs: what stages signed is kept for as long, and mail for longer', async () => {
   const fast = { 'limits-retention-epochs': '2000', 'epoch-heartbeat-ms': '1', 'epoch-min-interval-ms': '0' };
-  const server = await serverAt(directory('retention'), fast);
+  const server = await unsignedAt(directory('retention'), fast);
   const [ann, ben] = await Promise.all([clientOf(server, 'ann'), clientOf(server, 'ben')]);
   const acknowledged = await ann.send({ to: ann.id, body: 'read' });
   assert.equal(await read(ann, 1), ['read']);
@@ -34,7 +34,7 @@ test('limits.retentionEpochs: what stages signed is kept for as long, and mail f
 });
 
 test('limits.bytesInFlight: who takes no answers is cut off, and nothing is held for it', async () => {
-  const server = await serverAt(directory('answers'), { 'limits-bytes-in-flight': '1024' });
+  const server = await unsignedAt(directory('answers'), { 'limits-bytes-in-flight': '1024' });
   const raw = await Raw.session(server.url, '/v1/front', 'mallory');
   raw.socket.pause();
   const bundle = encodeBundle(

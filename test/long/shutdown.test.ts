@@ -20,6 +20,7 @@ test('what was taken in is placed and told before anybody is sent away; the goin
     'shutdown-return-ms': '900',
   };
   const server = await ServerProcess.at(directory('shutdown'), {
+    submissions: 'accepted',
     'epoch-min-interval-ms': '1000',
     inboxes: '2',
     outboxes: '2',
@@ -75,7 +76,10 @@ test('what was taken in is placed and told before anybody is sent away; the goin
 });
 
 test('clients that send while the server restarts lose nothing and send nothing twice', async () => {
-  const server = await ServerProcess.at(directory('shutdown'), { 'shutdown-sockets-per-second': '20' });
+  const server = await ServerProcess.at(directory('shutdown'), {
+    submissions: 'accepted',
+    'shutdown-sockets-per-second': '20',
+  });
   assert.is(await server.start(), null);
   const reader = await clientAt(server.url, 'reader');
   const senders = await Promise.all(['a', 'b', 'c', 'd'].map((name) => clientAt(server.url, name)));

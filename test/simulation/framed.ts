@@ -22,6 +22,7 @@ import {
   countActors,
   decodeAttestation,
   decodeClaim,
+  decodeSubmission,
   encodeClaim,
   FormatError,
   getU64,
@@ -29,6 +30,7 @@ import {
   type PlacedAt,
   placementOf,
   ROLE,
+  type ShownSubmission,
   toHex,
 } from '../../src/protocol/index.js';
 import type { Signed } from '../../src/protocol/statement.js';
@@ -69,7 +71,8 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
   let last = Number.POSITIVE_INFINITY;
   for (const epochs of some(keptEpochs(disk))) {
     const items = epochs.flatMap((epoch) => [...itemsOf(disk, identity, epoch)]);
-    const claims = [...openedOf(of, items, checkpoint), ...ownIn(own, epochs, random)];
+    const shown = openedOf(of, items, checkpoint);
+    const claims = [...shown.claims, ...ownIn(own, epochs, random)];
     // Also of epochs between these, and behind the newest, that never were committed.
     const statements = signed.flatMap(({ epoch, said }) =>
       epoch >= epochs[0]! && epoch <= last ? [said] : [],
@@ -79,6 +82,7 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
     const file: CaseFile = {
       ...{ manifests, bridge, ...(isMissed && { subject: lieAbout(items, random) }) },
       claims: [...claims, ...edited(claims, random)],
+      submissions: shown.submissions,
       statements: [...statements, ...forged(statements, random)],
     };
     const found = withoutStacks(() => accuse(file, serverId, manifest.rootKey));
@@ -140,8 +144,13 @@ function* itemsOf(disk: StoreReader, { manifest }: Identity, epoch: number): Gen
 
 const STAGES = [ROLE.inbox, ROLE.router, ROLE.receiver, ROLE.outbox] as const;
 
+interface Shown {
+  readonly claims: readonly Claim[];
+  readonly submissions: readonly ShownSubmission[];
+}
+
 /** Everything that is opened of these, each once. */
-function openedOf({ identity, disk }: Case, items: readonly Item[], checkpoint: Checkpoint): Claim[] {
+function openedOf({ identity, disk }: Case, items: readonly Item[], checkpoint: Checkpoint): Shown {
   const { manifest, serverId } = identity;
   const places = new Map<string, PlacedAt>();
   const placed = (id: Uint8Array) => {
@@ -149,32 +158,41 @@ function openedOf({ identity, disk }: Case, items: readonly Item[], checkpoint: 
     places.set(toHex(id), known);
     return known;
   };
-  const archive = { reader: disk, manifest, placementOf: placed };
+  const archive = { reader: disk, serverId, manifest, placementOf: placed };
   const claims = new Map<string, Claim>();
+  const submissions = new Map<string, ShownSubmission>();
   /** Outputs of one page, which show all that there is when they are opened for anything. */
   const whole = new Set<string>();
   for (const item of items)
     for (const stage of STAGES) {
       const { outbox } = placed(item.mailbox);
       const output = `${stage} ${item.epoch} ${item.inbox} ${stage === ROLE.inbox ? '' : outbox}`;
-      if (whole.has(output)) continue;
+      // A submission is shown with the rows that name it alone.
+      if (whole.has(output) && stage !== ROLE.inbox) continue;
       const mailbox = stage === ROLE.inbox ? new Uint8Array(32) : item.mailbox;
-      for (const claim of opened(archive, { ...item, stage, mailbox }, checkpoint)) {
+      const shown = opened(archive, { ...item, stage, mailbox }, checkpoint);
+      for (const each of shown.submissions) submissions.set(toHex(each.signed) + toHex(each.page), each);
+      for (const claim of shown.claims) {
         claims.set(`${toHex(claim.attestation)} ${claim.output} ${claim.leafIndex}`, claim);
         if (claim.outputPath.length === 0) whole.add(output);
       }
     }
-  return [...claims.values()];
+  return { claims: [...claims.values()], submissions: [...submissions.values()] };
 }
 
 /** Nothing where it is too new for the checkpoint. */
-function opened(archive: Parameters<typeof open>[0], asked: OpenedItem, checkpoint: Checkpoint): Claim[] {
+function opened(archive: Parameters<typeof open>[0], asked: OpenedItem, checkpoint: Checkpoint): Shown {
   try {
     const steps = open(archive, asked, null, checkpoint);
     for (let step = steps.next(); ; step = steps.next())
-      if (step.done) return step.value.map(decodeClaim).filter(({ leaf }) => leaf.length > 0);
+      if (step.done) {
+        const { claims, submissions } = step.value;
+        const shown = claims.map(decodeClaim).filter(({ leaf }) => leaf.length > 0);
+        return { claims: shown, submissions: submissions.map(decodeSubmission) };
+      }
   } catch (error) {
-    if (error instanceof CountersignError && error.code === 'opening-unknown') return [];
+    if (error instanceof CountersignError && error.code === 'opening-unknown')
+      return { claims: [], submissions: [] };
     throw error;
   }
 }

@@ -34,8 +34,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a known counter is taken in again',
     file: 'actors/inbox.js',
-    find: 'else if (counter <= state.last)',
-    replace: 'else if (counter < state.last)',
+    find: 'Math.max(0, state.last - firstCounter + 1)',
+    replace: 'Math.max(0, state.last - firstCounter)',
   },
   {
     name: 'what senders sent since the last flush is not recovered',

@@ -17,6 +17,7 @@ export interface Profile {
   readonly stalls: number;
   readonly minIntervalMs: number;
   readonly heartbeatMs: number;
+  readonly submissions: 'off' | 'accepted' | 'required';
   readonly flushEpochs: number;
   readonly messagesPerEpoch: number;
   readonly unacknowledgedEpochs: number;
@@ -46,10 +47,12 @@ function sometimes(random: Random, low: number, high: number): number {
 }
 
 export function profileOf(random: Random): Profile {
+  const [inboxes, outboxes, clients] = [1 + random.int(3), 1 + random.int(3), 2 + random.int(4)];
   return {
-    inboxes: 1 + random.int(3),
-    outboxes: 1 + random.int(3),
-    clients: 2 + random.int(4),
+    inboxes,
+    outboxes,
+    clients,
+    submissions: (['off', 'accepted', 'required'] as const)[clients % 3]!,
     crowd: random.chance(0.25) ? 4 + random.int(18) : 0,
     hasSender: random.chance(0.3),
     actorMs: random.pick([0.05, 0.5, 3]),

@@ -13,6 +13,7 @@ import { checkKeys, found, type Identity, readIdentity } from '../../src/server/
 import type { ServerKeys } from '../../src/server/keys.js';
 import { type LogState, readFrontier, recoverLog } from '../../src/server/recovery.js';
 import { shutDown } from '../../src/server/shutdown.js';
+import { verifyAtOnce } from '../support/pipeline.js';
 import { Board } from './board.js';
 import type { Disk } from './disk.js';
 import type { Loop, Process } from './loop.js';
@@ -57,6 +58,7 @@ export class SimulatedServer {
     const flags = {
       inboxes: String(profile.inboxes),
       outboxes: String(profile.outboxes),
+      submissions: profile.submissions,
       'limits-messages-per-epoch': String(profile.messagesPerEpoch),
       'limits-unacknowledged-epochs': String(profile.unacknowledgedEpochs),
       'shutdown-drain-ms': '500',
@@ -174,6 +176,7 @@ export class SimulatedServer {
       manifestHash: identity.serverId,
       seedOf: (actor) => seedOf(this.keys, actor),
       checkInputs: true,
+      verifySubmission: verifyAtOnce,
       bytesInFlight: profile.bytesInFlight,
       bytesInFlightInAll: 4 * profile.bytesInFlight,
       quota: config.limits,

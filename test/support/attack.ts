@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { type Client, connect } from '../../src/client/index.js';
 import { encodeBundle, encodeSubmit } from '../../src/protocol/index.js';
 import type { Server } from '../../src/server/index.js';
-import { directory, serverAt } from '../client-helpers.js';
+import { directory, unsignedAt } from '../client-helpers.js';
 import { idOf, keyOf } from './names.js';
 import type { Raw } from './raw.js';
 
@@ -59,7 +59,7 @@ export async function attacked(
   flags: Record<string, string>,
   run: (server: Server, url: string) => Promise<void>,
 ): Promise<void> {
-  const server = await serverAt(directory('attack'), flags);
+  const server = await unsignedAt(directory('attack'), flags);
   let failure: unknown;
   server.failed.catch((error) => (failure = error));
   const witnesses = await Witnesses.at(server);

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 /** Bytes, gzipped, with all of verification in it. To be lowered, not raised. */
 export const LIMIT = 20_000;
 /** Of what a page loads that sends, too. */
-export const SENDING_LIMIT = 24_400;
+export const SENDING_LIMIT = 24_750;
 
 const built = (name: string) => readFileSync(new URL(`../../browser/${name}.js`, import.meta.url));
 

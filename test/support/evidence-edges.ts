@@ -32,7 +32,7 @@ import {
   statementOf,
 } from './evidence-world.js';
 
-const { join, u8, u16, u32, u64 } = twin;
+const { join, u8, u16, u32 } = twin;
 
 /** The leaf at its index, with the path of the one that stands there. */
 const insteadOf = (said: Said, index: number, leaf: Buffer) => {
@@ -373,7 +373,6 @@ export function signerEdges(world: EvidenceWorld): EvidenceCase[] {
     ]),
     make('two roots under the first of three manifests', 8, 'nothing', points(), [first!, second, low]),
     statementUnderSecond(world, others),
-    ...submissionEdges(world),
   ];
 }
 
@@ -388,31 +387,4 @@ function statementUnderSecond(world: EvidenceWorld, changes: Partial<twin.Manife
   const sorted = saids.sort((a, b) => Buffer.compare(a.signed, b.signed)).map(statementOf);
   const manifests = [...world.manifests, second, third];
   return caseIn(world)('two statements under the second of three manifests', 1, 'nothing', sorted, manifests);
-}
-
-function submissionEdges(world: EvidenceWorld): EvidenceCase[] {
-  const alice = world.client(0, 0);
-  const submission = (name: string, n: number) => {
-    const messageHashes = Array.from({ length: n }, (_, i) => named(`${name} ${i}`));
-    const bytes = twin.submissionSigned({
-      serverId: world.serverId,
-      sender: alice.id,
-      firstCounter: 5n,
-      messageHashes,
-    });
-    const page = twin.partsOf(64, messageHashes).map(twin.submissionPage)[0]!;
-    const part = join(bytesOf(bytes), twin.sign(alice.secret, bytes), bytesOf(page), pathOf([]));
-    return { bytes, part };
-  };
-  const of = (name: string, expected: string, counter: bigint, n: number, manifests = world.manifests) => {
-    const all = ['one', 'two']
-      .map((one) => submission(one, n))
-      .sort((a, b) => Buffer.compare(a.bytes, b.bytes));
-    return caseIn(world)(name, 15, expected, [u64(counter), ...all.map(({ part }) => part)], manifests);
-  };
-  return [
-    of('the first counter of two submissions', 'client', 5n, 5),
-    of('a counter below two submissions', 'nothing', 4n, 64),
-    of('two submissions, and no manifest', 'nothing', 5n, 5, []),
-  ];
 }

@@ -13,10 +13,11 @@ import {
   type Said,
   statementOf,
 } from './evidence-world.js';
+import { smallOrder, torsionedKey, torsionedSignature } from './forgeries.js';
 
 const { join, u8, u16, u64 } = twin;
 
-/** `expected`: `actor 1.0` (role and index), `server 2.0 3.1`, `client`, `operator`, `nothing`. */
+/** `expected`: `actor 1.0` (role and index), `server 2.0 3.1`, `operator`, `nothing`. */
 export interface EvidenceCase {
   name: string;
   rule: number;
@@ -538,6 +539,8 @@ function submissionTools(world: EvidenceWorld) {
       size?: number;
       path?: Buffer[];
       named?: Buffer;
+      sign?: (signed: Buffer) => Buffer;
+      withoutMessage?: true;
     } = {},
     recipients: Buffer[] = [],
   ) => {
@@ -551,14 +554,9 @@ function submissionTools(world: EvidenceWorld) {
     const pages = twin.partsOf(how.size ?? 64, submission.messageHashes).map(twin.submissionPage);
     const root = twin.root(pages.map((page) => twin.H(page)));
     const signed = join(twin.submissionSigned(submission).subarray(0, -32), root).subarray(0, how.cut);
-    const signature = twin.sign(how.secret ?? alice.secret, signed);
-    const path =
-      how.page === undefined
-        ? (how.path ?? [])
-        : twin.inclusionPath(
-            how.page,
-            pages.map((page) => twin.H(page)),
-          );
+    const signature = how.sign?.(signed) ?? twin.sign(how.secret ?? alice.secret, signed);
+    const hashes = pages.map((page) => twin.H(page));
+    const path = how.path ?? (how.page === undefined ? [] : twin.inclusionPath(how.page, hashes));
     const part = join(
       bytesOf(signed),
       signature,
@@ -571,18 +569,21 @@ function submissionTools(world: EvidenceWorld) {
       how.named ?? twin.submissionHash(signed, signature),
     );
     const said = world.say(1, 0, 7n, oneOf(1, twin.inboxPages([row])));
-    const lists = [listOf([bytesOf(world.preimage(message))]), listOf(recipients), listOf([part])];
+    const messages = how.withoutMessage ? [] : [bytesOf(world.preimage(message))];
+    const lists = [listOf(messages), listOf(recipients), listOf([part])];
     return caseIn(world)(name, 5, expected, [openedOf(said, 0, 0), u8(0), ...lists]);
   };
   const others = Array.from({ length: 80 }, (_, i) => named(`submitted ${i}`));
-  return { bob, message, submit, others };
+  return { alice, bob, message, submit, others, hash };
 }
 
 const submissionTable = ({
+  alice,
   bob,
   message,
   submit,
   others,
+  hash,
 }: ReturnType<typeof submissionTools>): EvidenceCase[] => [
   submit('a good submission', 'nothing'),
   submit('a good submission with its page', 'nothing', {}, { page: 1 }),
@@ -606,6 +607,63 @@ const submissionTable = ({
   submit('a page of another size', 'nothing', { messageHashes: others }, { page: 1, size: 40 }),
   submit('another page', 'nothing', { messageHashes: others }, { page: 0 }),
   submit('a page, and lower counters', 'nothing', { messageHashes: others.slice(0, 69) }, { page: 1 }),
+  submit('a submission with a torsioned signature', 'actor 1.0', {}, torsionedSignature(alice.secret)),
+  ...withoutMessage(submit, others, hash, message, bob),
 ];
+
+/** What is wrong with a submission whatever the message is. */
+function withoutMessage(
+  submit: ReturnType<typeof submissionTools>['submit'],
+  others: Buffer[],
+  hash: Buffer,
+  message: twin.Message,
+  bob: { readonly id: Buffer; readonly secret: Buffer },
+): EvidenceCase[] {
+  const alone = { withoutMessage: true } as const;
+  const torsioned = torsionedKey(bob.secret);
+  const page = { ...alone, page: 0 };
+  const few = (name: string, expected: string, n: number, changes = {}, how = {}) =>
+    submit(name, expected, { messageHashes: others.slice(0, n), ...changes }, { ...page, ...how });
+  return [
+    few('the only page of a submission that has not the row', 'actor 1.0', 5),
+    few('the full only page of a submission that has not the row', 'actor 1.0', 64),
+    few('a page of a submission of two that has not the row', 'nothing', 65),
+    few('an only page with the row', 'nothing', 0, { messageHashes: [...others.slice(0, 3), hash] }),
+    few('an only page of a submission that another signed', 'actor 1.0', 5, {}, { secret: bob.secret }),
+    few('a page of another size, and no message', 'nothing', 50, {}, { size: 40 }),
+    few('an only page and a path', 'nothing', 5, {}, { path: [named('p')] }),
+    submit('a good submission, and no message', 'nothing', {}, alone),
+    submit('a submission that cannot be decoded, and no message', 'actor 1.0', {}, { ...alone, cut: 130 }),
+    submit('a submission to another server, and no message', 'actor 1.0', { serverId: named('s') }, alone),
+    submit('a submission that another signed, and no message', 'actor 1.0', {}, { ...alone, ...bob }),
+    submit(
+      'a submission of another sender, and no message',
+      'nothing',
+      { sender: bob.id },
+      { ...alone, ...bob },
+    ),
+    submit(
+      'a submission of a key with torsion',
+      'actor 1.0',
+      { sender: torsioned.key },
+      { ...alone, ...torsioned },
+    ),
+    submit(
+      'a submission of a key of small order',
+      'actor 1.0',
+      { sender: smallOrder.key },
+      { ...alone, ...smallOrder },
+    ),
+    submit(
+      'a submission that the row does not name, and no message',
+      'nothing',
+      { serverId: named('s') },
+      { ...alone, named: named('n') },
+    ),
+    submit('a bad submission, no message, and a recipient', 'nothing', { serverId: named('s') }, alone, [
+      recipientOf(message, 0),
+    ]),
+  ];
+}
 
 const submissionCases = (world: EvidenceWorld): EvidenceCase[] => submissionTable(submissionTools(world));

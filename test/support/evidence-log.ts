@@ -742,43 +742,7 @@ function signerTools(world: EvidenceWorld) {
   const two = (name: string, expected: string, last: typeof low, other: typeof low) =>
     make(name, 14, expected, signed(other), [...world.manifests, last]);
   const alice = world.client(0, 0);
-  const submission = (
-    hashes: Buffer[],
-    page: number,
-    changes: Partial<twin.Submission> = {},
-    secret = alice.secret,
-  ) => {
-    const bytes = twin.submissionSigned({
-      serverId: world.serverId,
-      sender: alice.id,
-      firstCounter: 5n,
-      messageHashes: hashes,
-      ...changes,
-    });
-    const pages = twin.partsOf(64, hashes).map(twin.submissionPage);
-    const path = twin.inclusionPath(
-      page,
-      pages.map((one) => twin.H(one)),
-    );
-    return {
-      bytes,
-      part: join(bytesOf(bytes), twin.sign(secret, bytes), bytesOf(pages[page]!), pathOf(path)),
-    };
-  };
-  const many = (n: number, from = 0) => Array.from({ length: n }, (_, i) => named(`hash ${from + i}`));
-  const submitted = (
-    name: string,
-    expected: string,
-    counter: bigint,
-    all: ReturnType<typeof submission>[],
-    swap = false,
-  ) => {
-    const sorted = all.sort((a, b) => Buffer.compare(a.bytes, b.bytes));
-    if (swap) sorted.reverse();
-    return make(name, 15, expected, [u64(counter), ...sorted.map(({ part }) => part)]);
-  };
-  const bob = world.client(1, 1);
-  return { world, make, low, high, signed, two, alice, submission, many, submitted, bob };
+  return { world, make, low, high, signed, two, alice };
 }
 
 const signerTable = ({
@@ -789,10 +753,6 @@ const signerTable = ({
   signed,
   two,
   alice,
-  submission,
-  many,
-  submitted,
-  bob,
 }: ReturnType<typeof signerTools>): EvidenceCase[] => [
   two('two manifests', 'operator', low, high),
   two('two manifests, the wrong one first', 'nothing', high, low),
@@ -815,32 +775,6 @@ const signerTable = ({
     signed(world.signManifest({ ...world.manifest, retentionEpochs: 9_000n })),
   ),
   ...manifestCases(world),
-  submitted('two submissions', 'client', 70n, [submission(many(80), 1), submission(many(80, 1), 1)]),
-  submitted(
-    'two submissions, the wrong one first',
-    'nothing',
-    70n,
-    [submission(many(80), 1), submission(many(80, 1), 1)],
-    true,
-  ),
-  submitted('two that agree', 'nothing', 70n, [submission(many(80), 1), submission(many(70), 1)]),
-  submitted('a counter that is not covered', 'nothing', 85n, [
-    submission(many(80), 1),
-    submission(many(80, 1), 1),
-  ]),
-  submitted('another page', 'nothing', 60n, [submission(many(80), 1), submission(many(80, 1), 1)]),
-  submitted('two senders', 'nothing', 6n, [
-    submission(many(5), 0),
-    submission(many(5, 1), 0, { sender: bob.id }, bob.secret),
-  ]),
-  submitted('another server', 'nothing', 6n, [
-    submission(many(5), 0),
-    submission(many(5, 1), 0, { serverId: named('s') }),
-  ]),
-  submitted('signed by another', 'nothing', 6n, [
-    submission(many(5), 0),
-    submission(many(5, 1), 0, {}, bob.secret),
-  ]),
 ];
 
 export const signerCases = (world: EvidenceWorld): EvidenceCase[] => signerTable(signerTools(world));

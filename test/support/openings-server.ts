@@ -12,7 +12,7 @@ import {
   verifyClaim,
 } from '../../src/protocol/index.js';
 import type { Server } from '../../src/server/index.js';
-import { directory, serverAt } from '../client-helpers.js';
+import { directory, unsignedAt } from '../client-helpers.js';
 import { idOf } from './names.js';
 import { Raw } from './raw.js';
 
@@ -21,7 +21,7 @@ export const ZERO = new Uint8Array(32);
 
 /** One message of alice to bob; everybody else has a mailbox. */
 export async function world(flags: Record<string, string> = {}) {
-  const server = await serverAt(directory('openings'), flags);
+  const server = await unsignedAt(directory('openings'), flags);
   for (const name of ['bob', 'mallory']) (await Raw.session(server.url, FRONT, name)).close();
   const alice = await Raw.session(server.url, FRONT, 'alice');
   return { server, alice, item: await sent(alice, 1, ['bob']) };

@@ -3,7 +3,7 @@
  * order. The sequencer is the real one, but its clock stands still and what it writes becomes durable
  * when the test says so. Frames are laid into shared chunks as a request handler would.
  */
-import { importSecretKey, type Signer, sha256 } from '#crypto';
+import { importSecretKey, type Signer, sha256, trustedPublicKey } from '#crypto';
 import { Inbox } from '../../src/actors/inbox.js';
 import { Memory } from '../../src/actors/memory.js';
 import {
@@ -23,6 +23,7 @@ import { Router } from '../../src/actors/router.js';
 import { RESERVED_KEY, Sequencer, signCheckpoint } from '../../src/actors/sequencer.js';
 import { FLUSH_CHANGED } from '../../src/actors/state-table.js';
 import { numberKey, numberValue, TABLE } from '../../src/actors/store-keys.js';
+import type { VerifySubmission } from '../../src/actors/waiting-frames.js';
 import {
   actorPosition,
   type Checkpoint,
@@ -66,6 +67,8 @@ export interface PipelineOptions {
   readonly now?: () => number;
   /** Called instead of every stage's step, which it has to run: to measure it, or to spoil its message. */
   readonly around?: (to: Address, message: ActorMessage, step: () => void) => void;
+  /** At once by itself. */
+  readonly verifySubmission?: VerifySubmission;
   /** Makes an actor in another way: `make` makes the real one. */
   readonly actor?: (who: Address, make: (checkInputs: boolean, send: Send) => Stage, send: Send) => Stage;
 }
@@ -74,6 +77,9 @@ type Durable = { records: readonly StoreRecord[]; durable: () => void };
 
 const CHUNK_BYTES = 1 << 16;
 const NO_QUOTA: QuotaLimits = { unacknowledgedEpochs: 2 ** 31, unacknowledgedBytes: Number.MAX_SAFE_INTEGER };
+
+export const verifyAtOnce: VerifySubmission = (key, bytes, signature, done) =>
+  done(trustedPublicKey(key).verify(bytes, signature));
 
 /** By seed, for all pipelines of a test: their actors have the same few keys. */
 const signers = new Map<string, Signer>();
@@ -181,7 +187,12 @@ export class Pipeline {
     const { lastEpoch } = this.log();
     switch (kind) {
       case 'inbox': {
-        const placing = { checkInputs, inboxOf: (sender: Uint8Array) => placement(sender).inbox };
+        const verifySubmission = this.options.verifySubmission ?? verifyAtOnce;
+        const placing = {
+          checkInputs,
+          verifySubmission,
+          inboxOf: (sender: Uint8Array) => placement(sender).inbox,
+        };
         return new Inbox(
           {
             ...this.common(index, seeds.inboxes),
@@ -367,6 +378,7 @@ export class Pipeline {
     bundles: readonly Uint8Array[],
     connection = 1,
     slot = 0,
+    signature: Uint8Array | null = null,
   ): SubmittedFrame {
     const length = bundles.reduce((sum, bundle) => sum + bundle.length, 0);
     if (this.chunkUsed + length > this.chunk.bytes.length) {
@@ -381,7 +393,18 @@ export class Pipeline {
       items += 1 + ((bundle[0]! << 8) | bundle[1]!);
     }
     const { chunk, chunkUsed: to } = this;
-    return { connection, slot, sender, firstCounter, count: bundles.length, chunk, from, to, items };
+    return {
+      connection,
+      slot,
+      sender,
+      firstCounter,
+      count: bundles.length,
+      signature,
+      chunk,
+      from,
+      to,
+      items,
+    };
   }
 }
 

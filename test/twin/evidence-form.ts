@@ -117,7 +117,6 @@ export const PARTS = {
     })),
   }),
   14: (r: Reader) => ({ other: signedManifest(r) }),
-  15: (r: Reader) => ({ counter: r.u64(), first: submission(r), second: submission(r) }),
   16: (r: Reader) => ({ subject: subject(r), earlier: witness(r), later: witness(r), inputs: hashes(r) }),
   17: (r: Reader) => ({
     subject: subject(r),
@@ -166,7 +165,7 @@ export function decodeEvidence(bytes: Buffer): Evidence {
     r.literal(ascii('csign1ev'));
     const manifests = r.listUpTo(16, () => signedManifest(r));
     const rule = r.u8();
-    if (rule < 1 || rule > 20) throw new Unreadable(`no rule ${rule}`);
+    if (!(rule in PARTS)) throw new Unreadable(`no rule ${rule}`);
     return { manifests, rule: rule as RuleNumber, parts: PARTS[rule as RuleNumber](r) };
   });
 }

@@ -140,6 +140,10 @@ export function inboxRow(known: Known, parts: PartsOf<5>): Heard {
     must(heard.manifest.submissions === 2, 'submissions are not required');
     return heard;
   }
+  if (filled === '0,0,1') {
+    must(badForAnyMessage(known, parts.submissions[0]!, row), 'nothing is wrong with the submission');
+    return heard;
+  }
   const holds = { '1,0,0': badMessage, '1,2,0': badRecipients, '1,0,1': badSubmission }[filled];
   must(holds !== undefined, 'the lists are filled in no such way');
   // a message: its hash is the row's;
@@ -202,6 +206,28 @@ const badSubmission: Held = (known, parts, _heard, row, message) => {
   return !submittedHash(part, fields, message.counter).equals(message.hash);
 };
 
+/** a submission alone, whose hash is the row's. */
+function badForAnyMessage(known: Known, part: Parts<typeof submission>, row: InboxEntry): boolean {
+  must(submissionHash(part.signed, part.signature).equals(row.submissionHash), 'another submission');
+  const fields = ifReadable(() => decodeSubmission(part.signed));
+  if (part.page.length === 0) {
+    // With an empty page and path: it cannot be decoded; or is to another server; or its sender breaks the key rule or
+    // the signature does not verify.
+    must(part.path.length === 0, 'a path without a page');
+    return (
+      fields === undefined ||
+      !fields.serverId.equals(known.serverId) ||
+      !verifyByRule(fields.sender, part.signed, part.signature)
+    );
+  }
+  // With a page: it is of 1 to 64 messages, the page is its only one, and the row's hash is not in it.
+  must(fields !== undefined, 'the submission cannot be decoded');
+  const hashes = decoded('a submission page', () => decodeSubmissionPage(part.page));
+  must(fields.count === hashes.length && part.path.length === 0, 'it has other pages');
+  must(H(part.page).equals(fields.root), 'the page is not that of the submission');
+  return !hashes.some((hash) => hash.equals(row.messageHash));
+}
+
 type SubmissionFields = ReturnType<typeof decodeSubmission>;
 
 function covers({ firstCounter, count }: SubmissionFields, counter: bigint): boolean {
@@ -209,7 +235,7 @@ function covers({ firstCounter, count }: SubmissionFields, counter: bigint): boo
 }
 
 /** The hash that a submission has for a counter, by its page. */
-export function submittedHash(
+function submittedHash(
   { page, path }: Parts<typeof submission>,
   fields: SubmissionFields,
   counter: bigint,

@@ -1,14 +1,13 @@
-/** Rules 8 to 15: what the sequencer, the operator and a client sign. */
+/** Rules 8 to 14: what the sequencer and the operator sign. */
 import { attestationHash, INBOX, inputsHash, OUTBOX, RECEIVER, ROUTER } from './attestation.js';
-import { decodeAttestation, decodeSubmission, type EpochLeafFields } from './decode.js';
+import { decodeAttestation, type EpochLeafFields } from './decode.js';
 import { verifyByRule } from './ed25519.js';
-import type { Parts, PartsOf, submission } from './evidence-form.js';
+import type { PartsOf } from './evidence-form.js';
 import {
   acceptManifest,
   agree,
   commit,
   countInUse,
-  decoded,
   epochLeafOf,
   hear,
   isOnItsLog,
@@ -27,7 +26,6 @@ import {
 } from './evidence-steps.js';
 import type { Manifest } from './manifest.js';
 import { ifReadable } from './reader.js';
-import { submittedHash } from './rules-leaves.js';
 
 /** 8 two roots. One size, the first root below the second, both by one key. */
 export function twoRoots(known: Known, { first, second }: PartsOf<8>): Sequencer {
@@ -175,27 +173,4 @@ export function twoManifests(known: Known, { other }: PartsOf<14>, lastBytes: Bu
   const accepted = acceptManifest(other.bytes, other.signature, known.rootKey);
   mustFollow(accepted, known.manifests.at(-2));
   must(Buffer.compare(other.bytes, lastBytes) > 0, 'the other one is not above the last');
-}
-
-/** 15 two submissions. The client's key. */
-export function twoSubmissions(known: Known, { counter, first, second }: PartsOf<15>): Buffer {
-  // The first signed bytes are below the second's.
-  must(Buffer.compare(first.signed, second.signed) < 0, 'the first is not below the second');
-  const a = readSubmission(known, first, counter);
-  const b = readSubmission(known, second, counter);
-  // One sender, two hashes.
-  must(a.sender.equals(b.sender), 'two senders');
-  must(!a.hash.equals(b.hash), 'one hash');
-  return a.sender;
-}
-
-/**
- * Each is decoded, to this server, signed by its sender, whose key keeps the rule; it covers the counter, and the
- * page, of the right size, leads to its root.
- */
-function readSubmission(known: Known, part: Parts<typeof submission>, counter: bigint) {
-  const fields = decoded('a submission', () => decodeSubmission(part.signed));
-  must(fields.serverId.equals(known.serverId), 'a submission to another server');
-  must(verifyByRule(fields.sender, part.signed, part.signature), 'the sender did not sign');
-  return { sender: fields.sender, hash: submittedHash(part, fields, counter) };
 }

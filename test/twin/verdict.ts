@@ -30,7 +30,7 @@ import {
 } from './rules-statements.js';
 
 export interface SecondVerdict {
-  outcome: 'unreadable' | 'nothing' | 'actor' | 'server' | 'operator' | 'client';
+  outcome: 'unreadable' | 'nothing' | 'actor' | 'server' | 'operator';
   rule?: number;
   role?: number;
   index?: number;
@@ -127,11 +127,6 @@ const RULES: Record<RuleNumber, Rule> = {
     log.twoManifests(known, parts as PartsOf<14>, manifests.at(-1)!.bytes);
     return { outcome: 'operator', key: known.rootKey, why: 'twoManifests' };
   },
-  15: (known, { parts }) => ({
-    outcome: 'client',
-    key: log.twoSubmissions(known, parts as PartsOf<15>),
-    why: 'twoSubmissions',
-  }),
   16: actorBy<16>(neighbours),
   17: actorBy<17>(laterLeaf),
   18: serverBy<18>(stages),

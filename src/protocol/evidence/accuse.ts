@@ -4,26 +4,29 @@
  * better than what names the server.
  */
 import { sha256 } from '#crypto';
-import {
-  type Attestation,
-  attestationHash,
-  decodeAttestation,
-  inputsHash,
-  ROLE,
-  type Role,
-} from '../attestation.js';
+import { type Attestation, attestationHash, inputsHash, ROLE, type Role } from '../attestation.js';
 import { compareWhole, equalBytes, sameBytes, toHex } from '../bytes.js';
 import type { Claim } from '../claim.js';
-import { PAGE_ENTRIES } from '../limits.js';
 import type { Checkpoint } from '../log.js';
 import { decodeManifest, type Manifest } from '../manifest.js';
-import { comparePlaces, type Place } from '../place.js';
+import { submissionHash } from '../pages.js';
+import { comparePlaces } from '../place.js';
 import type { OpenedLeaf, Signed } from '../statement.js';
-import { type Evidence, encodeEvidence, RULE, type Subject, type Witness } from './evidence.js';
-import { readInboxPage } from './leaves.js';
+import type { ShownSubmission } from '../submission.js';
+import { type Evidence, encodeEvidence, RULE, type Subject } from './evidence.js';
 import type { Recipient } from './message.js';
 import { ownMessages } from './own-messages.js';
 import { producersOf } from './rules-log.js';
+import {
+  claimsOf,
+  decodedOrNull,
+  grouped,
+  neighboursIn,
+  placeOf,
+  rowsOf,
+  type Testimony,
+  witnesses,
+} from './testimony.js';
 import { judgeOf, type Verdict } from './verdict.js';
 
 /** All that is known of a case. */
@@ -36,6 +39,8 @@ export interface CaseFile {
   readonly checkpoints?: readonly Checkpoint[];
   /** Preimages of message hashes. */
   readonly messages?: readonly Uint8Array[];
+  /** That rows of inboxes name. */
+  readonly submissions?: readonly ShownSubmission[];
   /** What one client has and another one misses: a place, the mailbox that misses it, and what shows that it is for it. */
   readonly subject?: Pick<Subject, 'mailbox' | 'epoch' | 'inbox' | 'index'> & {
     readonly message?: Uint8Array;
@@ -84,20 +89,13 @@ const PROVES_NOTHING = 100;
 
 function rank(verdict: Verdict): number {
   if (verdict.outcome === 'actor') return verdict.role;
-  if (verdict.outcome === 'operator' || verdict.outcome === 'client') return 0;
+  if (verdict.outcome === 'operator') return 0;
   return verdict.outcome === 'server' ? 50 : PROVES_NOTHING;
 }
 
 type Parts = { readonly rule: number } & Readonly<Record<string, unknown>>;
 
-/** Everything opened of one output of one statement. */
-interface Testimony extends Claim {
-  readonly decoded: Attestation;
-  readonly hash: Uint8Array;
-  readonly leaves: readonly OpenedLeaf[];
-}
-
-const NO_BRIDGE = new Uint8Array(0);
+const NOTHING = new Uint8Array(0);
 
 class Candidates {
   private readonly testimonies: readonly Testimony[];
@@ -142,8 +140,8 @@ class Candidates {
   }
 
   private bridge(a: Checkpoint, b: Checkpoint): Uint8Array {
-    if (a.size === b.size) return NO_BRIDGE;
-    return this.file.bridge?.(Math.min(a.size, b.size), Math.max(a.size, b.size)) ?? NO_BRIDGE;
+    if (a.size === b.size) return NOTHING;
+    return this.file.bridge?.(Math.min(a.size, b.size), Math.max(a.size, b.size)) ?? NOTHING;
   }
 
   // ---- statements and leaves by themselves
@@ -173,7 +171,7 @@ class Candidates {
     const named = this.testimonies
       .filter(({ decoded }) => decoded.role === ROLE.inbox)
       .flatMap(claimsOf)
-      .flatMap((claim) => rowsOf(claim).map(({ hash, previous }, row) => ({ claim, row, hash, previous })));
+      .flatMap((claim) => rowsOf(claim).map((hashes, row) => ({ claim, row, ...hashes })));
     const messages = new Map((this.file.messages ?? []).map((each) => [toHex(sha256(each)), each]));
     const numbered = named
       .flatMap(({ claim, row, hash }) => {
@@ -192,10 +190,29 @@ class Candidates {
           yield { rule: RULE.previousPlace, opened: claim, row, statement: signed };
       }
     }
+    for (const { claim, row, hash, submissionHash } of named) {
+      const message = messages.get(toHex(hash));
+      for (const submission of this.submissionsOf(submissionHash, message))
+        yield { rule: RULE.inboxRow, opened: claim, row, recipients: [], ...submission };
+    }
     for (const [earlier, later] of pairs(numbered)) {
       if (earlier.claim.decoded.actor !== later.claim.decoded.actor) continue;
       const bridge = this.bridge(earlier.claim.checkpoint, later.claim.checkpoint);
       yield { rule: RULE.senderOrder, earlier, later, bridge };
+    }
+  }
+
+  /** What could be wrong with a submission: itself, or its page. With the message, and without. */
+  private *submissionsOf(hash: Uint8Array, message: Uint8Array | undefined) {
+    for (const { page, pagePath, ...signed } of this.file.submissions ?? []) {
+      if (!equalBytes(submissionHash(signed.signed, signed.signature), hash)) continue;
+      const forms = [
+        { ...signed, page: NOTHING, pagePath: NOTHING },
+        { ...signed, page, pagePath },
+      ];
+      for (const submission of forms)
+        for (const known of message ? [[], [message]] : [[]])
+          yield { message: known, submission: [submission] };
     }
   }
 
@@ -318,66 +335,6 @@ const actorOf = ({ role, actor }: { role: Role; actor: number }) => `${role} ${a
 
 /** A link's part and a still both begin with their prefix of 9 bytes and the mailbox. */
 const isOfOneMailbox = (a: OpenedLeaf, b: OpenedLeaf) => sameBytes(a.leaf, 9, b.leaf, 9, 32);
-
-function decodedOrNull(bytes: Uint8Array): Attestation | null {
-  try {
-    return decodeAttestation(bytes);
-  } catch {
-    return null;
-  }
-}
-
-function grouped(claims: readonly Claim[]): Testimony[] {
-  const all = new Map<string, Testimony & { leaves: OpenedLeaf[] }>();
-  for (const claim of claims) {
-    const decoded = decodedOrNull(claim.attestation);
-    if (!decoded) continue;
-    const { checkpoint, attestation, output, leaf, leafIndex, outputPath } = claim;
-    const name = `${toHex(attestation)} ${output} ${checkpoint.size} ${toHex(checkpoint.root)}`;
-    const known = all.get(name) ?? { ...claim, decoded, hash: attestationHash(attestation), leaves: [] };
-    all.set(name, known);
-    const isKnown = known.leaves.some((each) => each.leafIndex === leafIndex);
-    if (leaf.length > 0 && !isKnown) known.leaves.push({ leaf, leafIndex, outputPath });
-  }
-  for (const { leaves } of all.values()) leaves.sort((a, b) => a.leafIndex - b.leafIndex);
-  return [...all.values()];
-}
-
-const claimsOf = (testimony: Testimony) => testimony.leaves.map((leaf) => ({ ...testimony, ...leaf }));
-
-/** A statement with no leaf, with each one, and with each two that follow each other. */
-function* witnesses(testimony: Testimony): Generator<Witness & Testimony> {
-  yield { ...testimony, leaves: [] };
-  for (const leaf of testimony.leaves) yield { ...testimony, leaves: [leaf] };
-  for (const two of neighboursIn(testimony.leaves)) yield { ...testimony, leaves: two };
-}
-
-function neighboursIn(leaves: readonly OpenedLeaf[]): [OpenedLeaf, OpenedLeaf][] {
-  return leaves.flatMap((leaf, i) => {
-    const next = leaves[i + 1];
-    return next?.leafIndex === leaf.leafIndex + 1 ? [[leaf, next] as [OpenedLeaf, OpenedLeaf]] : [];
-  });
-}
-
-/** Where the message of an inbox page's row stands. */
-function placeOf({
-  claim: { decoded, leafIndex },
-  row,
-}: {
-  claim: Testimony & OpenedLeaf;
-  row: number;
-}): Place {
-  return { epoch: decoded.epoch, inbox: decoded.actor, index: leafIndex * PAGE_ENTRIES + row };
-}
-
-/** Message hashes and previous places of an inbox page's rows; none of what is no page. */
-function rowsOf({ leaf }: Claim): { readonly hash: Uint8Array; readonly previous: Place }[] {
-  try {
-    return readInboxPage(leaf).map(({ messageHash, previous }) => ({ hash: messageHash, previous }));
-  } catch {
-    return [];
-  }
-}
 
 function pairs<T>(all: readonly T[]): [T, T][] {
   return all.flatMap((a, i) => all.slice(i + 1).map((b) => [a, b] as [T, T]));

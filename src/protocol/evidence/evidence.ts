@@ -31,6 +31,7 @@ import {
   path,
   signedFields,
 } from '../statement.js';
+import { submissionFields } from '../submission.js';
 import { MAX_MESSAGE, recipientFields } from './message.js';
 
 const TAG = ascii('csign1ev');
@@ -38,12 +39,11 @@ const TAG = ascii('csign1ev');
 export const MAX_EVIDENCE = 1 << 20;
 const MAX_MANIFEST = 1 << 19;
 const MAX_MANIFESTS = 16;
-const MAX_SUBMISSION = 256;
 /** Of rule 19: link parts from one own message to the next, and messages. */
 export const MAX_OWN_LINKS = 8;
 export const MAX_OWN_MESSAGES = 512;
 
-/** Numbers stand in evidence and are never reused. */
+/** Numbers stand in evidence and are never reused: 15 was that of a rule against clients (docs/PROTOCOL.md, "No rule against clients"). */
 export const RULE = {
   twoStatements: 1,
   malformedStatement: 2,
@@ -59,7 +59,6 @@ export const RULE = {
   logEntry: 12,
   logInputs: 13,
   twoManifests: 14,
-  twoSubmissions: 15,
   neighbours: 16,
   laterLeaf: 17,
   stages: 18,
@@ -78,7 +77,7 @@ const recipient = struct(recipientFields);
 const manifest = struct({ bytes: blob(MAX_MANIFEST), signature });
 
 /** A submission with its signature, and the page of its message hashes that holds one. */
-const submission = struct({ signed: blob(MAX_SUBMISSION), signature, page: blob(4096), pagePath: path });
+const submission = struct(submissionFields);
 
 /** A row of an inbox's committed page, and its message. */
 const numberedRow = struct({ claim: claimField, row: u8, message });
@@ -127,7 +126,6 @@ const fields = tagged({ manifests: list(u8, manifest, MAX_MANIFESTS) }, 'rule', 
     producers: list(u16, struct({ hash, signature, actorPath: path })),
   },
   [RULE.twoManifests]: { other: manifest },
-  [RULE.twoSubmissions]: { counter: u64, first: submission, second: submission },
   [RULE.neighbours]: { ...subjectFields, earlier: witness, later: witness, inputs },
   [RULE.laterLeaf]: {
     ...subjectFields,

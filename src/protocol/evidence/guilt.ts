@@ -12,8 +12,7 @@ export interface Suspect {
 export type Guilt =
   | { readonly outcome: 'actor'; readonly actor: Actor; readonly text: string }
   | { readonly outcome: 'server'; readonly suspects: readonly Suspect[]; readonly text: string }
-  | { readonly outcome: 'operator'; readonly key: Uint8Array; readonly text: string }
-  | { readonly outcome: 'client'; readonly key: Uint8Array; readonly text: string };
+  | { readonly outcome: 'operator'; readonly key: Uint8Array; readonly text: string };
 
 export const nameOf = ({ role, index }: Suspect) => `${ROLE_NAMES[role]} ${index}`;
 
@@ -28,8 +27,4 @@ export function guiltyServer(suspects: readonly Suspect[], text: string): Guilt 
 
 export function guiltyOperator(key: Uint8Array, text: string): Guilt {
   return { outcome: 'operator', key, text: `the operator with the root key ${toHex(key)} ${text}` };
-}
-
-export function guiltyClient(key: Uint8Array, text: string): Guilt {
-  return { outcome: 'client', key, text: `the client ${toHex(key)} ${text}` };
 }

@@ -19,4 +19,5 @@ export {
 } from './evidence.js';
 export { goesOn } from './goes-on.js';
 export type { Suspect } from './guilt.js';
+export { type Submitter, submittedBy } from './submitted.js';
 export { type Verdict, verdict } from './verdict.js';

@@ -8,6 +8,7 @@ import {
   FormatError,
   HASH_BYTES,
   Reader,
+  sameBytes,
   ZERO_HASH,
 } from '../bytes.js';
 import { type ClaimInLog, claimIn } from '../claim.js';
@@ -16,9 +17,10 @@ import { SUBMISSIONS } from '../manifest.js';
 import { rootFromPath } from '../merkle.js';
 import { SUBMISSION_DOMAIN, SUBMISSION_PREFIX, submissionHash } from '../pages.js';
 import { comparePlaces, formatPlace, type Place } from '../place.js';
+import type { ShownSubmission } from '../submission.js';
 import { type Court, must, type Said } from './court.js';
 import type { EvidenceOf } from './evidence.js';
-import { type Guilt, guiltyActor, guiltyClient } from './guilt.js';
+import { type Guilt, guiltyActor } from './guilt.js';
 import { byBuckets, type InboxRow, placed, readInboxPage } from './leaves.js';
 import { type OpenedMessage, openMessage, recipientOf } from './message.js';
 
@@ -43,21 +45,19 @@ export function inboxRow(court: Court, evidence: EvidenceOf<'inboxRow'>): Guilt 
   court.open(said, opened.output, opened);
   const row = rowOf(opened.leaf, evidence.row);
   const preimage = evidence.message[0];
-  if (!preimage) {
-    must(recipients.length + submission.length === 0, 'parts that prove nothing');
+  const message = preimage ? named(row, preimage, court.serverId) : null;
+  if (submission[0]) {
+    must(recipients.length === 0, 'parts that prove nothing');
+    checkHash(row, submission[0]);
+    const what = falseSubmission(court, row, message, submission[0]);
+    return guiltyActor(said.actor, `took in a message with ${what}`);
+  }
+  if (!message) {
+    must(recipients.length === 0, 'parts that prove nothing');
     const isMissing = equalBytes(row.submissionHash, ZERO_HASH);
     const isRequired = said.manifest.policy.submissions === SUBMISSIONS.required;
     must(isMissing && isRequired, 'a submission that is there, or is not required');
     return guiltyActor(said.actor, 'took in a message without the submission that the manifest requires');
-  }
-  const message = named(row, preimage, court.serverId);
-  if (submission[0]) {
-    must(recipients.length === 0, 'parts that prove nothing');
-    checkHash(row, submission[0]);
-    return guiltyActor(
-      said.actor,
-      `took in a message with ${falseSubmission(court, message, submission[0])}`,
-    );
   }
   if (recipients.length > 0) {
     const [first, second] = recipients;
@@ -109,9 +109,7 @@ export function previousPlace(court: Court, { opened, row, statement }: Evidence
 
 // ---- submissions
 
-type Submission = EvidenceOf<'twoSubmissions'>['first'];
-
-interface Submitted {
+export interface Submitted {
   readonly serverId: Uint8Array;
   readonly sender: Uint8Array;
   readonly firstCounter: number;
@@ -119,7 +117,7 @@ interface Submitted {
   readonly root: Uint8Array;
 }
 
-function readSubmission(signed: Uint8Array): Submitted {
+export function readSubmission(signed: Uint8Array): Submitted {
   const from = new Reader(signed);
   expectBytes(from, SUBMISSION_DOMAIN, 'submission domain');
   const ids = { serverId: from.hash(), sender: from.hash() };
@@ -128,7 +126,8 @@ function readSubmission(signed: Uint8Array): Submitted {
   return submitted;
 }
 
-function checkHash(row: InboxRow, { signed, signature }: Submission): void {
+/** Throws where it is not the one that the row names. */
+export function checkHash(row: InboxRow, { signed, signature }: ShownSubmission): void {
   must(
     equalBytes(submissionHash(signed, signature), row.submissionHash),
     'another submission than the row names',
@@ -136,13 +135,23 @@ function checkHash(row: InboxRow, { signed, signature }: Submission): void {
 }
 
 /** The message hash that a submission gives a counter. */
-function hashAt({ firstCounter, count, root }: Submitted, counter: number, { page, pagePath }: Submission) {
-  const position = counter - firstCounter;
-  must(position >= 0 && position < count, 'a counter that the submission does not cover');
+function hashAt(submitted: Submitted, counter: number, submission: ShownSubmission): Uint8Array {
+  const position = counter - submitted.firstCounter;
+  must(position >= 0 && position < submitted.count, 'a counter that the submission does not cover');
+  const hashes = pageOf(submitted, Math.floor(position / PAGE_ENTRIES), submission);
+  const at = (position % PAGE_ENTRIES) * HASH_BYTES;
+  return hashes.subarray(at, at + HASH_BYTES);
+}
+
+/** The hashes of a page of a submission, packed. */
+export function pageOf(
+  { count, root }: Submitted,
+  number: number,
+  { page, pagePath }: ShownSubmission,
+): Uint8Array {
   const from = new Reader(page);
   expectBytes(from, SUBMISSION_PREFIX, 'submission page');
   const hashes = from.bytes(page.length - from.at);
-  const number = Math.floor(position / PAGE_ENTRIES);
   const expected = Math.min(PAGE_ENTRIES, count - number * PAGE_ENTRIES);
   must(hashes.length === expected * HASH_BYTES, 'a submission page of another size');
   const pages = Math.ceil(count / PAGE_ENTRIES);
@@ -150,16 +159,26 @@ function hashAt({ firstCounter, count, root }: Submitted, counter: number, { pag
     equalBytes(rootFromPath(pages, number, sha256(page), pagePath), root),
     'a page is not in the submission',
   );
-  const at = (position % PAGE_ENTRIES) * HASH_BYTES;
-  return hashes.subarray(at, at + HASH_BYTES);
+  return hashes;
 }
 
-/** Throws when it is a good submission of the message. The page is there where it is the page that is wrong. */
-function falseSubmission(court: Court, message: OpenedMessage, submission: Submission): string {
-  const { signed, signature, page, pagePath } = submission;
+/**
+ * Throws when it is a good submission of the row's message. The page is there where it is the page that is wrong. Of a
+ * message that is not given only what is wrong with any.
+ */
+function falseSubmission(
+  court: Court,
+  row: InboxRow,
+  message: OpenedMessage | null,
+  submission: ShownSubmission,
+): string {
+  const { signed, page, pagePath } = submission;
   if (page.length > 0) {
-    const hash = hashAt(readSubmission(signed), message.counter, submission);
-    must(!equalBytes(hash, message.hash), 'nothing is wrong with it');
+    const submitted = readSubmission(signed);
+    const isOf = message
+      ? equalBytes(hashAt(submitted, message.counter, submission), row.messageHash)
+      : isInOnlyPage(submitted, row, submission);
+    must(!isOf, 'nothing is wrong with it');
     return 'the submission of another message';
   }
   must(pagePath.length === 0, 'parts that prove nothing');
@@ -171,29 +190,23 @@ function falseSubmission(court: Court, message: OpenedMessage, submission: Submi
   }
   const { serverId, sender, firstCounter, count } = submitted;
   if (!equalBytes(serverId, court.serverId)) return 'a submission to another server';
-  if (!equalBytes(sender, message.sender)) return 'the submission of another sender';
-  const isCovered = message.counter >= firstCounter && message.counter < firstCounter + count;
+  if (message && !equalBytes(sender, message.sender)) return 'the submission of another sender';
+  const isCovered = !message || (message.counter >= firstCounter && message.counter < firstCounter + count);
   if (!isCovered) return 'a submission of other counters';
-  if (!isSigned(sender, signed, signature)) return 'a submission that is not signed by its sender';
+  if (!isSigned(sender, submission)) return 'a submission that is not signed by its sender';
   throw new FormatError('nothing is wrong with it');
 }
 
-function isSigned(sender: Uint8Array, signed: Uint8Array, signature: Uint8Array): boolean {
-  return isKey(sender) && trustedPublicKey(sender).verify(signed, signature);
+function isInOnlyPage(submitted: Submitted, { messageHash }: InboxRow, submission: ShownSubmission): boolean {
+  must(submitted.count <= PAGE_ENTRIES, 'a submission of several pages');
+  const hashes = pageOf(submitted, 0, submission);
+  for (let at = 0; at < hashes.length; at += HASH_BYTES)
+    if (sameBytes(hashes, at, messageHash, 0, HASH_BYTES)) return true;
+  return false;
 }
 
-/** A client that has submitted two messages with one counter. */
-export function twoSubmissions(court: Court, evidence: EvidenceOf<'twoSubmissions'>): Guilt {
-  const { counter, first, second } = evidence;
-  must(compareWhole(first.signed, second.signed) < 0, 'two submissions, the lower bytes first');
-  const [a, b] = [first, second].map((each) => {
-    const submitted = readSubmission(each.signed);
-    must(equalBytes(submitted.serverId, court.serverId), 'a submission to another server');
-    must(isSigned(submitted.sender, each.signed, each.signature), 'the signature of a submission');
-    return { sender: submitted.sender, hash: hashAt(submitted, counter, each) };
-  });
-  must(equalBytes(a!.sender, b!.sender) && !equalBytes(a!.hash, b!.hash), 'one message, or two clients');
-  return guiltyClient(a!.sender, `submitted two messages with counter ${counter}`);
+export function isSigned(sender: Uint8Array, { signed, signature }: ShownSubmission): boolean {
+  return isKey(sender) && trustedPublicKey(sender).verify(signed, signature);
 }
 
 // ---- the order of one sender

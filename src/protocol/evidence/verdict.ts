@@ -10,7 +10,7 @@ import { Court, must } from './court.js';
 import { decodeEvidence, type Evidence, type EvidenceOf, RULE, type Rule } from './evidence.js';
 import { type Guilt, guiltyOperator, nameOf, type Suspect } from './guilt.js';
 import { mailboxLeaves, ownCounters } from './rules-chain.js';
-import { inboxRow, previousPlace, senderOrder, twoSubmissions } from './rules-inbox.js';
+import { inboxRow, previousPlace, senderOrder } from './rules-inbox.js';
 import { falseBase, logEntry, logInputs, logOrder, malformedLogLeaf, twoRoots } from './rules-log.js';
 import { laterLeaf, neighbours, stages } from './rules-stages.js';
 import { malformedLeaf, malformedStatement, twoStatements, unsortedLeaves } from './rules-statements.js';
@@ -33,7 +33,7 @@ export type Verdict =
       readonly text: string;
     }
   | {
-      readonly outcome: 'operator' | 'client';
+      readonly outcome: 'operator';
       readonly rule: Rule;
       readonly key: Uint8Array;
       readonly text: string;
@@ -59,7 +59,6 @@ const JUDGES: { readonly [R in Exclude<Rule, 'twoManifests'>]: Judge<R> } = {
   falseBase,
   logEntry,
   logInputs,
-  twoSubmissions,
   neighbours,
   laterLeaf,
   stages,

@@ -1,0 +1,225 @@
+/** Signed submit frames at an inbox: what is verified, kept in order, taken in as a whole and kept as proof. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { address, type Refusal, RUN } from '../src/actors/messages.js';
+import { epochKey, TABLE } from '../src/actors/store-keys.js';
+import { findSubmission } from '../src/actors/submission-proofs.js';
+import { getU32, getU64, SESSION_KIND, SUBMISSIONS } from '../src/protocol/index.js';
+import { Pipeline } from './support/pipeline.js';
+import { clusterOf } from './support/side-by-side.js';
+import * as twin from './twin/index.js';
+import { named, type Shape, worldOf } from './worlds.js';
+
+const SHAPE: Shape = { inboxes: 1, outboxes: 1, mailboxes: 2, bundles: [], asked: [], moved: [] };
+
+/** An inbox whose signatures are answered when the test says so. */
+class SignedInbox {
+  readonly pipeline: Pipeline;
+  readonly serverId: Uint8Array;
+  private readonly world = worldOf(SHAPE);
+  private readonly answers: (() => void)[] = [];
+
+  constructor(policy: number = SUBMISSIONS.accepted) {
+    const cluster = clusterOf(this.world);
+    this.serverId = cluster.serverId;
+    const manifest = { ...cluster.manifest, policy: { ...cluster.manifest.policy, submissions: policy } };
+    this.pipeline = new Pipeline(
+      { ...cluster, manifest },
+      {
+        checkInputs: true,
+        verifySubmission: (key, bytes, signature, done) =>
+          this.answers.push(() => done(twin.verify(key, bytes, signature))),
+      },
+    );
+    for (const [slot, { id }] of this.world.clients.entries())
+      this.pipeline.open(id, SESSION_KIND.outbox, 9, slot);
+    this.pipeline.gateway.length = 0;
+  }
+
+  get sender() {
+    return this.world.clients[0]!;
+  }
+
+  message(counter: number, body = counter, envelope = '') {
+    const mailboxes = [this.world.clients[1]!.id, this.sender.id]
+      .slice(0, 1 + (body % 2))
+      .sort(Buffer.compare);
+    const recipients = mailboxes.map((mailbox) => ({
+      mailbox,
+      blinder: named('blinder').subarray(0, 16),
+      envelope: twin.ascii(envelope),
+    }));
+    return { sender: this.sender.id, counter: BigInt(counter), recipients, body: twin.u32(body) };
+  }
+
+  hash(counter: number, body = counter): Buffer {
+    return twin.messageHash(this.serverId, this.message(counter, body));
+  }
+
+  signed(first: number, count: number): { bytes: Buffer; signature: Buffer } {
+    const messageHashes = Array.from({ length: count }, (_, i) => this.hash(first + i));
+    const { serverId, sender } = this;
+    const bytes = twin.submissionSigned({
+      serverId: Buffer.from(serverId),
+      sender: sender.id,
+      firstCounter: BigInt(first),
+      messageHashes,
+    });
+    return { bytes, signature: twin.sign(sender.secret, bytes) };
+  }
+
+  /** Signed rightly unless told. */
+  submit(
+    first: number,
+    count: number,
+    signature: Uint8Array | null = this.signed(first, count).signature,
+  ): void {
+    const bundles = Array.from({ length: count }, (_, i) => twin.bundleBytes(this.message(first + i)));
+    this.submitBundles(first, bundles, signature);
+  }
+
+  submitBundles(first: number, bundles: Uint8Array[], signature: Uint8Array | null): void {
+    const frame = this.pipeline.frame(this.sender.id, first, bundles, 1, 7, signature);
+    this.pipeline.tell(address('inbox'), { type: 'submit', frames: [frame] });
+  }
+
+  /** The verifier answers about the frame that waits at this position. */
+  answer(at = 0): void {
+    this.answers.splice(at, 1)[0]!();
+    this.pipeline.tell(address('inbox'), {
+      type: 'open-sender',
+      connection: 1,
+      slot: 7,
+      sender: this.sender.id,
+    });
+  }
+
+  epoch(): string[] {
+    this.pipeline.close();
+    this.pipeline.commit();
+    return this.pipeline
+      .takeGateway('placed')
+      .flatMap(({ runs }) => runs)
+      .map(
+        ({ firstCounter, count, epoch, firstIndex }) => `${firstCounter}+${count} at ${epoch}.${firstIndex}`,
+      );
+  }
+
+  refusals(): string[] {
+    return this.pipeline
+      .takeGateway('refused')
+      .flatMap(({ refusals }: { refusals: readonly Refusal[] }) => refusals)
+      .map(({ code, firstCounter, count }) => `${code} ${firstCounter}+${count}`);
+  }
+
+  /** The row's submission hash and what the store proves it with, by the twin. */
+  proof(epoch: number, row: number): { hash: string; proven: string } {
+    const { store } = this.pipeline;
+    const [batch] = this.pipeline.sentOf('inbox-batch');
+    const page = Buffer.from(batch!.batch.pages);
+    const at = 9 + row * 78 + 32;
+    const hash = page.subarray(at, at + 32).toString('hex');
+    const runs = store.get(epochKey(TABLE.senderRuns, epoch, 0))!;
+    const found = findSubmission(store.get(epochKey(TABLE.submissions, epoch, 0)) ?? new Uint8Array(0), row);
+    if (!found) return { hash, proven: twin.hex(twin.UNSIGNED) };
+    const { firstRow, rows, known, signature } = found;
+    let counter = 0;
+    for (let run = 0; run < runs.length; run += RUN.bytes)
+      if (getU32(runs, run + RUN.first) === firstRow) counter = getU64(runs, run + RUN.counter);
+    const hashes = Array.from({ length: known.length / 32 }, (_, i) =>
+      Buffer.from(known.subarray(32 * i, 32 * i + 32)),
+    );
+    for (let x = firstRow; x < firstRow + rows; x++) hashes.push(page.subarray(9 + x * 78, 9 + x * 78 + 32));
+    const bytes = twin.submissionSigned({
+      serverId: Buffer.from(this.serverId),
+      sender: this.sender.id,
+      firstCounter: BigInt(counter - known.length / 32),
+      messageHashes: hashes,
+    });
+    assert.ok(twin.verify(this.sender.id, bytes, signature));
+    return { hash, proven: twin.hex(twin.submissionHash(bytes, signature)) };
+  }
+}
+
+const test = suite('signed frames');
+
+test('a frame waits for its signature, what comes behind it too, and an epoch closes meanwhile', () => {
+  const one = new SignedInbox();
+  one.submit(1, 2);
+  one.submit(3, 1, null);
+  one.submit(4, 2);
+  assert.equal(one.epoch(), []);
+  one.answer(1);
+  assert.equal(one.epoch(), [], 'those behind the first wait for it');
+  one.answer();
+  assert.equal(one.epoch(), ['1+2 at 3.0', '3+1 at 3.2', '4+2 at 3.3']);
+  for (const row of [0, 1, 2, 3, 4]) {
+    const { hash, proven } = one.proof(3, row);
+    assert.is(hash, proven, `row ${row}`);
+    assert.is(hash === twin.hex(twin.UNSIGNED), row === 2, `row ${row}`);
+  }
+  assert.equal(one.refusals(), []);
+});
+
+test('of a frame that was taken in partly before, the rest is taken in, and proven with what is known', () => {
+  const one = new SignedInbox();
+  one.submit(1, 3);
+  one.answer();
+  one.epoch();
+  one.submit(2, 4);
+  one.answer();
+  assert.equal(one.epoch(), ['2+1 at 1.1', '3+1 at 1.2', '4+2 at 2.0']);
+  const { hash, proven } = one.proof(2, 1);
+  assert.is(hash, proven);
+  const { bytes, signature } = one.signed(2, 4);
+  assert.is(hash, twin.hex(twin.submissionHash(bytes, signature)));
+  one.submit(1, 5, new Uint8Array(64));
+  assert.equal(one.refusals(), [], 'known counters are answered, whatever the signature');
+});
+
+test('what does not verify consumes no counter, and what came behind it is a gap', () => {
+  const one = new SignedInbox();
+  one.submit(1, 1, one.signed(1, 2).signature);
+  one.submit(2, 2);
+  one.answer();
+  assert.equal(one.refusals(), ['submission-refused 1+1']);
+  one.answer();
+  assert.equal(one.refusals(), ['counter-gap 2+2']);
+  one.submit(1, 2);
+  one.answer();
+  assert.equal(one.epoch(), ['1+2 at 1.0']);
+  assert.is(
+    one.pipeline.takeGateway('queue-taken').reduce((sum, { load }) => sum + load.messages, 0),
+    5,
+  );
+});
+
+test('a signed frame with a bad envelope is refused as a whole', () => {
+  const one = new SignedInbox();
+  const bundles = [1, 2, 3].map((counter) =>
+    twin.bundleBytes(one.message(counter, counter, counter === 2 ? 'x' : '')),
+  );
+  // The last byte of the envelope, before the body part.
+  bundles[1]![bundles[1]!.length - 4 - 8 - 4 - 1]! ^= 1;
+  one.submitBundles(1, bundles, one.signed(1, 3).signature);
+  assert.equal(one.refusals(), ['bundle-malformed 2+1', 'counter-gap 1+1', 'counter-gap 3+1']);
+});
+
+test('an inbox that drains is not empty while a frame waits', () => {
+  const one = new SignedInbox();
+  one.submit(1, 1);
+  const { pipeline } = one;
+  pipeline.sent = [];
+  pipeline.tell(address('inbox'), { type: 'drain' });
+  assert.is(pipeline.sentOf('empty').length, 0);
+  one.answer();
+  assert.equal(one.epoch(), ['1+1 at 1.0']);
+  assert.is(pipeline.sentOf('empty').length, 1);
+});
+
+test('an unsigned frame where signatures are required is a fault of who handed it over', () => {
+  const one = new SignedInbox(SUBMISSIONS.required);
+  assert.throws(() => one.submit(1, 1, null), /signature that the manifest requires/);
+});
+
+test.run();
