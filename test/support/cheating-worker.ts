@@ -11,7 +11,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { bundleBytes, chunkOf, counterOf } from '../../src/actors/batch.js';
 import { type ReceiverItems, SENT_ONLY, WHERE } from '../../src/actors/messages.js';
 import { Outbox } from '../../src/actors/outbox.js';
-import { BundleHasher, BundleView, manifestHash } from '../../src/protocol/index.js';
+import { BundleHasher, BundleView } from '../../src/protocol/index.js';
 import { runWorker } from '../../src/server/worker.js';
 import type { WorkerTask } from '../../src/server/worker-task.js';
 import { byOrder, changed, inboxOf, indexOf, mailboxOf, mistake, type Row } from '../byzantine/rows.js';
@@ -74,7 +74,7 @@ export default function cheatingWorker(task: WorkerTask): Promise<void> {
   const { handle } = Outbox.prototype;
   Outbox.prototype.handle = function (this: Outbox, message) {
     const isArmed = message.type === 'receiver-items' && existsSync(file);
-    handle.call(this, isArmed ? cheated(manifestHash(task.manifest), message) : message);
+    handle.call(this, isArmed ? cheated(task.serverId, message) : message);
   };
   return runWorker(task, () => {});
 }
