@@ -91,8 +91,8 @@ test('the program gives every actor a new key, and the server starts with it and
   const answer = (await (await fetch(`${server.url}/v1/manifest`)).json()) as { version: number };
   assert.is(answer.version, 2);
   const note = await (await fetch(`${server.url}/v1/checkpoint`)).text();
-  readCheckpointNote(note, first!.hash, actorKey(second!.manifest, ROLE.sequencer, 0));
-  assert.throws(() => readCheckpointNote(note, first!.hash, actorKey(first!.manifest, ROLE.sequencer, 0)));
+  readCheckpointNote(note, first!.hash, [actorKey(second!.manifest, ROLE.sequencer, 0)]);
+  assert.throws(() => readCheckpointNote(note, first!.hash, [actorKey(first!.manifest, ROLE.sequencer, 0)]));
   assert.is((await manifestsOf(server, 2)).length, 1);
   assert.is((await manifestsOf(server, 3)).length, 0);
   assert.is((await fetch(`${server.url}/v1/manifests/0`)).status, 400);

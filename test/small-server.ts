@@ -5,14 +5,13 @@ import { hostActors } from '../src/actors/pipeline.js';
 import { Switchboard } from '../src/actors/switchboard.js';
 import { World } from '../src/client/world.js';
 import {
-  decodeManifest,
   EMPTY_ROOT,
   encodeBundle,
   encodeManifest,
   evenBuckets,
   Frontier,
-  manifestHash,
   manifestSigned,
+  openManifests,
   type Recipient,
   ROLE,
   type Role,
@@ -21,7 +20,7 @@ import {
 } from '../src/protocol/index.js';
 import { named } from './worlds.js';
 
-const seed = (name: string) => Uint8Array.from(named(name));
+export const seed = (name: string) => Uint8Array.from(named(name));
 const KINDS = ['', 'inbox', 'router', 'receiver', 'outbox', 'sequencer'];
 
 const policy = {
@@ -36,7 +35,7 @@ const policy = {
   countersKept: 4096,
 };
 
-function manifestFor(inboxes: number, outboxes: number): Uint8Array {
+export function manifestFor(inboxes: number, outboxes: number): Uint8Array {
   const of = (role: Role, count: number) =>
     Array.from({ length: count }, (_, index) => ({
       role,
@@ -76,9 +75,7 @@ export class SmallServer {
   constructor(inboxes = 1, outboxes = 1) {
     this.manifest = manifestFor(inboxes, outboxes);
     this.signature = importSecretKey(seed('root')).sign(manifestSigned(this.manifest));
-    const opened = decodeManifest(this.manifest);
-    const hash = manifestHash(this.manifest);
-    this.world = new World(hash, opened, this.manifest, this.signature);
+    this.world = new World(openManifests([{ bytes: this.manifest, signature: this.signature }]));
     this.board = new Switchboard(
       1,
       ({ kind }) => (kind === 'gateway' ? 0 : 1),

@@ -89,10 +89,9 @@ async function byToken(values: OptionValues, options: OpenOptions, file: string)
   if (stage !== 'inbox') query.set('mailbox', toHex(mailbox));
   const token = toHex(await readKeyFile(file));
   const claims = await fetchClaims(`${values['internal']}/v1/openings?${query}`, token);
-  const { serverId, manifest, manifestHash } = world;
   const asked = { stage: ROLE[stage], epoch, inbox, index, mailbox };
   const outbox = world.outboxOf(mailbox);
-  return { isThere: verifyOpening(asked, outbox, claims, serverId, manifest, manifestHash), claims };
+  return { isThere: verifyOpening(asked, outbox, claims, world.manifests), claims };
 }
 
 async function fetchClaims(url: string, token: string): Promise<Uint8Array[]> {

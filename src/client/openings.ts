@@ -172,14 +172,7 @@ class Desk {
     const { verifyOpening } = await verifying.get();
     const outbox = world.outboxOf(asked.mailbox);
     try {
-      const isThere = verifyOpening(
-        asked,
-        outbox,
-        claims,
-        world.serverId,
-        world.manifest,
-        world.manifestHash,
-      );
+      const isThere = verifyOpening(asked, outbox, claims, world.manifests);
       return { isThere, claims: claims.map((claim) => Uint8Array.from(claim)) };
     } catch (cause) {
       throw new VerificationError('format', String(cause), frame, { cause });

@@ -9,8 +9,8 @@
  * A key is in every version from the one that it begins with to the one that it ends in, and in none after that: so a
  * manifest does not grow over the years.
  */
-import { equalBytes, FormatError, toHex } from './bytes.js';
-import { encodeManifest, type Manifest, manifestHash, openManifest } from './manifest.js';
+import { concat, equalBytes, FormatError, toHex } from './bytes.js';
+import { type Manifest, manifestHash, openManifest } from './manifest.js';
 
 /** Versions that a server may have: as many as evidence can have, and monthly ones of twenty years. */
 export const MOST_MANIFESTS = 255;
@@ -21,26 +21,29 @@ export interface SignedManifest {
   readonly signature: Uint8Array;
 }
 
-export interface OpenedManifest extends SignedManifest {
+/** One whose root signature verifies. */
+export interface AcceptedManifest extends SignedManifest {
   readonly hash: Uint8Array;
   readonly manifest: Manifest;
+}
+
+export interface OpenedManifest extends AcceptedManifest {
   /** The first epoch that it is in force for. */
   readonly from: number;
 }
 
-export function openedManifest(manifest: Manifest, { bytes, signature }: SignedManifest): OpenedManifest {
-  return { bytes, signature, hash: manifestHash(bytes), manifest, from: inForceFrom(manifest) };
-}
-
 /** All versions, from the first one on. Throws `FormatError` on one that is badly signed, or does not follow. */
 export function openManifests(signed: readonly SignedManifest[]): OpenedManifest[] {
-  const opened = signed.map((each) => openedManifest(openManifest(each.bytes, each.signature), each));
-  checkManifests(opened);
-  return opened;
+  return inOrder(
+    signed.map(({ bytes, signature }) => {
+      return { bytes, signature, hash: manifestHash(bytes), manifest: openManifest(bytes, signature) };
+    }),
+  );
 }
 
-/** Of opened ones. Throws `FormatError` unless they are all versions from the first one on, and no key comes twice. */
-export function checkManifests(all: readonly OpenedManifest[]): void {
+/** The same of accepted ones. Throws `FormatError` unless they are all versions from the first one on, and no key comes twice. */
+export function inOrder(accepted: readonly AcceptedManifest[]): OpenedManifest[] {
+  const all = accepted.map((each) => ({ ...each, from: inForceFrom(each.manifest) }));
   must(all.length > 0 && all.length <= MOST_MANIFESTS, `1 to ${MOST_MANIFESTS} versions`);
   must(all[0]!.manifest.version === 1, 'version 1 first');
   const known = new Set<string>();
@@ -53,17 +56,18 @@ export function checkManifests(all: readonly OpenedManifest[]): void {
       known.add(toHex(key));
     }
   }
+  return all;
 }
 
 /** Throws `FormatError` unless `next` is the version behind `before`. */
-function checkNext(before: OpenedManifest, { manifest: next, from }: OpenedManifest): void {
-  const { version, previousHash, actors } = before.manifest;
+function checkNext(before: OpenedManifest, opened: OpenedManifest): void {
+  const { manifest: next, from } = opened;
+  const { version, actors } = before.manifest;
   must(
     next.version === version + 1 && equalBytes(next.previousHash, before.hash),
     'versions that do not follow each other',
   );
-  const unchanged = encodeManifest({ ...next, version, previousHash, actors });
-  must(equalBytes(unchanged, before.bytes), 'a version that changes more than keys');
+  must(equalBytes(unchanging(opened), unchanging(before)), 'a version that changes more than keys');
   must(from > before.from, 'in force no later than the one before');
   const were = actors.filter(({ lastEpoch }) => lastEpoch === 0);
   const goOn = were.map((was) => {
@@ -87,6 +91,11 @@ function checkNext(before: OpenedManifest, { manifest: next, from }: OpenedManif
       ended.every((end) => begun.some(({ role, index }) => role === end?.role && index === end.index)),
     'a key that begins for no other that ends',
   );
+}
+
+/** Bytes of a manifest: version 4 ‖ previous hash 32 ‖ these ‖ actors 2 ‖ actors × 51 ‖ these. */
+function unchanging({ bytes, manifest }: OpenedManifest): Uint8Array {
+  return concat(bytes.subarray(36, 100), bytes.subarray(102 + 51 * manifest.actors.length));
 }
 
 function inForceFrom({ actors }: Manifest): number {

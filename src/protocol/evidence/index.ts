@@ -19,4 +19,5 @@ export {
 } from './evidence.js';
 export { goesOn } from './goes-on.js';
 export type { Suspect } from './guilt.js';
+export { accuseOperator } from './two-manifests.js';
 export { type Verdict, verdict } from './verdict.js';
