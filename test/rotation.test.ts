@@ -1,11 +1,13 @@
 /** New keys for the actors of a server: the program, what it leaves on disk, what the server then says. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { importSecretKey } from '#crypto';
+import { signCheckpoint } from '../src/actors/sequencer.js';
 import { readCheckpointNote } from '../src/protocol/audit/note.js';
 import {
   actorKey,
@@ -16,9 +18,16 @@ import {
   type SignedManifest,
   toHex,
 } from '../src/protocol/index.js';
+import { checkpointNote } from '../src/protocol/notes/index.js';
+import { Anchors } from '../src/server/anchors.js';
+import { readIdentity } from '../src/server/founding.js';
 import type { Server } from '../src/server/index.js';
+import { loadOrCreateKeys } from '../src/server/keys.js';
 import type { OperatorError } from '../src/server/operator-error.js';
+import { recoverLog } from '../src/server/recovery.js';
 import { type Rotated, rotateKeys } from '../src/server/rotation.js';
+import { signedLog } from '../src/server/signed-log.js';
+import { Store } from '../src/server/store.js';
 import { directory, serverAt } from './client-helpers.js';
 import { countersign } from './support/program.js';
 
@@ -124,6 +133,44 @@ test('one actor again and again: only its key changes, and no version has keys t
   );
   assert.is(countActors(server.identity.manifest, ROLE.outbox), 1);
   await server.stop();
+});
+
+test('an earlier key of the sequencer is known for the log that it signed, and anchors are signed anew', async () => {
+  const data = await stopped({ 'epoch-heartbeat-ms': '50' });
+  const server = await serverAt(data, { 'epoch-heartbeat-ms': '50' });
+  while (server.checkpoint().size < 3) await new Promise((later) => setTimeout(later, 20));
+  await server.stop();
+  const seed = (await loadOrCreateKeys(data, { inboxes: 1, outboxes: 1 })).sequencer;
+  await rotateKeys(data, ['sequencer-0']);
+  const store = Store.open(data, () => {});
+  const identity = readIdentity(store)!;
+  const { size } = recoverLog(store);
+  const { sequencer } = await loadOrCreateKeys(data, { inboxes: 1, outboxes: 1 });
+  const log = { ...signedLog(store, identity, sequencer), size };
+  const signer = (secret: Uint8Array) => ({
+    serverId: identity.serverId,
+    sign: importSecretKey(secret).sign,
+  });
+  const root = log.rootAt(size);
+  for (const [secret, of, known] of [
+    [seed, size, true],
+    [seed, size + 1, false],
+    [sequencer, size + 1, true],
+    [new Uint8Array(32), size, false],
+  ] as const)
+    assert.is(log.hasSigned(signCheckpoint(signer(secret), { size: of, root })), known);
+
+  const old = checkpointNote(
+    identity.serverId,
+    signCheckpoint(signer(seed), { size, root }),
+    importSecretKey(seed).publicKey,
+  );
+  writeFileSync(join(data, 'anchors', `${size}`), old);
+  const { all } = await Anchors.open(data, log);
+  assert.is(all.length, 1);
+  const { signature } = readCheckpointNote(all[0]!.note, identity.serverId, [log.sequencerKey]);
+  assert.is(toHex(signature), toHex(log.checkpointAt(size).signature));
+  await store.close();
 });
 
 test('while a server runs, of a directory that is none, and of unknown actors nothing is changed', async () => {

@@ -478,7 +478,7 @@ const logTable = ({
   make('one root', 8, 'nothing', [points()[0]!, points()[0]!]),
   make('two sizes', 8, 'nothing', [points(3n)[0]!, points(4n)[1]!]),
   make('two roots by another key', 8, 'nothing', points(3n, named('nobody'))),
-  make('two roots by two sequencers', 8, 'nothing', [points()[0]!, points(3n, newSequencer)[1]!], three),
+  make('two roots by two sequencers', 8, 'server 5.0', [points()[0]!, points(3n, newSequencer)[1]!], three),
   make('two roots by a second sequencer', 8, 'actor 5.0', points(3n, newSequencer), three),
   make('a manifest that is not needed', 8, 'nothing', points(), three),
   make('an old manifest alone', 8, 'nothing', points(3n, newSequencer)),
