@@ -368,6 +368,28 @@ test('what lies in a gap of the chain is asked for, rejected, and does not stop 
   assert.equal(rig.results, ['a receipt-lost', 'b receipt-lost', 'c at 3']);
 });
 
+test('asked about a gap, what is under way is not sent twice: one copy could be taken in, the other refused', async () => {
+  const rig = new Rig();
+  rig.counters.opened(0, 0);
+  rig.send('a', 'b');
+  assert.equal(await rig.sent(), ['1: a b']);
+  rig.counters.disconnected();
+  rig.counters.opened(0, 2);
+  rig.send('c');
+  assert.equal(await rig.sent(), ['3: c']);
+  rig.sender.lose(5);
+  assert.equal(await rig.sent(), ['1: a b']);
+  rig.send('d');
+  assert.equal(await rig.sent(), ['4: d']);
+  rig.sender.placed(1, { epoch: 4, inbox: 0, index: 0 });
+  rig.sender.placed(2, { epoch: 5, inbox: 0, index: 0 });
+  rig.sender.placed(3, { epoch: 6, inbox: 0, index: 0 });
+  await turn();
+  rig.receipts(3, 3);
+  await turn();
+  assert.equal(rig.results, ['a receipt-lost', 'b receipt-lost', 'c at 3']);
+});
+
 test('without proof: places in the order of sending, asked for again, a new life included', async () => {
   const store = new MemoryStore();
   const first = new Rig(store, 8, 100, false);

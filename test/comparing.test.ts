@@ -1,7 +1,4 @@
 /** Two clients find out in what they differ: of an honest server, of one that cheats, and with a counterpart that lies. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WebSocket } from 'ws';
@@ -17,51 +14,18 @@ import type * as VectorsPart from '../src/client/vectors-entry.js';
 import { ComparisonError, type Duplex, type Finding, Vectors } from '../src/client/vectors-entry.js';
 import { verdict } from '../src/protocol/evidence/index.js';
 import { CountersignError, encodeClaim, placementOf, ROLE, toHex } from '../src/protocol/index.js';
-import { loadConfig, type Server, startServer } from '../src/server/index.js';
+import type { Server } from '../src/server/index.js';
 import { CHEATS } from './byzantine/cheats.js';
 import { play } from './byzantine/play.js';
-import { clientOf, directory, keyOf } from './client-helpers.js';
+import { clientOf, keyOf } from './client-helpers.js';
 import { Random } from './simulation/random.js';
+import { CheatingServer } from './support/cheating-server.js';
 import type { Cheat } from './support/cheating-worker.js';
+import { duplexes, Pipe } from './support/duplexes.js';
 import { named, RUNS, SEED } from './worlds.js';
 
 const test = suite('comparing');
 const id = (name: string) => Uint8Array.from(named(name));
-
-// ---- what carries bytes
-
-class Pipe implements AsyncIterable<Uint8Array> {
-  readonly sent: Uint8Array[] = [];
-  private waiting: (() => void) | null = null;
-  private ended = false;
-
-  push(bytes: Uint8Array): void {
-    this.sent.push(bytes);
-    this.waiting?.();
-  }
-
-  end(): void {
-    this.ended = true;
-    this.waiting?.();
-  }
-
-  async *[Symbol.asyncIterator]() {
-    for (let i = 0; ; i++) {
-      while (i >= this.sent.length && !this.ended)
-        await new Promise<void>((resolve) => {
-          this.waiting = resolve;
-        });
-      if (i >= this.sent.length) return;
-      yield this.sent[i]!;
-    }
-  }
-}
-
-function duplexes(): { one: Duplex; other: Duplex; toOther: Pipe; toOne: Pipe } {
-  const [toOne, toOther] = [new Pipe(), new Pipe()];
-  const one = { incoming: toOne, send: (bytes: Uint8Array) => toOther.push(bytes) };
-  return { one, other: { incoming: toOther, send: (bytes) => toOne.push(bytes) }, toOther, toOne };
-}
 
 async function compare(one: Client, other: Client): Promise<[Finding, Finding, number]> {
   const line = duplexes();
@@ -70,30 +34,6 @@ async function compare(one: Client, other: Client): Promise<[Finding, Finding, n
     other.vectors!.compare(one.id, line.other),
   ]);
   return [...found, line.toOther.sent.length];
-}
-
-// ---- servers
-
-const WORKER = fileURLToPath(new URL('support/cheating-worker.js', import.meta.url));
-
-class CheatingServer {
-  private constructor(
-    readonly server: Server,
-    private readonly file: string,
-  ) {}
-
-  static async start(more: Record<string, string>): Promise<CheatingServer> {
-    const data = directory('comparing');
-    const file = join(data, 'cheat.json');
-    process.env['CHEAT_FILE'] = file;
-    const flags = { data, port: '0', 'internal-port': '0', ...more };
-    const config = loadConfig({ flags, env: {}, cores: 2 });
-    return new CheatingServer(await startServer(config, { workerModule: WORKER }), file);
-  }
-
-  cheat(cheat: Cheat): void {
-    writeFileSync(this.file, JSON.stringify(cheat));
-  }
 }
 
 const talk = (server: Server, name: string) => clientOf(server, name, { vectors: new Vectors() });

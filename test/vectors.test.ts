@@ -292,7 +292,7 @@ test('bytes are bounded, and what all have verified goes', () => {
   verified.book.verified(toHex(PEERS[0]!), 30);
   assert.is(verified.book.epochs.length, 40, 'the other has not');
   verified.book.verified(toHex(PEERS[1]!), 25);
-  assert.is(verified.book.epochs[0]!.epoch, 26);
+  assert.is(verified.book.epochs.first!.epoch, 26);
   verified.save();
   assert.is(
     [...verified.saved].filter(([name, bytes]) => name.startsWith('epoch') && bytes.length > 0).length,

@@ -38,8 +38,8 @@ export interface ClientConnection {
   readonly slots: Slot[];
   /** Session frames that are not answered yet, in order. */
   readonly opening: { readonly first: number; readonly count: number; left: number }[];
-  /** Deliveries that wait until every session frame is answered. */
-  outgoing: Uint8Array[];
+  /** What is told of open mailboxes, and waits until every session frame is answered. */
+  readonly outgoing: { readonly frame: Uint8Array; readonly counted: boolean }[];
   /** Frames that wait for room in an epoch; the socket is paused meanwhile. */
   held: Uint8Array[];
   /** Since when the first of them waits. */
@@ -68,4 +68,15 @@ export function newConnection(
     heldSince: null,
     ended: false,
   };
+}
+
+/** Tells something of open mailboxes: never before the session frame that opens them is answered. */
+export function tell(connection: ClientConnection, frame: Uint8Array, counted: boolean): void {
+  if (connection.opening.length > 0) connection.outgoing.push({ frame, counted });
+  else connection.socket.send(frame, counted);
+}
+
+/** Every session frame is answered. */
+export function tellWaiting(connection: ClientConnection): void {
+  for (const { frame, counted } of connection.outgoing.splice(0)) connection.socket.send(frame, counted);
 }

@@ -33,7 +33,13 @@ import {
   SESSION_KIND,
   type SessionKind,
 } from '../protocol/index.js';
-import { type ClientConnection, type ClientSocket, newConnection, type Slot } from './client-connection.js';
+import {
+  type ClientConnection,
+  type ClientSocket,
+  newConnection,
+  type Slot,
+  tell,
+} from './client-connection.js';
 import { MailboxDirectory } from './mailbox-directory.js';
 import {
   type ActorMessage,
@@ -316,10 +322,12 @@ export class RequestHandler implements Stage {
   handle(message: ActorMessage): void {
     switch (message.type) {
       case 'frames':
-        return this.deliver(message.connection, message.frames);
+        return this.with(message.connection, (connection) => {
+          for (const frame of message.frames) tell(connection, frame, true);
+        });
       case 'placed':
         for (const { connection, frame } of placedFrames(message.runs))
-          this.connections.get(connection)?.socket.send(frame, false);
+          this.with(connection, (open) => tell(open, frame, false));
         return;
       case 'refused':
         return this.refuse(message.refusals);
@@ -369,13 +377,6 @@ export class RequestHandler implements Stage {
   private with(number: number, run: (connection: ClientConnection) => void): void {
     const connection = this.connections.get(number);
     if (connection) run(connection);
-  }
-
-  private deliver(number: number, frames: readonly Uint8Array[]): void {
-    const connection = this.connections.get(number);
-    if (!connection) return;
-    if (connection.opening.length > 0) connection.outgoing.push(...frames);
-    else for (const frame of frames) connection.socket.send(frame, true);
   }
 
   private refuse(refusals: readonly Refusal[]): void {

@@ -21,7 +21,7 @@ import {
   type SessionRequest,
   sessionBytes,
 } from '../protocol/index.js';
-import type { ClientConnection } from './client-connection.js';
+import { type ClientConnection, tell, tellWaiting } from './client-connection.js';
 import { idAt } from './ids.js';
 import { logNodes } from './log-store.js';
 import type { MailboxDirectory } from './mailbox-directory.js';
@@ -229,9 +229,7 @@ export class Sessions {
       const { first, count } = opening.shift()!;
       socket.send(encodeOpened(slots.slice(first, first + count).map((each) => each.answer!)), false);
     }
-    if (opening.length > 0) return;
-    for (const frame of connection.outgoing) socket.send(frame, true);
-    connection.outgoing = [];
+    if (opening.length === 0) tellWaiting(connection);
   }
 
   /** A newer session took a slot over. The socket is closed when it was the last. */
@@ -244,7 +242,7 @@ export class Sessions {
     if (connection.opening.length === 0 && !connection.slots.some((each) => each.open)) {
       return end(connection, 'displaced', 'a newer session of this key took over');
     }
-    connection.socket.send(errorFrame('displaced', 'a newer session of this key took over', slot), false);
+    tell(connection, errorFrame('displaced', 'a newer session of this key took over', slot), false);
   }
 
   closed(connection: ClientConnection): void {

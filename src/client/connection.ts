@@ -160,8 +160,7 @@ export class Connection {
     if (this.state === 'open') return this.host.frame(type, frame);
     if (this.state === 'greeting' && type === FRAME.challenge) return this.answer(frame);
     if (this.state === 'opening' && type === FRAME.opened) return this.collect(frame);
-    // The server may tell of some mailboxes before it has answered for all of them.
-    if (this.state === 'opening') return void this.early.push(frame);
+    if (this.state === 'opening' && this.opened.length > 0) return void this.early.push(frame);
     throw new VerificationError('format', `frame of type ${type} while ${this.state}`, frame);
   }
 

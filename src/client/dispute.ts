@@ -90,7 +90,7 @@ export function leavesAt(
   const { epoch } = difference;
   const here = book.keptAt(epoch);
   if (here) return { claims: partsAt(here, difference), log: () => book.logAt(here) };
-  const later = book.epochs.find((each) => each.epoch > epoch);
+  const later = book.epochs.behind(epoch);
   if (later) return { claims: later.claims.slice(0, 1), log: () => book.logAt(later) };
   return { claims: book.still.length > 0 ? [book.still] : [], log: () => book.logAt(null) };
 }

@@ -19,6 +19,9 @@ export interface Range {
   readonly hashes: Uint8Array;
 }
 
+/** No leaves. */
+export const emptyAt = (size: number): Range => ({ from: size, to: size, hashes: new Uint8Array(0) });
+
 function* subtreesOf({ from, to, hashes }: Range): Generator<Subtree> {
   let start = from;
   let at = 0;

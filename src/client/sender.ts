@@ -129,10 +129,13 @@ export class Sender implements Sending {
 
   private transmit(): void {
     if (!this.counters.connected || this.recovering || this.sent >= this.stored) return;
-    const { bundlesPerFrame } = this.options.policy;
-    const frames = this.items.frames(this.counters.slot, this.sent + 1, this.stored, bundlesPerFrame);
+    this.submit(this.sent + 1, this.stored);
     this.sent = this.stored;
-    this.counters.host.submit(frames);
+  }
+
+  private submit(from: number, through: number): void {
+    const { bundlesPerFrame } = this.options.policy;
+    this.counters.host.submit(this.items.frames(this.counters.slot, from, through, bundlesPerFrame));
   }
 
   // ---- the connection
@@ -155,8 +158,9 @@ export class Sender implements Sending {
     this.unsure = this.counters.next - 1;
     this.askFrom = this.counters.receipted + 1;
     if (!this.counters.connected || this.recovering) return;
-    this.rewind();
-    this.counters.mark();
+    // What is under way will be answered: of two copies one could be taken in, and the refusal of the other believed.
+    this.submit(this.askFrom, this.taken);
+    this.askFrom = Number.MAX_SAFE_INTEGER;
   }
 
   /** Goes on sending behind what is taken in, or from what is to be asked about again. */

@@ -17,7 +17,8 @@ import {
   type Scope,
   toHex,
 } from '../protocol/index.js';
-import { joined, type Range } from './log-range.js';
+import { KeptEpochs } from './kept-epochs.js';
+import { emptyAt, joined, type Range } from './log-range.js';
 import { PairChain } from './vector-chain.js';
 import {
   anchorsField,
@@ -28,7 +29,6 @@ import {
   type KeptMessage,
   pairField,
   stateField,
-  weightOf,
 } from './vector-format.js';
 
 export type LetGo = 'keepEpochs' | 'untilVerified' | 'headsOnly';
@@ -56,7 +56,6 @@ export interface TakenLink {
 
 const MOST_ANCHORS = 64;
 const NOTHING = new Uint8Array(0);
-const emptyAt = (size: number): Range => ({ from: size, to: size, hashes: NOTHING });
 const NO_RANGE = emptyAt(0);
 
 export class VectorBook {
@@ -64,7 +63,7 @@ export class VectorBook {
   asOf = 0;
   /** The newest still's claim, when no link came behind it. */
   still: Uint8Array = NOTHING;
-  readonly epochs: KeptEpoch[] = [];
+  readonly epochs = new KeptEpochs();
   readonly anchors: Anchor[] = [];
   /** Epoch of the last link; −1 = no leaf was seen. */
   lastLink = -1;
@@ -75,7 +74,6 @@ export class VectorBook {
   private behind: Range = NO_RANGE;
   private since: Range = NO_RANGE;
   private readonly pairs = new Map<string, PairChain>();
-  private bytes = 0;
   /** What must be saved, by name. */
   private unsaved = new Map<string, () => Uint8Array>();
 
@@ -119,11 +117,10 @@ export class VectorBook {
 
   /** The log from 0 to where the claims of an epoch are proven, or the still's, and on from there. */
   logAt(kept: KeptEpoch | null): readonly Range[] {
-    const at = kept ? this.epochs.indexOf(kept) + 1 : this.epochs.length;
-    const ranges = this.epochs.map(({ range }) => range);
-    if (!kept) return [joined(this.before, ...ranges, this.behind), this.since];
-    const first = joined(this.before, ...ranges.slice(0, at));
-    return [first, joined(emptyAt(first.to), ...ranges.slice(at), this.behind, this.since)];
+    const [through, behind] = this.epochs.rangesAround(kept?.epoch ?? Infinity);
+    if (!kept) return [joined(this.before, ...through, this.behind), this.since];
+    const first = joined(this.before, ...through);
+    return [first, joined(emptyAt(first.to), ...behind, this.behind, this.since)];
   }
 
   // ---- what was verified
@@ -142,12 +139,10 @@ export class VectorBook {
     };
     this.behind = this.since = emptyAt(this.logSize);
     this.lastLink = this.asOf = epoch;
-    this.epochs.push(kept);
-    this.bytes += weightOf(kept);
+    this.mark(this.nameOf(kept), this.epochs.push(kept));
     for (const { peer, digest } of kept.digests) this.pairOf(toHex(peer)).set(epoch, digest);
     if (isPartial) this.forget(epoch);
     this.keepStill(NOTHING);
-    this.markEpoch(kept);
     this.markState();
     this.letGo();
   }
@@ -174,7 +169,7 @@ export class VectorBook {
     this.floor = Math.max(this.floor, epoch);
     for (const [peer, pair] of this.pairs) {
       if (pair.from >= epoch) continue;
-      startBehind(pair, epoch);
+      pair.startBehind(epoch);
       this.markPair(peer, pair);
     }
     this.markState();
@@ -226,7 +221,7 @@ export class VectorBook {
   /** Both start behind the same epoch, if that can be. */
   meet(peer: string, from: number): PairChain {
     const pair = this.pairOf(peer);
-    if (from > pair.from) startBehind(pair, from);
+    if (from > pair.from) pair.startBehind(from);
     this.markPair(peer, pair);
     return pair;
   }
@@ -242,37 +237,34 @@ export class VectorBook {
 
   /** An epoch that brought something. */
   keptAt(epoch: number): KeptEpoch | undefined {
-    return this.epochs.find((each) => each.epoch === epoch);
+    return this.epochs.at(epoch);
   }
 
   // ---- rosters
 
   /** Everything through this epoch is verified, and every roster in it checked or given up. */
   get settled(): number {
-    const open = this.epochs.find(({ messages }) => messages.some(({ isOpen }) => isOpen));
+    const [open] = this.epochs.open();
     return open ? Math.min(this.asOf, open.epoch - 1) : this.asOf;
   }
 
   /** A roster that waits to be checked, at this place. */
   openAt(epoch: number, inbox: number, index: number): KeptMessage | undefined {
-    const messages = this.keptAt(epoch)?.messages;
-    return messages?.find((each) => each.isOpen && each.inbox === inbox && each.index === index);
+    const open = this.epochs.open().find((each) => each.epoch === epoch);
+    return open?.messages.find((each) => each.isOpen && each.inbox === inbox && each.index === index);
   }
 
   /** The message went to these, whose leaves are known; or to nobody that it counts with. */
   settle(epoch: number, message: KeptMessage, peers: readonly Uint8Array[], leaves: Uint8Array): void {
-    const at = this.epochs.findIndex((each) => each.epoch === epoch);
-    const before = this.epochs[at]!;
+    const before = this.epochs.at(epoch)!;
     const messages = before.messages.map((each) =>
       each === message ? { ...each, peers, leaves, isOpen: 0 } : each,
     );
     const digests = digestsOf(epoch, messages);
     const isKept = this.options.letGo !== 'headsOnly' || messages.some(({ isOpen }) => isOpen);
     const kept = { ...before, digests, messages: isKept ? messages : [] };
-    this.epochs[at] = kept;
-    this.bytes += weightOf(kept) - weightOf(before);
+    this.mark(this.nameOf(kept), this.epochs.replace(kept));
     for (const { peer, digest } of digests) this.pairOf(toHex(peer)).set(epoch, digest);
-    this.markEpoch(kept);
     this.letGo();
   }
 
@@ -281,7 +273,7 @@ export class VectorBook {
    * counted what they are of.
    */
   giveUp(through: number): void {
-    for (const { epoch, messages } of this.epochs.filter((each) => each.epoch <= through))
+    for (const { epoch, messages } of this.epochs.open().filter((each) => each.epoch <= through))
       for (const message of messages) {
         if (!message.isOpen) continue;
         this.settle(epoch, message, message.peers, message.leaves);
@@ -293,23 +285,19 @@ export class VectorBook {
 
   private letGo(): void {
     const { epochs, bytes } = this.options;
-    while (this.epochs.length > epochs || (this.bytes > bytes && this.epochs.length > 1)) this.letGoFirst();
-    if (this.options.letGo !== 'untilVerified') return;
-    if (this.pairs.size === 0) return;
-    const verified = [...this.pairs.values()].reduce(
-      (least, pair) => Math.min(least, pair.verified),
-      Infinity,
-    );
+    while (this.epochs.length > epochs || (this.epochs.weight > bytes && this.epochs.length > 1))
+      this.letGoFirst();
+    if (this.options.letGo !== 'untilVerified' || this.pairs.size === 0) return;
+    const verified = Math.min(...[...this.pairs.values()].map((pair) => pair.verified));
     // The newest stays: what comes next is held against it.
-    while (this.epochs.length > 1 && this.epochs[0]!.epoch <= verified) {
-      this.mark(`epoch ${this.epochs[0]!.number % epochs}`, () => NOTHING);
+    while (this.epochs.length > 1 && this.epochs.first!.epoch <= verified) {
+      this.mark(this.nameOf(this.epochs.first!), () => NOTHING);
       this.letGoFirst();
     }
   }
 
   private letGoFirst(): void {
-    const kept = this.epochs.shift()!;
-    this.bytes -= weightOf(kept);
+    const kept = this.epochs.shift();
     this.before = joined(this.before, kept.range);
     this.markState();
     for (const { peer } of kept.digests) {
@@ -342,8 +330,8 @@ export class VectorBook {
     });
   }
 
-  private markEpoch(kept: KeptEpoch): void {
-    this.mark(`epoch ${kept.number % this.options.epochs}`, () => encoded(epochField, kept));
+  private nameOf({ number }: { readonly number: number }): string {
+    return `epoch ${number % this.options.epochs}`;
   }
 
   private markPair(peer: string, pair: PairChain): void {
@@ -368,16 +356,15 @@ export class VectorBook {
       this.pairs.set(hex, new PairChain(Number(name.slice(5)), this.seedOf(hex), chain));
     }
     const kept = named('epoch').map(([, bytes]) => decode(epochField, bytes));
-    this.epochs.push(...kept.sort((a, b) => a.number - b.number));
-    const from = this.epochs.at(-1)?.range.to ?? before.to;
+    kept.sort((a, b) => a.number - b.number);
+    for (const each of kept) this.epochs.push(each);
+    const from = kept.at(-1)?.range.to ?? before.to;
     this.behind = { from, ...behind };
     this.since = { from: behind.to, ...since };
-    for (const each of this.epochs) {
-      this.bytes += weightOf(each);
+    for (const each of kept)
       for (const { peer, digest } of each.digests)
         if (each.epoch > this.floor) this.pairOf(toHex(peer)).set(each.epoch, digest);
         else this.pairs.get(toHex(peer))?.set(each.epoch, digest);
-    }
     if (epochs !== this.options.epochs) this.renumber(named('epoch').map(([name]) => name));
     if (scope !== this.options.scope) this.forget(asOf);
     this.letGo();
@@ -387,14 +374,9 @@ export class VectorBook {
   private renumber(names: readonly string[]): void {
     for (const name of names) this.mark(name, () => NOTHING);
     while (this.epochs.length > this.options.epochs) this.letGoFirst();
-    for (const kept of this.epochs) this.markEpoch(kept);
+    for (const [kept, bytes] of this.epochs.saving()) this.mark(this.nameOf(kept), bytes);
     this.markState();
   }
 }
 
 type SavedState = ReturnType<(typeof stateField)['read']>;
-
-/** It starts anew behind this epoch, or behind what it has let go. */
-function startBehind(pair: PairChain, epoch: number): void {
-  if (!pair.startAt(epoch)) pair.startAt(pair.baseEpoch);
-}

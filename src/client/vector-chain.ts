@@ -97,14 +97,13 @@ export class PairChain {
     return true;
   }
 
-  /** Starts anew behind a later epoch. False when what came behind it is let go. */
-  startAt(from: number): boolean {
-    if (from < this.baseEpoch) return false;
+  /** Starts anew behind this epoch, or behind what it has let go. */
+  startBehind(epoch: number): void {
+    const from = Math.max(epoch, this.baseEpoch);
     this.steps.splice(0, this.countThrough(from));
     this.from = this.baseEpoch = from;
     this.baseHead = this.seed(from);
     this.verified = Math.max(this.verified, from);
     this.chainFrom(0);
-    return true;
   }
 }

@@ -89,19 +89,3 @@ export function digestsOf(epoch: number, messages: readonly KeptMessage[]): Kept
     }
   return [...byPeer.values()].map(({ peer, items }) => ({ peer, digest: epochDigest(epoch, items) }));
 }
-
-/** Bytes that it keeps in memory, about. */
-export function weightOf({ claims, digests, messages, range }: KeptEpoch): number {
-  const sum = (lengths: readonly number[]) => lengths.reduce((all, each) => all + each, 0);
-  return (
-    300 +
-    range.hashes.length +
-    sum(claims.map((claim) => claim.length)) +
-    digests.length * 200 +
-    sum(
-      messages.map(
-        ({ preimage, leaves, peers }) => 300 + preimage.length + leaves.length + peers.length * 32,
-      ),
-    )
-  );
-}

@@ -316,8 +316,10 @@ export class WitnessWatch {
   private async evidence(own: Checkpoint, anchor: Anchor): Promise<Uint8Array | null> {
     try {
       const { accuse } = await import('../protocol/evidence/index.js');
-      const answer = parsed(await this.get('/v1/manifests/1'));
-      const manifests = (answer?.['manifests'] as Record<string, string>[]).map((each) => ({
+      const { manifests: told } = parsed(await this.get('/v1/manifests/1')) as {
+        manifests: Record<string, string>[];
+      };
+      const manifests = told.map((each) => ({
         bytes: fromBase64(each['manifest']!),
         signature: fromBase64(each['signature']!),
       }));

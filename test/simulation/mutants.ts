@@ -125,7 +125,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'deliveries come before the session is answered',
-    file: 'actors/request-handler.js',
+    file: 'actors/client-connection.js',
     find: 'if (connection.opening.length > 0)',
     replace: 'if (connection.opening.length < 0)',
   },

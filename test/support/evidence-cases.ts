@@ -27,6 +27,7 @@ import {
   senderCases,
   signerCases,
 } from './evidence-log.js';
+import { placeCases } from './evidence-places.js';
 import { columnCases, counterCases, exceptionCases, neighbourCases, stageWorld } from './evidence-stages.js';
 import { EvidenceWorld } from './evidence-world.js';
 
@@ -66,5 +67,6 @@ export function evidenceCases(): EvidenceCase[] {
     ...columnEdges(scene),
     swappedKeys(scene),
     ...counterEdges(world),
+    ...placeCases(world),
   ];
 }

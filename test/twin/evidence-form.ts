@@ -141,6 +141,7 @@ export const PARTS = {
     firstEntry: r.u8(),
     messages: messagesUpTo(r, 512),
   }),
+  20: (r: Reader) => ({ opened: opened(r), row: r.u8(), statement: statement(r) }),
 } as const;
 
 function messagesUpTo(r: Reader, most: number): Buffer[] {
@@ -165,7 +166,7 @@ export function decodeEvidence(bytes: Buffer): Evidence {
     r.literal(ascii('csign1ev'));
     const manifests = r.listUpTo(255, () => signedManifest(r));
     const rule = r.u8();
-    if (rule < 1 || rule > 19) throw new Unreadable(`no rule ${rule}`);
+    if (rule < 1 || rule > 20) throw new Unreadable(`no rule ${rule}`);
     return { manifests, rule: rule as RuleNumber, parts: PARTS[rule as RuleNumber](r) };
   });
 }

@@ -157,6 +157,24 @@ function samePlaces(a: Place, b: Place): boolean {
   return comparePlaces(a, b) === 0;
 }
 
+/** 20 previous place. */
+export function previousPlace(known: Known, parts: PartsOf<20>): Heard {
+  // Both are heard, of inboxes, by one key.
+  const later = hear(known, parts.opened.statement);
+  const earlier = hear(known, parts.statement);
+  must(later.attestation.role === INBOX && later.key.equals(earlier.key), 'not two of one inbox');
+  // Opened; the page has the row,
+  open(later, parts.opened.output, parts.opened);
+  const entry = decoded('an inbox page', () => decodeInboxPage(parts.opened.preimage))[parts.row];
+  must(entry !== undefined, 'the page has no such row');
+  // whose previous place is in this inbox, and in the epoch of the statement,
+  const { epoch, inbox, index } = entry.previousPlace;
+  must(inbox === later.attestation.actor && epoch === earlier.attestation.epoch, 'another place');
+  // with an index not below its entries (0 where it has no output).
+  must(index >= (earlier.attestation.outputs[0]?.entries ?? 0), 'the place is there');
+  return later;
+}
+
 /** 7 mailbox leaves. */
 export function mailboxLeaves(known: Known, parts: PartsOf<7>): Heard {
   // Two claims of one outbox key on link parts or stills of one mailbox, a bridge.

@@ -23,6 +23,7 @@ import { laterLeaf, neighbours, type Suspect, stages } from './rules-stages.js';
 import {
   mailboxLeaves,
   malformedStatement,
+  previousPlace,
   sendersOrder,
   twoStatements,
   unsortedLeaves,
@@ -140,4 +141,5 @@ const RULES: Record<RuleNumber, Rule> = {
   17: actorBy<17>(laterLeaf),
   18: serverBy<18>(stages),
   19: serverBy<19>(ownCounters),
+  20: actorBy<20>(previousPlace),
 };

@@ -20,6 +20,7 @@ import { decodeManifest, type Manifest } from '../manifest.js';
 import { comparePlaces, type Place } from '../place.js';
 import type { OpenedLeaf, Signed } from '../statement.js';
 import { type Evidence, encodeEvidence, RULE, type Subject, type Witness } from './evidence.js';
+import { readInboxPage } from './leaves.js';
 import type { Recipient } from './message.js';
 import { ownMessages } from './own-messages.js';
 import { producersOf } from './rules-log.js';
@@ -174,7 +175,7 @@ class Candidates {
     const named = this.testimonies
       .filter(({ decoded }) => decoded.role === ROLE.inbox)
       .flatMap(claimsOf)
-      .flatMap((claim) => rowsOf(claim).map((hash, row) => ({ claim, row, hash })));
+      .flatMap((claim) => rowsOf(claim).map(({ hash, previous }, row) => ({ claim, row, hash, previous })));
     const messages = new Map((this.file.messages ?? []).map((each) => [toHex(sha256(each)), each]));
     const numbered = named
       .flatMap(({ claim, row, hash }) => {
@@ -184,8 +185,15 @@ class Candidates {
       .sort((a, b) => comparePlaces(placeOf(a), placeOf(b)));
     for (const { claim, row, message } of numbered)
       yield { rule: RULE.inboxRow, opened: claim, row, message: [message], recipients: [], submission: [] };
-    for (const { claim, row } of named)
+    const inboxes = this.statements.filter(({ decoded }) => decoded.role === ROLE.inbox);
+    for (const { claim, row, previous } of named) {
       yield { rule: RULE.inboxRow, opened: claim, row, message: [], recipients: [], submission: [] };
+      for (const { signed, decoded } of inboxes) {
+        const isThat = decoded.epoch === previous.epoch && decoded.actor === previous.inbox;
+        if (isThat && previous.index >= (decoded.outputs[0]?.entries ?? 0))
+          yield { rule: RULE.previousPlace, opened: claim, row, statement: signed };
+      }
+    }
     for (const [earlier, later] of pairs(numbered)) {
       if (earlier.claim.decoded.actor !== later.claim.decoded.actor) continue;
       const bridge = this.bridge(earlier.claim.checkpoint, later.claim.checkpoint);
@@ -364,10 +372,13 @@ function placeOf({
   return { epoch: decoded.epoch, inbox: decoded.actor, index: leafIndex * PAGE_ENTRIES + row };
 }
 
-/** Message hashes of an inbox page's rows. */
-function rowsOf({ leaf }: Claim): Uint8Array[] {
-  const rows = Math.min(PAGE_ENTRIES, Math.floor((leaf.length - 9) / 78));
-  return Array.from({ length: Math.max(0, rows) }, (_, i) => leaf.subarray(9 + i * 78, 9 + i * 78 + 32));
+/** Message hashes and previous places of an inbox page's rows; none of what is no page. */
+function rowsOf({ leaf }: Claim): { readonly hash: Uint8Array; readonly previous: Place }[] {
+  try {
+    return readInboxPage(leaf).map(({ messageHash, previous }) => ({ hash: messageHash, previous }));
+  } catch {
+    return [];
+  }
 }
 
 function pairs<T>(all: readonly T[]): [T, T][] {

@@ -64,6 +64,7 @@ export const RULE = {
   laterLeaf: 17,
   stages: 18,
   ownCounters: 19,
+  previousPlace: 20,
 } as const;
 export type Rule = keyof typeof RULE;
 
@@ -150,6 +151,7 @@ const fields = tagged({ manifests: list(u8, manifest, MOST_MANIFESTS) }, 'rule',
     first: u8,
     messages: list(u16, message, MAX_OWN_MESSAGES),
   },
+  [RULE.previousPlace]: { opened, row: u8, statement: signed },
 });
 export type Evidence = ValueOf<typeof fields>;
 export type EvidenceOf<R extends Rule> = Extract<Evidence, { rule: (typeof RULE)[R] }>;

@@ -90,6 +90,23 @@ function isKey(bytes: Uint8Array): boolean {
   }
 }
 
+/** A row behind a place at which its inbox has taken in nothing, by its one statement about that epoch. */
+export function previousPlace(court: Court, { opened, row, statement }: EvidenceOf<'previousPlace'>): Guilt {
+  const [said, before] = [court.hear(opened), court.hear(statement)];
+  must(said.attestation.role === ROLE.inbox, 'no inbox');
+  must(equalBytes(said.actor.key, before.actor.key), 'statements of two actors');
+  court.open(said, opened.output, opened);
+  const { previous } = rowOf(opened.leaf, row);
+  const isThere = previous.inbox === said.actor.index && previous.epoch === before.attestation.epoch;
+  must(isThere, 'a statement about another place');
+  const { entries } = before.attestation.outputs[0] ?? { entries: 0 };
+  must(previous.index >= entries, 'the previous place is there');
+  return guiltyActor(
+    said.actor,
+    `let a message follow ${formatPlace(previous)}, where it took in ${entries}`,
+  );
+}
+
 // ---- submissions
 
 type Submission = EvidenceOf<'twoSubmissions'>['first'];

@@ -10,7 +10,7 @@ import { Court, must } from './court.js';
 import { decodeEvidence, type Evidence, type EvidenceOf, RULE, type Rule } from './evidence.js';
 import { type Guilt, guiltyOperator, nameOf, type Suspect } from './guilt.js';
 import { mailboxLeaves, ownCounters } from './rules-chain.js';
-import { inboxRow, senderOrder, twoSubmissions } from './rules-inbox.js';
+import { inboxRow, previousPlace, senderOrder, twoSubmissions } from './rules-inbox.js';
 import { falseBase, logEntry, logInputs, logOrder, malformedLogLeaf, twoRoots } from './rules-log.js';
 import { laterLeaf, neighbours, stages } from './rules-stages.js';
 import { malformedLeaf, malformedStatement, twoStatements, unsortedLeaves } from './rules-statements.js';
@@ -64,6 +64,7 @@ const JUDGES: { readonly [R in Exclude<Rule, 'twoManifests'>]: Judge<R> } = {
   laterLeaf,
   stages,
   ownCounters,
+  previousPlace,
 };
 
 const RULE_NAMES = new Map(Object.entries(RULE).map(([name, number]) => [number as number, name as Rule]));

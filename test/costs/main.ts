@@ -1,0 +1,89 @@
+/**
+ * `npm run costs [-- --messages N]`: what proof and comparing cost clients, measured over real sockets. Prints the rows of
+ * the table in docs/ACCOUNTABILITY.md; figures of time are of the machine and the moment.
+ */
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { connectMany } from '../../src/client/index.js';
+import { directory } from '../client-helpers.js';
+import { ServerProcess } from '../support/server-process.js';
+import { disputed } from './dispute.js';
+import type { Told, Took } from './receiver.js';
+
+const { values } = parseArgs({ options: { messages: { type: 'string', default: '30000' } } });
+const MESSAGES = Number(values.messages);
+const BODY = 128;
+const WINDOW = 64;
+const RECEIVER = fileURLToPath(new URL('./receiver.js', import.meta.url));
+
+const say = (what: string) => process.stderr.write(`${what}\n`);
+
+/** Peers write to one client in turns; what that costs it. */
+async function received(peers: number, letGo: Told['letGo']): Promise<Took> {
+  say(`${MESSAGES} messages of ${peers} peers to one client, ${JSON.stringify(letGo)}`);
+  const server = await ServerProcess.at(directory('costs'));
+  const failed = await server.start();
+  if (failed) throw new Error(`the server did not start: ${failed.text}`);
+  const told: Told = { url: server.url, key: randomBytes(32).toString('hex'), messages: MESSAGES, letGo };
+  const child = spawn(process.execPath, ['--expose-gc', RECEIVER, JSON.stringify(told)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const id = (await lines.next()).value as string;
+  const keys = Array.from({ length: peers }, () => Uint8Array.from(randomBytes(32)));
+  const gateway = await connectMany({ url: server.url, keys, onMessages: () => {} });
+  let sent = 0;
+  const talk = async () => {
+    for (let i = sent++; i < MESSAGES; i = sent++)
+      await gateway.send(i % peers, { to: id, body: randomBytes(BODY) });
+  };
+  await Promise.all(Array.from({ length: WINDOW }, talk));
+  const took = JSON.parse((await lines.next()).value as string) as Took;
+  if (child.exitCode === null) await once(child, 'exit');
+  await gateway.close();
+  await server.kill('SIGTERM');
+  return took;
+}
+
+const us = (value: number) => `${value.toFixed(value < 10 ? 1 : 0)} µs`;
+const bytes = (value: number) => `${Math.round(value).toLocaleString('en')} bytes`;
+
+const few = 100;
+const many = 2000;
+const plain = await received(few, null);
+const keeping = await received(few, { keepEpochs: 1024 });
+const heads = await received(few, { headsOnly: 1024 });
+const crowd = await received(many, { headsOnly: 1024 });
+const dispute = await disputed(Math.min(400, Math.ceil(MESSAGES / 20)), say);
+const perPeer = (crowd.memory - heads.memory) / (many - few);
+
+const rows: [string, string][] = [
+  ['CPU of a client per received message, verified', us(plain.perMessage)],
+  ['… that can compare (`keepEpochs: 1024`)', us(keeping.perMessage)],
+  ['… that can only notice (`headsOnly`)', us(heads.perMessage)],
+  ['proof per received message, beyond its body', bytes(plain.bytesBeyondBody)],
+  [
+    'a block, wherever the application puts one',
+    `${bytes(keeping.block!.bytes)}; ${us(keeping.block!.makes)} to make, ${us(keeping.block!.checks)} to check`,
+  ],
+  ['memory per peer', bytes(perPeer)],
+  [
+    'memory of what is kept to compare',
+    `${((keeping.memory - plain.memory) / 2 ** 20).toFixed(1)} MiB after ${MESSAGES.toLocaleString('en')} messages (\`bytes\`: 16 MiB at most)`,
+  ],
+  [
+    `a dispute over one message among ${dispute.epochs.toLocaleString('en')} epochs`,
+    `${dispute.frames} frames, ${bytes(dispute.bytes)}, ${Math.round(dispute.ms)} ms`,
+  ],
+  ['its evidence', `${bytes(dispute.evidence)}; judged in ${dispute.verdictMs.toFixed(1)} ms`],
+  [
+    'the complaint about it',
+    `${dispute.closed} of the stages stayed closed, ${Math.round(dispute.complaintMs)} ms`,
+  ],
+];
+console.log('| what | how much |\n|---|---|');
+for (const [what, much] of rows) console.log(`| ${what} | ${much} |`);
