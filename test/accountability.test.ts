@@ -22,6 +22,9 @@ accountability('honest actors are named by nothing, with checks and without', ()
   }
 });
 
+/** A third in `npm test`, of which SEED says which; with RUNS=4 all. */
+const isIn = (_: unknown, i: number) => RUNS >= 4 || i % 3 === SEED % 3;
+
 const SOME = [
   ['router', 'drop for one recipient'],
   ['receiver', 'alter the committed hash'],
@@ -34,7 +37,7 @@ const SOME = [
   ['sequencer', 'log another manifest'],
 ] as const;
 
-for (const [role, name] of SOME)
+for (const [role, name] of SOME.filter(isIn))
   accountability(`${role}: ${name}`, () => {
     const cheat = CHEATS.find((each) => each.role === role && each.name === name)!;
     const { unchecked, checked } = outcomeOf(cheat);
@@ -53,7 +56,7 @@ accountability(`three in league, of which SEED=${SEED} says which, frame nobody`
   assert.is(playLeagues(some).framed, 0);
 });
 
-for (const lie of LIES)
+for (const lie of LIES.filter(isIn))
   accountability(`a lying client: ${lie.name}`, () => {
     const { tries, outcomes } = outcomeOfLie(lie);
     assert.ok(tries > 0);

@@ -2,7 +2,6 @@
 import { randomBytes } from 'node:crypto';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Client, connect } from '../src/client/index.js';
 import {
   concat,
   decodeOpened,
@@ -12,84 +11,17 @@ import {
   type ErrorKind,
   encodeAck,
   encodeAskStill,
-  encodeBundle,
   encodeHello,
   encodeSession,
   encodeSubmit,
   FRAME,
   ZERO_HASH,
 } from '../src/protocol/index.js';
-import type { Server } from '../src/server/index.js';
-import { directory, serverAt } from './client-helpers.js';
-import { idOf, keyOf } from './support/names.js';
+import { attacked, bundleTo, FRONT, hello, OUTBOX, session, submit } from './support/attack.js';
+import { idOf } from './support/names.js';
 import { Raw } from './support/raw.js';
 
 const test = suite('attacks');
-const FRONT = '/v1/front';
-const OUTBOX = '/v1/outboxes/0';
-
-/** Two clients that do nothing wrong: whatever happens elsewhere, their messages go through, quickly. */
-class Witnesses {
-  private running = true;
-  private slowest = 0;
-  private count = 0;
-  private constructor(
-    private readonly alice: Client,
-    private readonly bob: Client,
-  ) {}
-
-  static async at(server: Server): Promise<Witnesses> {
-    const [alice, bob] = await Promise.all(
-      ['witness alice', 'witness bob'].map((name) => connect({ url: server.url, key: keyOf(name) })),
-    );
-    const witnesses = new Witnesses(alice!, bob!);
-    witnesses.done = witnesses.talk();
-    return witnesses;
-  }
-
-  private done = Promise.resolve();
-
-  private async talk(): Promise<void> {
-    const mail = this.bob.mailbox();
-    while (this.running) {
-      const began = performance.now();
-      await this.alice.send({ to: this.bob.id, body: `${this.count}` });
-      const { value } = await mail.next();
-      assert.is(Buffer.from(value!.body).toString(), `${this.count++}`);
-      this.slowest = Math.max(this.slowest, performance.now() - began);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  }
-
-  async end(): Promise<void> {
-    this.running = false;
-    await this.done;
-    assert.ok(this.count > 0);
-    assert.ok(this.slowest < 2000, `a message took ${this.slowest} ms`);
-    assert.is(this.alice.state, 'connected');
-    assert.is(this.bob.state, 'connected');
-    await Promise.all([this.alice.close(), this.bob.close()]);
-  }
-}
-
-async function attacked(
-  flags: Record<string, string>,
-  run: (server: Server, url: string) => Promise<void>,
-): Promise<void> {
-  const server = await serverAt(directory('attack'), flags);
-  let failure: unknown;
-  server.failed.catch((error) => (failure = error));
-  const witnesses = await Witnesses.at(server);
-  try {
-    await run(server, server.url);
-  } finally {
-    await witnesses.end().finally(() => server.stop());
-  }
-  assert.is(failure, undefined);
-}
-
-const bundleTo = (name: string, body = 'x') =>
-  encodeBundle([{ mailbox: idOf(name), envelope: new Uint8Array(0) }], Buffer.from(body), randomBytes(32));
 
 type State = 'new' | 'greeted' | 'open';
 type Case = readonly [
@@ -107,11 +39,8 @@ const withByte = (frame: Uint8Array, at: number, value: number) => {
   copy[at] = value;
   return copy;
 };
-const submit = () => encodeSubmit(0, 1, [bundleTo('mallory')]);
 const BAD = 'malformed-frame';
 const WRONG = 'unexpected-frame';
-const hello = (raw: Raw) => raw.helloFrame();
-const session = (raw: Raw) => raw.sessionFrame('mallory');
 
 const CASES: readonly Case[] = [
   ['nothing at all', FRONT, 'new', BAD, () => new Uint8Array(0)],
@@ -204,33 +133,6 @@ test('an acknowledgment of what never was is answered, and the socket goes on', 
   });
 });
 
-test('random bytes, and good frames with bytes changed: the server lives', async () => {
-  await attacked({}, async (_, url) => {
-    for (let i = 0; i < 300; i++) {
-      const path = i % 2 === 0 ? FRONT : OUTBOX;
-      const raw = await Raw.connect(url, path);
-      if (i % 3 > 0) await raw.greet();
-      if (i % 3 > 1) await raw.open(`fuzz ${i % 7}`);
-      const good = [
-        hello(raw),
-        session(raw),
-        submit(),
-        encodeAck([{ slot: 0, epoch: 1 }]),
-        encodeAskStill([0]),
-      ];
-      const frame = Uint8Array.from(good[i % good.length]!);
-      if (i % 4 === 0) frame.set(randomBytes(frame.length - 1), 1);
-      else
-        for (let n = 0; n <= i % 5; n++)
-          frame[Math.floor(Math.random() * frame.length)] = Math.random() * 256;
-      raw.send(frame);
-      raw.send(randomBytes(1 + Math.floor(Math.random() * 200)));
-      if (i % 2 === 0) await Promise.race([raw.closed, new Promise((resolve) => setTimeout(resolve, 20))]);
-      raw.close();
-    }
-  });
-});
-
 test('sessions that were not signed for this challenge, by this key, or by no honest key', async () => {
   await attacked({}, async (_, url) => {
     const first = await Raw.connect(url, FRONT);
@@ -255,28 +157,6 @@ test('sessions that were not signed for this challenge, by this key, or by no ho
     assert.is((await raw.open('mallory')).error, 0, 'a good one on the same socket');
     first.close();
     raw.close();
-  });
-});
-
-test('who asks for thousands of sessions is not in the way of who asks for one', async () => {
-  await attacked({}, async (_, url) => {
-    const raws = await Promise.all(Array.from({ length: 5 }, () => Raw.connect(url, FRONT)));
-    await Promise.all(raws.map((raw) => raw.greet()));
-    const [honest, ...greedy] = raws;
-    const many = Array.from({ length: 256 }, () => ({
-      key: idOf('mallory'),
-      acknowledged: 0,
-      signature: randomBytes(64),
-    }));
-    const times = 12;
-    for (const raw of greedy) for (let i = 0; i < times; i++) raw.send(encodeSession(many));
-    const through = greedy.map(async (raw) => {
-      for (let i = 0; i < times; i++) await raw.next(FRAME.opened);
-      return 'greedy';
-    });
-    assert.is(await Promise.race([honest!.open('mallory').then(() => 'honest'), ...through]), 'honest');
-    await Promise.all(through);
-    for (const raw of raws) raw.close();
   });
 });
 

@@ -45,7 +45,7 @@ test('random epochs, with acknowledgments, stills and restarts, are clean', asyn
       assert.is(report.signedLeaves, Math.max(0, report.leaves - 1));
     },
   );
-  await fc.assert(property, runOptions(12));
+  await fc.assert(property, runOptions(12, 4));
 });
 
 test('epochs that are too old may have gone, and younger ones may not', async () => {
@@ -77,6 +77,7 @@ const UNPROVEN = [
   'router:drop for all',
   // Stored are rows and chains, not what was signed of them: who was given that has the evidence.
   'inbox:drop for all',
+  'inbox:drop for all, and name a place where nothing is',
   'inbox:malformed pages',
   'router:malformed pages',
   'receiver:malformed pages',
@@ -86,8 +87,8 @@ const UNPROVEN = [
   'sequencer:log another manifest',
 ];
 
-// A quarter of them in `npm test`; with RUNS=4 all.
-const SOME = CHEATS.filter((_, i) => RUNS >= 4 || i % 4 === SEED % 4);
+// An eighth of them in `npm test`; with RUNS=4 all.
+const SOME = CHEATS.filter((_, i) => RUNS >= 4 || i % 8 === SEED % 8);
 
 for (const cheat of SOME) {
   const name = `${cheat.role}:${cheat.name}`;

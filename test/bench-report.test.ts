@@ -1,6 +1,4 @@
-/** `bench report`: what the page says, shows and leaves out, and that the same runs give the same bytes. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** `bench report`: what the page says, shows and leaves out. As a program, and with plots: test/long/bench-report.test.ts. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { cellsOf } from '../bench/cells.js';
@@ -8,55 +6,10 @@ import { svgOf } from '../bench/report/draw.js';
 import { only, paletteOf } from '../bench/report/palette.js';
 import { headlines, linesOver, mergedLatencies, stagesOf } from '../bench/report/select.js';
 import { reportOf } from '../bench/report.js';
-import type { Outcome } from '../bench/runs.js';
-import { sweepNames } from '../bench/sweep-plan.js';
-import { directory } from './client-helpers.js';
-import { bench } from './support/bench.js';
-import { madeRun, notAvailable, writeRuns } from './support/runs.js';
-
-const STAGES = { commit: [4, 5, 6, 40], fill: [1, 2, 3] };
-
-/** Three systems of which one is void, and one that is not available. */
-const RUNS: readonly Outcome[] = [
-  ...[1, 2, 3].map((repetition) =>
-    madeRun({ repetition, perSecond: 98_000 + 1000 * repetition, stages: STAGES }),
-  ),
-  madeRun({ system: 'nats-ws', perSecond: 61_000, durable: 'in <memory>' }),
-  madeRun({
-    system: 'central',
-    perSecond: 777_777,
-    void: ['5 lost', 'no total order, though it is promised'],
-  }),
-  notAvailable('redis-always', 'redis-server is not installed'),
-];
-const SWEPT = [
-  ...[1, 2].map((n) => madeRun({ set: [`server.inboxes=${n}`, `server.outboxes=${n}`] })),
-  ...[200, 2000].map((rate) =>
-    madeRun({ workload: 'light', set: [`load.rate=${rate}`], perSecond: rate, p50Ms: 1 }),
-  ),
-  ...[1000, 10_000].map((mailboxes) => madeRun({ set: [`mailboxes=${mailboxes}`] })),
-  madeRun({ set: ['recipients=10'] }),
-];
-const PNG = Buffer.from('89504e470d0a1a0a', 'hex');
-
-async function written(outcomes: readonly Outcome[]) {
-  const folder = directory('bench-report');
-  const [page, png] = [join(folder, 'page.html'), join(folder, 'plot.png')];
-  const runs = writeRuns(join(folder, 'runs'), outcomes);
-  const { status, stderr } = await bench(['report', runs, '--out', page, '--png', png]);
-  assert.is(status, 0, stderr);
-  return { html: readFileSync(page, 'utf8'), png: readFileSync(png) };
-}
+import { RUNS, STAGES } from './support/bench-report.js';
+import { madeRun } from './support/runs.js';
 
 const { html } = await reportOf(RUNS);
-
-test('the same runs give the same bytes, page and picture', async () => {
-  const [one, other] = [await written([...RUNS, ...SWEPT]), await written([...RUNS, ...SWEPT])];
-  assert.ok(one.html === other.html);
-  assert.ok(one.png.equals(other.png));
-  assert.ok(one.png.subarray(0, 8).equals(PNG));
-  assert.ok(one.png.readUInt32BE(16) > 1000, 'a picture that is wide enough to be read');
-});
 
 test('a page by itself: nothing is fetched, and no plot has ids that another might have', async () => {
   const fetched = [...html.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, url]) => url!);
@@ -93,26 +46,6 @@ test('the table as CSV is in the page', async () => {
   assert.match(header!, /^system,workload,runs,deliveredPerSecondMedian,deliveredPerSecondMin,/);
   assert.match(first!, /^countersign,throughput,3,100000,99000,101000,/);
   assert.match(rest.join('\n'), /^central,throughput,0,,,,.*"?VOID/m);
-});
-
-test('a plot without data names the command that gives it, and that is one', async () => {
-  const named = [...html.matchAll(/<code>npm run -s bench -- sweep (\w+)<\/code> gives it/g)].map(
-    ([, name]) => name,
-  );
-  assert.equal(named.sort(), sweepNames().sort());
-  const swept = (await reportOf([...RUNS, ...SWEPT])).html;
-  assert.not.match(swept, /bench -- sweep/);
-  for (const title of [/against shards/, /against the rate/, /against mailboxes/, /against recipients/])
-    assert.match(swept, title);
-});
-
-test('nothing but void runs make a page without plots, and no picture', async () => {
-  const folder = writeRuns(directory('bench-report'), [madeRun({ void: ['1 lost'] })]);
-  const page = join(folder, 'page.html');
-  assert.is((await bench(['report', folder, '--out', page])).status, 0);
-  assert.match(readFileSync(page, 'utf8'), /<code>npm run -s bench -- run throughput .*gives it/);
-  assert.is((await bench(['report', folder, '--out', page, '--png', `${page}.png`])).status, 2);
-  assert.is((await bench(['report'])).status, 2);
 });
 
 test('a line has two values of its knob at least, and nothing else differs along it', () => {

@@ -1,4 +1,4 @@
-/** The bench as a program: short real runs, what they leave behind, and what is said when something is asked wrongly. */
+/** The bench as a program: what is said when something is asked wrongly, and what it leaves behind. Real runs: test/long/bench-run.test.ts. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
@@ -10,13 +10,8 @@ import { main as findMaxMain } from '../bench/find-max.js';
 import { main as runMain } from '../bench/run.js';
 import { directory } from './client-helpers.js';
 import { PROGRAM } from './support/bench.js';
-import { runsCleanly } from './support/bench-runs.js';
 
 const run = promisify(execFile);
-
-// test/long/bench-run.test.ts: other systems and settings.
-test('everything sent is acknowledged and delivered once, in one order', () =>
-  runsCleanly({ countersign: 'every receipt and delivery' }));
 
 test('what is asked wrongly is named; the program says so and ends with 2', async () => {
   const wrong: readonly (readonly [RegExp, (args: string[]) => Promise<void>, ...string[]])[] = [

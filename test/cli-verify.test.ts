@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { toHex } from '../src/protocol/index.js';
 import { CHEATS } from './byzantine/cheats.js';
 import { play } from './byzantine/play.js';
-import { start } from './support/program.js';
+import { commandHere, start } from './support/program.js';
 
 const cli = suite('verify');
 const directory = mkdtempSync(join(tmpdir(), 'countersign-verify-'));
@@ -19,11 +19,13 @@ const root = toHex(theatre.rootKey);
 
 cli.after(() => rmSync(directory, { recursive: true, force: true }));
 
-function verify(bytes: Uint8Array, ...args: string[]) {
+function argsOf(bytes: Uint8Array, more: readonly string[]): string[] {
   const file = join(directory, 'evidence');
   writeFileSync(file, bytes);
-  return start(['verify', file, '--server', server, '--root', root, ...args]).ended;
+  return ['verify', file, '--server', server, '--root', root, ...more];
 }
+const verify = (bytes: Uint8Array) => start(argsOf(bytes, [])).ended;
+const verifyHere = (bytes: Uint8Array, ...more: string[]) => commandHere(argsOf(bytes, more));
 
 cli('0: it says who is guilty, by which rule', async () => {
   const { status, stdout } = await verify(evidence);
@@ -33,7 +35,7 @@ cli('0: it says who is guilty, by which rule', async () => {
 });
 
 cli('in JSON, with what the evidence says on request', async () => {
-  const { status, stdout } = await verify(evidence, '--json', '--show');
+  const { status, stdout } = await verifyHere(evidence, '--json', '--show');
   assert.is(status, 0);
   const result = JSON.parse(stdout);
   assert.is(result.outcome, 'actor');
@@ -44,10 +46,10 @@ cli('in JSON, with what the evidence says on request', async () => {
 cli('1: evidence that proves nothing', async () => {
   const flipped = Uint8Array.from(evidence);
   flipped[flipped.length - 5]! ^= 1;
-  const { status, stderr } = await verify(flipped);
+  const { status, stderr } = await verifyHere(flipped);
   assert.is(status, 1);
   assert.match(stderr, /^proves-nothing: /);
-  const other = await start([
+  const other = await commandHere([
     'verify',
     join(directory, 'evidence'),
     '--server',
@@ -55,21 +57,21 @@ cli('1: evidence that proves nothing', async () => {
     '--root',
     root,
     '--json',
-  ]).ended;
+  ]);
   assert.is(other.status, 1);
   assert.is(JSON.parse(other.stdout).outcome, 'nothing');
 });
 
 cli('2: what is no evidence, no file, or too large; and a wrong command line', async () => {
-  const results = await Promise.all([
-    verify(evidence.subarray(1)),
-    start(['verify', join(directory, 'none'), '--server', server, '--root', root]).ended,
-    start(['verify', '--server', server, '--root', root]).ended,
-    start(['verify', 'file', '--server', 'x', '--root', root]).ended,
-    start(['verify', 'file', '--root', root]).ended,
-  ]);
-  for (const { status } of results) assert.is(status, 2);
-  const { status, stderr } = await verify(new Uint8Array((1 << 20) + 1));
+  const wrong = [
+    ['verify', join(directory, 'none'), '--server', server, '--root', root],
+    ['verify', '--server', server, '--root', root],
+    ['verify', 'file', '--server', 'x', '--root', root],
+    ['verify', 'file', '--root', root],
+  ];
+  assert.is((await verifyHere(evidence.subarray(1))).status, 2);
+  for (const args of wrong) assert.is((await commandHere(args)).status, 2, args.join(' '));
+  const { status, stderr } = await verifyHere(new Uint8Array((1 << 20) + 1));
   assert.is(status, 2);
   assert.match(stderr, /unreadable/);
 });

@@ -8,10 +8,13 @@ import { suite } from 'uvu';
 import { importSecretKey } from '#crypto';
 import { decodeVerifierKey, NOTE_KEY } from '../src/protocol/notes/index.js';
 import { readKeyFile } from '../src/server/keys.js';
+import { commandHere } from './support/program.js';
 
 const test = suite('cli');
 const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'countersign-cli-'));
+// Where commands in this process find their files, too.
+process.chdir(directory);
 
 function countersign(args: string[], env: Record<string, string> = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
@@ -60,32 +63,35 @@ test('an unknown flag is refused with the nearest one and status 2', () => {
   );
 });
 
-test('a flag without its value and an argument too many are refused with status 2', () => {
+test('a flag without its value and an argument too many are refused with status 2', async () => {
   for (const args of [
     ['keygen', '--out'],
     ['keygen', 'x.key'],
     ['config', '--check=yes'],
   ]) {
-    const { status, stderr } = countersign(args);
+    const { status, stderr } = await commandHere(args);
     assert.equal(status, 2, args.join(' '));
     assert.match(stderr, /^usage: .+\nSee: countersign (keygen|config) --help\n$/);
   }
 });
 
-test('a usage mistake with --json is told as one JSON object too', () => {
-  const { status, stdout } = countersign(['keygen', '--json', '--outt', 'x']);
+test('a usage mistake with --json is told as one JSON object too', async () => {
+  const { status, stdout } = await commandHere(['keygen', '--json', '--outt', 'x']);
   assert.equal(status, 2);
   assert.equal(json(stdout).error.message, 'unknown option --outt, did you mean --out?');
   assert.equal(json(countersign(['nothing', '--json']).stdout).error.code, 'usage');
 });
 
-test('the help of a command shows every option with its default', () => {
-  const { status, stdout } = countersign(['keygen', '--help']);
+test('the help of a command shows every option with its default', async () => {
+  const { status, stdout } = await commandHere(['keygen', '--help']);
   assert.equal(status, 0);
   assert.match(stdout, /^Usage: countersign keygen \[options\]$/m);
   assert.match(stdout, /^ {2}--out FILE +.*\(default client\.key\)$/m);
   assert.match(stdout, /^ {2}--json /m);
-  assert.match(countersign(['config', '-h']).stdout, /^ {2}--limits-recipients MAILBOXES .*default 1024\)$/m);
+  assert.match(
+    (await commandHere(['config', '-h'])).stdout,
+    /^ {2}--limits-recipients MAILBOXES .*default 1024\)$/m,
+  );
 });
 
 test('keygen makes a private key file and prints the id of its public half', async () => {
@@ -98,18 +104,18 @@ test('keygen makes a private key file and prints the id of its public half', asy
 });
 
 test('keygen never overwrites a key', async () => {
-  const first = countersign(['keygen', '--json']);
+  const first = await commandHere(['keygen', '--json']);
   assert.equal(json(first.stdout).file, 'client.key');
   const before = readFileSync(join(directory, 'client.key'), 'utf8');
-  const { status, stdout, stderr } = countersign(['keygen', '--json']);
+  const { status, stdout, stderr } = await commandHere(['keygen', '--json']);
   assert.equal(status, 1);
   assert.match(stderr, /^key-exists: client\.key exists already\nUse that key, or choose another file/);
   assert.equal(json(stdout).error.code, 'key-exists');
   assert.equal(readFileSync(join(directory, 'client.key'), 'utf8'), before);
 });
 
-test('a failure of the system says what to check', () => {
-  const { status, stderr } = countersign(['keygen', '--out', 'no/such/directory/a.key']);
+test('a failure of the system says what to check', async () => {
+  const { status, stderr } = await commandHere(['keygen', '--out', 'no/such/directory/a.key']);
   assert.equal(status, 1);
   assert.match(stderr, /^ENOENT: no such file or directory, open '.+'\nCheck that the path exists/);
 });
@@ -129,19 +135,27 @@ test('config shows each value with its source', () => {
   assert.deepEqual(told.settings.find((row: { key: string }) => row.key === 'port').source, 'flag');
 });
 
-test('config --check says whether the configuration is valid', () => {
-  assert.deepEqual(countersign(['config', '--check']), {
+test('config --check says whether the configuration is valid', async () => {
+  assert.deepEqual(await commandHere(['config', '--check']), {
     status: 0,
     stdout: 'the configuration is valid\n',
     stderr: '',
   });
-  const { status, stdout, stderr } = countersign(['config', '--check', '--port', 'x']);
+  const { status, stdout, stderr } = await commandHere(['config', '--check', '--port', 'x']);
   assert.deepEqual([status, stdout], [1, '']);
   assert.match(stderr, /^config-invalid: flag --port: port: expected an integer from 0 to 65535, got "x"$/m);
 });
 
-test('keygen --witness makes a key for a witness, and witness says what it lacks', () => {
-  const made = countersign(['keygen', '--witness', '--name', 'w.example/1', '--out', 'w.key', '--json']);
+test('keygen --witness makes a key for a witness, and witness says what it lacks', async () => {
+  const made = await commandHere([
+    'keygen',
+    '--witness',
+    '--name',
+    'w.example/1',
+    '--out',
+    'w.key',
+    '--json',
+  ]);
   assert.equal(made.status, 0);
   const { verifierKey } = json(made.stdout);
   const { publicKey } = decodeVerifierKey(verifierKey, NOTE_KEY.cosignature);
@@ -168,7 +182,7 @@ test('keygen --witness makes a key for a witness, and witness says what it lacks
     ],
     [['witness', '--key', 'w.key', '--log', log, '--port', '65536'], /^usage: --port: expected a number /m],
   ] as const) {
-    const { status, stderr } = countersign([...args]);
+    const { status, stderr } = await commandHere([...args]);
     assert.equal(status, 2, stderr);
     assert.match(stderr, text);
   }

@@ -3,13 +3,10 @@
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { importSecretKey } from '#crypto';
 import { FileStore, MemoryStore } from '../src/client/index.js';
 import { decodeClaim, verifyClaim } from '../src/protocol/index.js';
-import { clientOf, directory, keyOf, read, serverAt } from './client-helpers.js';
+import { clientOf, directory, read, serverAt } from './client-helpers.js';
 import { RUNS } from './worlds.js';
-
-const keyId = (name: string) => importSecretKey(keyOf(name)).publicKey;
 
 const test = suite('client and server');
 
@@ -76,37 +73,6 @@ test('a client that was away gets what came, once, and goes on after a restart o
   assert.equal(await read(bob, 1), ['three']);
   assert.equal(await read(alice, 1), ['three']);
   await Promise.all([alice.close(), bob.close()]);
-  await server.stop();
-});
-
-test('who closes in the middle of reading is shown no message twice, and none is left out', async () => {
-  const server = await serverAt(directory('closing'));
-  const path = join(directory('closing-store'), 'bob');
-  const alice = await clientOf(server, 'alice');
-  await (await clientOf(server, 'bob', { store: new FileStore(path) })).close();
-  const count = 600;
-  const sending = (async () => {
-    for (let i = 0; i < count; i++) {
-      void alice.send({ to: keyId('bob'), body: `${i}` });
-      if (i % 3 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-  })();
-  const texts: string[] = [];
-  for (let life = 0; texts.length < count; life++) {
-    const bob = await clientOf(server, 'bob', { store: new FileStore(path) });
-    const reading = (async () => {
-      for await (const message of bob.mailbox()) texts.push(Buffer.from(message.body).toString());
-    })();
-    await new Promise((resolve) => setTimeout(resolve, 5 + (life % 7) * 5));
-    await bob.close();
-    await reading;
-  }
-  await sending;
-  assert.equal(
-    texts,
-    Array.from({ length: count }, (_, i) => `${i}`),
-  );
-  await alice.close();
   await server.stop();
 });
 

@@ -13,7 +13,7 @@ import * as noble from '../src/crypto/noble.js';
 import * as node from '../src/crypto/node.js';
 import * as web from '../src/crypto/web.js';
 import * as oracle from './twin/rfc8032.js';
-import { runOptions } from './worlds.js';
+import { FIRST, runOptions, STRIDE } from './worlds.js';
 
 interface Case {
   readonly name: string;
@@ -111,11 +111,14 @@ async function agreedAnswer(test: Case): Promise<boolean> {
   return expected;
 }
 
+/** Of the published cases an eighth in `npm test`; with RUNS=4 all. */
+const isIn = (_: unknown, i: number) => i % STRIDE === FIRST;
+
 const rule = suite('one rule');
 
 rule('Wycheproof: all 151 have one answer, and it is the published result', async () => {
   const differing: number[] = [];
-  for (const test of wycheproof) {
+  for (const test of wycheproof.filter(isIn)) {
     if ((await agreedAnswer(test)) !== (test.result === 'valid')) differing.push(test.tcId);
   }
   assert.is(wycheproof.length, 151);
@@ -123,7 +126,7 @@ rule('Wycheproof: all 151 have one answer, and it is the published result', asyn
 });
 
 rule('where WebCrypto has nothing the answers are the same', async () => {
-  for (const test of wycheproof)
+  for (const test of wycheproof.filter(isIn))
     assert.is(await withoutSubtle(() => verifyWeb(test)), test.result === 'valid', test.name);
   const seed = new Uint8Array(32).fill(5);
   const identity = await withoutSubtle(() => Promise.resolve(web.identityOf(seed)));
@@ -132,12 +135,10 @@ rule('where WebCrypto has nothing the answers are the same', async () => {
 });
 
 rule('CCTV: all 914 have one answer, and it is no but for the one that has nothing odd in it', async () => {
-  const accepted: string[] = [];
-  for (const test of cctv) {
-    if (await agreedAnswer(test)) accepted.push(test.name);
-  }
+  for (const test of cctv.filter(isIn))
+    assert.is(await agreedAnswer(test), test.name === 'CCTV 305: nothing odd', test.name);
   assert.is(cctv.length, 914);
-  assert.equal(accepted, ['CCTV 305: nothing odd']);
+  assert.is(cctv.filter(({ name }) => name === 'CCTV 305: nothing odd').length, 1);
 });
 
 rule('every key of the vectors is judged as RFC 8032 arithmetic judges it', async () => {
@@ -192,7 +193,7 @@ rule('all ways of judging a key agree on points with every torsion, and on bytes
       judged[good ? 'good' : 'bad']++;
       assert.equal([noble.isGoodPoint(bytes), await web.isGoodKey(bytes)], [good, good]);
     }),
-    runOptions(150),
+    runOptions(150, 50),
   );
   assert.ok(judged.good > 0 && judged.bad > 0);
 });
@@ -321,7 +322,7 @@ signing('all sign the same bytes alike, and all verify', async () => {
       assert.equal(Buffer.from(await later.sign(message)), Buffer.from(signature));
       assert.is(await agreedAnswer({ name: 'own', key: one.publicKey, message, signature }), true);
     }),
-    runOptions(15),
+    runOptions(15, 5),
   );
 });
 
@@ -395,7 +396,7 @@ hashing('sha256 and sha256Into of both agree with createHash, and write 32 bytes
         assert.ok(out.every((byte) => byte === 0x5a));
       }
     }),
-    runOptions(500),
+    runOptions(500, 200),
   );
 });
 

@@ -1,6 +1,4 @@
 /** The demo: its checks must be able to fail, and it must leave nothing behind. */
-import { execFileSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { check, type Delivered, type Findings, isClean, type Standing } from '../src/cli/demo/checks.js';
@@ -8,7 +6,8 @@ import { latencyOf, percentile } from '../src/cli/demo/latency.js';
 import { makePlan, messageOf, type Plan } from '../src/cli/demo/plan.js';
 import { checkClaim } from '../src/cli/demo/proof.js';
 import { clientOf, directory, serverAt } from './client-helpers.js';
-import { countersign, jsonLines, start } from './support/program.js';
+import { clean } from './support/demo.js';
+import { commandHere, countersign, jsonLines } from './support/program.js';
 
 const test = suite('demo');
 const plan = makePlan({ messages: 60, clients: 4, seed: 7 });
@@ -201,16 +200,6 @@ test('a claim proves its own message at its own place in its own mailbox, and no
   await server.stop();
 });
 
-/** Processes whose command line names this directory. */
-function processesIn(path: string): number[] {
-  return execFileSync('ps', ['-Ao', 'pid=,args='], { encoding: 'utf8' })
-    .split('\n')
-    .filter((line) => line.includes(path))
-    .map((line) => Number.parseInt(line, 10));
-}
-
-const clean = (path: string) => assert.equal([readdirSync(path), processesIn(path)], [[], []]);
-
 test('the demo: killed and restarted in the middle, nothing is lost, and everything is proven', async () => {
   const TMPDIR = directory('demo');
   const args = ['demo', '--json', '--messages', '300', '--clients', '6', '--seed', '3'];
@@ -232,48 +221,13 @@ test('the demo: killed and restarted in the middle, nothing is lost, and everyth
   clean(TMPDIR);
 });
 
-test('the demo for people ends with a table', async () => {
-  const TMPDIR = directory('demo-people');
-  const args = ['demo', '--messages', '60', '--clients', '3'];
-  const { status, stdout } = await countersign(args, { env: { TMPDIR } });
-  assert.is(status, 0, stdout);
-  assert.match(stdout, /^server killed \(SIGKILL\)/m);
-  assert.match(stdout, /^ {2}messages +60 {3}from 3 clients/m);
-  assert.match(stdout, /^ {2}misordered +0 {3}in one total order/m);
-});
-
-test('interrupted, the demo leaves neither files nor processes behind', async () => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    const TMPDIR = directory('demo-interrupted');
-    const demo = start(['demo', '--messages', '1200'], { env: { TMPDIR } });
-    await demo.said(/clients connected/);
-    assert.is(processesIn(TMPDIR).length, 1);
-    // Later the demo kills its server and starts it again: then there may be none for a moment.
-    await demo.said(/goes offline/);
-    demo.child.kill(signal);
-    const { status, stderr } = await demo.ended;
-    assert.equal([status, stderr], [1, 'interrupted: the demo was interrupted\n']);
-    clean(TMPDIR);
-  }
-});
-
-test('when its server ends by itself the demo says so, and leaves nothing behind', async () => {
-  const TMPDIR = directory('demo-died');
-  const demo = start(['demo', '--messages', '1200'], { env: { TMPDIR } });
-  await demo.said(/clients connected/);
-  for (const pid of processesIn(TMPDIR)) process.kill(pid, 'SIGKILL');
-  const { status, stderr } = await demo.ended;
-  assert.equal([status, stderr], [1, 'demo-server-ended: the server ended by itself: SIGKILL\n']);
-  clean(TMPDIR);
-});
-
 test('numbers that make no demo are refused', async () => {
   for (const [option, value] of [
     ['messages', '9'],
     ['clients', '1'],
     ['seed', 'x'],
   ]) {
-    const { status, stderr } = await countersign(['demo', `--${option}`, value!]);
+    const { status, stderr } = await commandHere(['demo', `--${option}`, value!]);
     assert.is(status, 2);
     assert.match(
       stderr,

@@ -1,25 +1,21 @@
 /** The server's edge, over real sockets: which pages may use it, TLS, settings that change while it runs. */
 import { once } from 'node:events';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
-import { request as requestTls } from 'node:https';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
-import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WebSocket } from 'ws';
 import { SUBPROTOCOL } from '../src/protocol/index.js';
 import type { OperatorError } from '../src/server/index.js';
 import { directory, serverAt } from './client-helpers.js';
-import { countersign, start } from './support/program.js';
+import { CA, get, pem, TLS } from './support/edge.js';
+import { start } from './support/program.js';
 
 const test = suite('edge');
 const PAGE = 'https://chat.example';
 const OTHER = 'https://evil.example';
-const pem = (name: string) => fileURLToPath(new URL(`../../test/certificates/${name}`, import.meta.url));
-const CA = ['localhost.crt', 'renewed.crt'].map((name) => readFileSync(pem(name)));
 const UPGRADE = `${[
   'GET /v1/back HTTP/1.1',
   'Host: x',
@@ -28,17 +24,6 @@ const UPGRADE = `${[
   'Sec-WebSocket-Version: 13',
   'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
 ].join('\r\n')}\r\n\r\n`;
-const TLS = { 'tls-certificate': pem('localhost.crt'), 'tls-key': pem('localhost.key') };
-
-async function get(url: string, origin?: string) {
-  const headers = origin === undefined ? {} : { origin };
-  const asked = (url.startsWith('https') ? requestTls : request)(url, { headers, ca: CA }).end();
-  const [response] = await once(asked, 'response');
-  let body = '';
-  for await (const chunk of response) body += chunk;
-  const allowed = response.headers['access-control-allow-origin'];
-  return { status: response.statusCode as number, allowed, vary: response.headers.vary, body };
-}
 
 /** 101, or with what the upgrade was refused. */
 async function upgrade(url: string, path: string, origin?: string): Promise<string> {
@@ -129,32 +114,6 @@ test('TLS files that cannot be used are refused, each with its code', async () =
   assert.match(await refusalOf({ ...TLS, [crt]: chain }), /^tls-malformed tls\.certificate/);
   assert.match(await refusalOf({ ...TLS, 'tls-key': pem('localhost.crt') }), /^tls-malformed tls\.key/);
   assert.match(await refusalOf({ ...TLS, 'tls-key': pem('renewed.key') }), /^tls-key-differs /);
-});
-
-test('programs that trust the certificate send and receive over wss', async () => {
-  const server = await serverAt(directory('tls'), TLS);
-  assert.match(server.url, /^https:/);
-  assert.equal(server.warnings, []);
-  const cwd = directory('tls-clients');
-  const env = { NODE_EXTRA_CA_CERTS: pem('localhost.crt') };
-  const url = ['--url', server.url.replace('127.0.0.1', 'localhost')];
-  const made = await countersign(['keygen', '--json', '--out', 'me.key'], { cwd });
-  const { id } = JSON.parse(made.stdout);
-  const distrusting = await countersign(['tail', ...url, '--key', 'me.key'], { cwd });
-  assert.equal([distrusting.status, distrusting.stderr.split(':')[0]], [1, 'connection-lost']);
-  const tail = start(['tail', ...url, '--key', 'me.key', '--count', '1'], { cwd, env });
-  await tail.said(/^mailbox /m);
-  // The tail's key is the mailbox; the sender is another client.
-  await countersign(['keygen', '--out', 'other.key'], { cwd });
-  const sent = await countersign(['send', ...url, '--key', 'other.key', '--to', id, 'over TLS'], {
-    cwd,
-    env,
-  });
-  assert.equal([sent.status, sent.stderr], [0, '']);
-  await tail.said(/ {2}over TLS$/m);
-  assert.is((await tail.ended).status, 0);
-  assert.match((await get(`${server.url}/v1/mailboxes/${id}`)).body, /"url":"wss:/);
-  await server.stop();
 });
 
 /** A server process with a configuration file that the test writes and then tells it to read again. */

@@ -195,7 +195,7 @@ test('every stage of random epochs opens as what the twin says that it signed', 
         checkParties(opener, done, mailboxes);
       }
     }),
-    { ...runOptions(4), endOnFailure: true },
+    { ...runOptions(4, 1), endOnFailure: true },
   );
 });
 

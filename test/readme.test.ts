@@ -5,11 +5,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { importSecretKey } from '#crypto';
-import { readKeyFile } from '../src/server/keys.js';
 import { directory, serverAt } from './client-helpers.js';
 import { bench } from './support/bench.js';
-import { countersign, start } from './support/program.js';
+import { countersign } from './support/program.js';
+import { COMMANDS, wordsOf } from './support/readme.js';
 
 const test = suite('README');
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -23,38 +22,17 @@ function fenced(text: string, language: string): string[] {
     .flatMap(([, , body]) => body!.trimEnd().split('\n'));
 }
 
-/** Each line that a reader may copy, and the test that runs it, or `here`. */
-const COMMANDS: Readonly<Record<string, string>> = {
-  'npm ci && npm start': 'here',
-  'npm ci && npm test': '.ci/run',
-  'npm run demo': 'test/demo.test.ts',
-  'npm run demo -- --cheat "router:drop for one recipient"': 'test/cli-verify.test.ts',
-  'npm run -s bench -- run throughput --system countersign,countersign-unverified':
-    'test/long/bench-run.test.ts',
-  'node examples/client.mjs': 'here',
-  'node examples/browser/serve.mjs': 'test/long/browser.test.ts',
-  'npx countersign keygen --out alice.key': 'here',
-  'npx countersign keygen --out bob.key': 'here',
-  'npx countersign tail --key bob.key': 'here',
-  "npx countersign send --key alice.key --to ID_OF_BOB 'hello'": 'here',
-  'npx countersign manifest': 'here',
-  'npx countersign config': 'here',
-  'npx countersign config --check --port 7800': 'here',
-  'npx countersign serve --help': 'here',
-  'npx countersign audit --data ./data --evidence ./evidence': 'test/audit-server.test.ts',
-  'npx countersign audit --token operator.token --evidence ./evidence': 'test/audit-server.test.ts',
-};
-
 /** Of bench/README.md. That the bench takes all of their options is tried here. */
 const BENCH_COMMANDS: Readonly<Record<string, string>> = {
   'npm run -s bench -- list': 'here',
-  'npm run -s bench -- run throughput --repeat 5 --out results/throughput': 'test/bench-run.test.ts',
-  'npm run -s bench -- run light --repeat 5 --out results/light': 'test/bench-run.test.ts',
+  'npm run -s bench -- run throughput --repeat 5 --out results/throughput': 'test/long/bench-run.test.ts',
+  'npm run -s bench -- run light --repeat 5 --out results/light': 'test/long/bench-run.test.ts',
   "npm run -s bench -- find-max throughput --slo 'p99<50ms' --out results/max": 'test/bench-find-max.test.ts',
   'npm run -s bench -- sweep throughput --over recipients=1,10 --over server.threads=1,2 --seconds 5 --out results':
     'test/long/bench-run.test.ts',
   'npm run -s bench -- sweep shards rate mailboxes recipients --out results': 'test/bench-sweep.test.ts',
-  'npm run -s bench -- report results --out report.html --png throughput.png': 'test/bench-report.test.ts',
+  'npm run -s bench -- report results --out report.html --png throughput.png':
+    'test/long/bench-report.test.ts',
   'npm run -s bench -- compare before after --threshold 5%': 'test/bench-compare.test.ts',
   'npm run -s bench -- branch --base main~1 --threshold 5% --pairs 10': 'test/long/bench-branch.test.ts',
 };
@@ -66,8 +44,6 @@ const SCRIPTS: Readonly<Record<string, RegExp>> = {
   demo: /^tsc -p tsconfig\.json && node dist\/src\/cli\/main\.js demo$/,
   bench: /^npm run -s build && node dist\/bench\/main\.js$/,
 };
-
-const wordsOf = (line: string): string[] => line.split(' ').map((word) => word.replace(/^'(.*)'$/, '$1'));
 
 /** What the table and the text have that the other has not. */
 function differences(text: string, known: readonly string[]): string[] {
@@ -140,44 +116,6 @@ test('the example is the file, and runs against a server', async () => {
   assert.match(said, /^in the order at .* proven in a log of \d+ epochs$/m);
   assert.match(said, /^hello from [0-9a-f]{64} at /m);
   await server.stop();
-});
-
-/** The arguments of a line `npx countersign …`. */
-const argumentsOf = (line: string): string[] => wordsOf(line).slice(2);
-
-test('the commands do what the text says, one after another, with a server as npm start runs it', async () => {
-  const cwd = directory('readme');
-  const serve = start(['serve', '--port', '0', '--internal-port', '0'], { cwd });
-  await serve.said(/^Countersign listens on http:\S+ .*data in \.\/data\n/m);
-  await serve.said(/^Try it/m);
-  const url = /listens on (\S+)/.exec(serve.output())![1]!;
-  assert.ok(existsSync(join(cwd, 'data', 'keys', 'root.key')));
-  const lines = Object.entries(COMMANDS)
-    .filter(([line, where]) => line.startsWith('npx countersign ') && where === 'here')
-    .map(([line]) => line);
-  let tail: ReturnType<typeof start> | null = null;
-  for (const line of lines) {
-    const args = argumentsOf(line);
-    const talks = ['tail', 'send', 'manifest'].includes(args[0]!);
-    const bob = args.includes('ID_OF_BOB') ? await readKeyFile(join(cwd, 'bob.key')) : null;
-    const id = bob && Buffer.from(importSecretKey(bob).publicKey).toString('hex');
-    const program = start(
-      [...args.map((word) => (word === 'ID_OF_BOB' ? id! : word)), ...(talks ? ['--url', url] : [])],
-      { cwd },
-    );
-    if (args[0] === 'tail') {
-      tail = program;
-      await tail.said(/^mailbox /m);
-      continue;
-    }
-    const { status, stderr } = await program.ended;
-    assert.equal([status, stderr], [0, ''], line);
-  }
-  await tail!.said(/ {2}hello$/m);
-  tail!.child.kill('SIGINT');
-  assert.is((await tail!.ended).status, 0);
-  serve.child.kill('SIGTERM');
-  assert.is((await serve.ended).status, 0);
 });
 
 test.run();

@@ -1,5 +1,5 @@
 /** Clients of a server whose actors are given new keys: away meanwhile, or connected all along; and operators that go back on it. */
-import { cpSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { freePort } from '../src/cli/demo/server-process.js';
 import {
   type Client,
   connectSender,
+  FileStore,
   MemoryStore,
   type Store,
   VerificationError,
@@ -186,10 +187,21 @@ test('another manifest of a version that was accepted is evidence against the op
     assert.is(judged.outcome, 'operator');
     assert.match(judged.text, /two manifests of version 2/);
   }
-  const file = join(directory('rotation'), 'operator.evidence');
-  writeFileSync(file, found[0]!);
+  // As the program keeps it: beside its store.
+  const client = directory('client');
+  const path = join(client, 'bob.store');
+  const key = join(client, 'bob.key');
+  writeFileSync(key, `${Buffer.from(keyOf('bob')).toString('hex')}\n`, { mode: 0o600 });
+  const kept = new FileStore(path);
+  await kept.load();
+  await kept.save([{ type: 'kept', name: 'manifests', bytes: store.load().kept.get('manifests')! }]);
+  await kept.close();
+  const tail = await countersign(['tail', '--key', key, '--url', home.server.url, '--store', path]);
+  assert.is(tail.status, 1);
+  const [, file] = /evidence: (\S+) convicts/.exec(tail.stderr)!;
+  assert.is(toHex(readFileSync(file!)), toHex(found[0]!));
   const manifest = ['--server', serverId, '--root', toHex(identity.manifest.rootKey)];
-  const { status, stdout } = await countersign(['verify', file, ...manifest, '--json']);
+  const { status, stdout } = await countersign(['verify', file!, ...manifest, '--json']);
   assert.is(status, 0);
   assert.is((JSON.parse(stdout) as { outcome: string }).outcome, 'operator');
   await home.server.stop();

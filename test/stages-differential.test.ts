@@ -18,7 +18,7 @@ for (const checkInputs of [true, false]) {
         fc.property(plans, betweens(kind), fc.constantFrom(1 << 30, 2000), (plan, between, bytesInFlight) => {
           new SideBySide(plan, { checkInputs, bytesInFlight, flushEpochs: 2 }).run(plan, between);
         }),
-        runOptions(5),
+        runOptions(5, 2),
       );
     });
   }
@@ -30,7 +30,7 @@ for (const flushEpochs of [1, 3, 1000]) {
       fc.property(plans, betweens('restart'), fc.boolean(), (plan, between, checkInputs) => {
         new SideBySide(plan, { checkInputs, flushEpochs }).run(plan, between);
       }),
-      runOptions(5),
+      runOptions(5, 2),
     );
   });
 }

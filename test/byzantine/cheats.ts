@@ -150,6 +150,16 @@ const wrongPrevious: Cheat = {
     }),
 };
 
+const emptyPrevious: Cheat = {
+  ...{ name: 'a previous place where nothing is', role: 'inbox' },
+  give: (said, self) =>
+    renumber(said, self, (rows) => {
+      const out = copyRow(rows);
+      out[0]!.writeUInt32BE(50, 74);
+      return out;
+    }),
+};
+
 const noPrevious: Cheat = {
   ...{ name: 'no previous place', role: 'inbox' },
   give: (said, self) =>
@@ -347,6 +357,7 @@ export const CHEATS: readonly (Cheat & { readonly role: ActorKind })[] = [
   wrongReceiver,
   numberTwice,
   wrongPrevious,
+  emptyPrevious,
   noPrevious,
   disorder,
   ...atInbox,

@@ -3,8 +3,7 @@ import { Vectors } from '../../src/client/vectors-entry.js';
 import { verdict } from '../../src/protocol/evidence/index.js';
 import { toHex } from '../../src/protocol/index.js';
 import { clientOf } from '../client-helpers.js';
-import { CheatingServer } from '../support/cheating-server.js';
-import { duplexes } from '../support/duplexes.js';
+import { duplexes, started } from '../support/comparing.js';
 
 export interface DisputeCosts {
   /** With a message between the two. */
@@ -28,8 +27,7 @@ async function timed<T>(run: () => Promise<T> | T): Promise<[T, number]> {
 
 /** `rounds`: of a message each way, before and behind it. */
 export async function disputed(rounds: number, say: (what: string) => void): Promise<DisputeCosts> {
-  const cheating = await CheatingServer.start({});
-  const { server } = cheating;
+  const { server, cheat } = await started();
   const [alice, bob, cora] = await Promise.all(
     ['alice', 'bob', 'cora'].map((name) => clientOf(server, name, { vectors: new Vectors() })),
   );
@@ -43,7 +41,7 @@ export async function disputed(rounds: number, say: (what: string) => void): Pro
   await chat();
   await cora!.close();
   const [from, to, instead] = [alice!.id, bob!.id, cora!.id].map(toHex) as [string, string, string];
-  cheating.cheat({ way: 'drop', from, to, instead });
+  cheat({ way: 'drop', from, to, instead });
   await alice!.send({ to: bob!.id, body: 'the one that is lost' });
   await chat();
   const line = duplexes();

@@ -1,4 +1,4 @@
-/** Short real runs of the bench: more systems and settings than in the fast test, and a small sweep. */
+/** Short real runs of the bench: several systems and settings, and a small sweep. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';

@@ -52,6 +52,16 @@ test('after every single one of the first epochs', async () => {
 
 test('at every point of the commit path', () => atEach(CRASH_POINTS, SEED));
 
+test('at any moment, on two threads, clients too, with full mailboxes and old epochs to sweep', async () => {
+  const flags = { inboxes: '2', outboxes: '2', threads: '2', ...LITTLE };
+  await during(flags, SEED + 1, async (chat) => {
+    clean(await chat.kill(['emil', 'dora']), 'with emil and dora');
+    clean(await chat.crashAt('durable', 3), 'durable');
+    clean(await chat.restart(), 'after a restart in order');
+    clean(await chat.comeBack('dora'), 'after an orderly close');
+  });
+});
+
 for (let first = 0; first < ROUNDS; first += ROUNDS_EACH) {
   const shape = SHAPES[(first / ROUNDS_EACH) % SHAPES.length]!;
   test(`from round ${first}: ${shape}`, async () => {

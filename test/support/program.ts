@@ -1,6 +1,7 @@
 /** The program as a user runs it: a process of its own, which leaves this one free to be its server. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { runCommand } from '../../src/cli/command.js';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
@@ -61,6 +62,24 @@ export function start(args: readonly string[], { cwd, env, input }: ProgramOptio
 /** Runs it to its end. */
 export function countersign(args: readonly string[], options?: ProgramOptions): Promise<Ended> {
   return start(args, { input: '', ...options }).ended;
+}
+
+/** A command in this process, without the time that one of its own takes to start: only for what ends by itself. */
+export async function commandHere([name, ...args]: readonly string[]): Promise<Ended> {
+  const { command } = await import(`../../src/cli/${name}.js`);
+  const said = { stdout: '', stderr: '' };
+  const streams = ['stdout', 'stderr'] as const;
+  const writes = streams.map((stream) => process[stream].write);
+  for (const stream of streams)
+    process[stream].write = (text: string | Uint8Array) => {
+      said[stream] += text;
+      return true;
+    };
+  try {
+    return { status: await runCommand(command, args), ...said };
+  } finally {
+    for (const [i, stream] of streams.entries()) process[stream].write = writes[i]!;
+  }
 }
 
 /** Every line of stdout as JSON. */

@@ -13,6 +13,7 @@ import {
   rowAt,
 } from '../pages.js';
 import { comparePlaces, formatPlace, type Place } from '../place.js';
+import type { Signed } from '../statement.js';
 import type { Case } from './draft.js';
 import { short } from './findings.js';
 import { idText } from './id-table.js';
@@ -139,7 +140,7 @@ function tell(
   });
 }
 
-/** Entries of inboxes, opened, with their messages as far as these are kept. */
+/** Entries of inboxes, opened, with their messages as far as these are kept, and what the inboxes have signed of those epochs. */
 export async function entriesCase(
   prover: Prover,
   kept: KeptEpoch,
@@ -147,15 +148,18 @@ export async function entriesCase(
 ): Promise<Case> {
   const claims: Case['claims'][number][] = [];
   const messages: Uint8Array[] = [];
+  const statements: Signed[] = [];
   for (const place of places) {
     if (!place) continue;
     const epoch = place.epoch === kept.epoch ? kept : await prover.kept(place.epoch);
     if (!epoch) continue;
     claims.push(...(await openEntry(prover, epoch, place.inbox, place.index)));
+    const said = epoch.attestations[place.inbox];
+    if (said) statements.push({ attestation: said.bytes, signature: said.signature });
     const message = messageAt(epoch, place.inbox, place.index);
     if (message) messages.push(message.preimage);
   }
-  return { claims, messages };
+  return { claims, messages, statements };
 }
 
 /** The page with an entry; none when what is kept is not what was signed. */

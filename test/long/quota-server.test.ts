@@ -1,12 +1,12 @@
 /** Full mailboxes and backlogs on a real server, with real clients. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Client } from '../src/client/index.js';
-import type { CountersignError } from '../src/protocol/index.js';
-import { toHex } from '../src/protocol/index.js';
-import { clientOf, directory, read, serverAt } from './client-helpers.js';
-import { backlog } from './support/backlog.js';
-import { RUNS } from './worlds.js';
+import type { Client } from '../../src/client/index.js';
+import type { CountersignError } from '../../src/protocol/index.js';
+import { toHex } from '../../src/protocol/index.js';
+import { clientOf, directory, read, serverAt } from '../client-helpers.js';
+import { backlog } from '../support/backlog.js';
+import { RUNS } from '../worlds.js';
 
 const test = suite('quotas on a server');
 

@@ -1,10 +1,10 @@
 /** The bench's server without attesting attests nothing, in none of its threads; and with attesting, everything. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { bundleFor, LightSender, open } from '../bench/light-client.js';
-import { newDirectory, startServer } from '../bench/server-process.js';
-import { signerOf } from '../bench/systems/countersign-keys.js';
-import { type Deliver, decodeDeliver, FRAME, SESSION_KIND } from '../src/protocol/index.js';
+import { bundleFor, LightSender, open } from '../../bench/light-client.js';
+import { newDirectory, startServer } from '../../bench/server-process.js';
+import { signerOf } from '../../bench/systems/countersign-keys.js';
+import { type Deliver, decodeDeliver, FRAME, SESSION_KIND } from '../../src/protocol/index.js';
 
 /** The epoch of a message with 20 recipients, as one of them gets it. */
 async function delivered(unattested: boolean): Promise<Deliver> {

@@ -1,8 +1,8 @@
 /** The check of the bench's adapters itself: a system that keeps everything passes, and each way not to is found. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Clients, Receiver, ReceiverEvents, SenderEvents, System } from '../bench/system.js';
-import { checkSystem } from './support/bench-system.js';
+import type { Clients, Receiver, ReceiverEvents, SenderEvents, System } from '../../bench/system.js';
+import { checkSystem } from '../support/bench-system.js';
 
 interface Message {
   readonly number: number;

@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { directory } from './client-helpers.js';
-import { ServerProcess } from './support/server-process.js';
+import { directory } from '../client-helpers.js';
+import { ServerProcess } from '../support/server-process.js';
 
 const SECONDS = 5;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,13 +1,13 @@
 /** Evidence against an actor about one message in an epoch of 10,000: how large it is. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { accuse } from '../src/protocol/evidence/accuse.js';
-import { readItemPage } from '../src/protocol/evidence/leaves.js';
-import { type Claim, PAGE_ENTRIES, ROLE } from '../src/protocol/index.js';
-import type { Act } from './byzantine/acts.js';
-import { CHEATS } from './byzantine/cheats.js';
-import { preimage, recipientOf } from './byzantine/play.js';
-import { Theatre } from './byzantine/theatre.js';
+import { accuse } from '../../src/protocol/evidence/accuse.js';
+import { readItemPage } from '../../src/protocol/evidence/leaves.js';
+import { type Claim, PAGE_ENTRIES, ROLE } from '../../src/protocol/index.js';
+import type { Act } from '../byzantine/acts.js';
+import { CHEATS } from '../byzantine/cheats.js';
+import { preimage, recipientOf } from '../byzantine/play.js';
+import { Theatre } from '../byzantine/theatre.js';
 
 const MESSAGES = 10_000;
 const test = suite('size of evidence');

@@ -1,0 +1,185 @@
+/** Two clients find out in what they differ: further cases, holders that open, the files for browsers, and counterparts that lie. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { WebSocket } from 'ws';
+import { importSecretKey } from '#crypto';
+import type * as BrowserPart from '../../src/client/browser.js';
+import { encodeFrame, SAY } from '../../src/client/comparison-frames.js';
+import type { Client } from '../../src/client/index.js';
+import type * as VectorsPart from '../../src/client/vectors-entry.js';
+import { ComparisonError, type Finding } from '../../src/client/vectors-entry.js';
+import { verdict } from '../../src/protocol/evidence/index.js';
+import { placementOf, toHex } from '../../src/protocol/index.js';
+import { keyOf } from '../client-helpers.js';
+import { Random } from '../simulation/random.js';
+import {
+  chat,
+  compare,
+  duplexes,
+  end,
+  id,
+  mustProveThat,
+  refused,
+  started,
+  three,
+} from '../support/comparing.js';
+import { RUNS, SEED } from '../worlds.js';
+
+const test = suite('comparing');
+
+test('a complaint is answered with openings; what stays closed is named', async () => {
+  const { server, cheat } = await started();
+  const [alice, bob, cora] = await three(server);
+  await chat(alice, bob, 1);
+  await cora.close();
+  cheat({ way: 'drop', from: toHex(alice.id), to: toHex(bob.id), instead: toHex(cora.id) });
+  await alice.send({ to: bob.id, body: 'the one that is lost' });
+  await chat(alice, bob, 1);
+  const [found] = await compare(alice, bob);
+  assert.is(found.outcome, 'diverged');
+  const { evidence } = found as Extract<Finding, { outcome: 'diverged' }>;
+  // This server keeps one copy for all stages, which the outbox has changed: so router and receiver cannot open theirs.
+  const complaint = await bob.vectors!.complain(evidence);
+  const ofBob = complaint.closed.filter(({ mailbox }) => mailbox && toHex(mailbox) === toHex(bob.id));
+  assert.equal(
+    ofBob.map(({ stage, code }) => [stage, code]),
+    [
+      ['router', 'opening-unknown'],
+      ['receiver', 'opening-unknown'],
+    ],
+  );
+  const { serverId, manifest } = server.identity;
+  assert.equal(verdict(complaint.evidence, serverId, manifest.rootKey), complaint.verdict);
+  assert.is(complaint.verdict.outcome, 'server');
+  assert.ok((await alice.vectors!.complain(evidence)).closed.some(({ code }) => code === 'not-a-party'));
+  const nothing = await alice.vectors!.complain(id('no evidence')).catch((error: unknown) => error);
+  assert.is((nothing as ComparisonError).code, 'nothing-proven');
+  await end(server, alice, bob);
+});
+
+/** A message to Bob is lost, and nothing comes behind it: both prove it. Cora is gone by then. */
+async function lostAndProven(
+  server: Started['server'],
+  cheat: Started['cheat'],
+  [alice, bob, cora]: readonly [Client, Client, Client],
+): Promise<void> {
+  await chat(alice, bob, 1);
+  await cora.close();
+  cheat({ way: 'drop', from: toHex(alice.id), to: toHex(bob.id), instead: toHex(cora.id) });
+  await alice.send({ to: bob.id, body: 'the one that is lost' });
+  await bob.still();
+  const [ofAlice, ofBob] = await compare(alice, bob);
+  mustProveThat(ofAlice, server, /lost a message/);
+  mustProveThat(ofBob, server, /lost a message/);
+  await end(server, alice, bob);
+}
+
+type Started = Awaited<ReturnType<typeof started>>;
+
+test('case 1, and nothing has come since: a still of another outbox shows what is missing', async () => {
+  const { server, cheat } = await started({ outboxes: '2' });
+  const { manifest, serverId } = server.identity;
+  // Of one outbox alone, the sender's leaf may show by itself that the recipient has none.
+  const names = [...Array(40).keys()].map((i) => `client ${i}`);
+  const at = (outbox: number) => (name: string) =>
+    placementOf(manifest, serverId, importSecretKey(keyOf(name)).publicKey).outbox === outbox;
+  const [first] = names.filter(at(0));
+  const [second, third] = names.filter(at(1));
+  const [alice, bob, cora] = await three(server, [first!, second!, third!]);
+  await lostAndProven(server, cheat, [alice, bob, cora]);
+});
+
+test('case 2: another content stands at the same place', async () => {
+  const { server, cheat } = await started();
+  const [alice, bob, cora] = await three(server);
+  await chat(alice, bob, 2);
+  cheat({ way: 'alter', from: toHex(alice.id), to: toHex(bob.id) });
+  await alice.send({ to: [bob.id, cora.id], body: 'pay one' });
+  await chat(alice, bob, 2);
+  const [ofAlice, ofBob] = await compare(bob, alice);
+  mustProveThat(ofAlice, server, /two messages at one place/);
+  mustProveThat(ofBob, server, /two messages at one place/);
+  await end(server, alice, bob, cora);
+});
+
+test('the files for browsers find and prove it, too', async () => {
+  const built = (name: string) => import(new URL(`../../browser/${name}.js`, import.meta.url).href);
+  const { connect } = (await built('client')) as typeof BrowserPart;
+  const part = (await built('vectors')) as typeof VectorsPart;
+  const ignore = () => {};
+  Object.assign(globalThis, { WebSocket, addEventListener: ignore, removeEventListener: ignore });
+  const { server, cheat } = await started();
+  const [alice, bob, cora] = (await Promise.all(
+    ['alice', 'bob', 'cora'].map((name) =>
+      connect({ url: server.url, key: keyOf(name), vectors: new part.Vectors() }),
+    ),
+  )) as [Client, Client, Client];
+  await lostAndProven(server, cheat, [alice, bob, cora]);
+});
+
+test('a counterpart that shows other messages than its digest is of contradicts itself', async () => {
+  const { server, cheat } = await started();
+  const [alice, bob, cora] = await three(server);
+  await chat(alice, bob, 1);
+  await cora.close();
+  cheat({ way: 'drop', from: toHex(alice.id), to: toHex(bob.id), instead: toHex(cora.id) });
+  await alice.send({ to: bob.id, body: 'the one that is lost' });
+  await chat(alice, bob, 1);
+  const line = duplexes();
+  const none = encodeFrame({ says: SAY.items, items: [{ inbox: 0, index: 9, messageHash: id('none') }] });
+  const lying = {
+    incoming: line.toOther,
+    send: (bytes: Uint8Array) => line.toOne.push(bytes[8] === SAY.items ? none : bytes),
+  };
+  const liar = bob.vectors!.compare(alice.id, lying, { timeoutMs: 2000 }).catch(() => {});
+  assert.is(await refused(alice, bob.id, line.one), 'contradicts-itself');
+  line.toOther.end();
+  await liar;
+  await end(server, alice, bob);
+});
+
+test('a counterpart whose every frame may be changed ends in an error, or in what is true', async () => {
+  const { server, cheat } = await started();
+  const [alice, bob, cora] = await three(server);
+  await chat(alice, bob, 2);
+  await cora.close();
+  cheat({ way: 'drop', from: toHex(alice.id), to: toHex(bob.id), instead: toHex(cora.id) });
+  await alice.send({ to: bob.id, body: 'the one that is lost' });
+  await chat(alice, bob, 2);
+  const [, , frames] = await compare(alice, bob);
+  const random = new Random(SEED);
+  const codes: Record<string, number> = {};
+  for (let run = 0; run < 60 * RUNS; run++) {
+    const line = duplexes();
+    const target = random.int(frames);
+    let sent = 0;
+    const lying = {
+      incoming: line.toOther,
+      send: (bytes: Uint8Array) => line.toOne.push(sent++ === target ? mangled(random, bytes) : bytes),
+    };
+    const honest = alice.vectors!.compare(bob.id, line.one, { timeoutMs: 2000 });
+    const liar = bob.vectors!.compare(alice.id, lying, { timeoutMs: 2000 }).catch(() => line.toOne.end());
+    const found = await honest.catch((error: unknown) => error as ComparisonError);
+    line.toOther.end();
+    await liar;
+    if (found instanceof Error) {
+      assert.instance(found, ComparisonError, found.stack);
+      codes[found.code] = (codes[found.code] ?? 0) + 1;
+    } else if (found.outcome === 'diverged') mustProveThat(found, server, /lost a message/);
+    // It may lie that all is well: then only itself has not got what it should.
+    else codes['same'] = (codes['same'] ?? 0) + 1;
+  }
+  assert.ok(Object.keys(codes).length >= 2, JSON.stringify(codes));
+  await end(server, alice, bob);
+});
+
+function mangled(random: Random, bytes: Uint8Array): Uint8Array {
+  const out = Uint8Array.from(bytes);
+  const way = random.int(3);
+  if (way === 0) return out.subarray(0, random.int(out.length));
+  if (way === 1) return Uint8Array.of(...out, 0);
+  out[random.int(out.length)]! ^= 1 << random.int(8);
+  return out;
+}
+
+test.run();

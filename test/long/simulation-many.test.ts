@@ -1,0 +1,51 @@
+/** The simulator as a whole: several processes, a record that is gone on with, and longer runs of seeds that found something. */
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { appendRecord, noTotal, readRecord, simulateMany } from '../simulation/many.js';
+import { type Kept, keep } from '../simulation/report.js';
+import { simulate } from '../simulation/simulation.js';
+
+const test = suite('simulation, many');
+
+const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 32);
+test(`seed ${seed}, whose clients compare`, async () => {
+  const { problems, compared } = await simulate(seed, { epochs: 8, vectors: true });
+  assert.equal(problems, []);
+  assert.ok(compared['same']! > 0, `no two clients ever had the same: ${JSON.stringify(compared)}`);
+});
+
+test('a client that lies harms nobody', async () => {
+  const { problems, counts } = await simulate(12, { epochs: 12 });
+  assert.equal(problems, []);
+  assert.ok(counts.clientLies > 0);
+});
+
+test('several processes find what one finds, and a record is gone on with', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'simulated-'));
+  const file = join(folder, 'record.jsonl');
+  try {
+    const [total, options] = [noTotal(), { epochs: 2, processes: 2, isEnough: () => false }];
+    const done = (kept: Kept) => appendRecord(file, kept);
+    assert.is(await simulateMany({ ...options, first: 1, seeds: 2, done }, total), null);
+    // The end of the machine in the middle of a line.
+    appendFileSync(file, '{"seed":3,"as');
+    const kept = readRecord(file).sort((a, b) => a.seed - b.seed);
+    assert.equal(kept, [await keep(1, options), await keep(2, options)]);
+    assert.is(total.epochs, kept[0]!.counts.epochs + kept[1]!.counts.epochs);
+    appendRecord(file, { ...kept[0]!, seed: 3 });
+    assert.is(readRecord(file).length, 3);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+// What these found: rosters that were never checked, or let go before, and who is told of a later start before it is that far.
+for (const seed of [2, 5])
+  test(`seed ${seed}, whose clients compare, and found false alarms`, async () => {
+    const { problems } = await simulate(seed, { epochs: 20, vectors: true });
+    assert.equal(problems, []);
+  });
+
+test.run();

@@ -1,0 +1,134 @@
+/** Clients of a server that may cheat, and what carries bytes between them. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as assert from 'uvu/assert';
+import type { Client } from '../../src/client/index.js';
+import { ComparisonError, type Duplex, type Finding, Vectors } from '../../src/client/vectors-entry.js';
+import { verdict } from '../../src/protocol/evidence/index.js';
+import { loadConfig, type Server, startServer } from '../../src/server/index.js';
+import { clientOf, directory } from '../client-helpers.js';
+import { named } from '../worlds.js';
+import type { Cheat } from './cheating-worker.js';
+
+export const id = (name: string) => Uint8Array.from(named(name));
+
+// ---- what carries bytes
+
+export class Pipe implements AsyncIterable<Uint8Array> {
+  readonly sent: Uint8Array[] = [];
+  private waiting: (() => void) | null = null;
+  private ended = false;
+
+  push(bytes: Uint8Array): void {
+    this.sent.push(bytes);
+    this.waiting?.();
+  }
+
+  end(): void {
+    this.ended = true;
+    this.waiting?.();
+  }
+
+  async *[Symbol.asyncIterator]() {
+    for (let i = 0; ; i++) {
+      while (i >= this.sent.length && !this.ended)
+        await new Promise<void>((resolve) => {
+          this.waiting = resolve;
+        });
+      if (i >= this.sent.length) return;
+      yield this.sent[i]!;
+    }
+  }
+}
+
+export function duplexes(): { one: Duplex; other: Duplex; toOther: Pipe; toOne: Pipe } {
+  const [toOne, toOther] = [new Pipe(), new Pipe()];
+  const one = { incoming: toOne, send: (bytes: Uint8Array) => toOther.push(bytes) };
+  return { one, other: { incoming: toOther, send: (bytes) => toOne.push(bytes) }, toOther, toOne };
+}
+
+export async function compare(one: Client, other: Client): Promise<[Finding, Finding, number]> {
+  const line = duplexes();
+  const found = await Promise.all([
+    one.vectors!.compare(other.id, line.one),
+    other.vectors!.compare(one.id, line.other),
+  ]);
+  return [...found, line.toOther.sent.length];
+}
+
+// ---- servers
+
+const WORKER = fileURLToPath(new URL('cheating-worker.js', import.meta.url));
+
+class CheatingServer {
+  private constructor(
+    readonly server: Server,
+    private readonly file: string,
+  ) {}
+
+  static async start(more: Record<string, string>): Promise<CheatingServer> {
+    const data = directory('comparing');
+    const file = join(data, 'cheat.json');
+    process.env['CHEAT_FILE'] = file;
+    const flags = { data, port: '0', 'internal-port': '0', ...more };
+    const config = loadConfig({ flags, env: {}, cores: 2 });
+    return new CheatingServer(await startServer(config, { workerModule: WORKER }), file);
+  }
+
+  cheat(cheat: Cheat): void {
+    writeFileSync(this.file, JSON.stringify(cheat));
+  }
+}
+
+const talk = (server: Server, name: string) => clientOf(server, name, { vectors: new Vectors() });
+
+/** Some epochs of the ordinary day. */
+export async function chat(alice: Client, bob: Client, times: number): Promise<void> {
+  for (let i = 0; i < times; i++) {
+    await alice.send({ to: bob.id, body: `to Bob ${i}` });
+    await bob.send({ to: alice.id, body: `to Alice ${i}` });
+  }
+}
+
+export function mustProveThat(found: Finding, server: Server, text: RegExp): void {
+  assert.is(found.outcome, 'diverged');
+  if (found.outcome !== 'diverged') return;
+  const { serverId, manifest } = server.identity;
+  const judged = verdict(found.evidence, serverId, manifest.rootKey);
+  assert.equal(judged, found.verdict);
+  assert.is(judged.outcome, 'server');
+  assert.match(judged.text, text);
+}
+
+// ---- counterparts that lie
+
+export async function refused(
+  client: Client,
+  peer: Uint8Array,
+  duplex: Duplex,
+  timeoutMs = 20_000,
+): Promise<string> {
+  const found = await client.vectors!.compare(peer, duplex, { timeoutMs }).catch((error: unknown) => error);
+  assert.instance(found, ComparisonError, JSON.stringify(found));
+  return (found as ComparisonError).code;
+}
+
+// ---- helpers of these tests
+
+export async function started(flags: Record<string, string> = {}) {
+  const cheating = await CheatingServer.start(flags);
+  return { server: cheating.server, cheat: (cheat: Cheat) => cheating.cheat(cheat) };
+}
+
+export async function three(
+  server: Server,
+  names: readonly string[] = ['alice', 'bob', 'cora'],
+): Promise<[Client, Client, Client]> {
+  return (await Promise.all(names.map((name) => talk(server, name)))) as [Client, Client, Client];
+}
+
+export async function end(server: Server, ...clients: Client[]): Promise<void> {
+  await Promise.all(clients.map((client) => client.close()));
+  await server.stop();
+}
