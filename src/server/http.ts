@@ -45,9 +45,10 @@ type Handler = (response: ServerResponse, request: IncomingMessage, argument: st
 /** GET /v1/manifest, /v1/manifests/{version}, /v1/mailboxes/{id}, /v1/checkpoint, /v1/anchors, /v1/consistency/{from}/{to}. */
 export function frontRequests(options: FrontOptions): RequestListener {
   const manifest = manifestJson(options.identity);
+  const manifests = options.identity.manifests.map(signedJson);
   const answer = route([
     [/^\/v1\/manifest$/, (response) => sendJson(response, 200, manifest)],
-    [/^\/v1\/manifests\/(.*)$/, (response, _, from) => sendManifests(response, from, options.identity)],
+    [/^\/v1\/manifests\/(.*)$/, (response, _, from) => sendManifests(response, from, manifests)],
     [/^\/v1\/checkpoint$/, (response) => sendNote(response, options)],
     [/^\/v1\/anchors$/, (response) => sendJson(response, 200, { anchors: options.anchors() })],
     [/^\/v1\/consistency\/(.*)$/, (response, _, sizes) => sendProof(response, sizes, options)],
@@ -191,10 +192,10 @@ function route(routes: readonly (readonly [RegExp, Handler])[]): RequestListener
 }
 
 /** All versions from one on; none from the one behind the newest. */
-function sendManifests(response: ServerResponse, from: string, { manifests }: Identity): void {
+function sendManifests(response: ServerResponse, from: string, manifests: readonly object[]): void {
   const version = /^[1-9]\d{0,9}$/.test(from) ? Number(from) : 0;
   if (version === 0) return sendError(response, 400, 'bad-request', 'expected a version, 1 or more');
-  sendJson(response, 200, { manifests: manifests.slice(version - 1).map(signedJson) });
+  sendJson(response, 200, { manifests: manifests.slice(version - 1) });
 }
 
 const signedJson = ({ bytes, signature }: SignedManifest) => ({
