@@ -30,6 +30,7 @@ import { signedLog } from '../src/server/signed-log.js';
 import { Store } from '../src/server/store.js';
 import { directory, serverAt } from './client-helpers.js';
 import { countersign } from './support/program.js';
+import { FIRST, STRIDE } from './worlds.js';
 
 const test = suite('rotation of keys');
 const ROTATING = fileURLToPath(new URL('./support/rotating.js', import.meta.url));
@@ -125,14 +126,20 @@ test('one actor again and again: only its key changes, and no version has keys t
     froms,
   );
   assert.is(new Set(froms).size, froms.length);
-  const server = await serverAt(data);
+  const server = await serverAt(data, { 'epoch-heartbeat-ms': '50' });
   const all = openManifests(await manifestsOf(server));
   assert.equal(
     all.map(({ manifest }) => manifest.actors.length),
     [5, 6, 6, 6, 6],
   );
   assert.is(countActors(server.identity.manifest, ROLE.outbox), 1);
+  // What follows is numbered from there.
+  const { size } = server.checkpoint();
+  while (server.checkpoint().size <= size) await new Promise((later) => setTimeout(later, 20));
   await server.stop();
+  const store = Store.open(data, () => {});
+  assert.ok(recoverLog(store).lastEpoch >= froms.at(-1)!);
+  await store.close();
 });
 
 test('an earlier key of the sequencer is known for the log that it signed, and anchors are signed anew', async () => {
@@ -191,13 +198,19 @@ test('while a server runs, of a directory that is none, and of unknown actors no
   assert.is((await countersign(['keys', 'change', '--data', data])).status, 2);
 });
 
+// A directory, 5 keys, the manifest, 5 keys in their places, no directory: before step 13 all is done.
+const STEPS = 13;
+
+// Eight seeds that follow on each other have all of them; continuous integration does.
 test('killed before any step, the old state is left or the new one, and the server starts', async () => {
-  for (let at = 0; ; at++) {
+  for (const at of Array(STEPS + 1).keys()) {
+    if (at !== STEPS && at % STRIDE !== FIRST) continue;
     const data = copy();
     const child = spawn(process.execPath, [ROTATING, data, `${at}`], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
-    const [code, signal] = await once(child, 'close');
+    const [, signal] = await once(child, 'close');
+    assert.is(signal, at === STEPS ? null : 'SIGKILL', `step ${at}`);
     const old = new Set(secretsIn(template).map(([, secret]) => secret));
     const server = await serverAt(data);
     const { version } = server.identity.manifest;
@@ -205,12 +218,6 @@ test('killed before any step, the old state is left or the new one, and the serv
     assert.not.ok(existsSync(join(data, 'keys', 'next')), `step ${at}`);
     const kept = secretsIn(data).filter(([, secret]) => old.has(secret));
     assert.is(kept.length, version === 1 ? 6 : 1, `step ${at}`);
-    if (signal === null) {
-      assert.is(code, 0);
-      assert.is(version, 2);
-      assert.is(at, 13, 'a directory, 5 keys, the manifest, 5 keys in their places, no directory');
-      return;
-    }
     assert.is(version, at <= 6 ? 1 : 2, `step ${at}`);
     // And it can be done again.
     assert.is((await rotateKeys(data, null)).version, version + 1);
