@@ -199,7 +199,8 @@ class Measurement {
     });
     // Nothing is judged here, so nobody has signed the manifest.
     const none = new Uint8Array(0);
-    const world = new World(cluster.serverId, cluster.manifest, none, none);
+    const { serverId: hash, manifest } = cluster;
+    const world = new World([{ bytes: none, signature: none, hash, manifest }]);
     mailboxes.forEach((mailbox, i) => {
       const seed = named('seed');
       const session = { kind: SESSION_KIND.outbox, acknowledged: 0, logSize: 0, seed };

@@ -55,12 +55,7 @@ class Rig {
       stood: () => {},
       gap: () => {},
     });
-    const world = new World(
-      server.world.serverId,
-      server.world.manifest,
-      server.world.manifestBytes,
-      server.world.manifestSignature,
-    );
+    const world = new World(server.world.manifests);
     const keyOf = world.keys.get.bind(world.keys);
     world.keys.get = (role, index) => this.slow(keyOf(role, index));
     const options = {

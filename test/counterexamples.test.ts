@@ -240,7 +240,7 @@ test('keys of small order or with torsion are in no manifest, and so sign nothin
   const signature = twin.sign(world.rootSecret, concat(twin.ascii('countersign/v1 manifest'), bytes));
   const parts = { rule: RULE.malformedStatement, statement: signedOf(theatre.act(2, ROLE.inbox, 0)) };
   const evidence = encodeEvidence({ manifests: [{ bytes, signature }], ...parts } as Evidence);
-  assert.match(verdict(evidence, twin.manifestHash(bytes), rootKey).text, /key rule/);
+  assert.match(verdict(evidence, twin.manifestHash(bytes), rootKey).text, /bad key/);
 });
 
 test('what a message is for is shown by its own hash, not by who says so', () => {

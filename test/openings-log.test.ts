@@ -32,17 +32,7 @@ function held(claim: Uint8Array, size: number, behind: Uint8Array | null = null)
   const { root, signature } = one.checkpoints[size - 1]!;
   const [manifest] = one.manifests;
   const { world, rootKey } = one;
-  return goesOn(
-    claim,
-    behind,
-    size,
-    root,
-    signature,
-    world.serverId,
-    rootKey,
-    manifest!.bytes,
-    manifest!.signature,
-  );
+  return goesOn(claim, behind, size, root, signature, world.serverId, rootKey, [manifest!]);
 }
 
 test('a log goes on from a checkpoint of its size, and from one that an epoch stands behind', () => {
@@ -72,16 +62,7 @@ test('of two logs there is evidence against the sequencer', () => {
   const { world, rootKey } = one;
   const unsigned = [2, Buffer.alloc(32), Buffer.alloc(64)] as const;
   assert.throws(
-    () =>
-      goesOn(
-        claimAt(one, 0, 2),
-        null,
-        ...unsigned,
-        world.serverId,
-        rootKey,
-        manifest!.bytes,
-        manifest!.signature,
-      ),
+    () => goesOn(claimAt(one, 0, 2), null, ...unsigned, world.serverId, rootKey, [manifest!]),
     /another log of 2 epochs/,
   );
 });

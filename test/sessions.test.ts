@@ -6,7 +6,7 @@ import { type ClientSocket, newConnection, tell } from '../src/actors/client-con
 import { MailboxDirectory } from '../src/actors/mailbox-directory.js';
 import type { ActorMessage } from '../src/actors/messages.js';
 import { Sessions } from '../src/actors/sessions.js';
-import { FRAME, type PublicKeyBook, SESSION_KIND, sessionBytes, ZERO_HASH } from '../src/protocol/index.js';
+import { FRAME, SESSION_KIND, sessionBytes, ZERO_HASH } from '../src/protocol/index.js';
 import { named } from './worlds.js';
 
 const test = suite('sessions');
@@ -21,7 +21,7 @@ test('nothing about a sender is told before its session is answered', () => {
   const reader = { get, view: get, range: () => [], keys: () => [] };
   const sessions = new Sessions(
     {
-      ...{ serverId: ZERO_HASH, manifestHash: ZERO_HASH, keys: {} as PublicKeyBook, reader },
+      ...{ serverId: ZERO_HASH, manifestHash: ZERO_HASH, hasSigned: () => true, reader },
       placementOf: () => ({ inbox: 0, outbox: 0 }),
       live: () => ({
         ...{ mailboxesPerSocket: 8, openMailboxes: true, busyAfterMs: 0, busyRetryMs: 0 },

@@ -6,14 +6,13 @@ import { hostActors } from '../src/actors/pipeline.js';
 import { Switchboard } from '../src/actors/switchboard.js';
 import { World } from '../src/client/world.js';
 import {
-  decodeManifest,
   EMPTY_ROOT,
   encodeBundle,
   encodeManifest,
   evenBuckets,
   Frontier,
-  manifestHash,
   manifestSigned,
+  openManifests,
   type Recipient,
   ROLE,
   type Role,
@@ -23,7 +22,7 @@ import {
 import { verifyAtOnce } from './support/pipeline.js';
 import { named } from './worlds.js';
 
-const seed = (name: string) => Uint8Array.from(named(name));
+export const seed = (name: string) => Uint8Array.from(named(name));
 const KINDS = ['', 'inbox', 'router', 'receiver', 'outbox', 'sequencer'];
 
 const policy = {
@@ -38,7 +37,7 @@ const policy = {
   countersKept: 4096,
 };
 
-function manifestFor(inboxes: number, outboxes: number): Uint8Array {
+export function manifestFor(inboxes: number, outboxes: number): Uint8Array {
   const of = (role: Role, count: number) =>
     Array.from({ length: count }, (_, index) => ({
       role,
@@ -78,9 +77,7 @@ export class SmallServer {
   constructor(inboxes = 1, outboxes = 1) {
     this.manifest = manifestFor(inboxes, outboxes);
     this.signature = importSecretKey(seed('root')).sign(manifestSigned(this.manifest));
-    const opened = decodeManifest(this.manifest);
-    const hash = manifestHash(this.manifest);
-    this.world = new World(hash, opened, this.manifest, this.signature);
+    this.world = new World(openManifests([{ bytes: this.manifest, signature: this.signature }]));
     this.board = new Switchboard(
       1,
       ({ kind }) => (kind === 'gateway' ? 0 : 1),

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { importSecretKey } from '#crypto';
 import { type WitnessEvents, type WitnessOptions, watchWitnesses } from '../src/client/witnesses.js';
 import { verdict } from '../src/protocol/evidence/index.js';
-import { type Checkpoint, checkpointOrigin, toHex } from '../src/protocol/index.js';
+import { type Checkpoint, type CountersignError, checkpointOrigin, toHex } from '../src/protocol/index.js';
 import { SmallServer } from './small-server.js';
 import { NotedLog } from './support/noted-log.js';
 import * as twin from './twin/index.js';
@@ -42,10 +42,10 @@ function anchor(log: NotedLog, size: number, count: number): string {
   return note + lines.join('');
 }
 
-const manifestJson = JSON.stringify({
+const signed = {
   manifest: Buffer.from(server.manifest).toString('base64'),
   signature: Buffer.from(server.signature).toString('base64'),
-});
+};
 
 interface Setting {
   readonly anchors?: readonly string[];
@@ -69,7 +69,8 @@ async function watched(setting: Setting) {
     const given = Object.keys(answers).find((each) => path.startsWith(each));
     if (given) return answers[given]!();
     if (path === '/v1/anchors') return Response.json({ anchors });
-    if (path === '/v1/manifest') return new Response(manifestJson);
+    if (path === '/v1/manifest') return Response.json({ ...signed, version: 1 });
+    if (path === '/v1/manifests/1') return Response.json({ manifests: [signed] });
     const [from, to] = path.split('/').slice(3).map(Number) as [number, number];
     return new Response(
       log
@@ -99,6 +100,31 @@ async function watched(setting: Setting) {
   );
   return { watch, newest, error, closed, asked, told, client };
 }
+
+test('anchors by the key of a newer manifest than the client has are waited for', async () => {
+  const secret = named('sequencer of version 2');
+  const id = Buffer.from(importSecretKey(Uint8Array.from(secret)).publicKey);
+  const lists = (version: number) => {
+    const later = [anchor(new NotedLog(origin, SIZE, undefined, { secret, id }), 5120, 3)];
+    let first = [anchor(one, 5120, 3)];
+    return {
+      '/v1/anchors': () => {
+        const anchors = first.length > 0 ? first : later;
+        first = [];
+        return Response.json({ anchors });
+      },
+      '/v1/manifest': () => Response.json({ ...signed, version }),
+    };
+  };
+  const policy = { mode: 'fail-closed' } as const;
+  const same = await watched({ answers: lists(1), policy });
+  assert.is((same.error as CountersignError).temporary, false);
+  assert.is(same.closed, 1);
+  const newer = await watched({ answers: lists(2), policy });
+  assert.match(newer.error!.message, /newer manifest than version 1/);
+  assert.is((newer.error as CountersignError).temporary, true);
+  assert.is(newer.closed, 0);
+});
 
 test('the newest anchor with enough cosignatures counts; nothing in a request says who asks', async () => {
   const anchors = [anchor(one, 5120, 1), anchor(one, 4096, 3), anchor(one, 3072, 2)];

@@ -3,7 +3,7 @@
  * read bodies and acknowledge. Blinders are chance that is not hashed: they owe nobody a roster. In binary or in JSON.
  */
 import type WebSocket from 'ws';
-import { fetchWorld } from '../../src/client/directory.js';
+import { fetchWorld } from '../../src/client/find-server.js';
 import type { World } from '../../src/client/world.js';
 import * as p from '../../src/protocol/index.js';
 import { open } from '../light-client.js';

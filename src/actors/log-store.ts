@@ -1,5 +1,12 @@
 /** The log of epochs in the store: a record per leaf holds every node that the leaf completes. */
-import { type Checkpoint, concat, type LogNodes, Reader, Writer } from '../protocol/index.js';
+import {
+  type Checkpoint,
+  concat,
+  decodeEpochLeaf,
+  type LogNodes,
+  Reader,
+  Writer,
+} from '../protocol/index.js';
 import type { StoreReader, StoreRecord } from './messages.js';
 import { metaKey, numberKey, TABLE } from './store-keys.js';
 
@@ -23,6 +30,22 @@ export function logNodes(reader: StoreReader): LogNodes {
     const at = LEAF_BYTES + 1 + level * 32;
     return record.slice(at, at + 32);
   };
+}
+
+/** How many leaves of the log are of epochs through this one. */
+export function logSizeThrough(reader: Pick<StoreReader, 'get'>, epoch: number): number {
+  const isWithin = (index: number) => {
+    const record = reader.get(numberKey(TABLE.log, index));
+    return record !== undefined && decodeEpochLeaf(logRecordLeaf(record)).epoch <= epoch;
+  };
+  // Epochs rise, and each has one leaf at most.
+  let [size, above] = [0, epoch + 1];
+  while (size + 1 < above) {
+    const middle = Math.floor((size + above) / 2);
+    if (isWithin(middle - 1)) size = middle;
+    else above = middle;
+  }
+  return size;
 }
 
 const CHECKPOINT_KEY = metaKey('checkpoint');

@@ -5,7 +5,6 @@
 import { checkKey, randomBytes, trustedPublicKey } from '#crypto';
 import {
   type Checkpoint,
-  checkpointText,
   ERRORS,
   type ErrorCode,
   type ErrorKind,
@@ -18,8 +17,6 @@ import {
   logRoot,
   NO_SLOT,
   type PlacedAt,
-  type PublicKeyBook,
-  ROLE,
   SESSION_KIND,
   type SessionRequest,
   sessionBytes,
@@ -45,7 +42,8 @@ export interface LiveSettings {
 export interface SessionsOptions {
   readonly serverId: Uint8Array;
   readonly manifestHash: Uint8Array;
-  readonly keys: PublicKeyBook;
+  /** Whether a checkpoint is signed by the sequencer. */
+  readonly hasSigned: (checkpoint: Checkpoint) => boolean;
   readonly reader: StoreReader;
   readonly placementOf: (id: Uint8Array) => PlacedAt;
   /** What may change while the server runs. */
@@ -101,13 +99,14 @@ export class Sessions {
   }
 
   /** False when the checkpoint is validly signed and our log is shorter, or another one. */
-  private bearsOut({ size, root, signature }: Checkpoint): boolean {
+  private bearsOut(checkpoint: Checkpoint): boolean {
+    const { size, root } = checkpoint;
     if (size === 0) return true;
-    const { reader, serverId, keys } = this.options;
+    const { reader } = this.options;
     // What is durable counts: a client may know an epoch before this thread has heard of it.
     const known = reader.get(numberKey(TABLE.log, size - 1)) !== undefined;
     if (known && equalBytes(logRoot(logNodes(reader), size), root)) return true;
-    if (keys.get(ROLE.sequencer, 0).verify(checkpointText(serverId, size, root), signature)) return false;
+    if (this.options.hasSigned(checkpoint)) return false;
     throw new FormatError('hello: checkpoint is not signed by this server');
   }
 

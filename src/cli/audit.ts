@@ -15,7 +15,7 @@ import {
   equalBytes,
   FormatError,
   manifestHash,
-  openManifest,
+  openManifests,
   ROLE,
   ROLE_NAMES,
   toHex,
@@ -140,14 +140,14 @@ function mustBe(values: OptionValues, { manifests }: EpochSource): void {
 }
 
 async function checkpointsFrom(values: OptionValues, { manifests }: EpochSource): Promise<Checkpoint[]> {
-  const { bytes, signature } = manifests[0]!;
-  const key = actorKey(openManifest(bytes, signature), ROLE.sequencer, 0);
+  const versions = openManifests(manifests);
+  const keys = versions.map(({ manifest }) => actorKey(manifest, ROLE.sequencer, 0));
   const files = (values['checkpoint'] ?? []) as string[];
   return Promise.all(
     files.map(async (file) => {
       const note = await readFile(file, 'utf8');
       try {
-        return readCheckpointNote(note, manifestHash(bytes), key);
+        return readCheckpointNote(note, versions[0]!.hash, keys);
       } catch (error) {
         if (!(error instanceof FormatError)) throw error;
         throw new UsageError(`--checkpoint ${file}: ${error.message}`);

@@ -1,6 +1,9 @@
 /** What every command that talks to a server shares: which one, by which key, and what is remembered. */
-import { type Client, type ClientOptions, connect, FileStore } from '../client/index.js';
-import { FormatError, fromHex } from '../protocol/index.js';
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { sha256 } from '#crypto';
+import { type Client, type ClientOptions, connect, FileStore, VerificationError } from '../client/index.js';
+import { FormatError, fromHex, toHex } from '../protocol/index.js';
 import { readKeyFile } from '../server/key-file.js';
 import { type Option, type OptionValues, UsageError } from './command.js';
 
@@ -50,6 +53,7 @@ export async function clientFrom(
   return connect({
     url: urlFrom(values),
     onReady: (on) => {
+      on('evidence', ({ evidence }) => void keep(evidence, store));
       on('state', ({ state, attempt, reason }) => {
         const isLost = state === 'connecting' && attempt === 1;
         if (isLost && !isTold) process.stderr.write(`${reason!.code}: ${reason!.message}; trying again\n`);
@@ -60,5 +64,15 @@ export async function clientFrom(
     ...(server === undefined ? {} : { server: idFrom('server', server) }),
     ...(store === undefined ? {} : { store: new FileStore(store) }),
     key: await readKeyFile(key),
+  }).catch(async (error: unknown) => {
+    if (error instanceof VerificationError && error.evidence) await keep(error.evidence, store);
+    throw error;
   });
+}
+
+/** Beside the store, by its hash: what was found before stays. */
+async function keep(evidence: Uint8Array, store = ''): Promise<void> {
+  const file = join(dirname(store), `${toHex(sha256(evidence)).slice(0, 16)}.evidence`);
+  await writeFile(file, evidence);
+  process.stderr.write(`evidence: ${file} convicts; judge it with countersign verify ${file}\n`);
 }

@@ -10,6 +10,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<{ command: Command }>> = new M
   ['demo', () => import('./demo.js')],
   ['serve', () => import('./serve.js')],
   ['keygen', () => import('./keygen.js')],
+  ['keys', () => import('./keys.js')],
   ['send', () => import('./send.js')],
   ['tail', () => import('./tail.js')],
   ['open', () => import('./open.js')],

@@ -1,5 +1,6 @@
 /** `countersign manifest`: fetches the manifest of a server, verifies it, and says what is in it. */
-import { addresses, fetchWorld } from '../client/directory.js';
+import { addresses } from '../client/directory.js';
+import { fetchWorld } from '../client/find-server.js';
 import type { World } from '../client/world.js';
 import {
   actorKey,

@@ -117,10 +117,9 @@ async function byToken(values: OptionValues, options: OpenOptions, file: string)
   if (stage !== 'inbox') query.set('mailbox', toHex(mailbox));
   const token = toHex(await readKeyFile(file));
   const { claims, submissions } = await fetchOpening(`${values['internal']}/v1/openings?${query}`, token);
-  const { serverId, manifest, manifestHash } = world;
   const asked = { stage: ROLE[stage], epoch, inbox, index, mailbox };
   const outbox = world.outboxOf(mailbox);
-  const isThere = verifyOpening(asked, outbox, claims, serverId, manifest, manifestHash);
+  const isThere = verifyOpening(asked, outbox, claims, world.manifests);
   const submission = submissionOf({ submittedBy }, world, asked, null, isThere, claims[0]!, submissions[0]);
   return submission instanceof Uint8Array ? submission : { isThere, claims, submission };
 }

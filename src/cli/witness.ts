@@ -1,7 +1,6 @@
 /** `countersign witness`: cosigns checkpoints of logs (C2SP tlog-witness) until it is told to stop. */
 import { readFile } from 'node:fs/promises';
-import { World } from '../client/world.js';
-import { actorKey, FormatError, ROLE } from '../protocol/index.js';
+import { actorKey, FormatError, type OpenedManifest, openManifests, ROLE } from '../protocol/index.js';
 import {
   checkpointKey,
   decodeVerifierKey,
@@ -36,7 +35,7 @@ export const command: Command = {
       value: 'KEY|FILE',
       multiple: true,
       about:
-        'a log that it cosigns, once or more: its verifier key as countersign manifest shows it, or the answer of GET /v1/manifest in a file',
+        'a log that it cosigns, once or more: its verifier key as countersign manifest shows it, or the answer of GET /v1/manifests/1 in a file',
     },
     host: { type: 'string', value: 'ADDRESS', default: '127.0.0.1', about: 'the address that logs reach' },
     port: { type: 'string', value: 'PORT', default: '7710', about: 'for logs; 0 takes any free one' },
@@ -85,18 +84,30 @@ async function logFrom(text: string): Promise<VerifierKey> {
       throw error;
     }
   }
-  const { serverId, manifest } = await manifestIn(text);
-  return checkpointKey(serverId, actorKey(manifest, ROLE.sequencer, 0));
+  const manifests = await manifestsIn(text);
+  return checkpointKey(manifests[0]!.hash, actorKey(manifests.at(-1)!.manifest, ROLE.sequencer, 0));
 }
 
-async function manifestIn(file: string): Promise<World> {
+/** The answer of GET /v1/manifests/1, or, where there is one version only, of GET /v1/manifest. */
+async function manifestsIn(file: string): Promise<OpenedManifest[]> {
   const content = await readFile(file, 'utf8');
   try {
-    const { manifest, signature } = JSON.parse(content) as { manifest: string; signature: string };
-    return await World.open(fromBase64(manifest), fromBase64(signature));
+    const answer = JSON.parse(content) as { manifests?: SignedText[] } & SignedText;
+    const all = answer.manifests ?? [answer];
+    return openManifests(
+      all.map(({ manifest, signature }) => ({
+        bytes: fromBase64(manifest),
+        signature: fromBase64(signature),
+      })),
+    );
   } catch (error) {
-    throw new UsageError(`--log: ${file} is no answer of GET /v1/manifest: ${(error as Error).message}`);
+    throw new UsageError(`--log: ${file} is no answer of GET /v1/manifests/1: ${(error as Error).message}`);
   }
+}
+
+interface SignedText {
+  readonly manifest: string;
+  readonly signature: string;
 }
 
 function portFrom(text: string): number {

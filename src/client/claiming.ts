@@ -1,4 +1,4 @@
-/** What makes claims and asks for them (claims.ts): needed in a dispute, and by who keeps them. */
+/** What few clients need, or seldom (claims.ts): what makes claims and asks for them, and what follows the manifest. */
 import { Later } from './later.js';
 
 export const claiming = new Later(() => import('./claims.js'));

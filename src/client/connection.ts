@@ -176,9 +176,13 @@ export class Connection {
   private answer(frame: Uint8Array): void {
     const { world, kind } = this.options;
     const { serverId, challenge, manifestHash } = overFrame(frame, () => decodeChallenge(frame));
-    if (!world.is(serverId)) throw new CountersignError('wrong-server', 'another server answers');
-    if (!equalBytes(manifestHash, world.manifestHash))
-      throw new VerificationError('manifest', 'another manifest', frame);
+    if (!equalBytes(serverId, world.serverId))
+      throw new CountersignError('wrong-server', 'another server answers');
+    if (!equalBytes(manifestHash, world.manifestHash)) {
+      // Fetched before the next attempt.
+      world.named = manifestHash.slice();
+      return this.drop('another manifest');
+    }
     this.state = 'opening';
     const { attempt } = this;
     const requests = this.host.requests().map(async ({ identity, acknowledged }) => {

@@ -93,7 +93,7 @@ export class Counters implements Participant, MailboxSender {
   private usedElsewhere(last: number): void {
     const error = this.isNew
       ? null
-      : new CountersignError('counter-conflict', `the server knows counters through ${last}`);
+      : new CountersignError('counter-conflict', `counters are known through ${last}`);
     if (error) this.host.conflict(last, error);
     this.sender?.forget(error);
     this.goOnBehind(last);

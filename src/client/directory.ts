@@ -1,7 +1,14 @@
 /** What a server tells over HTTP: its manifest, and where the outbox of a mailbox listens. */
-import { ascii, CountersignError, FormatError, toHex } from '../protocol/index.js';
+import {
+  type AcceptedManifest,
+  ascii,
+  CountersignError,
+  FormatError,
+  manifestHash,
+  openManifestLater,
+  toHex,
+} from '../protocol/index.js';
 import { VerificationError } from './verification-error.js';
-import { World } from './world.js';
 
 /** The same host by HTTP and by WebSocket. Throws `TypeError` on anything else than an absolute URL of those. */
 export function addresses(url: string): { readonly http: string; readonly front: string } {
@@ -11,10 +18,16 @@ export function addresses(url: string): { readonly http: string; readonly front:
   return { http: `http${rest}`, front: `ws${rest}/v1/front` };
 }
 
-/** Fetches the manifest; its bytes prove themselves. */
-export async function fetchWorld(http: string, signal: AbortSignal): Promise<World> {
-  const answer = await getJson(`${http}/v1/manifest`, signal);
-  return World.open(fromBase64(answer['manifest']), fromBase64(answer['signature']));
+/** A manifest as a server hands it over, in base64: its root signature is checked. Rejects with `VerificationError`. */
+export async function acceptManifest(answer: Record<string, unknown>): Promise<AcceptedManifest> {
+  const bytes = fromBase64(answer['manifest']);
+  const signature = fromBase64(answer['signature']);
+  try {
+    const manifest = await openManifestLater(bytes, signature);
+    return { bytes, signature, hash: manifestHash(bytes), manifest };
+  } catch (cause) {
+    throw new VerificationError('manifest', String(cause), bytes, { cause });
+  }
 }
 
 /** Where the outbox of a mailbox listens. Which one it must be is in the manifest: the answer is held against it. */
@@ -26,12 +39,12 @@ export async function fetchOutboxUrl(
 ): Promise<string> {
   const answer = await getJson(`${http}/v1/mailboxes/${toHex(mailbox)}`, signal);
   if (answer['outbox'] !== outbox)
-    throw new VerificationError('manifest', `mailbox placed at outbox ${answer['outbox']}, not ${outbox}`);
+    throw new VerificationError('manifest', `mailbox of outbox ${answer['outbox']}, not ${outbox}`);
   if (typeof answer['url'] !== 'string') throw new FormatError('the answer has no url');
   return answer['url'];
 }
 
-async function getJson(url: string, signal: AbortSignal): Promise<Record<string, unknown>> {
+export async function getJson(url: string, signal: AbortSignal): Promise<Record<string, unknown>> {
   const response = await fetch(url, { signal }).catch((error: unknown) => {
     // Nobody answers, or a browser may not tell who does. Node says why in the cause.
     if (!(error instanceof TypeError)) throw error;

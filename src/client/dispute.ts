@@ -132,7 +132,7 @@ export interface Side {
 
 /** All that the two have shown each other. */
 export function disputeOf(
-  { serverId, manifestBytes: manifest, manifestSignature }: World,
+  { serverId, manifests }: World,
   { epoch, inbox, index, own, others }: Difference,
   [me, other]: readonly [Side, Side],
 ): Dispute {
@@ -141,7 +141,7 @@ export function disputeOf(
   const recipient = shown?.recipients[0];
   const ranges = [...me.log, ...other.log];
   return {
-    ...{ serverId, manifest, manifestSignature, epoch, inbox, index },
+    ...{ serverId, manifests, epoch, inbox, index },
     claims: [...me.said.claims, ...other.said.claims],
     ...{ lacking: misses.id, having: has.id, message: shown?.message ?? null },
     shownTo: recipient ? encoded(recipientField, recipient) : null,

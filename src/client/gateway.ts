@@ -61,8 +61,8 @@ export class Gateway {
   readonly members: readonly Member[];
   private readonly fronts: readonly FrontSession[];
   private readonly outboxes: readonly OutboxSession[];
-  /** Aborts requests under way. */
-  private readonly ending = new AbortController();
+  /** Aborts requests under way. @internal */
+  readonly ending = new AbortController();
   private ended: CountersignError | null = null;
   private opening: { resolve: () => void; reject: (error: unknown) => void } | null = null;
   private outboxesStarted = false;
@@ -157,7 +157,15 @@ export class Gateway {
   }
 
   private connectionOptions(url: () => string | Promise<string>) {
-    return { ...this.settings, world: this.ground.world, url };
+    const { world } = this.ground;
+    return {
+      ...this.settings,
+      world,
+      url: async () => {
+        if (world.named) await (await claiming.get()).follow(this);
+        return url();
+      },
+    };
   }
 
   // ---- coming and going

@@ -192,7 +192,7 @@ export class Mailbox implements Participant {
       told.total !== known.total ||
       !equalBytes(told.head, known.head)
     )
-      throw new VerificationError('resume', `epoch ${told.lastEpoch} is not as it was verified`, frame);
+      throw new VerificationError('resume', `epoch ${told.lastEpoch} is another one`, frame);
   }
 
   /** Everything committed was sent, the server says: then nothing that was shown before may be missing. */
@@ -211,7 +211,7 @@ export class Mailbox implements Participant {
   }
 
   private missing(frame?: Uint8Array): VerificationError {
-    return new VerificationError('resume', `epoch ${this.verified.lastEpoch} is no longer there`, frame);
+    return new VerificationError('resume', `epoch ${this.verified.lastEpoch} is gone`, frame);
   }
 
   takeLink(link: VerifiedLink, live: boolean): number {

@@ -56,7 +56,7 @@ export function refusal(number: number): CountersignError {
 /** Throws `VerificationError` when the server has forgotten what it has proven. */
 export function knowsEpoch(code: ErrorCode | undefined, frame?: Uint8Array): void {
   if (code === 'ack-unknown-epoch')
-    throw new VerificationError('resume', 'the server has forgotten an acknowledged epoch', frame);
+    throw new VerificationError('resume', 'an acknowledged epoch is forgotten', frame);
 }
 
 /** Every `most` of a list. */

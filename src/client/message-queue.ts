@@ -71,7 +71,7 @@ export class MessageQueue {
     if (signal?.aborted) stop();
     const iterator: AsyncIterableIterator<Message, undefined> = {
       next: async () => {
-        if (isWaiting && !isOver) throw new TypeError('a message is being waited for already');
+        if (isWaiting && !isOver) throw new TypeError('a message is waited for already');
         settle();
         isWaiting = true;
         while (!isOver && !this.over && this.at === this.messages.length)

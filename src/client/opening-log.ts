@@ -61,14 +61,14 @@ async function goesOnFrom(
   { checkpoint }: LogState,
 ): Promise<boolean> {
   const { goesOn } = await verifying.get();
-  const { serverId, manifest, manifestBytes, manifestSignature } = ground.world;
+  const { serverId, manifest, manifests } = ground.world;
   const { size, root, signature } = checkpoint;
   const [frame] = claims;
   const other = behind && behind.claims[0]!;
   const key = manifest.rootKey;
   let found: boolean | Uint8Array;
   try {
-    found = goesOn(frame!, other, size, root, signature, serverId, key, manifestBytes, manifestSignature);
+    found = goesOn(frame!, other, size, root, signature, serverId, key, manifests);
   } catch (cause) {
     throw new VerificationError('log', String(cause), frame, { cause });
   }

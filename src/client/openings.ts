@@ -190,14 +190,7 @@ class Desk {
     let isThere: boolean;
     let submission: Submission | Uint8Array | null;
     try {
-      isThere = judge.verifyOpening(
-        asked,
-        outbox,
-        claims,
-        world.serverId,
-        world.manifest,
-        world.manifestHash,
-      );
+      isThere = judge.verifyOpening(asked, outbox, claims, world.manifests);
       submission = submissionOf(
         judge,
         world,

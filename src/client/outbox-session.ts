@@ -240,7 +240,7 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
 
   /** What waits for something that stands behind messages which the application does not take is told so. */
   private delay(): void {
-    const text = `it waits behind ${this.options.bufferBytes} bytes that were not taken`;
+    const text = `it waits behind ${this.options.bufferBytes} bytes not taken`;
     const error = new CountersignError('receipt-delayed', text);
     for (const { counters, stands } of this.members) {
       counters.sender?.delay(error);

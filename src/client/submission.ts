@@ -20,7 +20,7 @@ type Judge = Pick<typeof import('../protocol/evidence/index.js'), 'submittedBy'>
  */
 export function submissionOf(
   { submittedBy }: Judge,
-  { serverId, manifest, manifestBytes, manifestSignature }: World,
+  { serverId, manifest, manifests }: World,
   { stage, index }: OpenedItem,
   message: Uint8Array | null,
   isThere: boolean,
@@ -33,16 +33,7 @@ export function submissionOf(
   }
   const bytes = shown ? Uint8Array.from(shown) : null;
   const { rootKey } = manifest;
-  const found = submittedBy(
-    claim,
-    index,
-    bytes,
-    message,
-    serverId,
-    rootKey,
-    manifestBytes,
-    manifestSignature,
-  );
+  const found = submittedBy(claim, index, bytes, message, manifests, serverId, rootKey);
   if (!found || found instanceof Uint8Array) return found;
   return { ...found, bytes: bytes! };
 }

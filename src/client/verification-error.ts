@@ -19,6 +19,8 @@ export type VerificationStep =
 /** `frame` holds the offending bytes; keep them, they are what there is to look at. */
 export class VerificationError extends CountersignError {
   override name = 'VerificationError';
+  /** What proves it to others, where it can be proven. */
+  evidence?: Uint8Array;
 
   constructor(
     readonly step: VerificationStep,

@@ -147,14 +147,13 @@ class Verification implements DeliveryProof {
   run(log: LogState, stateOf: StateOfSlot): VerifiedDelivery {
     const { deliver, world } = this;
     const { epoch } = deliver;
-    if (!equalBytes(epoch.manifestHash, world.manifestHash)) throw new Mismatch('epoch', 'another manifest');
+    const key = world.keysOf(epoch).get(ROLE.outbox, this.outbox);
     if (!equalBytes(epoch.placementRoot, world.placementRoot))
       throw new Mismatch('epoch', 'another placement');
     const mailboxes = deliver.mailboxes.map((mailbox) => this.openMailbox(mailbox, stateOf));
     this.attestation = this.attest(epoch);
     this.epochLeaf = this.leafOf(epoch);
     this.step = placeLeaf(world, log, this.epochLeaf, deliver.proof);
-    const key = world.keys.get(ROLE.outbox, this.outbox);
     const own: Obligation = { key, bytes: this.attestation, signature: epoch.signature, step: 'signature' };
     const { log: next, obligations } = this.step;
     return { log: next, epoch: epoch.epoch, mailboxes, obligations: [own, ...obligations] };
@@ -294,7 +293,7 @@ function checkOwn(own: OwnMessages, last: number, counter: number, rows: Uint8Ar
   if (last >= 0 && counter !== last + 1)
     throw new Mismatch('own-message', `counter ${counter} follows ${last}`);
   if (!own.matches(counter, rows, hashAt))
-    throw new Mismatch('own-message', `counter ${counter} is not the message that was sent`);
+    throw new Mismatch('own-message', `counter ${counter} is another message`);
 }
 
 function leavesOf(mailbox: DeliveredMailbox): number {

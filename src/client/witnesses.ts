@@ -262,7 +262,11 @@ export class WitnessWatch {
       throw new CountersignError('verification-failed', 'the server answers with no list of anchors');
     const anchors: Anchor[] = [];
     for (const note of notes as string[]) {
-      const anchor = await openAnchor(note, client.serverId, client.manifest, keys);
+      const anchor = await openAnchor(note, client.serverId, client.manifest, keys).catch(
+        async (error: unknown) => {
+          throw (await this.isBehind()) ? behind(client.manifest) : error;
+        },
+      );
       if (
         anchor.size !== anchorBelow(anchor.size) ||
         anchor.size >= (anchors.at(-1)?.size ?? Number.POSITIVE_INFINITY)
@@ -271,6 +275,12 @@ export class WitnessWatch {
       anchors.push(anchor);
     }
     return anchors;
+  }
+
+  /** Whether the server names a newer manifest than the client has: the client is about to follow it. */
+  private async isBehind(): Promise<boolean> {
+    const version = parsed(await this.get('/v1/manifest'))?.['version'];
+    return Number(version) > this.client.manifest.version;
   }
 
   /** Throws `Contradicted` unless the anchor is of the client's own log. */
@@ -302,12 +312,17 @@ export class WitnessWatch {
     }
   }
 
-  /** For third parties. Null when the server does not give its manifest any more: the notes are left. */
+  /** For third parties. Null when the server does not give its manifests any more: the notes are left. */
   private async evidence(own: Checkpoint, anchor: Anchor): Promise<Uint8Array | null> {
     try {
       const { accuse } = await import('../protocol/evidence/index.js');
-      const { manifest, signature } = parsed(await this.get('/v1/manifest')) as Record<string, string>;
-      const manifests = [{ bytes: fromBase64(manifest!), signature: fromBase64(signature!) }];
+      const { manifests: told } = parsed(await this.get('/v1/manifests/1')) as {
+        manifests: Record<string, string>[];
+      };
+      const manifests = told.map((each) => ({
+        bytes: fromBase64(each['manifest']!),
+        signature: fromBase64(each['signature']!),
+      }));
       const file = { manifests, claims: [], checkpoints: [own, anchor] };
       return accuse(file, this.client.serverId, this.client.manifest.rootKey)?.evidence ?? null;
     } catch {
@@ -335,6 +350,9 @@ export class WitnessWatch {
     return bounded(response);
   }
 }
+
+const behind = ({ version }: Manifest) =>
+  new CountersignError('connection-lost', `the server has a newer manifest than version ${version}`);
 
 class Contradicted extends CountersignError {
   constructor(readonly contradiction: Contradiction) {

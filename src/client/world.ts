@@ -1,26 +1,27 @@
-/** What a client knows of its server and holds everything against: id, manifest, keys, placement. */
+/** What a client knows of its server and holds everything against: id, manifests, keys, placement. */
 import { type Verifier, verifierOf } from '#crypto';
 import {
+  type AcceptedManifest,
   countActors,
   EMPTY_ROOT,
+  type EpochPart,
   epochActors,
   equalBytes,
   KeyBook,
   type Manifest,
   MessageHasher,
-  manifestHash,
-  openManifestLater,
   placementOf,
   ROLE,
   toHex,
 } from '../protocol/index.js';
-import { VerificationError } from './verification-error.js';
+import { Mismatch } from './verification-error.js';
 
 /** Senders whose inbox is remembered, when there is more than one inbox. */
 const PLACEMENTS_CACHED = 100_000;
 
 export class World {
-  /** A server's id is the hash of its first manifest, and there is no other yet. */
+  /** Of the newest manifest, as `keys`: it signs checkpoints. */
+  readonly manifest: Manifest;
   readonly manifestHash: Uint8Array;
   readonly keys: KeyBook<Verifier>;
   readonly hasher: MessageHasher;
@@ -29,39 +30,29 @@ export class World {
   /** Without exceptions, of which no manifest can tell yet. */
   readonly placementRoot = EMPTY_ROOT;
   readonly inboxes: number;
+  /** What the server has named as its newest manifest, where that is not known yet. */
+  named?: Uint8Array;
   private inboxBySender = new Map<string, number>();
 
-  constructor(
-    readonly serverId: Uint8Array,
-    readonly manifest: Manifest,
-    /** The manifest as it was handed over, and its root signature. */
-    readonly manifestBytes: Uint8Array,
-    readonly manifestSignature: Uint8Array,
-  ) {
-    this.manifestHash = serverId;
+  readonly serverId: Uint8Array;
+
+  /** `manifests`: all versions from the first one on; they change keys alone. */
+  constructor(readonly manifests: readonly AcceptedManifest[]) {
+    const { manifest, hash } = manifests.at(-1)!;
+    // The hash of the first manifest, so the bytes prove themselves.
+    this.serverId = manifests[0]!.hash;
+    this.manifest = manifest;
+    this.manifestHash = hash;
     this.keys = new KeyBook(manifest, verifierOf);
-    this.hasher = new MessageHasher(serverId);
+    this.hasher = new MessageHasher(this.serverId);
     this.actors = epochActors(manifest);
     this.inboxes = countActors(manifest, ROLE.inbox);
   }
 
-  /**
-   * Opens what a server handed over. A server id is the hash of manifest version 1, so the bytes prove
-   * themselves. Rejects with `VerificationError`.
-   */
-  static async open(manifest: Uint8Array, signature: Uint8Array): Promise<World> {
-    const hash = manifestHash(manifest);
-    try {
-      const opened = await openManifestLater(manifest, signature);
-      if (opened.version === 1) return new World(hash, opened, manifest, signature);
-    } catch (error) {
-      throw new VerificationError('manifest', String(error), manifest, { cause: error });
-    }
-    throw new VerificationError('manifest', 'not a first manifest', manifest);
-  }
-
-  is(serverId: Uint8Array): boolean {
-    return equalBytes(serverId, this.serverId);
+  /** The keys that an epoch is signed with. Throws `Mismatch`. Where there are several manifests: manifests.ts. */
+  keysOf({ manifestHash }: EpochPart): KeyBook<Verifier> {
+    if (!equalBytes(manifestHash, this.manifestHash)) throw new Mismatch('epoch', 'another manifest');
+    return this.keys;
   }
 
   outboxOf(mailbox: Uint8Array): number {

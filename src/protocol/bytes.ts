@@ -136,7 +136,7 @@ export function fromHex(text: string, length: number): Uint8Array {
   const pairs = /[^0-9a-f]/.test(text) ? null : text.match(/../g);
   if (!pairs || text.length !== length * 2)
     throw new FormatError(
-      `expected ${length * 2} lower-case hexadecimal digits, got ${JSON.stringify(text.slice(0, 80))}`,
+      `expected ${length * 2} lower-case hex digits, got ${JSON.stringify(text.slice(0, 80))}`,
     );
   return Uint8Array.from(pairs, (pair) => Number.parseInt(pair, 16));
 }

@@ -10,6 +10,7 @@ import { Court, type InLog, must, type Said } from './evidence/court.js';
 import { struct, type ValueOf } from './fields.js';
 import type { EpochLeaf } from './log.js';
 import type { Manifest } from './manifest.js';
+import type { OpenedManifest } from './manifest-chain.js';
 import { committedFields, openedFields } from './statement.js';
 
 const TAG = ascii('csign1cl');
@@ -51,8 +52,18 @@ export function verifyClaim(
   manifest: Manifest,
   manifestHash: Uint8Array,
 ): Statement {
+  return verifyIn(new Court(serverId, [[manifestHash, manifest]]), claim);
+}
+
+/** The same where there may be several versions of the manifest: all of them, from the first one on. */
+export function verifyClaimAmong(claim: Claim, manifests: readonly OpenedManifest[]): Statement {
+  const all = manifests.map(({ hash, manifest }) => [hash, manifest] as const);
+  return verifyIn(new Court(manifests[0]!.hash, all), claim);
+}
+
+function verifyIn(court: Court, claim: Claim): Statement {
   try {
-    return openedIn(new Court(serverId, [[manifestHash, manifest]]), claim);
+    return openedIn(court, claim);
   } catch (error) {
     throw error instanceof FormatError ? new FormatError(`claim: ${error.message}`) : error;
   }

@@ -18,6 +18,7 @@ export * from './limits.js';
 export * from './link-preimage.js';
 export * from './log.js';
 export * from './manifest.js';
+export * from './manifest-chain.js';
 export * from './merkle.js';
 export * from './merkle-tree.js';
 export * from './message-hash.js';

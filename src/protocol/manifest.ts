@@ -90,8 +90,8 @@ function parseManifest(bytes: Uint8Array): Manifest {
 }
 
 const keysIn = ({ rootKey, actors }: Manifest) => [rootKey, ...actors.map(({ key }) => key)];
-const KEY_RULE = 'a key breaks the key rule';
-const ROOT_SIGNATURE = 'root signature does not verify';
+const KEY_RULE = 'bad key';
+const ROOT_SIGNATURE = 'bad root signature';
 
 function must(good: boolean, rule: string): void {
   if (!good) throw new FormatError(`manifest: ${rule}`);
@@ -100,12 +100,12 @@ function must(good: boolean, rule: string): void {
 function checkManifest(manifest: Manifest): void {
   const { version, previousHash, policy, actors, buckets } = manifest;
   const isFirst = version === 1;
-  must(version > 0 && isFirst === equalBytes(previousHash, ZERO_HASH), 'versions from 1, each after another');
-  must(policy.submissions <= SUBMISSIONS.required, 'unknown policy');
-  must(actors.every(isActor) && rises(actors, follows), 'actors sorted, with one key at a time');
+  must(version > 0 && isFirst === equalBytes(previousHash, ZERO_HASH), 'version');
+  must(policy.submissions <= SUBMISSIONS.required, 'policy');
+  must(actors.every(isActor) && rises(actors, follows), 'actors sorted');
   // A key stands for one actor only: were it shared, two honest statements of one epoch would look like one
   // actor saying two things.
-  must(new Set(actors.map(({ key }) => toHex(key))).size === actors.length, 'a key for each actor');
+  must(new Set(actors.map(({ key }) => toHex(key))).size === actors.length, 'a key twice');
   // Positions in the epoch leaf follow from the manifest alone, so actors in use are numbered without a gap
   // and paired (router with inbox, receiver with outbox).
   const [inboxes, routers, receivers, outboxes, sequencers] = Object.values(ROLE).map((role) => {
@@ -114,13 +114,13 @@ function checkManifest(manifest: Manifest): void {
   });
   must(
     inboxes! > 0 && inboxes === routers && outboxes! > 0 && outboxes === receivers && sequencers === 1,
-    'actors numbered from 0, in pairs, one sequencer',
+    'actors in pairs',
   );
   must(
     buckets[0]?.firstBucket === 0 &&
       rises(buckets, (before, { firstBucket }) => firstBucket > before.firstBucket) &&
       buckets.every((run) => run.firstBucket < BUCKETS && run.inbox < inboxes! && run.outbox < outboxes!),
-    'buckets sorted, from 0, at actors in use',
+    'buckets',
   );
 }
 

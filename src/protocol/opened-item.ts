@@ -1,10 +1,10 @@
 /** What the claims of an opening show of the item that was asked for: that it is there, or that it is not. */
 import { ROLE } from './attestation.js';
 import { equalBytes, FormatError } from './bytes.js';
-import { decodeClaim, type Statement, verifyClaim } from './claim.js';
+import { decodeClaim, type Statement, verifyClaimAmong } from './claim.js';
 import { must } from './evidence/court.js';
 import { shownAt } from './evidence/witness.js';
-import type { Manifest } from './manifest.js';
+import { openManifests, type SignedManifest } from './manifest-chain.js';
 import type { OpenedItem } from './opening.js';
 
 /**
@@ -31,16 +31,18 @@ function isShown(asked: OpenedItem, outbox: number, statements: readonly Stateme
   return shownAt(asked.stage, output, leaves, asked.mailbox, asked) !== null;
 }
 
-/** The same of claims in their binary form, which are verified. `outbox`: which placement names for the mailbox. */
+/**
+ * The same of claims in their binary form, which are verified. `outbox`: which placement names for the mailbox; `manifests`:
+ * all versions, from the first one on.
+ */
 export function verifyOpening(
   asked: OpenedItem,
   outbox: number,
   claims: readonly Uint8Array[],
-  serverId: Uint8Array,
-  manifest: Manifest,
-  manifestHash: Uint8Array,
+  manifests: readonly SignedManifest[],
 ): boolean {
-  const statements = claims.map((claim) => verifyClaim(decodeClaim(claim), serverId, manifest, manifestHash));
+  const opened = openManifests(manifests);
+  const statements = claims.map((claim) => verifyClaimAmong(decodeClaim(claim), opened));
   return isOpened(asked, outbox, statements);
 }
 

@@ -4,14 +4,15 @@
  */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Base, equalBytes, FormatError, toHex } from '../protocol/index.js';
+import { type Base, type Checkpoint, equalBytes, FormatError, toHex } from '../protocol/index.js';
 import {
   type CheckpointNote,
   checkpointKey,
+  checkpointNote,
   decodeCheckpointNote,
   encodeSignature,
+  type NoteSignature,
   noteKeyId,
-  signaturesBy,
   type VerifierKey,
 } from '../protocol/notes/index.js';
 import { replaceFile, syncDirectory } from './durable-file.js';
@@ -28,7 +29,8 @@ export interface OwnLog {
   readonly size: number;
   /** At most of the size now. */
   readonly rootAt: (size: number) => Uint8Array;
-  readonly hasSigned: (text: Uint8Array, signature: Uint8Array) => boolean;
+  readonly checkpointAt: (size: number) => Checkpoint;
+  readonly hasSigned: (checkpoint: Checkpoint) => boolean;
 }
 
 export class Anchors {
@@ -100,14 +102,15 @@ function keptIn(bytes: Uint8Array, log: OwnLog): (Kept & Base) | null {
     if (error instanceof FormatError) return null;
     throw error;
   }
-  const { size, root, text, signatures } = note;
-  const key = checkpointKey(log.serverId, log.sequencerKey);
-  const [signed] = signaturesBy(key, signatures);
-  if (!signed || !log.hasSigned(text, signed.signature)) return null;
+  const { size, root, origin, signatures } = note;
+  const { name } = checkpointKey(log.serverId, log.sequencerKey);
+  const isOwn = (each: NoteSignature) => each.name === name && log.hasSigned({ ...each, size, root });
+  if (origin !== name || !signatures.some(isOwn)) return null;
   if (size > log.size || !equalBytes(root, log.rootAt(size))) throw rolledBack(size);
-  const others = signatures.filter((each) => each !== signed);
+  const others = signatures.filter((each) => each.name !== name);
   return {
-    ...{ size, root, own: `${Buffer.from(text)}\n${encodeSignature(signed)}` },
+    // Anew: who knows the newest manifest asks for its key.
+    ...{ size, root, own: checkpointNote(log.serverId, log.checkpointAt(size), log.sequencerKey) },
     lines: new Map(others.map((each) => [idOf(each.name, each.keyId), encodeSignature(each)])),
   };
 }

@@ -1,8 +1,10 @@
 /** The server's identity: its first manifest, made and signed at the first start and kept in the store. */
 import { importSecretKey, randomBytes } from '#crypto';
+import type { StoreRecord } from '../actors/messages.js';
 import { metaKey, numberValue } from '../actors/store-keys.js';
 import {
   concat,
+  countActors,
   decodeManifest,
   encodeManifest,
   equalBytes,
@@ -11,44 +13,49 @@ import {
   getU64,
   type Manifest,
   type ManifestActor,
-  manifestHash,
   manifestSigned,
-  openManifest,
+  type OpenedManifest,
+  openManifests,
   type Policy,
   putU32,
   ROLE,
-  ROLE_NAMES,
   type Role,
+  type SignedManifest,
   SUBMISSIONS,
   ZERO_HASH,
 } from '../protocol/index.js';
 import { type Config, describeConfig } from './config.js';
-import type { ServerKeys } from './keys.js';
+import { keyNameOf, type ServerKeys } from './keys.js';
 import { OperatorError } from './operator-error.js';
 import type { Store } from './store.js';
 
 export interface Identity {
   readonly serverId: Uint8Array;
+  /** The newest. */
   readonly manifest: Manifest;
-  readonly manifestBytes: Uint8Array;
-  readonly manifestSignature: Uint8Array;
+  readonly manifestHash: Uint8Array;
+  /** All versions. */
+  readonly manifests: readonly OpenedManifest[];
 }
 
-const MANIFEST_KEY = metaKey('manifest');
+/** Where a version of the manifest is kept: length 4 ‖ bytes ‖ root signature 64. */
+const manifestKey = (version: number) => metaKey(version === 1 ? 'manifest' : `manifest ${version}`);
 const FORMAT_KEY = metaKey('format');
 /** Of what is stored: raised whenever an older version's records would be misread. 3: inbox rows share their submission hashes. */
 export const FORMAT = 3;
 
 /**
- * The manifest in the store, if there is one. Its actors and limits bind every later start. Throws `OperatorError`
- * `data-format` when another version wrote the store in another way.
+ * The manifests in the store, if there are any. Actors and limits of the newest bind every later start. Throws
+ * `OperatorError` `data-format` when another version wrote the store in another way.
  */
 export function readIdentity(store: Pick<Store, 'get'>): Identity | null {
-  const record = store.get(MANIFEST_KEY);
-  if (!record) return null;
-  checkFormat(store);
-  const length = getU32(record, 0);
-  return identityOf(record.slice(4, 4 + length), record.slice(4 + length));
+  const signed: SignedManifest[] = [];
+  for (let record = store.get(manifestKey(1)); record; record = store.get(manifestKey(signed.length + 1))) {
+    if (signed.length === 0) checkFormat(store);
+    const length = getU32(record, 0);
+    signed.push({ bytes: record.slice(4, 4 + length), signature: record.slice(4 + length) });
+  }
+  return signed.length === 0 ? null : identityOf(signed);
 }
 
 function checkFormat(store: Pick<Store, 'get'>): void {
@@ -62,9 +69,24 @@ function checkFormat(store: Pick<Store, 'get'>): void {
   );
 }
 
-function identityOf(manifestBytes: Uint8Array, manifestSignature: Uint8Array): Identity {
-  const manifest = openManifest(manifestBytes, manifestSignature);
-  return { serverId: manifestHash(manifestBytes), manifest, manifestBytes, manifestSignature };
+function identityOf(signed: readonly SignedManifest[]): Identity {
+  const manifests = openManifests(signed);
+  const { manifest, hash } = manifests.at(-1)!;
+  return { serverId: manifests[0]!.hash, manifest, manifestHash: hash, manifests };
+}
+
+/** A manifest with its root signature, and the record that keeps it. Throws `FormatError` on one that is none. */
+export function signManifest(
+  manifest: Manifest,
+  rootSeed: Uint8Array,
+): SignedManifest & { record: StoreRecord } {
+  const bytes = encodeManifest(manifest);
+  decodeManifest(bytes);
+  const signature = importSecretKey(rootSeed).sign(manifestSigned(bytes));
+  const length = new Uint8Array(4);
+  putU32(length, 0, bytes.length);
+  const record = { key: manifestKey(manifest.version), value: concat(length, bytes, signature) };
+  return { bytes, signature, record };
 }
 
 /** Makes version 1 from configuration and keys, and makes it durable. */
@@ -73,26 +95,19 @@ export async function found(
   config: Config,
   keys: ServerKeys,
 ): Promise<Identity> {
-  const root = importSecretKey(keys.root);
-  const bytes = encodeManifest({
+  const manifest = {
     version: 1,
     previousHash: ZERO_HASH,
     nonce: randomBytes(32),
-    rootKey: root.publicKey,
+    rootKey: importSecretKey(keys.root).publicKey,
     actors: actorsOf(keys),
     buckets: evenBuckets(config.inboxes, config.outboxes),
     policy: policyOf(config),
-  });
-  decodeManifest(bytes);
-  const signature = root.sign(manifestSigned(bytes));
-  const length = new Uint8Array(4);
-  putU32(length, 0, bytes.length);
-  const records = [
-    { key: MANIFEST_KEY, value: concat(length, bytes, signature) },
-    { key: FORMAT_KEY, value: numberValue(FORMAT) },
-  ];
+  };
+  const { record, ...signed } = signManifest(manifest, keys.root);
+  const records = [record, { key: FORMAT_KEY, value: numberValue(FORMAT) }];
   await new Promise<void>((done) => store.write(records, done));
-  return identityOf(bytes, signature);
+  return identityOf([signed]);
 }
 
 const SUBMISSION_POLICIES = Object.keys(SUBMISSIONS) as (keyof typeof SUBMISSIONS)[];
@@ -143,13 +158,13 @@ function actorsOf(keys: ServerKeys): ManifestActor[] {
 /** Throws `OperatorError` `keys-differ` when a key file is not the key that the manifest names. */
 export function checkKeys({ manifest }: Identity, keys: ServerKeys): void {
   const expected = actorsOf(keys);
-  for (const { role, index, key } of manifest.actors) {
+  for (const { role, index, key, lastEpoch } of manifest.actors) {
+    if (lastEpoch !== 0) continue;
     const mine = expected.find((actor) => actor.role === role && actor.index === index);
     if (mine && equalBytes(mine.key, key)) continue;
-    const file = role === ROLE.sequencer ? 'sequencer-0.key' : `${ROLE_NAMES[role]}-${index}.key`;
     throw new OperatorError(
       'keys-differ',
-      `keys/${file} is not the key that this server's manifest names`,
+      `keys/${keyNameOf(role, index)} is not the key that this server's manifest names`,
       'Restore the keys directory from the backup of this data directory.',
     );
   }
@@ -160,8 +175,8 @@ export function checkKeys({ manifest }: Identity, keys: ServerKeys): void {
  * manifest. Throws `OperatorError` `manifest-differs` when something else was asked for expressly.
  */
 export function boundByManifest(config: Config, { manifest }: Identity): Config {
-  const { policy, actors } = manifest;
-  const count = (role: Role) => actors.filter((actor) => actor.role === role).length;
+  const { policy } = manifest;
+  const count = (role: Role) => countActors(manifest, role);
   const submissions = SUBMISSION_POLICIES.find((name) => SUBMISSIONS[name] === policy.submissions)!;
   const fixed = new Map<string, number | string>([
     ['submissions', submissions],

@@ -13,6 +13,7 @@ import {
   type OpenedItem,
   type PlacedAt,
   ROLE,
+  type SignedManifest,
   toHex,
 } from '../protocol/index.js';
 import { checkpointNote, encodeProof } from '../protocol/notes/index.js';
@@ -41,11 +42,13 @@ export interface FrontOptions {
 
 type Handler = (response: ServerResponse, request: IncomingMessage, argument: string) => void;
 
-/** GET /v1/manifest, /v1/mailboxes/{id}, /v1/checkpoint, /v1/anchors, /v1/consistency/{from}/{to}. */
+/** GET /v1/manifest, /v1/manifests/{version}, /v1/mailboxes/{id}, /v1/checkpoint, /v1/anchors, /v1/consistency/{from}/{to}. */
 export function frontRequests(options: FrontOptions): RequestListener {
   const manifest = manifestJson(options.identity);
+  const manifests = options.identity.manifests.map(signedJson);
   const answer = route([
     [/^\/v1\/manifest$/, (response) => sendJson(response, 200, manifest)],
+    [/^\/v1\/manifests\/(.*)$/, (response, _, from) => sendManifests(response, from, manifests)],
     [/^\/v1\/checkpoint$/, (response) => sendNote(response, options)],
     [/^\/v1\/anchors$/, (response) => sendJson(response, 200, { anchors: options.anchors() })],
     [/^\/v1\/consistency\/(.*)$/, (response, _, sizes) => sendProof(response, sizes, options)],
@@ -189,13 +192,24 @@ function route(routes: readonly (readonly [RegExp, Handler])[]): RequestListener
   };
 }
 
-function manifestJson({ serverId, manifest, manifestBytes, manifestSignature }: Identity): object {
+/** All versions from one on; none from the one behind the newest. */
+function sendManifests(response: ServerResponse, from: string, manifests: readonly object[]): void {
+  const version = /^[1-9]\d{0,9}$/.test(from) ? Number(from) : 0;
+  if (version === 0) return sendError(response, 400, 'bad-request', 'expected a version, 1 or more');
+  sendJson(response, 200, { manifests: manifests.slice(version - 1) });
+}
+
+const signedJson = ({ bytes, signature }: SignedManifest) => ({
+  manifest: Buffer.from(bytes).toString('base64'),
+  signature: Buffer.from(signature).toString('base64'),
+});
+
+function manifestJson({ serverId, manifest, manifests }: Identity): object {
   return {
     serverId: toHex(serverId),
     version: manifest.version,
     content: manifestToJson(manifest),
-    manifest: Buffer.from(manifestBytes).toString('base64'),
-    signature: Buffer.from(manifestSignature).toString('base64'),
+    ...signedJson(manifests.at(-1)!),
     rootKey: toHex(manifest.rootKey),
     checkpointOrigin: checkpointOrigin(serverId),
     checkpointKey: toHex(actorKey(manifest, ROLE.sequencer, 0)),

@@ -8,7 +8,7 @@ import type { Answer } from '../actors/openings-desk.js';
 import { allActors, type Plan, placementFor, threadOf } from '../actors/pipeline.js';
 import { RequestHandler } from '../actors/request-handler.js';
 import { Switchboard } from '../actors/switchboard.js';
-import { type Checkpoint, keysOf, type OpenedItem, type PlacedAt, toHex } from '../protocol/index.js';
+import { type Checkpoint, type OpenedItem, type PlacedAt, toHex } from '../protocol/index.js';
 import { Anchors } from './anchors.js';
 import { type Config, type Reloaded, reloadConfig } from './config.js';
 import { Cosigning } from './cosigning.js';
@@ -22,8 +22,9 @@ import { type Listener, listenForClients } from './listeners.js';
 import { OperatorError } from './operator-error.js';
 import { listen, type Port } from './ports.js';
 import { type LogState, recoverLog } from './recovery.js';
+import { settleKeys } from './rotation.js';
 import { shutDown } from './shutdown.js';
-import { signedLog } from './signed-log.js';
+import { type SignedLog, signedLog } from './signed-log.js';
 import { Store } from './store.js';
 import { type Certificate, readCertificate } from './tls.js';
 import { startWorkers, WORKER_MODULE, type Workers } from './workers.js';
@@ -92,14 +93,14 @@ async function start(
   undo.push(() => store.close());
   const known = readIdentity(store);
   const config = known ? boundByManifest(asked, known) : asked;
+  if (known) await settleKeys(asked.data, known.manifest);
   const inForce: InForce = { config, certificate: readCertificate(config.tls) };
   if (config.operatorToken !== '') await readKeyFile(config.operatorToken);
   const keys = await loadOrCreateKeys(config.data, config);
   const identity = known ?? (await found(store, config, keys));
   checkKeys(identity, keys);
   const log = recoverLog(store);
-  const signed = signedLog(store, identity.serverId, keys.sequencer);
-  const checkpoint = signed.checkpointAt(log.size);
+  const signed = signedLog(store, identity, keys.sequencer);
   const anchors = await Anchors.open(config.data, { ...signed, size: log.size });
   const placementOf = cached(placementFor(identity.manifest, identity.serverId));
   const inside = runActors(
@@ -107,7 +108,7 @@ async function start(
     identity,
     keys,
     log,
-    checkpoint,
+    signed,
     store,
     placementOf,
     workerModule,
@@ -245,13 +246,14 @@ function runActors(
   identity: Identity,
   keys: ServerKeys,
   log: LogState,
-  checkpoint: Checkpoint,
+  signed: SignedLog,
   store: Store,
   placementOf: (id: Uint8Array) => PlacedAt,
   workerModule: string,
   failed: (error: Error) => void,
 ): Inside {
   const { config } = inForce;
+  const checkpoint = signed.checkpointAt(log.size);
   const plan: Plan = { inboxes: config.inboxes, outboxes: config.outboxes, threads: config.threads };
   const taskOf = taskMaker(config, plan, identity, keys, log, checkpoint);
   const post = gathering((thread, envelopes) => workers.post(thread, envelopes));
@@ -266,9 +268,9 @@ function runActors(
   const handler = new RequestHandler(
     {
       serverId: identity.serverId,
-      manifestHash: identity.serverId,
+      manifestHash: identity.manifestHash,
       manifest: identity.manifest,
-      keys: keysOf(identity.manifest),
+      hasSigned: signed.hasSigned,
       inboxes: config.inboxes,
       reader: store,
       placementOf,
@@ -330,8 +332,8 @@ function taskMaker(
       thread,
       plan,
       data: config.data,
-      manifest: identity.manifestBytes,
-      manifestSignature: identity.manifestSignature,
+      serverId: identity.serverId,
+      manifest: identity.manifests.at(-1)!,
       seeds: new Map(mine.map(({ kind, index }) => [`${kind} ${index}`, seeds.get(`${kind} ${index}`)!])),
       checkInputs: config.checks === 'everywhere',
       bytesInFlight: config.limits.bytesInFlight,

@@ -27,10 +27,10 @@ export async function openKeptDirectory(data: string): Promise<KeptDirectory> {
     store = Store.openToRead(data);
     const identity = readIdentity(store);
     if (!identity) throw notOurs(data);
-    const { manifest, serverId, manifestBytes: bytes, manifestSignature: signature } = identity;
+    const { manifest, serverId, manifests } = identity;
     const inboxes = countActors(manifest, ROLE.inbox);
     const outboxes = countActors(manifest, ROLE.outbox);
-    const source = new StoreSource({ reader: store, serverId, inboxes, outboxes }, [{ bytes, signature }]);
+    const source = new StoreSource({ reader: store, serverId, inboxes, outboxes }, manifests);
     const opened = store;
     return {
       source,

@@ -5,6 +5,7 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { randomBytes } from '#crypto';
+import { ROLE, ROLE_NAMES, type Role } from '../protocol/index.js';
 import { HAS_MODES, syncDirectory } from './durable-file.js';
 import { readKeyFile, writeKeyFile } from './key-file.js';
 import { OperatorError } from './operator-error.js';
@@ -21,6 +22,9 @@ export interface ServerKeys {
   readonly sequencer: Uint8Array;
 }
 
+/** The name of an actor's key file. */
+export const keyNameOf = (role: Role, index: number) => `${ROLE_NAMES[role]}-${index}.key`;
+
 export interface KeyCounts {
   readonly inboxes: number;
   readonly outboxes: number;
@@ -35,19 +39,19 @@ export async function loadOrCreateKeys(directory: string, counts: KeyCounts): Pr
   const keys = join(directory, 'keys');
   const present = await openDirectory(keys);
   const key = (name: string) => loadOrCreate(join(keys, name), present.has(name));
-  const actors = async (role: string, count: number) => {
+  const actors = async (role: Role, count: number) => {
     const seeds: Uint8Array[] = [];
-    for (let index = 0; index < count; index++) seeds.push(await key(`${role}-${index}.key`));
+    for (let index = 0; index < count; index++) seeds.push(await key(keyNameOf(role, index)));
     return seeds;
   };
   // The root comes first, and is durable before the next: other keys without it mean it was lost.
   return {
     root: await key('root.key'),
-    inboxes: await actors('inbox', counts.inboxes),
-    routers: await actors('router', counts.inboxes),
-    receivers: await actors('receiver', counts.outboxes),
-    outboxes: await actors('outbox', counts.outboxes),
-    sequencer: await key('sequencer-0.key'),
+    inboxes: await actors(ROLE.inbox, counts.inboxes),
+    routers: await actors(ROLE.router, counts.inboxes),
+    receivers: await actors(ROLE.receiver, counts.outboxes),
+    outboxes: await actors(ROLE.outbox, counts.outboxes),
+    sequencer: await key(keyNameOf(ROLE.sequencer, 0)),
   };
 }
 

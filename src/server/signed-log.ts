@@ -1,8 +1,17 @@
 /** The log as its signer sees it: checkpoints of any size it has had, signed again to the same bytes, and proofs between them. */
-import { importPublicKey, importSecretKey } from '#crypto';
-import { logNodes } from '../actors/log-store.js';
+import { importPublicKey, importSecretKey, type PublicKey } from '#crypto';
+import { logNodes, logSizeThrough } from '../actors/log-store.js';
 import { signCheckpoint } from '../actors/sequencer.js';
-import { type Checkpoint, consistencyProof, logRoot } from '../protocol/index.js';
+import {
+  actorKey,
+  type Checkpoint,
+  checkpointText,
+  consistencyProof,
+  logRoot,
+  type OpenedManifest,
+  ROLE,
+} from '../protocol/index.js';
+import type { Identity } from './founding.js';
 import type { RecoveryStore } from './recovery.js';
 
 export interface SignedLog {
@@ -13,13 +22,18 @@ export interface SignedLog {
   readonly checkpointAt: (size: number) => Checkpoint;
   /** Consistency proof, packed. */
   readonly proof: (from: number, to: number) => Uint8Array;
-  readonly hasSigned: (bytes: Uint8Array, signature: Uint8Array) => boolean;
+  /** Whether a checkpoint is the sequencer's: by its key, or by an earlier one, of no more than was logged under that. */
+  readonly hasSigned: (checkpoint: Checkpoint) => boolean;
 }
 
-export function signedLog(store: RecoveryStore, serverId: Uint8Array, sequencerSeed: Uint8Array): SignedLog {
+export function signedLog(
+  store: RecoveryStore,
+  { serverId, manifests }: Pick<Identity, 'serverId' | 'manifests'>,
+  sequencerSeed: Uint8Array,
+): SignedLog {
   const { sign, publicKey } = importSecretKey(sequencerSeed);
   const nodes = logNodes(store);
-  const key = importPublicKey(publicKey);
+  const keys = sequencerKeys(store, manifests);
   const rootAt = (size: number) => logRoot(nodes, size);
   return {
     serverId,
@@ -27,6 +41,27 @@ export function signedLog(store: RecoveryStore, serverId: Uint8Array, sequencerS
     rootAt,
     checkpointAt: (size) => signCheckpoint({ serverId, sign }, { size, root: rootAt(size) }),
     proof: (from, to) => consistencyProof(nodes, from, to),
-    hasSigned: (bytes, signature) => key.verify(bytes, signature),
+    hasSigned: ({ size, root, signature }) => {
+      const text = checkpointText(serverId, size, root);
+      return keys.some(({ key, most }) => size <= most && key.verify(text, signature));
+    },
   };
+}
+
+/** A key that is not used any more has signed no checkpoint of a log with later epochs. */
+function sequencerKeys(
+  store: RecoveryStore,
+  manifests: readonly OpenedManifest[],
+): { readonly key: PublicKey; readonly most: number }[] {
+  const ended = manifests.flatMap(({ manifest }) =>
+    manifest.actors.filter(({ role, lastEpoch }) => role === ROLE.sequencer && lastEpoch !== 0),
+  );
+  const newest = actorKey(manifests.at(-1)!.manifest, ROLE.sequencer, 0);
+  return [
+    { key: importPublicKey(newest), most: Number.POSITIVE_INFINITY },
+    ...ended.map(({ key, lastEpoch }) => ({
+      key: importPublicKey(key),
+      most: logSizeThrough(store, lastEpoch),
+    })),
+  ];
 }

@@ -4,15 +4,15 @@ import type { Plan } from '../actors/pipeline.js';
 import type { QuotaLimits } from '../actors/quotas.js';
 import type { Phase } from '../actors/sequencer.js';
 import type { Envelope } from '../actors/switchboard.js';
-import type { Checkpoint } from '../protocol/index.js';
+import type { Checkpoint, SignedManifest } from '../protocol/index.js';
 
 /** A worker's task: everything its actors are made from. Lives as long as the server. */
 export interface WorkerTask {
   readonly thread: number;
   readonly plan: Plan;
   readonly data: string;
-  readonly manifest: Uint8Array;
-  readonly manifestSignature: Uint8Array;
+  readonly serverId: Uint8Array;
+  readonly manifest: SignedManifest;
   /** `kind index` → secret seed, for the actors of this thread alone. */
   readonly seeds: ReadonlyMap<string, Uint8Array>;
   readonly checkInputs: boolean;

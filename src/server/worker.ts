@@ -62,14 +62,13 @@ function pipelineOptions(
   observe: ObservePhase,
   failed: (error: Error) => void,
 ) {
-  const manifest = openManifest(task.manifest, task.manifestSignature);
-  const hash = manifestHash(task.manifest);
+  const { bytes, signature } = task.manifest;
   const stepped = (run: () => void) => guarded(() => switchboard.step(run));
   return {
     plan: task.plan,
-    serverId: hash,
-    manifest,
-    manifestHash: hash,
+    serverId: task.serverId,
+    manifest: openManifest(bytes, signature),
+    manifestHash: manifestHash(bytes),
     seedOf: ({ kind, index }: { kind: string; index: number }) => task.seeds.get(`${kind} ${index}`)!,
     checkInputs: task.checkInputs,
     verifySubmission: (...[key, bytes, signature, done]: Parameters<VerifySubmission>) =>

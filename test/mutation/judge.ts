@@ -11,7 +11,7 @@ import {
   MAX_EVIDENCE,
   RULE,
 } from '../../src/protocol/evidence/evidence.js';
-import { judgeOf, type Verdict, verdict } from '../../src/protocol/evidence/verdict.js';
+import { asGiven, type Judged, judgeOf, type Verdict, verdict } from '../../src/protocol/evidence/verdict.js';
 import { decodeManifest } from '../../src/protocol/manifest.js';
 import { CASES_FILE, type Kept, type KeptCase, type KeptClaim } from './cases.js';
 
@@ -31,7 +31,7 @@ function told(found: Verdict): string {
 }
 
 /** Judges of the same manifests, which are accepted once: that takes longer than all else. */
-const judges = new Map<string, (evidence: Evidence) => Verdict>();
+const judges = new Map<string, (evidence: Evidence) => Judged>();
 
 function judge(evidence: Evidence, one: KeptCase): Verdict {
   const manifests = evidence.manifests.map(({ bytes, signature }) =>
@@ -40,7 +40,7 @@ function judge(evidence: Evidence, one: KeptCase): Verdict {
   const name = [one.serverId, one.rootKey, ...manifests].join();
   const known = judges.get(name) ?? judgeOf(evidence.manifests, bytesOf(one.serverId), bytesOf(one.rootKey));
   judges.set(name, known);
-  return known(evidence);
+  return asGiven(known(evidence), evidence);
 }
 
 /** What nobody has refused, and the engine has stumbled over. */

@@ -57,11 +57,10 @@ export interface Case {
 /** Returns how often somebody guilty was named. */
 export function checkNobodyFramed(of: Case, complain: (problem: string) => void): number {
   const { identity, disk, random, guilty, chronicle } = of;
-  const { manifest, manifestBytes, manifestSignature, serverId } = identity;
+  const { manifest, manifests, serverId } = identity;
   const own = chronicle.claims.map(({ bytes }) => decodeClaim(bytes));
   const checkpoint = own.map((claim) => claim.checkpoint).reduce<Checkpoint | null>(larger, null);
   if (!checkpoint) return 0;
-  const manifests = [{ bytes: manifestBytes, signature: manifestSignature }];
   const nodes = logNodes(disk);
   // A checkpoint that somebody changed may be of any size.
   const bridge = (from: number, to: number) =>

@@ -6,10 +6,10 @@ import { countActors, ROLE } from '../../src/protocol/index.js';
 import type { Identity } from '../../src/server/founding.js';
 
 export async function checkKept(identity: Identity, reader: StoreReader): Promise<string[]> {
-  const { manifest, serverId, manifestBytes: bytes, manifestSignature: signature } = identity;
+  const { manifest, serverId, manifests } = identity;
   const inboxes = countActors(manifest, ROLE.inbox);
   const outboxes = countActors(manifest, ROLE.outbox);
-  const source = new StoreSource({ reader, serverId, inboxes, outboxes }, [{ bytes, signature }]);
+  const source = new StoreSource({ reader, serverId, inboxes, outboxes }, manifests);
   const { findings } = await audit(source);
   return findings.map(({ kind, text }) => `audit: ${kind}: ${text}`);
 }

@@ -7,12 +7,13 @@ import { type ActorMessage, type Address, address } from '../../src/actors/messa
 import { hostActors, type PipelineOptions, placementFor, threadOf } from '../../src/actors/pipeline.js';
 import { RequestHandler } from '../../src/actors/request-handler.js';
 import { signCheckpoint } from '../../src/actors/sequencer.js';
-import { type Checkpoint, keysOf, SESSION_KIND, type SessionKind } from '../../src/protocol/index.js';
+import { type Checkpoint, SESSION_KIND, type SessionKind } from '../../src/protocol/index.js';
 import { type Config, loadConfig } from '../../src/server/config.js';
 import { checkKeys, found, type Identity, readIdentity } from '../../src/server/founding.js';
 import type { ServerKeys } from '../../src/server/keys.js';
 import { type LogState, readFrontier, recoverLog } from '../../src/server/recovery.js';
 import { shutDown } from '../../src/server/shutdown.js';
+import { signedLog } from '../../src/server/signed-log.js';
 import { verifyAtOnce } from '../support/pipeline.js';
 import { Board } from './board.js';
 import type { Disk } from './disk.js';
@@ -142,8 +143,8 @@ export class SimulatedServer {
       {
         serverId: identity.serverId,
         manifest: identity.manifest,
-        manifestHash: identity.serverId,
-        keys: keysOf(identity.manifest),
+        manifestHash: identity.manifestHash,
+        hasSigned: signedLog(disk, identity, this.keys.sequencer).hasSigned,
         inboxes: config.inboxes,
         reader: disk,
         placementOf: placementFor(identity.manifest, identity.serverId),
@@ -248,10 +249,11 @@ export class SimulatedServer {
   /** What is asked by HTTP; null when nobody answers. */
   answer(path: string): unknown {
     if (!this.life || !this.identity) return null;
-    const { manifestBytes, manifestSignature, manifest, serverId } = this.identity;
+    const { manifests, manifest, serverId } = this.identity;
+    const { bytes, signature } = manifests.at(-1)!;
     const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
     if (path === '/v1/manifest')
-      return { manifest: base64(manifestBytes), signature: base64(manifestSignature) };
+      return { version: manifest.version, manifest: base64(bytes), signature: base64(signature) };
     const [, id] = /^\/v1\/mailboxes\/([0-9a-f]{64})$/.exec(path) ?? [];
     if (!id) throw new Error(`nothing at ${path}`);
     const { outbox } = placementFor(manifest, serverId)(Buffer.from(id, 'hex'));

@@ -13,7 +13,7 @@ import { bundleBytes, chunkOf, counterOf } from '../../src/actors/batch.js';
 import { InboxQueue } from '../../src/actors/inbox-queue.js';
 import { type MessageBatch, type ReceiverItems, SENT_ONLY, WHERE } from '../../src/actors/messages.js';
 import { Outbox } from '../../src/actors/outbox.js';
-import { BundleHasher, BundleView, INBOX_ROW_BYTES, manifestHash, rowAt } from '../../src/protocol/index.js';
+import { BundleHasher, BundleView, INBOX_ROW_BYTES, rowAt } from '../../src/protocol/index.js';
 import { runWorker } from '../../src/server/worker.js';
 import type { WorkerTask } from '../../src/server/worker-task.js';
 import { byOrder, changed, inboxOf, indexOf, mailboxOf, mistake, type Row } from '../byzantine/rows.js';
@@ -94,7 +94,7 @@ function altered(serverId: Uint8Array, batch: MessageBatch, index: number): Buff
 }
 
 export default function cheatingWorker(task: WorkerTask): Promise<void> {
-  const serverId = manifestHash(task.manifest);
+  const { serverId } = task;
   const { handle } = Outbox.prototype;
   Outbox.prototype.handle = function (this: Outbox, message) {
     const cheat = message.type === 'receiver-items' && cheatOf('drop', 'alter');

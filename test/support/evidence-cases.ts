@@ -18,7 +18,15 @@ import {
   wayEdges,
 } from './evidence-edges-stages.js';
 import { type EvidenceCase, leafCases, orderCases, rowCases, statementCases } from './evidence-leaves.js';
-import { chainCases, commitCases, entryCases, logCases, senderCases, signerCases } from './evidence-log.js';
+import {
+  chainCases,
+  commitCases,
+  entryCases,
+  keyCases,
+  logCases,
+  senderCases,
+  signerCases,
+} from './evidence-log.js';
 import { placeCases } from './evidence-places.js';
 import { columnCases, counterCases, exceptionCases, neighbourCases, stageWorld } from './evidence-stages.js';
 import { EvidenceWorld } from './evidence-world.js';
@@ -37,6 +45,7 @@ export function evidenceCases(): EvidenceCase[] {
     ...senderCases(world),
     ...chainCases(world),
     ...commitCases(world),
+    ...keyCases(world),
     ...logCases(world),
     ...entryCases(world),
     ...signerCases(world),

@@ -478,7 +478,7 @@ const logTable = ({
   make('one root', 8, 'nothing', [points()[0]!, points()[0]!]),
   make('two sizes', 8, 'nothing', [points(3n)[0]!, points(4n)[1]!]),
   make('two roots by another key', 8, 'nothing', points(3n, named('nobody'))),
-  make('two roots by two sequencers', 8, 'nothing', [points()[0]!, points(3n, newSequencer)[1]!], three),
+  make('two roots by two sequencers', 8, 'server 5.0', [points()[0]!, points(3n, newSequencer)[1]!], three),
   make('two roots by a second sequencer', 8, 'actor 5.0', points(3n, newSequencer), three),
   make('a manifest that is not needed', 8, 'nothing', points(), three),
   make('an old manifest alone', 8, 'nothing', points(3n, newSequencer)),
@@ -725,6 +725,52 @@ function manifestCases(world: EvidenceWorld): EvidenceCase[] {
         actors: actors.map((one) => (one.role === 1 ? { ...one, key: Buffer.alloc(32, 0xff) } : one)),
       }),
     ]),
+  ];
+}
+
+/** A key says nothing about epochs before its first one, nor, where a later manifest ends it, behind its last one. */
+export function keyCases(world: EvidenceWorld): EvidenceCase[] {
+  const make = caseIn(world);
+  const [first] = world.manifests;
+  const secrets = { outbox: named('evidence second outbox'), sequencer: named('evidence second sequencer') };
+  const rotated = (lastEpoch: bigint) => {
+    const change = (one: twin.ManifestActor, secret: Buffer) => [
+      { ...one, lastEpoch },
+      { ...one, key: twin.publicKeyOf(secret), firstEpoch: lastEpoch + 1n },
+    ];
+    const actors = world.manifest.actors.flatMap((one) => {
+      if (one.role === 5) return change(one, secrets.sequencer);
+      return one.role === 4 && one.index === 0 ? change(one, secrets.outbox) : [one];
+    });
+    return world.second({ actors });
+  };
+  // A statement by the key that the second manifest begins with, in no right form.
+  const malformed = (name: string, expected: string, epoch: bigint, lastEpoch: bigint) => {
+    const second = rotated(lastEpoch);
+    const fields = { manifestHash: twin.manifestHash(second.bytes) };
+    const said = world.say(4, 0, epoch, { outputs: [], secret: secrets.outbox, fields });
+    return make(name, 2, expected, [statementOf(said)], [first!, second]);
+  };
+  // Two leaves by the first key, under checkpoints by the second sequencer.
+  const mailbox = world.client(0, 0).id;
+  const leaves = [
+    linkOf({ mailbox, epoch: 5n }),
+    linkOf({ mailbox, epoch: 9n, previousEpoch: 4n, total: 2n }),
+  ];
+  const disagreeing = (name: string, expected: string, lastEpoch: bigint) => {
+    const epochs = [
+      epochWith(world, 5n, 4, 1, [leaves[0]!]),
+      epochWith(world, 9n, 4, 1, [leaves[1]!], { previousEpoch: 5n }),
+    ];
+    const log = new Log(world, epochs, secrets.sequencer);
+    const claims = epochs.map((epoch) => log.claim(saidBy(epoch, 4, 0), 0, 0));
+    return make(name, 7, expected, [...claims, pathOf([])], [first!, rotated(lastEpoch)]);
+  };
+  return [
+    malformed('in the first epoch of a second key', 'actor 4.0', 9n, 8n),
+    malformed('before the first epoch of a second key', 'nothing', 8n, 8n),
+    disagreeing('leaves of a first key, under checkpoints of a second sequencer', 'actor 4.0', 9n),
+    disagreeing('a leaf behind the last epoch of its key', 'nothing', 8n),
   ];
 }
 

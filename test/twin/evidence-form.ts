@@ -158,12 +158,12 @@ export interface Evidence {
   parts: unknown;
 }
 
-/** `csign1ev` ‖ manifests: n 1 ‖ n × (length 4 ‖ bytes ‖ root signature 64), at most 16 ‖ rule 1 ‖ parts */
+/** `csign1ev` ‖ manifests: n 1 ‖ n × (length 4 ‖ bytes ‖ root signature 64), at most 255 ‖ rule 1 ‖ parts */
 export function decodeEvidence(bytes: Buffer): Evidence {
   if (bytes.length > MOST_BYTES) throw new Unreadable(`more than ${MOST_BYTES} bytes`);
   return readAll(bytes, (r) => {
     r.literal(ascii('csign1ev'));
-    const manifests = r.listUpTo(16, () => signedManifest(r));
+    const manifests = r.listUpTo(255, () => signedManifest(r));
     const rule = r.u8();
     if (!(rule in PARTS)) throw new Unreadable(`no rule ${rule}`);
     return { manifests, rule: rule as RuleNumber, parts: PARTS[rule as RuleNumber](r) };

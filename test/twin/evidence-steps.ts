@@ -97,8 +97,18 @@ export function hear(known: Known, { signed, signature }: Parts<typeof statement
   const key = keyInUse(manifest, attestation.role, attestation.actor);
   must(key !== undefined, 'no such actor');
   must(verifyByRule(key, signed, signature), 'the signature of the statement does not verify');
+  mustBeItsEpoch(known, key, attestation.epoch);
   known.named.add(hex(attestation.manifestHash));
   return { attestation, manifest, key, hash: attestationHash(signed), signature };
+}
+
+/** The epoch is one of the key's in every one of the manifests that has the key. */
+function mustBeItsEpoch({ manifests }: Known, key: Buffer, epoch: bigint): void {
+  const entries = manifests.flatMap(({ manifest }) => manifest.actors.filter((a) => a.key.equals(key)));
+  must(
+    entries.every((a) => a.firstEpoch <= epoch && (a.lastEpoch === 0n || epoch <= a.lastEpoch)),
+    'the epoch is not one of the key',
+  );
 }
 
 /** To open a leaf in an output of a heard statement. */

@@ -117,7 +117,12 @@ const RULES: Record<RuleNumber, Rule> = {
   5: actorBy<5>(inboxRow),
   6: actorBy<6>(sendersOrder),
   7: actorBy<7>(mailboxLeaves),
-  8: sequencerBy<8>(log.twoRoots),
+  8: (known, { parts }) => {
+    const found = log.twoRoots(known, parts as PartsOf<8>);
+    const why = 'twoRoots';
+    if (found === 'server') return { outcome: 'server', suspects: [{ role: SEQUENCER, index: 0 }], why };
+    return { outcome: 'actor', role: SEQUENCER, index: found.index, key: found.key, why };
+  },
   9: sequencerBy<9>(log.malformedLogLeaf),
   10: sequencerBy<10>(log.logOrder),
   11: sequencerBy<11>(log.falseBase),

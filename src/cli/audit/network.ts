@@ -11,9 +11,8 @@ import {
   decodeEpochLeaf,
   type ErrorCode,
   FormatError,
-  type Manifest,
-  manifestHash,
-  openManifest,
+  type OpenedManifest,
+  openManifests,
   Reader,
   ROLE,
 } from '../../protocol/index.js';
@@ -34,24 +33,23 @@ export interface Addresses {
 export class NetworkSource implements EpochSource {
   private constructor(
     private readonly at: Addresses,
-    private readonly manifest: Manifest,
-    readonly manifests: EpochSource['manifests'],
+    readonly manifests: readonly OpenedManifest[],
     readonly checkpoint: Checkpoint,
   ) {}
 
   /** Rejects with `CountersignError`. */
   static async open(at: Addresses): Promise<NetworkSource> {
-    const answer = await (await get(`${at.http}/v1/manifest`)).json().catch(lost);
-    const { manifest: bytes, signature } = answer as Record<'manifest' | 'signature', string>;
-    const signed = { bytes: fromBase64(bytes), signature: fromBase64(signature) };
+    const answer = await (await get(`${at.http}/v1/manifests/1`)).json().catch(lost);
+    const { manifests: told } = answer as { manifests: Record<'manifest' | 'signature', string>[] };
     try {
-      const manifest = openManifest(signed.bytes, signed.signature);
-      return new NetworkSource(
-        at,
-        manifest,
-        [signed],
-        await fetchCheckpoint(at, manifestHash(signed.bytes), manifest),
+      if (!Array.isArray(told)) throw new FormatError('no list of manifests');
+      const manifests = openManifests(
+        told.map(({ manifest, signature }) => ({
+          bytes: fromBase64(manifest),
+          signature: fromBase64(signature),
+        })),
       );
+      return new NetworkSource(at, manifests, await fetchCheckpoint(at, manifests));
     } catch (error) {
       if (error instanceof FormatError) throw new CountersignError('verification-failed', error.message);
       throw error;
@@ -82,7 +80,7 @@ export class NetworkSource implements EpochSource {
   }
 
   private async *parts(from: number, to: number): AsyncGenerator<KeptEpoch | { readonly next: number }> {
-    const { manifest } = this;
+    const { manifest } = this.manifests.at(-1)!;
     const [inboxes, outboxes] = [countActors(manifest, ROLE.inbox), countActors(manifest, ROLE.outbox)];
     const response = await this.ask(`/v1/epochs?from=${from}&to=${to}`);
     const reader = new PartReader();
@@ -99,7 +97,7 @@ export class NetworkSource implements EpochSource {
   }
 
   async newest(): Promise<number> {
-    const { size } = await fetchCheckpoint(this.at, manifestHash(this.manifests[0]!.bytes), this.manifest);
+    const { size } = await fetchCheckpoint(this.at, this.manifests);
     if (size === 0) return 0;
     const response = await this.ask(`/v1/log?from=${size - 1}`);
     const bytes = new Reader(new Uint8Array(await response.arrayBuffer().catch(lost)));
@@ -126,11 +124,12 @@ export class NetworkSource implements EpochSource {
 
 async function fetchCheckpoint(
   { http }: Addresses,
-  serverId: Uint8Array,
-  manifest: Manifest,
+  manifests: readonly OpenedManifest[],
 ): Promise<Checkpoint> {
   const note = await (await get(`${http}/v1/checkpoint`)).text().catch(lost);
-  return readCheckpointNote(note, serverId, actorKey(manifest, ROLE.sequencer, 0));
+  return readCheckpointNote(note, manifests[0]!.hash, [
+    actorKey(manifests.at(-1)!.manifest, ROLE.sequencer, 0),
+  ]);
 }
 
 /** An answer that has begun in time. Rejects with what the server says, or `connection-lost`. */

@@ -1,10 +1,9 @@
 /** Reads the whole log, from its first leaf, and holds it against everything that was signed about it. */
 
 import { sha256 } from '#crypto';
-import { ROLE } from '../attestation.js';
 import { concat, equalBytes, FormatError } from '../bytes.js';
-import { type Checkpoint, checkpointText, decodeEpochLeaf, type EpochLeaf } from '../log.js';
-import { epochActors, keysOf } from '../manifest.js';
+import { type Checkpoint, decodeEpochLeaf, type EpochLeaf } from '../log.js';
+import { epochActors } from '../manifest.js';
 import { EMPTY_ROOT, Frontier, logPath, nodeHash } from '../merkle.js';
 import { buildTree, type Tree } from '../merkle-tree.js';
 import type { Draft } from './draft.js';
@@ -86,6 +85,12 @@ export class AuditedLog {
     this.base(index, leaf, root);
     const manifest = this.world.manifest(leaf.manifestHash);
     if (!manifest) this.tell(index, leaf.epoch, 'names a manifest that is none of this server');
+    else if (!this.world.isInForce(leaf.manifestHash, leaf.epoch))
+      this.tell(
+        index,
+        leaf.epoch,
+        `names version ${manifest.version} of the manifest, which is not in force in it`,
+      );
     else if (leaf.actors !== epochActors(manifest))
       this.tell(index, leaf.epoch, `has ${leaf.actors} attestations, ${epochActors(manifest)} expected`);
     if (!equalBytes(leaf.placementRoot, this.world.placementRoot))
@@ -135,15 +140,10 @@ export class AuditedLog {
           checkpoints: [checkpoint, ...prover.checkpoints],
         }),
       });
-    if (!this.isSigned(checkpoint)) return told('does not verify with the sequencer’s key');
+    if (!this.world.hasSigned(checkpoint)) return told('does not verify with the sequencer’s key');
     if (size > this.size) return told(`goes beyond the log, which has ${this.size} leaves`);
     if (!equalBytes(this.roots.get(size)!, root)) return told('has another root than the log');
     if (size > (this.checkpoint?.size ?? 0)) this.checkpoint = checkpoint;
-  }
-
-  private isSigned({ size, root, signature }: Checkpoint): boolean {
-    const text = checkpointText(this.world.serverId, size, root);
-    return keysOf(this.world.newest).get(ROLE.sequencer, 0).verify(text, signature);
   }
 
   /** An epoch is written with the checkpoint of the log before it, so one leaf at most has none yet. */

@@ -1,8 +1,10 @@
 /** Which server an audit is about: its manifests, and what they say of actors, keys and placement. */
 
 import { ROLE } from '../attestation.js';
-import { equalBytes, FormatError, toHex } from '../bytes.js';
-import { countActors, epochActors, type Manifest, manifestHash, openManifest } from '../manifest.js';
+import { equalBytes, toHex } from '../bytes.js';
+import { type Checkpoint, checkpointText } from '../log.js';
+import { countActors, epochActors, keysOf, type Manifest } from '../manifest.js';
+import { type OpenedManifest, openManifests } from '../manifest-chain.js';
 import { EMPTY_ROOT } from '../merkle.js';
 import { type PlacedAt, placementOf } from '../placement.js';
 import { idText } from './id-table.js';
@@ -15,31 +17,38 @@ export class AuditWorld {
   readonly serverId: Uint8Array;
   readonly rootKey: Uint8Array;
   readonly newest: Manifest;
-  private readonly byHash = new Map<string, Manifest>();
+  private readonly versions: readonly OpenedManifest[];
+  private readonly byHash: ReadonlyMap<string, Manifest>;
   private placements = new Map<string, PlacedAt>();
   /** Without exceptions, of which no manifest tells. */
   readonly placementRoot = EMPTY_ROOT;
 
   /** Throws `FormatError` on manifests that are none of one server. */
   constructor(readonly manifests: EpochSource['manifests']) {
-    let before: Uint8Array | null = null;
-    for (const { bytes, signature } of manifests) {
-      const manifest = openManifest(bytes, signature);
-      const follows = before ? equalBytes(manifest.previousHash, before) : manifest.version === 1;
-      if (!follows) throw new FormatError('manifests that do not follow each other');
-      before = manifestHash(bytes);
-      this.byHash.set(toHex(before), manifest);
-    }
-    const first = manifests[0];
-    if (!first) throw new FormatError('no manifest');
-    this.serverId = manifestHash(first.bytes);
-    this.newest = [...this.byHash.values()].at(-1)!;
+    this.versions = openManifests(manifests);
+    this.byHash = new Map(this.versions.map(({ hash, manifest }) => [toHex(hash), manifest]));
+    this.serverId = this.versions[0]!.hash;
+    this.newest = this.versions.at(-1)!.manifest;
     this.rootKey = this.newest.rootKey;
   }
 
   /** Undefined for another server's. */
   manifest(hash: Uint8Array): Manifest | undefined {
     return this.byHash.get(toHex(hash));
+  }
+
+  /** Whether this version is the one that is in force in an epoch. */
+  isInForce(hash: Uint8Array, epoch: number): boolean {
+    const inForce = this.versions.findLast(({ from }) => epoch >= from);
+    return inForce !== undefined && equalBytes(inForce.hash, hash);
+  }
+
+  /** Whether a sequencer of any version has signed it. */
+  hasSigned({ size, root, signature }: Checkpoint): boolean {
+    const text = checkpointText(this.serverId, size, root);
+    return this.versions.some(({ manifest }) =>
+      keysOf(manifest).get(ROLE.sequencer, 0).verify(text, signature),
+    );
   }
 
   get retentionEpochs(): number {

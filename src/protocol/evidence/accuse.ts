@@ -72,7 +72,9 @@ export function accuse(file: CaseFile, serverId: Uint8Array, rootKey: Uint8Array
         throw new RangeError(`more than ${MOST_JUDGED} candidates: give fewer claims`);
       const evidence = { manifests: file.manifests, ...parts } as Evidence;
       const found = judge(evidence);
-      if (!best || rank(found) < rank(best.verdict)) best = { evidence, verdict: found };
+      if (best && rank(found.verdict) >= rank(best.verdict)) continue;
+      const manifests = file.manifests.slice(0, found.named);
+      best = { evidence: { ...evidence, manifests }, verdict: found.verdict };
     }
     return best && rank(best.verdict) < PROVES_NOTHING ? best : null;
   };

@@ -111,9 +111,19 @@ export class Court {
     const manifest = this.manifest(attestation.manifestHash);
     const actor = this.verified(manifest, role, index, bytes, signature);
     must(actor !== null, 'the signature of a statement does not verify');
+    must(this.isOf(actor, attestation.epoch), 'a statement about an epoch that is not of its key');
     const said = { attestation, actor, hash: attestationHash(bytes), manifest };
     this.heard.set(signature, { bytes, said, name: toHex(attestation.manifestHash) });
     return said;
+  }
+
+  /** Whether an epoch is one of a key's, by every manifest that has it: a later one may say that it has ended. */
+  private isOf({ key }: Actor, epoch: number): boolean {
+    for (const { actors } of this.manifests.values())
+      for (const { key: other, firstEpoch, lastEpoch } of actors)
+        if (equalBytes(other, key) && (epoch < firstEpoch || (lastEpoch !== 0 && epoch > lastEpoch)))
+          return false;
+    return true;
   }
 
   /** The leaf stands in this output of the statement. */

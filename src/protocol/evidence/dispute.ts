@@ -6,6 +6,7 @@ import { Reader } from '../bytes.js';
 import { type Claim, decodeClaim } from '../claim.js';
 import { struct } from '../fields.js';
 import { decodeManifest } from '../manifest.js';
+import type { SignedManifest } from '../manifest-chain.js';
 import { type Accusation, accuse, type CaseFile } from './accuse.js';
 import { decodeEvidence, type Evidence, RULE } from './evidence.js';
 import { type Recipient, recipientFields } from './message.js';
@@ -16,8 +17,8 @@ import { type Recipient, recipientFields } from './message.js';
  */
 export interface Dispute {
   readonly serverId: Uint8Array;
-  readonly manifest: Uint8Array;
-  readonly manifestSignature: Uint8Array;
+  /** All versions, from the first one on. */
+  readonly manifests: readonly SignedManifest[];
   /** Of the leaves of both mailboxes. */
   readonly claims: readonly Uint8Array[];
   readonly epoch: number;
@@ -45,10 +46,10 @@ function readRecipient(bytes: Uint8Array): Recipient {
 
 /** Null when nothing is proven. Throws `FormatError` on bytes that are no claim or recipient. */
 export function accuseOfPlace(dispute: Dispute): Accusation | null {
-  const { serverId, manifest, manifestSignature, bridge, message, shownTo } = dispute;
+  const { serverId, manifests, bridge, message, shownTo } = dispute;
   const { lacking, having, epoch, inbox, index } = dispute;
   const file: CaseFile = {
-    manifests: [{ bytes: manifest, signature: manifestSignature }],
+    manifests,
     claims: dispute.claims.map(decodeClaim),
     subject: {
       ...{ mailbox: lacking, epoch, inbox, index, others: [having] },
@@ -56,7 +57,7 @@ export function accuseOfPlace(dispute: Dispute): Accusation | null {
     },
     bridge,
   };
-  return accuse(file, serverId, decodeManifest(manifest).rootKey);
+  return accuse(file, serverId, decodeManifest(manifests[0]!.bytes).rootKey);
 }
 
 /** Of which mailboxes and place evidence against the server is: the one that misses a message, and the one that has it. */

@@ -22,6 +22,7 @@ import {
   type ValueOf,
 } from '../fields.js';
 import { type Json, toJson } from '../fields-json.js';
+import { MOST_MANIFESTS } from '../manifest-chain.js';
 import {
   checkpointFields,
   committedFields,
@@ -38,7 +39,6 @@ const TAG = ascii('csign1ev');
 /** More is refused unread: a pure function that anybody may call must not cost more than this lets it. */
 export const MAX_EVIDENCE = 1 << 20;
 const MAX_MANIFEST = 1 << 19;
-const MAX_MANIFESTS = 16;
 /** Of rule 19: link parts from one own message to the next, and messages. */
 export const MAX_OWN_LINKS = 8;
 export const MAX_OWN_MESSAGES = 512;
@@ -101,7 +101,7 @@ export type Subject = Struct<typeof subjectFields>;
 /** Hashes of all attestations that a statement consumed, in order. */
 const inputs = list(u16, hash);
 
-const fields = tagged({ manifests: list(u8, manifest, MAX_MANIFESTS) }, 'rule', {
+const fields = tagged({ manifests: list(u8, manifest, MOST_MANIFESTS) }, 'rule', {
   [RULE.twoStatements]: { first: signed, second: signed },
   [RULE.malformedStatement]: { statement: signed },
   [RULE.malformedLeaf]: { opened },

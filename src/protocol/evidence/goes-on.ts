@@ -9,8 +9,8 @@ import { accuse, type CaseFile } from './accuse.js';
  * `claim`: one that verifies; size (above 0), root and signature: the checkpoint that is held. `behind`: a claim, if there is one,
  * of the epoch whose index in the log is that size. True: the log under the claim's checkpoint goes on from it. False: that
  * does not show, as the claim is neither under a checkpoint of that size, nor of that index, nor under the one of `behind`. Bytes:
- * evidence that they are of two logs. Throws `FormatError` where they are, and that proves nothing. `manifest` with its
- * root signature as the server hands it over.
+ * evidence that they are of two logs. Throws `FormatError` where they are, and that proves nothing. `manifests`: all versions,
+ * from the first one on.
  */
 export function goesOn(
   claim: Uint8Array,
@@ -20,10 +20,8 @@ export function goesOn(
   signature: Uint8Array,
   serverId: Uint8Array,
   rootKey: Uint8Array,
-  manifest: Uint8Array,
-  manifestSignature: Uint8Array,
+  manifests: CaseFile['manifests'],
 ): boolean | Uint8Array {
-  const manifests = [{ bytes: manifest, signature: manifestSignature }];
   const follows = (bytes: Uint8Array, held: Checkpoint) =>
     followsFrom(bytes, held, manifests, serverId, rootKey);
   const held = { size, root, signature };

@@ -20,4 +20,5 @@ export {
 export { goesOn } from './goes-on.js';
 export type { Suspect } from './guilt.js';
 export { type Submitter, submittedBy } from './submitted.js';
+export { accuseOperator } from './two-manifests.js';
 export { type Verdict, verdict } from './verdict.js';

@@ -14,15 +14,17 @@ import { rootFromPath } from '../merkle.js';
 import type { Logged } from '../statement.js';
 import { type Actor, type Court, type InLog, isOnItsLog, must, sameContext } from './court.js';
 import type { EvidenceOf } from './evidence.js';
-import { type Guilt, guiltyActor, nameOf } from './guilt.js';
+import { type Guilt, guiltyActor, guiltyServer, nameOf } from './guilt.js';
 
-/** Two checkpoints of one size. */
+/** Two checkpoints of one size. By two keys of the sequencer: the later one vouches for the log that it goes on with. */
 export function twoRoots(court: Court, { first, second }: EvidenceOf<'twoRoots'>): Guilt {
   const [a, b] = [court.checkpoint(first), court.checkpoint(second)];
   must(first.size === second.size, 'checkpoints of two sizes');
   must(compareWhole(first.root, second.root) < 0, 'two roots, the lower one first');
-  must(equalBytes(a.key, b.key), 'two sequencers');
-  return guiltyActor(a, `signed two logs of ${first.size} epochs`);
+  const what = `signed two logs of ${first.size} epochs`;
+  return equalBytes(a.key, b.key)
+    ? guiltyActor(a, what)
+    : guiltyServer([{ role: a.role, index: a.index }], `${what}, by two keys of its sequencer`);
 }
 
 export function malformedLogLeaf(court: Court, { leaf: part }: EvidenceOf<'malformedLogLeaf'>): Guilt {

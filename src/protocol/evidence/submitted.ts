@@ -2,6 +2,7 @@
 import { equalBytes, FormatError, HASH_BYTES, sameBytes } from '../bytes.js';
 import { decodeClaim } from '../claim.js';
 import { PAGE_ENTRIES } from '../limits.js';
+import type { SignedManifest } from '../manifest-chain.js';
 import { UNSIGNED } from '../pages.js';
 import { decodeSubmission, type ShownSubmission } from '../submission.js';
 import { accuse } from './accuse.js';
@@ -18,7 +19,7 @@ export interface Submitter {
 
 /**
  * `claim`: one on an inbox's page, which verifies; `index`: of the row; `shown`: the submission that the server has shown; null
- * where it has shown none; `message`: the preimage of the row's message hash, where it is known. Null: the row says that the
+ * where it has shown none; `message`: the preimage of the row's message hash, where it is known; `manifests`: all versions. Null: the row says that the
  * message is unsigned, and the manifest lets that be. Bytes: evidence against the inbox. Throws `FormatError` where what is
  * shown is not what the row names, or does not show the message: then nothing is proven, and nothing shown.
  */
@@ -27,17 +28,15 @@ export function submittedBy(
   index: number,
   shown: Uint8Array | null,
   message: Uint8Array | null,
+  manifests: readonly SignedManifest[],
   serverId: Uint8Array,
   rootKey: Uint8Array,
-  manifest: Uint8Array,
-  manifestSignature: Uint8Array,
 ): Submitter | Uint8Array | null {
   const claims = [decodeClaim(claim)];
   const row = readInboxPage(claims[0]!.leaf)[index % PAGE_ENTRIES];
   must(row !== undefined, 'no such row');
   const opened = message && openMessage(message, serverId);
   must(!opened || equalBytes(opened.hash, row.messageHash), 'another message than the row names');
-  const manifests = [{ bytes: manifest, signature: manifestSignature }];
   const messages = message ? [message] : [];
   const accused = (submissions: readonly ShownSubmission[]) =>
     accuse({ manifests, claims, messages, submissions }, serverId, rootKey)?.evidence;

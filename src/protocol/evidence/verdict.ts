@@ -76,27 +76,39 @@ export function verdict(evidence: Uint8Array, serverId: Uint8Array, rootKey: Uin
   } catch (error) {
     return { outcome: 'unreadable', text: messageOf(error) };
   }
-  return judgeOf(decoded.manifests, serverId, rootKey)(decoded);
+  return asGiven(judgeOf(decoded.manifests, serverId, rootKey)(decoded), decoded);
 }
 
-/** What judges evidence with these manifests, which are accepted once. Never throws. */
+/** What evidence proves with the manifests that it has: more than it rests on are not allowed. */
+export function asGiven({ verdict, named }: Judged, { manifests }: Evidence): Verdict {
+  if (named === manifests.length || verdict.outcome === 'nothing') return verdict;
+  return { outcome: 'nothing', text: 'a manifest that nothing names' };
+}
+
+export interface Judged {
+  readonly verdict: Verdict;
+  /** So many of the manifests it rests on, from the first one on. */
+  readonly named: number;
+}
+
+/** What judges evidence by these manifests, which are accepted once. Never throws. */
 export function judgeOf(
   parts: Evidence['manifests'],
   serverId: Uint8Array,
   rootKey: Uint8Array,
-): (evidence: Evidence) => Verdict {
+): (evidence: Evidence) => Judged {
   let manifests: Manifests;
   try {
     manifests = accepted(parts, serverId, rootKey);
   } catch (error) {
-    return () => ({ outcome: 'nothing', text: messageOf(error) });
+    return () => ({ verdict: { outcome: 'nothing', text: messageOf(error) }, named: 0 });
   }
   const court = new Court(serverId, manifests);
   return (evidence) => {
     try {
       return judged(evidence, manifests, court.begin(), rootKey);
     } catch (error) {
-      return { outcome: 'nothing', text: messageOf(error) };
+      return { verdict: { outcome: 'nothing', text: messageOf(error) }, named: 0 };
     }
   };
 }
@@ -107,14 +119,16 @@ function messageOf(error: unknown): string {
 
 type Manifests = readonly (readonly [hash: Uint8Array, manifest: Manifest])[];
 
-function judged(evidence: Evidence, manifests: Manifests, court: Court, rootKey: Uint8Array): Verdict {
+function judged(evidence: Evidence, manifests: Manifests, court: Court, rootKey: Uint8Array): Judged {
   const rule = RULE_NAMES.get(evidence.rule)!;
-  if (rule === 'twoManifests')
-    return described(rule, twoManifests(manifests, evidence as EvidenceOf<'twoManifests'>, rootKey));
+  if (rule === 'twoManifests') {
+    const guilt = twoManifests(manifests, evidence as EvidenceOf<'twoManifests'>, rootKey);
+    return { verdict: described(rule, guilt), named: manifests.length };
+  }
   const judge = JUDGES[rule] as (court: Court, evidence: Evidence) => Guilt;
   const guilt = judge(court, evidence);
-  must(manifests.length === 1 || court.hasUsed(manifests.at(-1)![0]), 'a manifest that nothing names');
-  return described(rule, guilt);
+  const last = manifests.findLastIndex(([hash]) => court.hasUsed(hash));
+  return { verdict: described(rule, guilt), named: Math.max(1, last + 1) };
 }
 
 /** The manifests, each the next version of the one before, from the one whose hash is the server id. */

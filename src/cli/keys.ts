@@ -1,0 +1,36 @@
+/** `countersign keys rotate`: gives actors of a server that is stopped new keys, by a next version of its manifest. */
+import { rotateKeys } from '../server/rotation.js';
+import { type Command, columns, UsageError } from './command.js';
+
+export const command: Command = {
+  name: 'keys',
+  summary: 'Give actors of a server that is stopped new keys: a next version of its manifest',
+  positionals: 'rotate',
+  options: {
+    data: { type: 'string', value: 'DIR', about: 'data directory of the server' },
+    actor: {
+      type: 'string',
+      value: 'NAME',
+      multiple: true,
+      about: 'such as inbox-0, or all; may be given again (default: all)',
+    },
+  },
+  async run({ values, positionals, say }) {
+    if (positionals.length !== 1 || positionals[0] !== 'rotate')
+      throw new UsageError('expected: countersign keys rotate');
+    const data = values['data'] as string | undefined;
+    if (data === undefined) throw new UsageError('--data: expected the data directory');
+    const names = (values['actor'] ?? ['all']) as string[];
+    const rotated = await rotateKeys(data, names.includes('all') ? null : names);
+    const { version, manifestHash, firstEpoch, actors } = rotated;
+    say(`manifest  version ${version}, ${manifestHash}`);
+    say(`in force  from epoch ${firstEpoch}`);
+    say(`\nNew keys (${actors.length}); the secrets of those before are gone:`);
+    say(columns(actors.map(({ actor, key }) => [actor, key])));
+    if (actors.some(({ actor }) => actor === 'sequencer-0'))
+      say(
+        '\nWitnesses know the log by its key: give them the new one, as countersign manifest shows it, as well.',
+      );
+    return rotated;
+  },
+};

@@ -1,0 +1,155 @@
+/** Which manifests follow each other: random rotations, and each rule broken. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { importSecretKey } from '#crypto';
+import {
+  decodeManifest,
+  encodeManifest,
+  inOrder,
+  type Manifest,
+  type ManifestActor,
+  manifestHash,
+  type OpenedManifest,
+  ROLE,
+} from '../src/protocol/index.js';
+import { manifestFor, seed } from './small-server.js';
+import { named } from './worlds.js';
+
+const test = suite('versions of the manifest');
+const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+console.log(`SEED=${SEED}`);
+
+const keyOf = (name: string) => importSecretKey(seed(`rotated ${name}`)).publicKey;
+const first = decodeManifest(manifestFor(2, 2));
+
+type Change = Partial<Manifest>;
+
+/** The next version, with the keys of these slots changed from `from` on. */
+function next(before: Manifest, slots: readonly number[], from: number, change: Change = {}): Manifest {
+  const inUse = before.actors.filter(({ lastEpoch }) => lastEpoch === 0);
+  const actors = inUse.flatMap((actor, slot): ManifestActor[] =>
+    slots.includes(slot)
+      ? [
+          { ...actor, lastEpoch: from - 1 },
+          { ...actor, key: keyOf(`${slot} ${from}`), firstEpoch: from },
+        ]
+      : [actor],
+  );
+  const version = before.version + 1;
+  return { ...before, version, previousHash: manifestHash(encodeManifest(before)), actors, ...change };
+}
+
+function opened(all: readonly Manifest[]): OpenedManifest[] {
+  return inOrder(
+    all.map((manifest) => {
+      const bytes = encodeManifest(manifest);
+      return { bytes, signature: new Uint8Array(64), hash: manifestHash(bytes), manifest };
+    }),
+  );
+}
+
+test('random rotations follow each other, are in force from where their keys begin, and do not grow', () => {
+  let state = SEED;
+  const below = (most: number) => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+    return Math.floor((state / 2 ** 31) * most);
+  };
+  for (let run = 0; run < 5; run++) {
+    const all = [first];
+    const froms = [1];
+    for (let i = 0; i < 12; i++) {
+      const slots = [...Array(9).keys()].filter(() => below(3) === 0);
+      if (slots.length === 0) slots.push(below(9));
+      froms.push(froms.at(-1)! + 1 + below(1000));
+      all.push(next(all.at(-1)!, slots, froms.at(-1)!));
+      decodeManifest(encodeManifest(all.at(-1)!));
+      assert.is(all.at(-1)!.actors.length, 9 + slots.length);
+    }
+    assert.equal(
+      opened(all).map(({ from }) => from),
+      froms,
+      `SEED=${SEED}`,
+    );
+  }
+});
+
+const second = next(first, [0, 8], 1001);
+const change = (at: number, fields: Partial<ManifestActor>) =>
+  second.actors.map((actor, i) => (i === at ? { ...actor, ...fields } : actor));
+
+for (const [what, all, rule] of [
+  ['none at all', [], /1 to 255/],
+  ['256 of them', Array(256).fill(first), /1 to 255/],
+  ['no first one', [second], /version 1 first/],
+  ['a version is left out', [first, next(second, [1], 2001)], /do not follow/],
+  ['another one is named', [first, { ...second, previousHash: named('other') }], /do not follow/],
+  ['the root key changes', [first, { ...second, rootKey: keyOf('root') }], /more than keys/],
+  ['the nonce changes', [first, { ...second, nonce: named('another nonce') }], /more than keys/],
+  [
+    'placement changes',
+    [first, { ...second, buckets: [{ firstBucket: 0, inbox: 1, outbox: 1 }] }],
+    /more than keys/,
+  ],
+  ['policy changes', [first, { ...second, policy: { ...second.policy, recipients: 7 } }], /more than keys/],
+  ['nothing changes', [first, next(first, [], 5)], /no later/],
+  ['it is in force no later', [first, second, next(second, [1], 1001)], /no later/],
+  [
+    'a key goes without an end',
+    [first, { ...second, actors: second.actors.slice(1) }],
+    /neither ends nor goes on/,
+  ],
+  [
+    'a key ends too early',
+    [first, { ...second, actors: change(0, { lastEpoch: 999 }) }],
+    /neither ends nor goes on/,
+  ],
+  [
+    'a key begins earlier than it did',
+    [first, { ...second, actors: change(2, { firstEpoch: 2 }) }],
+    /neither ends/,
+  ],
+  [
+    'a key begins too late',
+    [first, { ...second, actors: change(1, { firstEpoch: 1002 }) }],
+    /neither ends nor|does not begin/,
+  ],
+  [
+    'a key is given to another actor',
+    [first, { ...second, actors: change(2, { role: ROLE.outbox, index: 7 }) }],
+    /neither ends/,
+  ],
+  [
+    'an actor more',
+    [
+      first,
+      { ...second, actors: [...second.actors, { ...second.actors[1]!, key: keyOf('more'), index: 2 }] },
+    ],
+    /begins for no other/,
+  ],
+  [
+    'a key that ended stays',
+    [
+      first,
+      second,
+      { ...next(second, [1], 2001), actors: [second.actors[0]!, ...next(second, [1], 2001).actors] },
+    ],
+    /does not begin/,
+  ],
+  [
+    'a key comes back',
+    [
+      first,
+      second,
+      ((third) => ({
+        ...third,
+        actors: third.actors.map((a) => (a.firstEpoch === 2001 ? { ...a, key: first.actors[0]!.key } : a)),
+      }))(next(second, [0], 2001)),
+    ],
+    /was there before/,
+  ],
+] as const satisfies readonly (readonly [string, readonly Manifest[], RegExp])[])
+  test(`refused: ${what}`, () => {
+    assert.throws(() => opened(all), rule);
+  });
+
+test.run();

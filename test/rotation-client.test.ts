@@ -1,0 +1,268 @@
+/** Clients of a server whose actors are given new keys: away meanwhile, or connected all along; and operators that go back on it. */
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect as connectTo } from 'node:net';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { freePort } from '../src/cli/demo/server-process.js';
+import {
+  type Client,
+  connectSender,
+  FileStore,
+  MemoryStore,
+  type Store,
+  VerificationError,
+} from '../src/client/index.js';
+import { verdict } from '../src/protocol/evidence/index.js';
+import { decodeClaim, openManifests, toHex, verifyClaim, verifyClaimAmong } from '../src/protocol/index.js';
+import type { Server } from '../src/server/index.js';
+import { rotateKeys } from '../src/server/rotation.js';
+import { clientOf, directory, keyOf, serverAt } from './client-helpers.js';
+import { countersign } from './support/program.js';
+
+const test = suite('clients over rotations');
+
+/** A server that is stopped, changed and started again at one address. */
+async function house() {
+  const flags = { port: `${await freePort()}`, outboxes: '2' };
+  let data = directory('rotation');
+  let server = await serverAt(data, flags);
+  return {
+    get server() {
+      return server;
+    },
+    get data() {
+      return data;
+    },
+    copy(): string {
+      const to = directory('rotation');
+      for (const part of ['store', 'keys']) cpSync(join(data, part), join(to, part), { recursive: true });
+      return to;
+    },
+    async again(change: () => Promise<unknown>, at = data): Promise<void> {
+      await server.stop();
+      await change();
+      data = at;
+      server = await serverAt(data, flags);
+    },
+  };
+}
+
+const back = (server: Server, name: string, store: Store) => clientOf(server, name, { store });
+
+async function texts(client: Client, count: number) {
+  const found: { text: string; claim: Uint8Array }[] = [];
+  for await (const message of client.mailbox()) {
+    found.push({ text: Buffer.from(message.body).toString(), claim: await message.claim() });
+    if (found.length === count) break;
+  }
+  return found;
+}
+
+async function failure(promise: Promise<unknown>): Promise<VerificationError> {
+  try {
+    await promise;
+  } catch (error) {
+    assert.instance(error, VerificationError, String(error));
+    return error as VerificationError;
+  }
+  throw new Error('nothing is refused');
+}
+
+test('a client that was away over two rotations, and one that was not, verify each message under its own keys', async () => {
+  const home = await house();
+  const bobsStore = new MemoryStore();
+  const bob = await back(home.server, 'bob', bobsStore);
+  const to = bob.id;
+  await bob.close();
+  const alice = await clientOf(home.server, 'alice');
+  await alice.send({ to, body: 'first' });
+  await home.again(() => rotateKeys(home.data, null));
+  await alice.send({ to, body: 'second' });
+  assert.is(alice.manifest.version, 2);
+  await home.again(() => rotateKeys(home.data, ['outbox-0', 'outbox-1', 'inbox-0']));
+  const receipt = await alice.send({ to, body: 'third' });
+  assert.is(alice.manifest.version, 3);
+
+  const again = await back(home.server, 'bob', bobsStore);
+  assert.is(again.manifest.version, 3);
+  const found = await texts(again, 3);
+  assert.equal(
+    found.map(({ text }) => text),
+    ['first', 'second', 'third'],
+  );
+  const manifests = openManifests(home.server.identity.manifests);
+  const statements = [...found.map(({ claim }) => claim), await receipt.claim()].map((claim) =>
+    verifyClaimAmong(decodeClaim(claim), manifests),
+  );
+  const hashes = statements.map(({ attestation }) => toHex(attestation.manifestHash));
+  assert.equal(
+    hashes,
+    [0, 1, 2, 2].map((version) => toHex(manifests[version]!.hash)),
+  );
+  // Of an old epoch, under a checkpoint by the newest sequencer.
+  const { hash, manifest } = manifests[0]!;
+  assert.throws(() => verifyClaim(decodeClaim(found[0]!.claim), hash, manifest, hash), /checkpoint/);
+  // What was opened verifies as well.
+  const { epoch } = statements[0]!.attestation;
+  assert.ok((await again.open({ stage: 'outbox', epoch, inbox: 0, index: 0 })).isThere);
+  await again.close();
+
+  // And from memory of three versions, without a change.
+  const third = await back(home.server, 'bob', bobsStore);
+  assert.is(third.manifest.version, 3);
+  await alice.send({ to, body: 'fourth' });
+  assert.equal(
+    (await texts(third, 1)).map(({ text }) => text),
+    ['fourth'],
+  );
+  await third.close();
+  // Who comes for the first time, too.
+  const carol = await clientOf(home.server, 'carol', { server: home.server.serverId });
+  assert.is(toHex(carol.serverId), home.server.serverId);
+  await alice.send({ to: carol.id, body: 'fifth' });
+  assert.equal(
+    (await texts(carol, 1)).map(({ text }) => text),
+    ['fifth'],
+  );
+  for (const client of [alice, carol]) await client.close();
+  await home.server.stop();
+});
+
+test('a server that goes back to an older manifest is refused, by who comes back and by who stayed', async () => {
+  const home = await house();
+  const store = new MemoryStore();
+  await home.again(async () => {});
+  const before = directory('rotation');
+  await home.again(async () => {
+    cpSync(join(home.data, 'store'), join(before, 'store'), { recursive: true });
+    cpSync(join(home.data, 'keys'), join(before, 'keys'), { recursive: true });
+    await rotateKeys(home.data, null);
+  });
+  await (await back(home.server, 'bob', store)).close();
+  // Who only sends knows no checkpoint, which the server would find to be none of its own.
+  const { url } = home.server;
+  const alice = await connectSender({ url, key: keyOf('alice'), backoffFirstMs: 20 });
+  const ended = new Promise<unknown>((resolve) => {
+    alice.on('state', ({ state, reason }) => {
+      if (state !== 'connecting' && state !== 'connected') resolve(reason);
+    });
+  });
+  const paths = ['/v1/manifest', '/v1/manifests/1', '/v1/manifests/2'];
+  const answers = new Map(
+    await Promise.all(paths.map(async (path) => [path, await (await fetch(url + path)).text()] as const)),
+  );
+  await home.again(async () => {}, before);
+  assert.match(
+    (await failure(ended.then((reason) => Promise.reject(reason)))).message,
+    /gone back behind version 2/,
+  );
+  assert.match((await failure(back(home.server, 'bob', store))).message, /gone back behind version 2/);
+  // One that tells of the newest version, and names the one before on its sockets.
+  const between = createServer((request, response) => {
+    response.setHeader('content-type', 'application/json');
+    response.end(answers.get(request.url!));
+  });
+  between.on('upgrade', ({ url: path, rawHeaders }, socket) => {
+    const to = connectTo(Number(new URL(url).port), '127.0.0.1');
+    const fields = rawHeaders.map((text, i) => `${text}${i % 2 === 0 ? ': ' : '\r\n'}`).join('');
+    to.write(`GET ${path} HTTP/1.1\r\n${fields}\r\n`);
+    socket.pipe(to).pipe(socket);
+    for (const each of [socket, to]) each.on('error', () => {});
+  });
+  await new Promise<void>((done) => between.listen(0, '127.0.0.1', done));
+  const { port } = between.address() as AddressInfo;
+  const options = { url: `http://127.0.0.1:${port}`, key: keyOf('carol'), backoffFirstMs: 20 };
+  assert.match((await failure(connectSender(options))).message, /none of its newer ones/);
+  between.closeAllConnections();
+  between.close();
+  await home.server.stop();
+});
+
+test('another manifest of a version that was accepted is evidence against the operator', async () => {
+  const home = await house();
+  const store = new MemoryStore();
+  const other = directory('rotation');
+  await home.again(async () => {
+    cpSync(join(home.data, 'store'), join(other, 'store'), { recursive: true });
+    cpSync(join(home.data, 'keys'), join(other, 'keys'), { recursive: true });
+    await rotateKeys(home.data, ['router-0']);
+    await rotateKeys(home.data, ['inbox-0']);
+    await rotateKeys(other, null);
+  });
+  const { serverId, identity } = home.server;
+  await (await back(home.server, 'bob', store)).close();
+  const alice = await clientOf(home.server, 'alice');
+  const told = new Promise<Uint8Array>((resolve) => {
+    alice.on('evidence', ({ evidence }) => resolve(evidence));
+  });
+  // The other history goes on, so that it names no older version.
+  await home.again(async () => {
+    await rotateKeys(other, ['outbox-0']);
+    await rotateKeys(other, ['outbox-0']);
+  }, other);
+  const found = [(await failure(back(home.server, 'bob', store))).evidence!, await told];
+  const id = Buffer.from(serverId, 'hex');
+  for (const evidence of found) {
+    const judged = verdict(evidence, id, identity.manifest.rootKey);
+    assert.is(judged.outcome, 'operator');
+    assert.match(judged.text, /two manifests of version 2/);
+  }
+  // As the program keeps it: beside its store.
+  const client = directory('client');
+  const path = join(client, 'bob.store');
+  const key = join(client, 'bob.key');
+  writeFileSync(key, `${Buffer.from(keyOf('bob')).toString('hex')}\n`, { mode: 0o600 });
+  const kept = new FileStore(path);
+  await kept.load();
+  await kept.save([{ type: 'kept', name: 'manifests', bytes: store.load().kept.get('manifests')! }]);
+  await kept.close();
+  const tail = await countersign(['tail', '--key', key, '--url', home.server.url, '--store', path]);
+  assert.is(tail.status, 1);
+  const [, file] = /evidence: (\S+) convicts/.exec(tail.stderr)!;
+  assert.is(toHex(readFileSync(file!)), toHex(found[0]!));
+  const manifest = ['--server', serverId, '--root', toHex(identity.manifest.rootKey)];
+  const { status, stdout } = await countersign(['verify', file!, ...manifest, '--json']);
+  assert.is(status, 0);
+  assert.is((JSON.parse(stdout) as { outcome: string }).outcome, 'operator');
+  await home.server.stop();
+});
+
+test('a chain of manifests that is broken anywhere ends in a coded error', async () => {
+  const data = directory('rotation');
+  await (await serverAt(data)).stop();
+  for (let i = 0; i < 2; i++) await rotateKeys(data, ['outbox-0']);
+  const real = await serverAt(data);
+  const [one, two, three] = real.identity.manifests.map(({ bytes, signature }) => ({
+    manifest: Buffer.from(bytes).toString('base64'),
+    signature: Buffer.from(signature).toString('base64'),
+  }));
+  for (const [manifests, expected] of [
+    [[one, three], /do not follow/],
+    [[two, three], /version 1 first/],
+    [[one, { ...two, signature: three!.signature }, three], /root signature/],
+    [[one, { ...two, manifest: 'AAAA' }, three], /manifest/],
+    [[one, null, three], /base64/],
+    [[], /1 to 255/],
+    [{}, /list/],
+    [Array(256).fill(one), /at most 255/],
+  ] as const) {
+    const fake = createServer((request, response) => {
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify(request.url === '/v1/manifest' ? three : { manifests }));
+    });
+    await new Promise<void>((done) => fake.listen(0, '127.0.0.1', done));
+    const { port } = fake.address() as AddressInfo;
+    const url = `http://127.0.0.1:${port}`;
+    const error = await failure(clientOf(real, 'dave', { url, key: keyOf('dave') }));
+    assert.is(error.code, 'verification-failed');
+    assert.is(error.step, 'manifest');
+    assert.match(error.message, expected);
+    fake.closeAllConnections();
+    fake.close();
+  }
+  await real.stop();
+});
+
+test.run();
