@@ -37,10 +37,7 @@ export async function findServer(
   const world = await fetchWorld(http, signal, saved, store, expected);
   for (const id of [expected, saved.serverId])
     if (id && !equalBytes(id, world.serverId))
-      throw new CountersignError(
-        'wrong-server',
-        `server ${toHex(world.serverId)} answers, not ${toHex(id)}`,
-      );
+      throw new CountersignError('wrong-server', `server ${toHex(world.serverId)} answers, not ${toHex(id)}`);
   if (!saved.serverId) await store.save([{ type: 'server', serverId: world.serverId }]);
   return world;
 }
