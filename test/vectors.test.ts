@@ -406,6 +406,54 @@ test('messages of others to both count once their roster was checked; a false ro
   await server.stop();
 });
 
+test('framed bodies bring rosters and blocks by themselves, and a false roster is seen', async () => {
+  const server = await serverAt(directory('vectors'));
+  const [anna, bert, cora] = (await Promise.all(
+    ['anna', 'bert', 'cora'].map((name) =>
+      clientOf(server, name, { vectors: new Vectors({ rosters: true, blockEvery: 2 }) }),
+    ),
+  )) as [Client, Client, Client];
+  const to = [bert.id, cora.id];
+  const envelopes = [undefined, Uint8Array.of(1, 2)];
+  const [ofBert, ofCora] = [bert, cora].map((client) => client.mailbox({ acknowledge: 'manual' }));
+  const unframed = async (client: Client, mailbox: typeof ofBert) => {
+    const message = (await mailbox!.next()).value!;
+    return client.vectors!.unframe(message, message.body);
+  };
+  const each = async (text: string) => {
+    await anna.send({ to, envelopes, ...anna.vectors!.frame({ to, envelopes, body: text }) });
+    for (const [client, mailbox] of [
+      [bert, ofBert],
+      [cora, ofCora],
+    ] as const) {
+      const { body, roster, comparison } = await unframed(client, mailbox);
+      assert.is(Buffer.from(body).toString(), text);
+      assert.is(roster, 'counted');
+      seen.push(comparison?.outcome ?? null);
+    }
+  };
+  const seen: (string | null)[] = [];
+  for (const text of ['one', 'two', 'three', 'four', 'five']) await each(text);
+  // One in two, to each; what the first one is about was known to nobody yet.
+  assert.equal(
+    seen.map((outcome) => outcome !== null),
+    [true, true, false, false, true, true, false, false, true, true],
+  );
+  assert.not(seen.includes('differs'));
+  await bert.send({ to: anna.id, ...bert.vectors!.frame({ to: anna.id, body: 'to one' }) });
+  const one = await unframed(anna, anna.mailbox());
+  assert.equal([Buffer.from(one.body).toString(), one.roster], ['to one', null]);
+  // Whoever encrypts another roster than the message was sent with.
+  const { body } = anna.vectors!.frame({ to, body: 'a lie' });
+  await anna.send({ to, body, rosterKey: id('another key') });
+  assert.is((await unframed(bert, ofBert)).roster, 'wrong');
+  await anna.send({ to, body: 'not framed' });
+  await unframed(cora, ofCora);
+  assert.is(await unframed(cora, ofCora).catch((error: ComparisonError) => error.code), 'malformed');
+  await Promise.all([anna, bert, cora].map((client) => client.close()));
+  await server.stop();
+});
+
 test('what a client cannot be told is refused', () => {
   for (const wrong of [{ letGo: { keepEpochs: 0 } }, { bytes: -1 }, { peers: 1.5 }, { letGo: {} }])
     assert.throws(() => new Vectors(wrong as never), TypeError);

@@ -10,12 +10,11 @@ import {
   createCommit,
   createGroup,
   emptyPskIndex,
-  joinGroup,
   processPrivateMessage,
 } from 'ts-mls';
 import { KnownLog } from './known-log.mjs';
 import { Member } from './member.mjs';
-import { config, encode, makeKeyPackage, suite } from './mls.mjs';
+import { config, encode, joinBy, makeKeyPackage, suite } from './mls.mjs';
 import { saveState } from './state-file.mjs';
 
 const [url = 'http://127.0.0.1:7700', count = '300'] = process.argv.slice(2);
@@ -115,16 +114,7 @@ async function steps() {
   const { newState, welcome } = await createCommit({ state: await create(), cipherSuite: suite }, options);
   let sender = newState;
   const { publicPackage, privatePackage } = two;
-  let receiver = await joinGroup(
-    welcome,
-    publicPackage,
-    privatePackage,
-    emptyPskIndex,
-    suite,
-    undefined,
-    undefined,
-    config,
-  );
+  let receiver = await joinBy(welcome, publicPackage, privatePackage);
   const [text, anchor, made] = [new Uint8Array(256), randomBytes(104), []];
   const making = await cpuOf(async () => {
     for (let i = 0; i < COUNT; i++) {

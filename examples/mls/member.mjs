@@ -6,7 +6,6 @@ import {
   createCommit,
   createGroup,
   emptyPskIndex,
-  joinGroup,
   processPrivateMessage,
   zeroOutUint8Array,
 } from 'ts-mls';
@@ -17,6 +16,7 @@ import {
   encode,
   equal,
   hex,
+  joinBy,
   leafOf,
   makeKeyPackage,
   membersOf,
@@ -318,16 +318,7 @@ export class Member {
     if (group) return {};
     if (!keys) throw new Error('a welcome that nobody asked for');
     const { publicPackage, privatePackage } = keys;
-    const joined = await joinGroup(
-      welcome,
-      publicPackage,
-      privatePackage,
-      emptyPskIndex,
-      suite,
-      undefined,
-      undefined,
-      config,
-    );
+    const joined = await joinBy(welcome, publicPackage, privatePackage);
     if (!membersOf(joined).includes(sender)) throw new Error('a welcome of somebody who is no member');
     this.#tell({ type: 'joined', epoch: Number(joined.groupContext.epoch) });
     await this.#save({ group: joined, keys: null });

@@ -7,10 +7,12 @@ import {
   defaultLifetime,
   defaultLifetimeConfig,
   defaultPaddingConfig,
+  emptyPskIndex,
   encodeMlsMessage,
   generateKeyPackageWithKey,
   getCiphersuiteFromName,
   getCiphersuiteImpl,
+  joinGroup,
 } from 'ts-mls';
 import { decryptSenderData } from 'ts-mls/privateMessage.js';
 
@@ -40,6 +42,12 @@ export function makeKeyPackage(id, key) {
   const credential = { credentialType: 'basic', identity: id };
   const pair = { signKey: key, publicKey: id };
   return generateKeyPackageWithKey(credential, defaultCapabilities(), defaultLifetime, [], pair, suite);
+}
+
+/** Into the group that a welcome is of, by the key package that it was made for. */
+export function joinBy(welcome, publicPackage, privatePackage) {
+  const nothing = undefined;
+  return joinGroup(welcome, publicPackage, privatePackage, emptyPskIndex, suite, nothing, nothing, config);
 }
 
 /** `wireformat` is the name of what is sent, such as `mls_welcome`; its field has the same name in camel case. */

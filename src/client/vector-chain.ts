@@ -22,6 +22,8 @@ export class PairChain {
   from: number;
   baseEpoch: number;
   verified: number;
+  /** Framed bodies to the peer since the last one with a block for it. */
+  sinceBlock = Infinity;
   private baseHead: Uint8Array;
   private steps: Step[] = [];
 

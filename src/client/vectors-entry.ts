@@ -7,6 +7,12 @@
  *     send(encrypt(vectors.block(bob), …));      // every now and then
  *     vectors.check(alice, block);               // what came with a message of hers
  *
+ * Or the library finds the place for them, and for rosters, in front of every body:
+ *
+ *     const { body, ...rest } = vectors.frame({ to, body: text });
+ *     await client.send({ to, body: encrypt(body), ...rest });
+ *     const { body, roster, comparison } = vectors.unframe(message, decrypt(message.body));
+ *
  * Loaded by who compares, and not with the client.
  */
 
@@ -14,6 +20,7 @@ export type { Accusation } from './accusing.js';
 export type { Duplex } from './comparing.js';
 export { ComparisonError, type ComparisonErrorCode } from './comparison-error.js';
 export type { ClosedStage, Complaint } from './complaint.js';
+export type { Framed, ToFrame } from './vector-frame.js';
 export {
   type CompareOptions,
   type Comparison,
@@ -21,6 +28,7 @@ export {
   type Roster,
   type RosterMember,
   type RosterOutcome,
+  type Unframed,
   Vectors,
   type VectorsOptions,
 } from './vectors.js';

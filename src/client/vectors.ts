@@ -2,6 +2,7 @@
  * Vectors: what a client says to others of the messages that it shares with them, and makes of what they say. It is told
  * of every frame that was verified, and what it keeps is saved together with what that frame changed.
  */
+import { randomBytes } from '#crypto';
 import {
   type Block,
   decodeBlock,
@@ -10,6 +11,7 @@ import {
   epochLeafHash,
   equalBytes,
   FormatError,
+  HASH_BYTES,
   type LOG_MODE,
   type LogProof,
   PAGE_ENTRIES,
@@ -35,6 +37,14 @@ import type { Participant } from './persister.js';
 import type { Sender } from './sender.js';
 import type { Change } from './store.js';
 import { type LetGo, VectorBook } from './vector-book.js';
+import {
+  decodeFramed,
+  encodeFramed,
+  type Framed,
+  MOST_BLOCKS,
+  membersOf,
+  type ToFrame,
+} from './vector-frame.js';
 import { isLink, type VerifiedLink, type VerifiedMailbox } from './verifier.js';
 
 export type { RosterMember };
@@ -55,6 +65,17 @@ export interface VectorsOptions {
   readonly peers?: number;
   /** Whether messages of others to both count, whose roster the application shows: see `roster`. All that compare, or none. */
   readonly rosters?: boolean;
+  /** Of the bodies that `frame` makes for a peer, one in so many has a block. Default 16. */
+  readonly blockEvery?: number;
+}
+
+/** What was in a framed body. */
+export interface Unframed {
+  readonly body: Uint8Array;
+  /** Null where no roster counts: of a message to one, or without `rosters`. `wrong`: its sender lies. */
+  readonly roster: RosterOutcome | null;
+  /** What a block for this client shows; null without one. */
+  readonly comparison: Comparison | null;
 }
 
 /** What a block shows. */
@@ -92,7 +113,7 @@ export interface Roster {
   readonly members: readonly (Id | RosterMember)[];
 }
 
-const DEFAULTS = { bytes: 16 << 20, peers: 4096 };
+const DEFAULTS = { bytes: 16 << 20, peers: 4096, blockEvery: 16 };
 const NOTHING = new Uint8Array(0);
 
 export class Vectors implements Participant {
@@ -109,19 +130,21 @@ export class Vectors implements Participant {
   private durable = 0;
   private readonly scope: Scope;
   private readonly letGo: LetGo;
+  private readonly blockEvery: number;
   private readonly limits: { readonly epochs: number; readonly bytes: number; readonly pairs: number };
 
   /** One for each client. Throws `TypeError` on a number that is not a positive integer. */
   constructor(options: VectorsOptions = {}) {
     const { letGo = { keepEpochs: 1024 }, rosters = false } = options;
-    const { bytes, peers } = { ...DEFAULTS, ...options };
+    const { bytes, peers, blockEvery } = { ...DEFAULTS, ...options };
     const [[way, epochs] = []] = Object.entries(letGo);
     if (way !== 'keepEpochs' && way !== 'untilVerified' && way !== 'headsOnly')
       throw new TypeError(`letGo: expected keepEpochs, untilVerified or headsOnly, got ${way}`);
-    for (const [name, value] of Object.entries({ [way]: epochs, bytes, peers }))
+    for (const [name, value] of Object.entries({ [way]: epochs, bytes, peers, blockEvery }))
       if (!Number.isSafeInteger(value) || value! < 1)
         throw new TypeError(`${name}: expected a positive integer, got ${value}`);
     this.letGo = way;
+    this.blockEvery = blockEvery;
     this.scope = rosters ? SCOPE.rosters : SCOPE.direct;
     this.limits = { epochs: epochs!, bytes, pairs: peers };
   }
@@ -226,6 +249,41 @@ export class Vectors implements Participant {
     if (!equalBytes(digest, block.digest)) return { outcome: 'differs', asOf };
     this.book.verified(hex, asOf);
     return { outcome: 'same', asOf };
+  }
+
+  /** Frames a body: with a roster for all, and now and then with blocks for those it goes to. Encrypt it, and send it so. */
+  frame({ to, body, envelopes }: ToFrame): Framed {
+    const ids = (Array.isArray(to) ? (to as readonly Id[]) : [to as Id]).map((each) => idOf(each, 'to'));
+    const rosterKey =
+      this.scope === SCOPE.rosters && ids.length > 1 ? Uint8Array.from(randomBytes(HASH_BYTES)) : undefined;
+    const own = toHex(this.member.identity.publicKey);
+    const due = ids
+      .filter((id) => toHex(id) !== own)
+      .map((peer) => ({ peer, pair: this.book.pairOf(toHex(peer)) }))
+      .filter(({ pair }) => ++pair.sinceBlock >= this.blockEvery)
+      .sort((a, b) => b.pair.sinceBlock - a.pair.sinceBlock)
+      .slice(0, MOST_BLOCKS);
+    for (const { pair } of due) pair.sinceBlock = 0;
+    const framed = encodeFramed({
+      roster: rosterKey ? [{ rosterKey, members: membersOf(ids, envelopes) }] : [],
+      blocks: due.map(({ peer }) => ({ peer, block: this.block(peer) })),
+      body: typeof body === 'string' ? new TextEncoder().encode(body) : body,
+    });
+    return rosterKey ? { body: framed, rosterKey } : { body: framed };
+  }
+
+  /**
+   * Takes a framed body of a message apart, decrypted, and checks what is in it. Of every message, before it is acknowledged. Throws
+   * `ComparisonError` (`malformed`) on bytes that are none; then a roster of the message counts as not shown.
+   */
+  unframe(message: Message, framed: Uint8Array): Unframed {
+    const { epoch, inbox, index } = message.place;
+    const waits = this.scope === SCOPE.rosters && this.book.openAt(epoch, inbox, index) !== undefined;
+    const { roster, blocks, body } = decodeFramed(framed);
+    const outcome = waits ? this.roster(message, roster[0] ?? null) : null;
+    const own = this.member.identity.publicKey;
+    const mine = blocks.find(({ peer }) => equalBytes(peer, own));
+    return { body, roster: outcome, comparison: mine ? this.check(message.sender, mine.block) : null };
   }
 
   /**

@@ -197,10 +197,10 @@ const atInbox: Cheat[] = [
 /** The first message is not there; the sender's next one goes on at another place. */
 function dropFirst(name: string, goesOn: (dropped: Buffer, next: Buffer) => void): Cheat {
   const change = (rows: readonly Buffer[]) => {
-    const [dropped, next, third, ...rest] = copyRow(rows);
+    const [dropped, next, ...rest] = copyRow(rows);
     goesOn(dropped!, next!);
-    third!.writeUInt32BE(0, 74);
-    return [next!, third!, ...rest];
+    rest[0]?.writeUInt32BE(0, 74);
+    return [next!, ...rest];
   };
   return {
     ...{ name, role: 'inbox' },

@@ -140,7 +140,10 @@ export class Life {
     const { chronicle } = this.around;
     on('state', (change) => this.changed(change));
     on('receipt', ({ mailbox, receipt }) => this.readers[mailbox]!.receipted(receipt, null));
-    on('gap', ({ from, to }) => this.mustBeExplained(`a gap behind ${from} through ${to}`));
+    on('gap', ({ mailbox, from, to }) => {
+      this.mustBeExplained(`a gap behind ${from} through ${to}`);
+      this.readers[mailbox]!.gap(from);
+    });
     on('counter-conflict', ({ counter }) => this.mustBeExplained(`a conflict over counter ${counter}`));
     if (this.number % 2 === 0 || this.person.isLiar) return;
     on('placed', ({ mailbox, epoch, inbox, messages }) => {

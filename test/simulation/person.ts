@@ -24,6 +24,11 @@ export class Mailbox {
   private reader: unknown = null;
   private turns = 0;
 
+  /** What is shown next does not follow what was shown last. */
+  breakOff(): void {
+    this.reader = null;
+  }
+
   /** Two lives may take turns: what one is shown after the other counts as a life of its own in the history. */
   turnOf(reader: unknown): number {
     if (this.reader !== reader) this.turns++;

@@ -10,6 +10,8 @@ import type { Mailbox } from './person.js';
 
 export class Reader {
   private unacknowledged: Message[] = [];
+  /** Epochs behind which there is a gap that is not reached yet. */
+  private gaps: number[] = [];
   /** What the store knew of the chain when this life began. */
   private readonly before: SavedChain | null;
 
@@ -28,6 +30,11 @@ export class Reader {
   }
 
   // ---- messages
+
+  /** Nothing comes of what lies behind this epoch; messages from before may still be waiting to be read. */
+  gap(from: number): void {
+    this.gaps.push(from);
+  }
 
   read(client: Client): void {
     this.readOn(client.mailbox({ acknowledge: this.isManual ? 'manual' : 'auto' }));
@@ -62,6 +69,9 @@ export class Reader {
     const [text] = Buffer.from(body).toString('latin1').split(' ', 1) as [string];
     const { hex, id } = this.mailbox;
     loop.note(this.name, `has ${text} at ${place.epoch}.${place.inbox}.${place.index}`);
+    const passed = this.gaps.filter((from) => from < place.epoch);
+    if (passed.length > 0) this.mailbox.breakOff();
+    this.gaps = this.gaps.slice(passed.length);
     const life = this.mailbox.turnOf(this);
     // What a liar's message says, and to whom it went, nobody knows but the server.
     if (this.around.liars.has(senderHex)) chronicle.strange.add(`${hex} ${formatPlace(place)}`);
