@@ -141,7 +141,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'client/counters.js',
     find: 'if (this.unproven < this.receipted)',
     replace: 'if (0 < this.receipted)',
-    seed: 10_029,
+    seed: 10_096,
   },
   {
     name: 'a verdict hears statements that nobody signed',
