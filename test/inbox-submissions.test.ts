@@ -2,9 +2,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { address, type Refusal, RUN } from '../src/actors/messages.js';
+import { open } from '../src/actors/openings.js';
 import { epochKey, TABLE } from '../src/actors/store-keys.js';
 import { findSubmission } from '../src/actors/submission-proofs.js';
-import { getU32, getU64, SESSION_KIND, SUBMISSIONS } from '../src/protocol/index.js';
+import { submittedBy } from '../src/protocol/evidence/index.js';
+import { decodeSubmission, getU32, getU64, ROLE, SESSION_KIND, SUBMISSIONS } from '../src/protocol/index.js';
 import { Pipeline } from './support/pipeline.js';
 import { clusterOf } from './support/side-by-side.js';
 import * as twin from './twin/index.js';
@@ -112,6 +114,43 @@ class SignedInbox {
       .map(({ code, firstCounter, count }) => `${code} ${firstCounter}+${count}`);
   }
 
+  /** What its inbox opens of the row, as whoever has the message holds it against that. */
+  opened(epoch: number, index: number, counter: number): { signed: Buffer; counter: number } {
+    const { pipeline, serverId, world } = this;
+    const { manifest, placement } = pipeline.cluster;
+    const archive = { reader: pipeline.store, serverId, manifest, placementOf: placement };
+    const asked = { stage: ROLE.inbox, epoch, inbox: 0, index, mailbox: new Uint8Array(32) };
+    const steps = open(archive, asked, null, pipeline.checkpoint());
+    let step = steps.next();
+    while (!step.done) step = steps.next();
+    const [shown] = step.value.submissions;
+    const bytes = twin.manifestBytes(world.manifest);
+    const signature = twin.sign(world.rootSecret, twin.join(twin.ascii('countersign/v1 manifest'), bytes));
+    const message = this.preimage(counter);
+    const { rootKey } = manifest;
+    const found = submittedBy(
+      step.value.claims[0]!,
+      index,
+      shown!,
+      message,
+      serverId,
+      rootKey,
+      bytes,
+      signature,
+    );
+    if (!found || found instanceof Uint8Array) throw new Error('nobody is shown');
+    assert.equal(Buffer.from(found.sender), this.sender.id);
+    return { signed: Buffer.from(decodeSubmission(shown!).signed), counter: found.counter };
+  }
+
+  private preimage(counter: number): Buffer {
+    const { recipients, body } = this.message(counter);
+    const R = twin.recipientsPart(recipients);
+    const head = twin.join(twin.ascii('csign1ms'), Buffer.from(this.serverId), this.sender.id);
+    const numbers = twin.join(twin.u64(BigInt(counter)), twin.u16(recipients.length));
+    return twin.join(head, numbers, R, twin.bodyHash(body));
+  }
+
   /** The row's submission hash and what the store proves it with, by the twin. */
   proof(epoch: number, row: number): { hash: string; proven: string } {
     const { store } = this.pipeline;
@@ -173,8 +212,20 @@ test('of a frame that was taken in partly before, the rest is taken in, and prov
   assert.is(hash, proven);
   const { bytes, signature } = one.signed(2, 4);
   assert.is(hash, twin.hex(twin.submissionHash(bytes, signature)));
+  assert.equal(one.opened(1, 2, 3), { signed: one.signed(1, 3).bytes, counter: 3 });
+  for (const counter of [4, 5]) assert.equal(one.opened(2, counter - 4, counter), { signed: bytes, counter });
   one.submit(1, 5, new Uint8Array(64));
   assert.equal(one.refusals(), [], 'known counters are answered, whatever the signature');
+});
+
+test('of a frame of several pages each message is shown by its own', () => {
+  const one = new SignedInbox();
+  one.submit(1, 130);
+  one.answer();
+  one.epoch();
+  const { bytes: signed } = one.signed(1, 130);
+  for (const counter of [1, 64, 65, 128, 129, 130])
+    assert.equal(one.opened(1, counter - 1, counter), { signed, counter });
 });
 
 test('what does not verify consumes no counter, and what came behind it is a gap', () => {

@@ -36,7 +36,7 @@ for (let seed = first; seed < first + FRESH; seed++) {
 }
 
 test('an actor that lies is named, and nobody else', async () => {
-  const { problems, counts } = await simulate(66, { epochs: 12 });
+  const { problems, counts } = await simulate(14, { epochs: 12 });
   assert.equal(problems, []);
   assert.ok(counts.actorLies > 0);
   assert.is(counts.named, 1);

@@ -31,7 +31,6 @@ const SEQUENCERS = [
 const UNPROVEN = new Map([
   ['inbox: alter the committed hash', 'nothing'],
   ['inbox: inject', 'nothing'],
-  ['inbox: drop for all, and name a place where nothing is', 'server'],
   ['sequencer: serve a stale checkpoint', 'nothing'],
 ]);
 

@@ -32,12 +32,13 @@ export interface Cast {
 }
 
 /**
- * The memory and the stills of an outbox are out of reach here, a sequencer stands for the log itself, and what needs a play of its own, or
+ * The memory and the stills of an outbox are out of reach here, a sequencer stands for the log itself, and what needs a play or clients of its own, or
  * clients that are served something else, has no place in a step.
  */
-function canBeTold({ role, name, take, give, before, plan, silent }: Cheat, { outboxes }: Profile): boolean {
+function canBeTold(cheat: Cheat, { outboxes }: Profile): boolean {
+  const { role, name, take, give, before, plan, silent, isSigned } = cheat;
   if (role === 'sequencer' || name.startsWith('break a chain') || name.includes('a still')) return false;
-  if (before || plan || silent || !(take || give)) return false;
+  if (before || plan || silent || isSigned || !(take || give)) return false;
   return outboxes > 1 || name !== 'hand a share to the wrong receiver';
 }
 

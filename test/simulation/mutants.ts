@@ -92,6 +92,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'this.marked = [];\n        const changes = [];',
     replace:
       'this.marked = []; for (const each of participants) if (each.acknowledged) { each.host.acknowledge(each.acknowledged.chain.lastEpoch); } for (const run of this.after.splice(0)) run();\n const changes = [];',
+    seed: 44,
   },
   {
     name: 'acknowledgments pass over what is not acknowledged',
@@ -140,7 +141,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'client/counters.js',
     find: 'if (this.unproven < this.receipted)',
     replace: 'if (0 < this.receipted)',
-    seed: 10_029,
+    seed: 10_096,
   },
   {
     name: 'a verdict hears statements that nobody signed',
