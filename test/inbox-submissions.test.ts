@@ -128,16 +128,8 @@ class SignedInbox {
     const signature = twin.sign(world.rootSecret, twin.join(twin.ascii('countersign/v1 manifest'), bytes));
     const message = this.preimage(counter);
     const { rootKey } = manifest;
-    const found = submittedBy(
-      step.value.claims[0]!,
-      index,
-      shown!,
-      message,
-      serverId,
-      rootKey,
-      bytes,
-      signature,
-    );
+    const [claim] = step.value.claims;
+    const found = submittedBy(claim!, index, shown!, message, [{ bytes, signature }], serverId, rootKey);
     if (!found || found instanceof Uint8Array) throw new Error('nobody is shown');
     assert.equal(Buffer.from(found.sender), this.sender.id);
     return { signed: Buffer.from(decodeSubmission(shown!).signed), counter: found.counter };

@@ -11,7 +11,7 @@ import { logNodes } from '../../src/actors/log-store.js';
 import type { StoreReader } from '../../src/actors/messages.js';
 import { open } from '../../src/actors/openings.js';
 import { epochKey, numberKey, TABLE } from '../../src/actors/store-keys.js';
-import { accuse, type CaseFile } from '../../src/protocol/evidence/accuse.js';
+import { type Accusation, accuse, type CaseFile } from '../../src/protocol/evidence/accuse.js';
 import { nameOf } from '../../src/protocol/evidence/guilt.js';
 import type { Verdict } from '../../src/protocol/evidence/verdict.js';
 import {
@@ -84,12 +84,24 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
       submissions: shown.submissions,
       statements: [...statements, ...forged(statements, random)],
     };
-    const found = withoutStacks(() => accuse(file, serverId, manifest.rootKey));
-    if (!found) continue;
-    if (guilty && isJust(found.verdict, guilty.name)) named++;
-    else complain(`framed: ${found.verdict.text}`);
+    for (const found of accusations(file, (each) => accuse(each, serverId, manifest.rootKey)))
+      if (guilty && isJust(found, guilty.name)) named++;
+      else complain(`framed: ${found.text}`);
   }
   return named;
+}
+
+/** Where there is too much to try at once, of each half of the claims. */
+function accusations(file: CaseFile, of: (file: CaseFile) => Accusation | null): Verdict[] {
+  try {
+    const found = withoutStacks(() => of(file));
+    return found ? [found.verdict] : [];
+  } catch (error) {
+    if (!(error instanceof RangeError) || file.claims.length < 2) throw error;
+    const half = file.claims.length >> 1;
+    const halves = [file.claims.slice(0, half), file.claims.slice(half)];
+    return halves.flatMap((claims) => accusations({ ...file, claims }, of));
+  }
 }
 
 /** The actor that has lied, or the server where it is among the suspects. */
