@@ -1,74 +1,19 @@
 /** Clients of a server whose actors are given new keys: away meanwhile, or connected all along; and operators that go back on it. */
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { type AddressInfo, connect as connectTo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { freePort } from '../src/cli/demo/server-process.js';
-import {
-  type Client,
-  connectSender,
-  FileStore,
-  MemoryStore,
-  type Store,
-  VerificationError,
-} from '../src/client/index.js';
+import { FileStore, MemoryStore } from '../src/client/index.js';
 import { verdict } from '../src/protocol/evidence/index.js';
 import { decodeClaim, openManifests, toHex, verifyClaim, verifyClaimAmong } from '../src/protocol/index.js';
-import type { Server } from '../src/server/index.js';
 import { rotateKeys } from '../src/server/rotation.js';
 import { clientOf, directory, keyOf, serverAt } from './client-helpers.js';
 import { countersign } from './support/program.js';
+import { back, failure, house, texts } from './support/rotation-client.js';
 
 const test = suite('clients over rotations');
-
-/** A server that is stopped, changed and started again at one address. */
-async function house() {
-  const flags = { port: `${await freePort()}`, outboxes: '2' };
-  let data = directory('rotation');
-  let server = await serverAt(data, flags);
-  return {
-    get server() {
-      return server;
-    },
-    get data() {
-      return data;
-    },
-    copy(): string {
-      const to = directory('rotation');
-      for (const part of ['store', 'keys']) cpSync(join(data, part), join(to, part), { recursive: true });
-      return to;
-    },
-    async again(change: () => Promise<unknown>, at = data): Promise<void> {
-      await server.stop();
-      await change();
-      data = at;
-      server = await serverAt(data, flags);
-    },
-  };
-}
-
-const back = (server: Server, name: string, store: Store) => clientOf(server, name, { store });
-
-async function texts(client: Client, count: number) {
-  const found: { text: string; claim: Uint8Array }[] = [];
-  for await (const message of client.mailbox()) {
-    found.push({ text: Buffer.from(message.body).toString(), claim: await message.claim() });
-    if (found.length === count) break;
-  }
-  return found;
-}
-
-async function failure(promise: Promise<unknown>): Promise<VerificationError> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.instance(error, VerificationError, String(error));
-    return error as VerificationError;
-  }
-  throw new Error('nothing is refused');
-}
 
 test('a client that was away over two rotations, and one that was not, verify each message under its own keys', async () => {
   const home = await house();
@@ -127,56 +72,6 @@ test('a client that was away over two rotations, and one that was not, verify ea
     ['fifth'],
   );
   for (const client of [alice, carol]) await client.close();
-  await home.server.stop();
-});
-
-test('a server that goes back to an older manifest is refused, by who comes back and by who stayed', async () => {
-  const home = await house();
-  const store = new MemoryStore();
-  await home.again(async () => {});
-  const before = directory('rotation');
-  await home.again(async () => {
-    cpSync(join(home.data, 'store'), join(before, 'store'), { recursive: true });
-    cpSync(join(home.data, 'keys'), join(before, 'keys'), { recursive: true });
-    await rotateKeys(home.data, null);
-  });
-  await (await back(home.server, 'bob', store)).close();
-  // Who only sends knows no checkpoint, which the server would find to be none of its own.
-  const { url } = home.server;
-  const alice = await connectSender({ url, key: keyOf('alice'), backoffFirstMs: 20 });
-  const ended = new Promise<unknown>((resolve) => {
-    alice.on('state', ({ state, reason }) => {
-      if (state !== 'connecting' && state !== 'connected') resolve(reason);
-    });
-  });
-  const paths = ['/v1/manifest', '/v1/manifests/1', '/v1/manifests/2'];
-  const answers = new Map(
-    await Promise.all(paths.map(async (path) => [path, await (await fetch(url + path)).text()] as const)),
-  );
-  await home.again(async () => {}, before);
-  assert.match(
-    (await failure(ended.then((reason) => Promise.reject(reason)))).message,
-    /gone back behind version 2/,
-  );
-  assert.match((await failure(back(home.server, 'bob', store))).message, /gone back behind version 2/);
-  // One that tells of the newest version, and names the one before on its sockets.
-  const between = createServer((request, response) => {
-    response.setHeader('content-type', 'application/json');
-    response.end(answers.get(request.url!));
-  });
-  between.on('upgrade', ({ url: path, rawHeaders }, socket) => {
-    const to = connectTo(Number(new URL(url).port), '127.0.0.1');
-    const fields = rawHeaders.map((text, i) => `${text}${i % 2 === 0 ? ': ' : '\r\n'}`).join('');
-    to.write(`GET ${path} HTTP/1.1\r\n${fields}\r\n`);
-    socket.pipe(to).pipe(socket);
-    for (const each of [socket, to]) each.on('error', () => {});
-  });
-  await new Promise<void>((done) => between.listen(0, '127.0.0.1', done));
-  const { port } = between.address() as AddressInfo;
-  const options = { url: `http://127.0.0.1:${port}`, key: keyOf('carol'), backoffFirstMs: 20 };
-  assert.match((await failure(connectSender(options))).message, /none of its newer ones/);
-  between.closeAllConnections();
-  between.close();
   await home.server.stop();
 });
 

@@ -1,0 +1,55 @@
+/** A server at one address that is stopped, changed and started again, and clients of it. */
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { freePort } from '../../src/cli/demo/server-process.js';
+import { type Client, type Store, VerificationError } from '../../src/client/index.js';
+import type { Server } from '../../src/server/index.js';
+import { clientOf, directory, serverAt } from '../client-helpers.js';
+
+/** A server that is stopped, changed and started again at one address. */
+export async function house() {
+  const flags = { port: `${await freePort()}`, outboxes: '2' };
+  let data = directory('rotation');
+  let server = await serverAt(data, flags);
+  return {
+    get server() {
+      return server;
+    },
+    get data() {
+      return data;
+    },
+    copy(): string {
+      const to = directory('rotation');
+      for (const part of ['store', 'keys']) cpSync(join(data, part), join(to, part), { recursive: true });
+      return to;
+    },
+    async again(change: () => Promise<unknown>, at = data): Promise<void> {
+      await server.stop();
+      await change();
+      data = at;
+      server = await serverAt(data, flags);
+    },
+  };
+}
+
+export const back = (server: Server, name: string, store: Store) => clientOf(server, name, { store });
+
+export async function texts(client: Client, count: number) {
+  const found: { text: string; claim: Uint8Array }[] = [];
+  for await (const message of client.mailbox()) {
+    found.push({ text: Buffer.from(message.body).toString(), claim: await message.claim() });
+    if (found.length === count) break;
+  }
+  return found;
+}
+
+export async function failure(promise: Promise<unknown>): Promise<VerificationError> {
+  try {
+    await promise;
+  } catch (error) {
+    assert.instance(error, VerificationError, String(error));
+    return error as VerificationError;
+  }
+  throw new Error('nothing is refused');
+}
