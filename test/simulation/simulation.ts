@@ -189,9 +189,11 @@ async function stand({ loop, persons }: World, failed: () => boolean): Promise<v
   const mailboxes = read.flatMap((person) => person.mailboxes);
   const end = loop.now + AFTER_MS;
   await loop.run(() => failed() || loop.now > end);
+  const late = end + REST_MS;
+  // A rival that is gone may have displaced somebody since.
+  await loop.run(() => failed() || loop.now > late || read.every(({ main }) => main?.isOpen));
   for (const mailbox of mailboxes) mailbox.total = null;
   for (const { main, mailboxes } of read) mailboxes.forEach((_, at) => void main?.still(at));
-  const late = end + REST_MS;
   await loop.run(() => failed() || loop.now > late || mailboxes.every(({ total }) => total !== null));
   for (const { name, total } of mailboxes)
     if (total === null) loop.complain(`${name} does not learn where it stands`);
