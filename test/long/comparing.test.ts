@@ -18,6 +18,7 @@ import {
   duplexes,
   end,
   id,
+  loseOne,
   mustProveThat,
   refused,
   started,
@@ -30,11 +31,7 @@ const test = suite('comparing');
 test('a complaint is answered with openings; what stays closed is named', async () => {
   const { server, cheat } = await started();
   const [alice, bob, cora] = await three(server);
-  await chat(alice, bob, 1);
-  await cora.close();
-  cheat({ way: 'drop', from: toHex(alice.id), to: toHex(bob.id), instead: toHex(cora.id) });
-  await alice.send({ to: bob.id, body: 'the one that is lost' });
-  await chat(alice, bob, 1);
+  await loseOne(cheat, [alice, bob, cora], 1, 1);
   const [found] = await compare(alice, bob);
   assert.is(found.outcome, 'diverged');
   const { evidence } = found as Extract<Finding, { outcome: 'diverged' }>;
@@ -63,10 +60,7 @@ async function lostAndProven(
   cheat: Started['cheat'],
   [alice, bob, cora]: readonly [Client, Client, Client],
 ): Promise<void> {
-  await chat(alice, bob, 1);
-  await cora.close();
-  cheat({ way: 'drop', from: toHex(alice.id), to: toHex(bob.id), instead: toHex(cora.id) });
-  await alice.send({ to: bob.id, body: 'the one that is lost' });
+  await loseOne(cheat, [alice, bob, cora], 1);
   await bob.still();
   const [ofAlice, ofBob] = await compare(alice, bob);
   mustProveThat(ofAlice, server, /lost a message/);
@@ -120,11 +114,7 @@ test('the files for browsers find and prove it, too', async () => {
 test('a counterpart that shows other messages than its digest is of contradicts itself', async () => {
   const { server, cheat } = await started();
   const [alice, bob, cora] = await three(server);
-  await chat(alice, bob, 1);
-  await cora.close();
-  cheat({ way: 'drop', from: toHex(alice.id), to: toHex(bob.id), instead: toHex(cora.id) });
-  await alice.send({ to: bob.id, body: 'the one that is lost' });
-  await chat(alice, bob, 1);
+  await loseOne(cheat, [alice, bob, cora], 1, 1);
   const line = duplexes();
   const none = encodeFrame({ says: SAY.items, items: [{ inbox: 0, index: 9, messageHash: id('none') }] });
   const lying = {
@@ -141,11 +131,7 @@ test('a counterpart that shows other messages than its digest is of contradicts 
 test('a counterpart whose every frame may be changed ends in an error, or in what is true', async () => {
   const { server, cheat } = await started();
   const [alice, bob, cora] = await three(server);
-  await chat(alice, bob, 2);
-  await cora.close();
-  cheat({ way: 'drop', from: toHex(alice.id), to: toHex(bob.id), instead: toHex(cora.id) });
-  await alice.send({ to: bob.id, body: 'the one that is lost' });
-  await chat(alice, bob, 2);
+  await loseOne(cheat, [alice, bob, cora], 2, 2);
   const [, , frames] = await compare(alice, bob);
   const random = new Random(SEED);
   const codes: Record<string, number> = {};

@@ -132,3 +132,18 @@ export async function end(server: Server, ...clients: Client[]): Promise<void> {
   await Promise.all(clients.map((client) => client.close()));
   await server.stop();
 }
+
+/** A message from Alice to Bob is lost, with some of the ordinary day before it and behind it. Cora is gone by then. */
+export async function loseOne(
+  cheat: (cheat: Cheat) => void,
+  [alice, bob, cora]: readonly [Client, Client, Client],
+  before: number,
+  behind = 0,
+): Promise<void> {
+  await chat(alice, bob, before);
+  await cora.close();
+  const [from, to, instead] = [alice, bob, cora].map((client) => Buffer.from(client.id).toString('hex'));
+  cheat({ way: 'drop', from: from!, to: to!, instead: instead! });
+  await alice.send({ to: bob.id, body: 'the one that is lost' });
+  await chat(alice, bob, behind);
+}
