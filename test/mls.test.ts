@@ -3,17 +3,11 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { directory } from './client-helpers.js';
 import { agree, type Device, KnownLog, mls, until } from './support/mls-group.js';
-import { assertQuiet, come, devices, group, isSigned, server, servers } from './support/mls-server.js';
+import { assertQuiet, come, devices, group, isSigned, withServer } from './support/mls-server.js';
 
 const test = suite('MLS group');
 
-test.before(async () => {
-  assert.is(await server.start(), null);
-});
-test.after(async () => {
-  await Promise.all(devices.map(({ member }) => member.close()));
-  await Promise.all(servers.map((each) => each.kill()));
-});
+withServer(test);
 
 test('texts of an epoch are read after it has ended, also by who has ended it, whatever it had read before', async () => {
   const all = await group('bob', 'carol');

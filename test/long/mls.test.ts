@@ -10,19 +10,23 @@ import { connect } from '../../src/client/index.js';
 import { comparePlaces } from '../../src/protocol/index.js';
 import { directory } from '../client-helpers.js';
 import { agree, type Device, until } from '../support/mls-group.js';
-import { assertQuiet, come, cwd, devices, group, isSigned, server, servers } from '../support/mls-server.js';
+import {
+  assertQuiet,
+  come,
+  cwd,
+  devices,
+  group,
+  isSigned,
+  server,
+  servers,
+  withServer,
+} from '../support/mls-server.js';
 import { ServerProcess } from '../support/server-process.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const test = suite('MLS group');
 
-test.before(async () => {
-  assert.is(await server.start(), null);
-});
-test.after(async () => {
-  await Promise.all(devices.map(({ member }) => member.close()));
-  await Promise.all(servers.map((each) => each.kill()));
-});
+withServer(test);
 
 test('two commits of one epoch: the first in the order wins for all, the other one is made anew', async () => {
   const all = await group('bob', 'carol');

@@ -7,7 +7,7 @@ export const LIMIT = 20_000;
 /** Of what a page loads that sends, too. */
 export const SENDING_LIMIT = 24_750;
 
-const built = (name: string) => readFileSync(new URL(`../../browser/${name}.js`, import.meta.url));
+export const built = (name: string) => readFileSync(new URL(`../../browser/${name}.js`, import.meta.url));
 
 export const bundle = built('client');
 

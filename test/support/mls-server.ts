@@ -1,6 +1,7 @@
 /** A server, and the devices of examples/mls that come to it. */
 import { verify } from 'node:crypto';
 import { join } from 'node:path';
+import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { directory } from '../client-helpers.js';
 import { agree, Device } from './mls-group.js';
@@ -52,4 +53,15 @@ export function isSigned({
   const [id, hash] = [Buffer.from(serverId).toString('hex'), Buffer.from(root).toString('base64')];
   const text = Buffer.from(`countersign/v1/${id}\n${size}\n${hash}\n`);
   return verify(null, text, { key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' }, signature);
+}
+
+/** Runs the suite's tests with the server, and ends whatever they have started. */
+export function withServer(suite: Test): void {
+  suite.before(async () => {
+    assert.is(await server.start(), null);
+  });
+  suite.after(async () => {
+    await Promise.all(devices.map(({ member }) => member.close()));
+    await Promise.all(servers.map((each) => each.kill()));
+  });
 }
