@@ -122,21 +122,21 @@ const UNPROVABLE = `## What cannot be proven
 const COSTS = `
 ## What it costs
 
-Measured by \`npm run costs\` over real sockets, on two cores that did other work, too: time is of that machine, the rest is not. Everything is verified; epochs
+Measured by \`npm run costs\` over real sockets, on an idle machine with two cores: time is of that machine, the rest is not. Everything is verified; epochs
 are small, as the sender waits for receipts of 64 messages. Bodies have 128 bytes, and 100 peers write to one client.
 
 | what | how much |
 |---|---|
-| CPU of a client per received message, verified | 25 µs |
-| … that can compare (\`keepEpochs: 1024\`) | 87 µs |
-| … that can only notice (\`headsOnly\`) | 65 µs |
-| proof per received message, beyond its body | 94 bytes |
-| a block, wherever the application puts one | 97 bytes; 14 µs to make, 11 µs to check |
-| memory per peer | 1,253 bytes |
-| memory of what is kept to compare | 22.1 MiB after 30,000 messages (\`bytes\`: 16 MiB at most) |
-| a dispute over one message among 1,601 epochs | 34 frames, 4,816 bytes, 51 ms |
-| its evidence | 2,712 bytes; judged in 2.9 ms |
-| the complaint about it | 6 of the stages stayed closed, 33 ms |
+| CPU of a client per received message, verified | 70 µs, 21.9 in an epoch |
+| … that can compare (\`keepEpochs: 1024\`) | 178 µs, 21.9 in an epoch |
+| … that can only notice (\`headsOnly\`) | 146 µs, 21.9 in an epoch |
+| proof per received message, beyond its body | 105 bytes |
+| a block, wherever the application puts one | 97 bytes; 12 µs to make, 8.1 µs to check |
+| memory per peer | 1,287 bytes |
+| memory of what is kept to compare | 17.2 MiB after 30,000 messages (\`bytes\`: 16 MiB at most) |
+| a dispute over one message among 1,601 epochs | 34 frames, 4,816 bytes, 61 ms |
+| its evidence | 2,712 bytes; judged in 4.9 ms |
+| the complaint about it | 6 of the stages stayed closed, 48 ms |
 
 In each of these epochs nearly every message is from another peer, so that each costs a digest of its own. Alone in its epoch, on a socket of its own, a message has
 some 900 bytes of proof (\`test/delivery-size.test.ts\`). What a server keeps for openings, per message: some 150 bytes to one recipient in full epochs, 720 to ten, 2,200 alone in its epoch

@@ -28,29 +28,40 @@ async function received(peers: number, letGo: Told['letGo']): Promise<Took> {
   const server = await ServerProcess.at(directory('costs'));
   const failed = await server.start();
   if (failed) throw new Error(`the server did not start: ${failed.text}`);
-  const told: Told = { url: server.url, key: randomBytes(32).toString('hex'), messages: MESSAGES, letGo };
+  try {
+    return await receivedFrom(server.url, peers, letGo);
+  } finally {
+    await server.kill('SIGTERM');
+  }
+}
+
+async function receivedFrom(url: string, peers: number, letGo: Told['letGo']): Promise<Took> {
+  const told: Told = { url, key: randomBytes(32).toString('hex'), messages: MESSAGES, letGo };
   const child = spawn(process.execPath, ['--expose-gc', RECEIVER, JSON.stringify(told)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const id = (await lines.next()).value as string;
   const keys = Array.from({ length: peers }, () => Uint8Array.from(randomBytes(32)));
-  const gateway = await connectMany({ url: server.url, keys, onMessages: () => {} });
+  const gateway = await connectMany({ url, keys, onMessages: () => {} });
   let sent = 0;
   const talk = async () => {
     for (let i = sent++; i < MESSAGES; i = sent++)
       await gateway.send(i % peers, { to: id, body: randomBytes(BODY) });
   };
   await Promise.all(Array.from({ length: WINDOW }, talk));
-  const took = JSON.parse((await lines.next()).value as string) as Took;
+  const took = (await lines.next()).value as string | undefined;
   if (child.exitCode === null) await once(child, 'exit');
   await gateway.close();
-  await server.kill('SIGTERM');
-  return took;
+  if (took === undefined) throw new Error(`the receiver ended with exit code ${child.exitCode}`);
+  return JSON.parse(took) as Took;
 }
 
 const us = (value: number) => `${value.toFixed(value < 10 ? 1 : 0)} µs`;
 const bytes = (value: number) => `${Math.round(value).toLocaleString('en')} bytes`;
+
+const cpu = ({ perMessage, messagesInEpoch }: Took) =>
+  `${us(perMessage)}, ${messagesInEpoch.toFixed(1)} in an epoch`;
 
 const few = 100;
 const many = 2000;
@@ -62,9 +73,9 @@ const dispute = await disputed(Math.min(400, Math.ceil(MESSAGES / 20)), say);
 const perPeer = (crowd.memory - heads.memory) / (many - few);
 
 const rows: [string, string][] = [
-  ['CPU of a client per received message, verified', us(plain.perMessage)],
-  ['… that can compare (`keepEpochs: 1024`)', us(keeping.perMessage)],
-  ['… that can only notice (`headsOnly`)', us(heads.perMessage)],
+  ['CPU of a client per received message, verified', cpu(plain)],
+  ['… that can compare (`keepEpochs: 1024`)', cpu(keeping)],
+  ['… that can only notice (`headsOnly`)', cpu(heads)],
   ['proof per received message, beyond its body', bytes(plain.bytesBeyondBody)],
   [
     'a block, wherever the application puts one',

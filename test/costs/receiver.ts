@@ -19,6 +19,8 @@ export interface Told {
 export interface Took {
   /** CPU, in µs; of the messages but the first tenth. */
   readonly perMessage: number;
+  /** Of it, on average. */
+  readonly messagesInEpoch: number;
   /** Received beyond bodies. */
   readonly bytesBeyondBody: number;
   readonly memory: number;
@@ -60,11 +62,13 @@ function cpuOf(times: number, run: () => void): number {
 
 const warm = Math.floor(messages / 10);
 let before = { cpu: 0, bytes: 0 };
-let [taken, bodies] = [0, 0];
+let [taken, bodies, epochs, epoch] = [0, 0, 0, 0];
 let peer: Uint8Array = client.id;
 for await (const message of client.mailbox()) {
   if (taken === warm) before = { cpu: cpu(), bytes };
   if (taken >= warm) bodies += message.body.length;
+  if (taken >= warm && message.place.epoch > epoch) epochs++;
+  epoch = message.place.epoch;
   peer = message.sender;
   if (++taken === messages) break;
 }
@@ -82,6 +86,7 @@ const block = vectors && {
   makes: cpuOf(BLOCKS, () => vectors.block(peer)),
   checks: cpuOf(BLOCKS, () => vectors.check(peer, own!)),
 };
-const took: Took = { perMessage, bytesBeyondBody, memory: heapUsed + external, block };
+const messagesInEpoch = (messages - warm) / epochs;
+const took: Took = { perMessage, messagesInEpoch, bytesBeyondBody, memory: heapUsed + external, block };
 await client.close();
 console.log(JSON.stringify(took));
