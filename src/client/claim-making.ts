@@ -64,6 +64,12 @@ export function claimEntry(link: LinkProof, x: number): Uint8Array {
   return claimLeaf(delivery, firstLeaf + part, preimage);
 }
 
+/** Claims the parts of a link: all, or those through entry `x`, so many at the most. */
+export function claimParts(link: LinkProof, x = link.entries.length - 1, most = Infinity): Uint8Array[] {
+  const parts = Array.from({ length: Math.floor(x / PAGE_ENTRIES) + 1 }, (_, part) => part);
+  return parts.slice(-most).map((part) => claimEntry(link, part * PAGE_ENTRIES));
+}
+
 /** Claims a still. */
 export function claimStill({ delivery, mailbox, next, trimmedThrough, leaf }: StillProof): Uint8Array {
   const { epoch } = delivery.epochLeaf;

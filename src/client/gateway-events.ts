@@ -1,6 +1,7 @@
 /** What a client and a gateway tell, by name. `mailbox` is the position of its key; 0 for a client. */
 import type { Verdict } from '../protocol/evidence/index.js';
 import type { CountersignError, Placed } from '../protocol/index.js';
+import type { ComparisonError } from './comparison-error.js';
 import type { Receipt } from './message.js';
 
 /**
@@ -36,6 +37,12 @@ export interface GatewayEvents {
   };
   /** The server has contradicted itself: bytes that convict it or one of its actors before anybody (`verdict`). */
   evidence: { readonly mailbox: number; readonly evidence: Uint8Array };
+  /**
+   * The chain of one's own messages skips a counter, so the client has failed, and what it keeps does not show that to others: the
+   * server is suspected. `let-go`: it is not kept any more; `nothing-proven`: it was never known here; `malformed`: more is wrong with the
+   * frame; `connection-lost`: what judges does not load. Of who has `countersign/vectors`.
+   */
+  suspicion: { readonly mailbox: number; readonly error: ComparisonError | CountersignError };
   /** Two clients have found that the server has kept something from one of them: evidence of it. See `countersign/vectors`. */
   divergence: {
     readonly mailbox: number;

@@ -76,6 +76,11 @@ export class KeptEpochs {
     return kept && whole(kept);
   }
 
+  /** The newest, in order: so many at the most. */
+  newest(most: number): readonly KeptEpoch[] {
+    return this.all.slice(-most).map(whole);
+  }
+
   /** Each with what gives the bytes to save. */
   *saving(): Generator<[{ readonly number: number }, () => Uint8Array]> {
     for (const kept of this.all) yield [kept, () => bytesOf(kept)];

@@ -2,7 +2,23 @@
  * Ranges of the log as aligned complete subtrees (merkle.ts, `gapLevels`), which a client is told anyway while its
  * log grows: what leads from one checkpoint to a later one, so that claims under both can be shown to be of one log.
  */
-import { concat, consistencyProof, gapLevels, HASH_BYTES, nodeHash } from '../protocol/index.js';
+import { sha256 } from '#crypto';
+import {
+  type Claim,
+  concat,
+  consistencyProof,
+  decodeCheckpoint,
+  epochLeafHash,
+  gapLevels,
+  HASH_BYTES,
+  type LOG_MODE,
+  type LogNodes,
+  type LogProof,
+  logPath,
+  nodeHash,
+} from '../protocol/index.js';
+import type { LogState } from './log-state.js';
+import type { VerifiedMailbox } from './verifier.js';
 
 interface Subtree {
   /** Index of its first leaf. */
@@ -30,6 +46,22 @@ function* subtreesOf({ from, to, hashes }: Range): Generator<Subtree> {
     start += 2 ** level;
     at += HASH_BYTES;
   }
+}
+
+/** By which subtrees the log has grown. */
+export function rangeOf(
+  { checkpoint: { size: from } }: LogState,
+  { checkpoint: { size: to } }: LogState,
+  frame: Uint8Array,
+  leaf: VerifiedMailbox | undefined,
+): Range {
+  if (!leaf) return { from, to, hashes: decodeCheckpoint(frame).gap.slice() };
+  const { deliver, epochLeaf } = leaf.delivery;
+  const { gap } = deliver.proof as Extract<LogProof, { mode: typeof LOG_MODE.extend }>;
+  return joined(
+    { from, to: to - 1, hashes: gap.slice() },
+    { from: to - 1, to, hashes: epochLeafHash(epochLeaf) },
+  );
 }
 
 /** A range with those that follow it. Throws `RangeError` on one that does not, or has another number of hashes. */
@@ -65,6 +97,16 @@ function isWhole(left: Subtree, right: Subtree): boolean {
  * enough. A range from 0 to the smaller size, one on from there to at least the larger, and one from 0 to the larger do.
  */
 export function bridgeOver(ranges: readonly Range[], from: number, to: number): Uint8Array {
+  try {
+    return consistencyProof(nodesOf(ranges), from, to);
+  } catch (error) {
+    if (error instanceof RangeError) return new Uint8Array(0);
+    throw error;
+  }
+}
+
+/** Nodes of the log, as far as these ranges know them; throws `RangeError` on others. */
+function nodesOf(ranges: readonly Range[]): LogNodes {
   const known = new Map<string, Uint8Array>();
   for (const range of ranges)
     for (const { start, level, hash } of subtreesOf(range)) {
@@ -77,10 +119,34 @@ export function bridgeOver(ranges: readonly Range[], from: number, to: number): 
     if (level === 0) throw new RangeError(`leaf ${index} is not known`);
     return nodeHash(nodes(level - 1, index * 2), nodes(level - 1, index * 2 + 1));
   };
+  return nodes;
+}
+
+/** The claim under a later checkpoint of the same log; null when its path and these ranges do not know enough. */
+export function claimUnder(
+  claim: Claim,
+  checkpoint: Claim['checkpoint'],
+  ranges: readonly Range[],
+): Claim | null {
+  const nodes = nodesOf([...subtreesOnPath(claim), ...ranges]);
   try {
-    return consistencyProof(nodes, from, to);
+    return { ...claim, checkpoint, logPath: logPath(nodes, claim.logIndex, checkpoint.size) };
   } catch (error) {
-    if (error instanceof RangeError) return new Uint8Array(0);
+    if (error instanceof RangeError) return null;
     throw error;
   }
+}
+
+/** The epoch leaf, and those of its siblings up the log that are complete: they are in every later log. */
+function subtreesOnPath({ checkpoint, epochLeaf, logIndex, logPath }: Claim): Range[] {
+  const found: Range[] = [{ from: logIndex, to: logIndex + 1, hashes: sha256(epochLeaf) }];
+  let used = 0;
+  for (let width = 1, at = logIndex; width < checkpoint.size; width *= 2, at = Math.floor(at / 2)) {
+    const sibling = at % 2 === 1 ? at - 1 : at + 1;
+    const [from, to] = [sibling * width, (sibling + 1) * width];
+    if (from >= checkpoint.size) continue;
+    used += HASH_BYTES;
+    if (to <= checkpoint.size) found.push({ from, to, hashes: logPath.subarray(used - HASH_BYTES, used) });
+  }
+  return found;
 }

@@ -90,7 +90,9 @@ export class PairReader {
         else messages.push({ ...place, ...this.sent(counter, bundle) });
       }
     });
-    return { messages: messages.filter(({ peers, isOpen }) => peers.length > 0 || isOpen), isPartial };
+    // Of one to oneself nothing is compared: it is kept for what the chain shows of its owner's counters.
+    const isKept = ({ peers, isOpen }: KeptMessage) => this.isWhole || peers.length > 0 || isOpen;
+    return { messages: messages.filter(isKept), isPartial };
   }
 
   private received(entry: ReceivedEntry): Omit<KeptMessage, 'inbox' | 'index' | 'messageHash'> {

@@ -5,28 +5,24 @@
 import { randomBytes } from '#crypto';
 import {
   type Block,
+  CountersignError,
   decodeBlock,
-  decodeCheckpoint,
   encodeBlock,
-  epochLeafHash,
   equalBytes,
   FormatError,
   HASH_BYTES,
-  type LOG_MODE,
-  type LogProof,
-  PAGE_ENTRIES,
   SCOPE,
   type Scope,
   toHex,
 } from '../protocol/index.js';
 import { type Accusation, accuseIn } from './accusing.js';
-import { claimEntry, claimStill } from './claim-making.js';
+import { claimParts, claimStill } from './claim-making.js';
 import { type Duplex, findDifference, type Party } from './comparing.js';
 import { ComparisonError } from './comparison-error.js';
 import { type Complaint, complain } from './complaint.js';
 import { disputeOf } from './dispute.js';
 import type { Gateway } from './gateway.js';
-import { joined, type Range } from './log-range.js';
+import { rangeOf } from './log-range.js';
 import type { LogState } from './log-state.js';
 import type { Member } from './member.js';
 import type { Message } from './message.js';
@@ -35,6 +31,7 @@ import type { Id } from './outgoing-bundle.js';
 import { leavesOfRoster, PairReader, type RosterMember } from './pair-messages.js';
 import type { Participant } from './persister.js';
 import type { Sender } from './sender.js';
+import { accuseOfSkip } from './skipped-counter.js';
 import type { Change } from './store.js';
 import { type LetGo, VectorBook } from './vector-book.js';
 import {
@@ -45,6 +42,7 @@ import {
   membersOf,
   type ToFrame,
 } from './vector-frame.js';
+import type { VerificationError } from './verification-error.js';
 import { isLink, type VerifiedLink, type VerifiedMailbox } from './verifier.js';
 
 export type { RosterMember };
@@ -167,6 +165,11 @@ export class Vectors implements Participant {
     this.saving = this.durable = this.book.asOf;
     this.reader = new PairReader(serverId, owner, scope, letGo !== 'headsOnly');
     member.session!.watch = (before, after, frame, leaves) => this.take(before, after, frame, leaves);
+    gateway.on('state', ({ state, reason }) => {
+      // No class of the client's: in browsers this file has its own.
+      const { step } = (reason ?? {}) as Partial<VerificationError>;
+      if (state === 'failed' && step === 'own-message') void this.refused(reason as VerificationError);
+    });
   }
 
   // ---- what was verified
@@ -191,15 +194,26 @@ export class Vectors implements Participant {
   private takeLink(link: VerifiedLink): void {
     const epoch = link.next.chain.lastEpoch;
     if (epoch <= this.book.lastLink) return;
-    const sender = this.member.counters.sender as Sender | null;
-    const read = this.reader.read(link, (counter) => sender?.items.find(counter)?.bundle);
-    const claims = () => {
-      const { length } = link.entries;
-      return Array.from({ length: Math.ceil(length / PAGE_ENTRIES) }, (_, part) =>
-        claimEntry(link, part * PAGE_ENTRIES),
-      );
-    };
+    const read = this.reader.read(link, this.bundleOf);
+    const claims = () => claimParts(link);
     this.book.takeLink({ epoch, previousEpoch: link.before.lastEpoch, claims, ...read });
+  }
+
+  private readonly bundleOf = (counter: number) =>
+    (this.member.counters.sender as Sender | null)?.items.find(counter)?.bundle;
+
+  /** A frame was refused for what the own chain shows: what proves it to others is told, or why nothing does. */
+  private async refused(error: VerificationError): Promise<void> {
+    const { book, bundleOf, gateway, member, reader } = this;
+    try {
+      const found = await accuseOfSkip(gateway, member, book, reader, bundleOf, error.frame);
+      if (!found) return;
+      error.evidence = found.evidence;
+      gateway.events.emit('evidence', { mailbox: 0, evidence: found.evidence });
+    } catch (error) {
+      if (!(error instanceof ComparisonError || error instanceof CountersignError)) throw error;
+      gateway.events.emit('suspicion', { mailbox: 0, error });
+    }
   }
 
   /** @internal */
@@ -370,20 +384,4 @@ function readBlock(bytes: Uint8Array): Block {
     if (error instanceof FormatError) throw new ComparisonError('malformed', error.message, { cause: error });
     throw error;
   }
-}
-
-/** By which subtrees the log has grown. */
-function rangeOf(
-  { checkpoint: { size: from } }: LogState,
-  { checkpoint: { size: to } }: LogState,
-  frame: Uint8Array,
-  leaf: VerifiedMailbox | undefined,
-): Range {
-  if (!leaf) return { from, to, hashes: decodeCheckpoint(frame).gap.slice() };
-  const { deliver, epochLeaf } = leaf.delivery;
-  const { gap } = deliver.proof as Extract<LogProof, { mode: typeof LOG_MODE.extend }>;
-  return joined(
-    { from, to: to - 1, hashes: gap.slice() },
-    { from: to - 1, to, hashes: epochLeafHash(epochLeaf) },
-  );
 }

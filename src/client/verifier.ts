@@ -117,7 +117,7 @@ export function verifyCheckpoint(world: World, log: LogState, frame: Uint8Array)
 }
 
 /** One delivery on its way up: in the end, the delivery for all its mailboxes. */
-class Verification implements DeliveryProof {
+export class Verification implements DeliveryProof {
   readonly positions: number[] = [];
   readonly hashes: Uint8Array;
   /** Entries of links, in one piece: memory of its own costs each more than its hash. */
@@ -249,7 +249,7 @@ class Verification implements DeliveryProof {
 
   private row = 0;
   /** Of the last message of a mailbox's owner that `putRows` found. */
-  private ownCounter = 0;
+  protected ownCounter = 0;
 
   /** Fills in inbox, index and message hash of every entry. Returns how many the owner sent. */
   private putRows(entries: readonly DeliveredEntry[], state: MailboxState): number {
@@ -275,25 +275,26 @@ class Verification implements DeliveryProof {
       if (entry.kind === ENTRY_KIND.sent) copyHash(entry.bytes, entry.at, rows, at + 6);
       else receivedHashInto(world.hasher, mailbox, entry, rows, at + 6);
       if (!isOwn(entry, mailbox)) continue;
-      checkOwn(state.own, this.ownCounter, entry.counter, rows, at + 6);
+      this.checkOwn(state.own, entry.counter, at + 6);
       this.ownCounter = entry.counter;
       own++;
     }
     return own;
+  }
+
+  /** A chain whose own messages skip a counter, or show one that the owner never made, is false. */
+  protected checkOwn(own: OwnMessages, counter: number, hashAt: number): void {
+    const last = this.ownCounter;
+    if (last >= 0 && counter !== last + 1)
+      throw new Mismatch('own-message', `counter ${counter} follows ${last}`);
+    if (!own.matches(counter, this.rows, hashAt))
+      throw new Mismatch('own-message', `counter ${counter} is another message`);
   }
 }
 
 /** Whether `owner` sent it. */
 export function isOwn(entry: DeliveredEntry, owner: Uint8Array): boolean {
   return entry.kind === ENTRY_KIND.sent || sameBytes(entry.bytes, entry.at, owner, 0, HASH_BYTES);
-}
-
-/** A chain whose own messages skip a counter, or show one that the owner never made, is false. */
-function checkOwn(own: OwnMessages, last: number, counter: number, rows: Uint8Array, hashAt: number): void {
-  if (last >= 0 && counter !== last + 1)
-    throw new Mismatch('own-message', `counter ${counter} follows ${last}`);
-  if (!own.matches(counter, rows, hashAt))
-    throw new Mismatch('own-message', `counter ${counter} is another message`);
 }
 
 function leavesOf(mailbox: DeliveredMailbox): number {

@@ -115,8 +115,9 @@ const UNPROVABLE = `## What cannot be proven
 - Clients of these plays show what they have signed; the client library does not keep that, and shows what the inbox opens. An inbox that shows nothing is suspected.
 - Only an inbox keeps submissions: routers check a message's hash, with \`checks: everywhere\`, and not who has signed it; audits do not look at them.
 - Placement with exceptions, and manifests after the first, are judged only where the rules do not need to know who is placed where.
-- A client refuses a delivery in which its own chain skips a counter. What convicts the server of that, \`accuse\` finds in the claims and messages that it is given; the client library
-  does not put them together by itself: both links must be under one checkpoint, so the earlier one has to be opened again.
+- A client refuses a delivery in which its own chain skips a counter. One with vectors holds evidence of it by itself, and asks nobody: it keeps the claims of its links, what was hashed of the
+  messages in them, and what leads through the log to the newest checkpoint (\`test/skipped-counter.test.ts\`). Without vectors, or with \`headsOnly\`, or where the message before
+  the skip is let go, it has nothing that shows it to others: the server is suspected (\`suspicion\`).
 `;
 
 const COSTS = `

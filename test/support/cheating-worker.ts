@@ -2,9 +2,10 @@
  * The server's worker with an outbox or inbox that cheats one mailbox. What it does is told by a file, so that it can be set while
  * the server runs, and is over with the first message that it is done to:
  *
- *   CHEAT_FILE   {"way", "from", "to", "instead"}: sender, recipient and, to drop for, another mailbox of the outbox, in hexadecimal
+ *   CHEAT_FILE   {"way", "from", "to", "instead", "beside"}: sender, recipient and, to drop for, other mailboxes of the outbox, in hexadecimal
  *
  *   drop    the recipient's row goes to another mailbox, which nobody reads
+ *   lose    so does the recipient's, and the sender's own to a second one
  *   alter   the recipient gets another body, with the hash that it makes
  *   forge   the inbox takes in another body, with the hash that it makes, and says that the sender has not signed
  */
@@ -19,10 +20,11 @@ import type { WorkerTask } from '../../src/server/worker-task.js';
 import { byOrder, changed, inboxOf, indexOf, mailboxOf, mistake, type Row } from '../byzantine/rows.js';
 
 export interface Cheat {
-  readonly way: 'drop' | 'alter' | 'forge';
+  readonly way: 'drop' | 'lose' | 'alter' | 'forge';
   readonly from: string;
   readonly to: string;
   readonly instead?: string;
+  readonly beside?: string;
 }
 
 const file = process.env['CHEAT_FILE'] ?? '';
@@ -37,23 +39,29 @@ function cheatOf(...ways: Cheat['way'][]): Cheat | null {
 function cheated(
   serverId: Uint8Array,
   message: ReceiverItems,
-  { way, from, to, instead }: Cheat,
+  { way, from, to, instead, beside }: Cheat,
 ): ReceiverItems {
   return mistake(message, (rows) => {
-    const at = rows.findIndex(
+    const row = rows.find(
       (row) =>
         hex(mailboxOf(row)) === to &&
         row.position !== SENT_ONLY &&
         senderOf(batchOf(message, row), indexOf(row)) === from,
     );
-    if (at < 0) return rows;
+    if (!row) return rows;
     rmSync(file);
-    const row = rows[at]!;
     const other = changed(row, (bytes) => {
-      if (way === 'drop') Buffer.from(instead!, 'hex').copy(bytes, 0);
-      else altered(serverId, batchOf(message, row), indexOf(row)).copy(bytes, 38);
+      if (way === 'alter') altered(serverId, batchOf(message, row), indexOf(row)).copy(bytes, 38);
+      else Buffer.from(instead!, 'hex').copy(bytes, 0);
     });
-    return rows.map((each, i) => (i === at ? other : each)).sort(byOrder);
+    const told = rows.map((each) => (each === row ? other : each));
+    if (way === 'lose') {
+      const isOwn = (each: Row) =>
+        hex(mailboxOf(each)) === from && inboxOf(each) === inboxOf(row) && indexOf(each) === indexOf(row);
+      const own = told.findIndex(isOwn);
+      told[own] = changed(told[own]!, (bytes) => Buffer.from(beside!, 'hex').copy(bytes, 0));
+    }
+    return told.sort(byOrder);
   });
 }
 
@@ -97,7 +105,7 @@ export default function cheatingWorker(task: WorkerTask): Promise<void> {
   const { serverId } = task;
   const { handle } = Outbox.prototype;
   Outbox.prototype.handle = function (this: Outbox, message) {
-    const cheat = message.type === 'receiver-items' && cheatOf('drop', 'alter');
+    const cheat = message.type === 'receiver-items' && cheatOf('drop', 'lose', 'alter');
     handle.call(this, cheat ? cheated(serverId, message, cheat) : message);
   };
   const { batch } = InboxQueue.prototype;

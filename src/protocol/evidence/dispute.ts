@@ -60,6 +60,21 @@ export function accuseOfPlace(dispute: Dispute): Accusation | null {
   return accuse(file, serverId, decodeManifest(manifests[0]!.bytes).rootKey);
 }
 
+/**
+ * Accuses of what a client's own chain shows: where it skips a counter of the client's messages. `claims`: of links, under one checkpoint;
+ * `messages`: what was hashed of those in them; `manifests`: all versions, from the first one on. Null when nothing is proven. Throws
+ * `FormatError` on bytes that are no claim.
+ */
+export function accuseOfChain(
+  claims: readonly Uint8Array[],
+  messages: readonly Uint8Array[],
+  manifests: readonly SignedManifest[],
+  serverId: Uint8Array,
+  rootKey: Uint8Array,
+): Accusation | null {
+  return accuse({ manifests, claims: claims.map(decodeClaim), messages }, serverId, rootKey);
+}
+
 /** Of which mailboxes and place evidence against the server is: the one that misses a message, and the one that has it. */
 export interface DisputedPlace {
   readonly epoch: number;

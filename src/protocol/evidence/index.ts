@@ -3,6 +3,7 @@ export { verifyOpening } from '../opened-item.js';
 export { type Accusation, accuse, type CaseFile } from './accuse.js';
 export {
   accuseAgain,
+  accuseOfChain,
   accuseOfPlace,
   type Dispute,
   type DisputedPlace,

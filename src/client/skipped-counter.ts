@@ -1,0 +1,124 @@
+/**
+ * Skipped counters: the server has shown a client its own chain, and in it two of its messages, one after the other, whose
+ * counters are not. The client refuses that frame. What vectors keep convicts the server of it, and nobody is asked: the
+ * claims of the newest links, which the log as it is known leads on to the frame's checkpoint, and what was hashed of the
+ * messages in them.
+ */
+import {
+  decodeClaim,
+  decodeDeliver,
+  encodeClaim,
+  equalBytes,
+  getU64,
+  LINK_ENTRY_BYTES,
+} from '../protocol/index.js';
+import { type Accusation, judging } from './accusing.js';
+import { claimParts } from './claim-making.js';
+import { ComparisonError } from './comparison-error.js';
+import type { Gateway } from './gateway.js';
+import { claimUnder, rangeOf } from './log-range.js';
+import type { LogState } from './log-state.js';
+import type { Member } from './member.js';
+import type { BundleOf, PairReader } from './pair-messages.js';
+import type { VectorBook } from './vector-book.js';
+import { overFrame } from './verification-error.js';
+import { isLink, type OwnMessages, Verification, type VerifiedDelivery } from './verifier.js';
+import type { World } from './world.js';
+
+/** Parts of links that evidence has at the most (rule 19). */
+const MOST_LINKS = 8;
+/** In the preimage of a message's hash. */
+const SENDER_AT = 40;
+const COUNTER_AT = 72;
+
+/**
+ * `frame`: the delivery that was refused, right behind what the book has. Null where it skips no counter. Rejects with
+ * `ComparisonError`: `malformed` where more is wrong with the frame, `let-go` where the message before the skip is not kept,
+ * and `nothing-proven`.
+ */
+export async function accuseOfSkip(
+  { ground: { world } }: Gateway,
+  member: Member,
+  book: VectorBook,
+  reader: PairReader,
+  bundleOf: BundleOf,
+  frame: Uint8Array,
+): Promise<Accusation | null> {
+  // All of this at once: what is known changes no more, but is let go with the client.
+  const { delivery, link, skip } = again(world, member, frame);
+  if (!skip) return null;
+  const { log } = member.session!;
+  const claims = [
+    ...heldUnder(book, log, delivery, frame),
+    ...claimParts(link, skip.row - link.firstRow, MOST_LINKS),
+  ];
+  const kept = book.epochs.newest(MOST_LINKS).flatMap((epoch) => epoch.messages);
+  const messages = [...kept, ...reader.read(link, bundleOf).messages].map(({ preimage }) => preimage);
+  const isKept = messages.some((each) => isOf(each, link.mailbox, skip.after));
+  if (!isKept)
+    throw new ComparisonError('let-go', `message ${skip.after} is not kept, which ${skip.counter} follows`);
+  const { accuseOfChain } = await judging.get();
+  const { manifests, manifest, serverId } = world;
+  const found = accuseOfChain(claims, messages, manifests, serverId, manifest.rootKey);
+  if (found) return found;
+  throw new ComparisonError(
+    'nothing-proven',
+    `what is between messages ${skip.after} and ${skip.counter} is not known`,
+  );
+}
+
+interface Skip {
+  readonly after: number;
+  readonly counter: number;
+  /** Of the later message, among those of the frame. */
+  readonly row: number;
+}
+
+/** A frame once more, whatever its messages of the owner are. */
+class Again extends Verification {
+  skip: Skip | null = null;
+
+  protected override checkOwn(_: OwnMessages, counter: number, hashAt: number): void {
+    const after = this.ownCounter;
+    if (after >= 0 && counter !== after + 1)
+      this.skip ??= { after, counter, row: Math.floor(hashAt / LINK_ENTRY_BYTES) };
+  }
+}
+
+/** The delivery as it would have been taken over, and where it skips a counter. */
+function again(world: World, { mailbox, outbox, session }: Member, frame: Uint8Array) {
+  try {
+    return overFrame(frame, () => {
+      const verification = new Again(world, outbox, decodeDeliver(frame));
+      const delivery = verification.run(session!.log, () => mailbox.state!);
+      return { delivery, link: delivery.mailboxes.find(isLink)!, skip: verification.skip };
+    });
+  } catch (cause) {
+    throw new ComparisonError('malformed', String(cause), { cause });
+  }
+}
+
+/** The newest links that are kept, under the frame's checkpoint. */
+function heldUnder(
+  book: VectorBook,
+  log: LogState,
+  delivery: VerifiedDelivery,
+  frame: Uint8Array,
+): Uint8Array[] {
+  const grown = delivery.log === log ? [] : [rangeOf(log, delivery.log, frame, delivery.mailboxes[0])];
+  const kept = book.epochs.newest(MOST_LINKS).flatMap((epoch) => {
+    const ranges = [...book.logAt(epoch), ...grown];
+    return epoch.claims
+      .slice(-MOST_LINKS)
+      .map((claim) => claimUnder(decodeClaim(claim), delivery.log.checkpoint, ranges));
+  });
+  return kept.flatMap((claim) => (claim ? [encodeClaim(claim)] : [])).slice(-MOST_LINKS);
+}
+
+function isOf(preimage: Uint8Array, sender: Uint8Array, counter: number): boolean {
+  return (
+    preimage.length > COUNTER_AT &&
+    equalBytes(preimage.subarray(SENDER_AT, COUNTER_AT), sender) &&
+    getU64(preimage, COUNTER_AT) === counter
+  );
+}

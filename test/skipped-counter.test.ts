@@ -1,0 +1,213 @@
+/** A server loses a message for all: its sender sees its own chain skip a counter, and holds evidence of that by itself. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { ClientOptions } from '../src/client/client.js';
+import { type Client, FileStore, VerificationError } from '../src/client/index.js';
+import { claimUnder, type Range } from '../src/client/log-range.js';
+import { type ComparisonError, Vectors, type VectorsOptions } from '../src/client/vectors-entry.js';
+import { decodeEvidence, RULE, verdict } from '../src/protocol/evidence/index.js';
+import { type Claim, concat, gapLevels, toHex } from '../src/protocol/index.js';
+import type { Server } from '../src/server/index.js';
+import { clientOf } from './client-helpers.js';
+import { chat, end, started } from './support/comparing.js';
+import { commandHere } from './support/program.js';
+import * as twin from './twin/index.js';
+import { runOptions } from './worlds.js';
+
+const test = suite('skipped counters');
+const directory = mkdtempSync(join(tmpdir(), 'countersign-skipped-'));
+test.after(() => rmSync(directory, { recursive: true, force: true }));
+
+// ---- the way from a claim to a later checkpoint
+
+test('a claim is led on to any later log by what was told while that grew, and by nothing less', () => {
+  fc.assert(
+    fc.property(fc.nat(40), fc.nat(40), fc.nat(40), fc.nat(40), (i, more, on, cut) => {
+      const [first, size, later] = [i, i + 1 + more, i + 1 + more + on];
+      const leaves = Array.from({ length: later }, (_, at) => twin.join(twin.u8(0), twin.u32(at)));
+      const hashes = leaves.map((leaf) => twin.H(leaf));
+      const at = (n: number) => ({
+        size: n,
+        root: twin.root(hashes.slice(0, n)),
+        signature: Buffer.alloc(64),
+      });
+      const pathAt = (n: number) => concat(...twin.inclusionPath(first, hashes.slice(0, n)));
+      const claim = {
+        logIndex: first,
+        epochLeaf: leaves[first],
+        logPath: pathAt(size),
+        checkpoint: at(size),
+      } as unknown as Claim;
+      const known = [range(hashes, 0, size), range(hashes, size, later)];
+      const led = claimUnder(claim, at(later), known);
+      assert.equal(Buffer.from(led!.logPath), Buffer.from(pathAt(later)));
+      assert.equal(led!.checkpoint, at(later));
+      // Without some of how it grew there is no way, or it was not needed: never a wrong one.
+      const missing = [known[0]!, range(hashes, size, Math.min(later, size + cut))];
+      const found = claimUnder(claim, at(later), missing);
+      if (on > 0 && cut === 0) assert.is(found, null);
+      if (found) assert.equal(Buffer.from(found.logPath), Buffer.from(pathAt(later)));
+    }),
+    runOptions(200),
+  );
+});
+
+/** Leaves [from, to) as the server tells of them. */
+function range(hashes: readonly Buffer[], from: number, to: number): Range {
+  let at = from;
+  const subtrees = [...gapLevels(from, to)].map((level) => {
+    at += 2 ** level;
+    return twin.root(hashes.slice(at - 2 ** level, at));
+  });
+  return { from, to, hashes: concat(...subtrees) };
+}
+
+// ---- over real sockets
+
+/** The evidence that a client tells of, or why there is none. */
+function listening(): { told: Promise<Uint8Array>; onReady: NonNullable<ClientOptions['onReady']> } {
+  let onReady!: NonNullable<ClientOptions['onReady']>;
+  const told = new Promise<Uint8Array>((resolve, reject) => {
+    onReady = (on) => {
+      on('evidence', ({ evidence }) => resolve(evidence));
+      on('suspicion', ({ error }) => reject(error));
+    };
+  });
+  told.catch(() => {});
+  return { told, onReady };
+}
+
+/** Takes everything, and is done with it. */
+async function takeAll(client: Client): Promise<void> {
+  try {
+    for await (const message of client.mailbox()) message.ack();
+  } catch (error) {
+    assert.instance(error, VerificationError);
+  }
+}
+
+interface Actors {
+  readonly server: Server;
+  readonly alice: Client;
+  readonly bob: Client;
+  readonly told: Promise<Uint8Array>;
+  /** The next message of Alice to this one is lost for all. */
+  readonly lose: (to: Client) => void;
+  readonly close: () => Promise<void>;
+}
+
+/** Of Cora and Dave there are mailboxes alone: what is theirs nobody reads. */
+async function actors(options: Partial<ClientOptions> = {}, vectors: VectorsOptions = {}): Promise<Actors> {
+  const { server, cheat } = await started();
+  const listener = listening();
+  const alice = await clientOf(server, 'alice', {
+    vectors: new Vectors(vectors),
+    onReady: listener.onReady,
+    ...options,
+  });
+  const [bob, cora, dave] = await Promise.all(
+    ['bob', 'cora', 'dave'].map((name) => clientOf(server, name, { vectors: new Vectors() })),
+  );
+  await Promise.all([cora!.close(), dave!.close()]);
+  const [instead, beside] = [toHex(cora!.id), toHex(dave!.id)];
+  void takeAll(alice);
+  return {
+    ...{ server, alice, told: listener.told, bob: bob! },
+    lose: (to) => cheat({ way: 'lose', from: toHex(alice.id), to: toHex(to.id), instead, beside }),
+    close: () => end(server, bob!),
+  };
+}
+
+/** Alice sends one that is lost, and waits until the server says that it has a place. */
+async function sendLost({ alice, bob, lose }: Actors): Promise<number> {
+  lose(bob);
+  const placed = new Promise<number>((resolve) => {
+    alice.on('placed', ({ messages }) => resolve(messages.at(-1)!.counter));
+  });
+  alice.send({ to: bob.id, body: 'the one that is lost' }).catch(() => {});
+  return placed;
+}
+
+function mustProve({ identity }: Server, evidence: Uint8Array, after: number, counter: number): void {
+  const judged = verdict(evidence, identity.serverId, identity.manifest.rootKey);
+  assert.is(judged.outcome, 'server', judged.text);
+  assert.match(judged.text, new RegExp(`let counter ${counter} of one sender follow ${after} `));
+  assert.is(decodeEvidence(evidence).rule, RULE.ownCounters);
+}
+
+const failsWith = (promise: Promise<unknown>) =>
+  promise.then(
+    () => assert.unreachable('a receipt'),
+    (error: unknown) => assert.instance(error, VerificationError),
+  );
+
+test('its own chain skips a counter: the sender has evidence, and `countersign verify` proves it', async () => {
+  const all = await actors();
+  const { alice, bob, server, told } = all;
+  await chat(alice, bob, 3);
+  await alice.send({ to: alice.id, body: 'a note to herself' });
+  const lost = await sendLost(all);
+  // What comes between is acknowledged by then; one link has three parts.
+  await bob.send({ to: alice.id, body: 'between' });
+  await Promise.all(Array.from({ length: 150 }, (_, i) => bob.send({ to: alice.id, body: `between ${i}` })));
+  await failsWith(alice.send({ to: bob.id, body: 'the one behind it' }));
+  const evidence = await told;
+  mustProve(server, evidence, lost - 1, lost + 1);
+  assert.equal((alice.problem as VerificationError).evidence, evidence);
+  const file = join(directory, 'skipped.evidence');
+  writeFileSync(file, evidence);
+  const { serverId, manifest } = server.identity;
+  const args = ['verify', file, '--server', toHex(serverId), '--root', toHex(manifest.rootKey)];
+  const { status, stdout } = await commandHere(args);
+  assert.is(status, 0);
+  assert.match(stdout, /By rule ownCounters/);
+  await all.close();
+});
+
+test('within one epoch, and again in the next life with the same store', async () => {
+  const store = join(directory, 'alice');
+  const all = await actors({ store: new FileStore(store) });
+  const { alice, bob, server, told, lose } = all;
+  await chat(alice, bob, 2);
+  lose(bob);
+  const eve = await clientOf(server, 'eve');
+  const messages = [eve, alice, bob, alice, eve].map((to, i) =>
+    alice.send({ to: to.id, body: `in one epoch ${i}` }),
+  );
+  const ended = await Promise.allSettled(messages);
+  assert.ok(ended.every(({ status }) => status === 'rejected'));
+  const lost = 5;
+  mustProve(server, await told, lost - 1, lost + 1);
+  await alice.close().catch(() => {});
+  const again = listening();
+  const options = { store: new FileStore(store), vectors: new Vectors(), onReady: again.onReady };
+  const next = await clientOf(server, 'alice', options).catch((error: unknown) => error);
+  mustProve(server, await again.told, lost - 1, lost + 1);
+  await (next as Partial<Client>).close?.().catch(() => {});
+  await eve.close();
+  await all.close();
+});
+
+test('what is not kept any more is said to be so, and proves nothing', async () => {
+  for (const [letGo, between] of [
+    [{ headsOnly: 10 }, 0],
+    [{ keepEpochs: 2 }, 3],
+  ] as const) {
+    const all = await actors({}, { letGo });
+    const { alice, bob, told } = all;
+    await chat(alice, bob, 1);
+    await sendLost(all);
+    for (let i = 0; i < between; i++) await bob.send({ to: alice.id, body: 'between' });
+    await failsWith(alice.send({ to: bob.id, body: 'the one behind it' }));
+    const error = await told.catch((error: unknown) => error);
+    assert.is((error as ComparisonError).code, 'let-go');
+    assert.is((alice.problem as VerificationError).evidence, undefined);
+    await all.close();
+  }
+});
+
+test.run();
