@@ -42,6 +42,16 @@ test('an actor that lies is named, and nobody else', async () => {
   assert.is(counts.named, 1);
 });
 
+for (const [seed, who] of [
+  [500282, 'an outbox that remembers a former state of a chain'],
+  [500898, 'a sequencer that omits a statement in the log'],
+] as const)
+  test(`${who} is named, and nobody else`, async () => {
+    const { problems, counts } = await simulate(seed, { epochs: 20 });
+    assert.equal(problems, []);
+    assert.is(counts.named, 1);
+  });
+
 test('another seed is another run', async () => {
   const [one, other] = [await simulate(1, { epochs: 2 }), await simulate(2, { epochs: 2 })];
   assert.is.not(one.digest, other.digest);

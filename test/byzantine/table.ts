@@ -214,9 +214,9 @@ ${ELSEWHERE.map((row) => `| ${row.join(' | ')} |`).join('\n')}
 
 \`npm run simulate\` runs the real stages, recovery and client library on simulated networks, disks and clocks, with crashes between
 any two steps; in every fourth run a client lies on the wire, and in every fourth an inbox, router, receiver or outbox lies to neighbours that
-check. At the end of each run every epoch that is still kept is opened from the disk and accused of everything, also with what liars
+check; in every twelfth of the others a sequencer lies about the log, or an outbox about the chains that it remembers. At the end of each run every epoch that is still kept is opened from the disk and accused of everything, also with what liars
 say of it: statements of epochs that never were committed, claims from before things were deleted, changed bytes, messages that were
-not for who misses them. Nobody but an actor that has lied may be named. Every seed is run twice; epochs are counted once.
+not for who misses them. Nobody but an actor that has lied may be named, and nothing that was receipted may be lost but in its hands. Every seed is run twice; epochs are counted once.
 
 CI runs eight fresh seeds, and then 100,000 epochs of the seeds from 413947807 on (\`--seed 413947807 --total 100000 --epochs 100\`, 50 epochs a second on two cores), of which any change
 of the code makes other runs. Of the code of that day these were run beforehand: 100,306 epochs (47,542 with messages) of 984 seeds, 278,810 messages, 66,823 crashes,

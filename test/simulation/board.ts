@@ -5,8 +5,8 @@
  */
 import type { ActorMessage, Address, Send } from '../../src/actors/messages.js';
 import { Switchboard } from '../../src/actors/switchboard.js';
+import type { Cast, Liar } from './liar.js';
 import type { Loop, Process } from './loop.js';
-import type { Cast, LyingActor } from './lying-actor.js';
 import { delayOf, type Profile } from './profile.js';
 import { nameOf } from './trace.js';
 
@@ -23,7 +23,7 @@ export class Board extends Switchboard {
     private readonly profile: Profile,
     private readonly process: Process,
     private readonly observe: (to: Address, message: ActorMessage) => void,
-    private readonly lying: { readonly liar: LyingActor; readonly cast: () => Cast } | null,
+    private readonly lying: { readonly liar: Liar; readonly cast: () => Cast } | null,
   ) {
     super(
       0,
@@ -40,7 +40,9 @@ export class Board extends Switchboard {
   }
 
   override readonly send: Send = (to, message) => {
-    if (!this.lying?.liar.hears(to, message)) this.carry(to, message);
+    const { lying } = this;
+    if (!lying) this.carry(to, message);
+    else if (!lying.liar.hears(to, message)) this.carry(to, lying.liar.says(to, message, lying.cast()));
   };
 
   private readonly carry: Send = (to, message) => {

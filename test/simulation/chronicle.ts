@@ -33,6 +33,8 @@ export class Chronicle {
   /** Highest committed epoch that was told inside the server. */
   epoch = 0;
   epochs = 0;
+  /** Highest committed epoch when an actor lied for the first time. */
+  lied?: number;
   /** The newest place that anybody has been shown or promised. */
   newest: Place | null = null;
 

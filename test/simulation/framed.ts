@@ -5,9 +5,10 @@
  * message was not for or at. Whoever did not cheat must not be named.
  */
 
+import { decodeAttestations } from '../../src/actors/committed-epochs.js';
 import { Links } from '../../src/actors/epoch-file.js';
 import { idBytes } from '../../src/actors/ids.js';
-import { logNodes } from '../../src/actors/log-store.js';
+import { logNodes, logRecordLeaf } from '../../src/actors/log-store.js';
 import type { StoreReader } from '../../src/actors/messages.js';
 import { open } from '../../src/actors/openings.js';
 import { epochKey, numberKey, TABLE } from '../../src/actors/store-keys.js';
@@ -15,17 +16,25 @@ import { type Accusation, accuse, type CaseFile } from '../../src/protocol/evide
 import { nameOf } from '../../src/protocol/evidence/guilt.js';
 import type { Verdict } from '../../src/protocol/evidence/verdict.js';
 import {
+  actorLeafHash,
+  attestationHash,
+  buildTree,
   type Checkpoint,
   type Claim,
   CountersignError,
+  concat,
   consistencyProof,
   countActors,
   decodeAttestation,
   decodeClaim,
   decodeSubmission,
   encodeClaim,
+  equalBytes,
   FormatError,
   getU64,
+  logPath,
+  logRoot,
+  multiproof,
   type OpenedItem,
   type PlacedAt,
   placementOf,
@@ -36,6 +45,7 @@ import {
 import type { Signed } from '../../src/protocol/statement.js';
 import type { Identity } from '../../src/server/founding.js';
 import type { Chronicle } from './chronicle.js';
+import type { Liar } from './liar.js';
 import type { Random } from './random.js';
 
 /** Epochs that are opened and accused together. */
@@ -43,6 +53,8 @@ const EPOCHS = 6;
 /** With these: claims that clients have made themselves at most, how much is changed, and how often somebody is said to miss a message. */
 const OWN = 12;
 const EDITS = 4;
+/** Checkpoints that a sequencer signed of another log. */
+const FORKS = 4;
 const MISSED = 0.5;
 
 export interface Case {
@@ -50,8 +62,11 @@ export interface Case {
   readonly identity: Identity;
   readonly disk: StoreReader;
   readonly random: Random;
-  /** The actor that has lied, as verdicts name it, and what it signed beside the log. */
-  readonly guilty: { readonly name: string; readonly leaked: readonly Signed[] } | null;
+  /** For how long what is acknowledged is kept, and what is not. */
+  readonly retentionEpochs: number;
+  readonly unacknowledgedEpochs: number;
+  /** The actor that has lied, and what it signed beside the log. */
+  readonly guilty: Pick<Liar, 'name' | 'role' | 'leaked' | 'checkpoints'> | null;
 }
 
 /** Returns how often somebody guilty was named. */
@@ -59,9 +74,14 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
   const { identity, disk, random, guilty, chronicle } = of;
   const { manifest, manifests, serverId } = identity;
   const own = chronicle.claims.map(({ bytes }) => decodeClaim(bytes));
-  const checkpoint = own.map((claim) => claim.checkpoint).reduce<Checkpoint | null>(larger, null);
-  if (!checkpoint) return 0;
   const nodes = logNodes(disk);
+  const forks = guilty?.checkpoints.slice(-FORKS) ?? [];
+  const isOfLog = ({ size, root }: Checkpoint) => equalBytes(logRoot(nodes, size), root);
+  const checkpoint = own
+    .map((claim) => claim.checkpoint)
+    .filter((each) => forks.length === 0 || isOfLog(each))
+    .reduce<Checkpoint | null>(larger, null);
+  if (!checkpoint) return 0;
   // A checkpoint that somebody changed may be of any size.
   const bridge = (from: number, to: number) =>
     from > 0 && to <= checkpoint.size ? consistencyProof(nodes, from, to) : new Uint8Array(0);
@@ -71,7 +91,10 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
   for (const epochs of some(keptEpochs(disk))) {
     const items = epochs.flatMap((epoch) => [...itemsOf(disk, identity, epoch)]);
     const shown = openedOf(of, items, checkpoint);
-    const claims = [...shown.claims, ...ownIn(own, epochs, random)];
+    // What a sequencer has logged of a stage that opens nothing then.
+    const logged =
+      guilty?.role === 'sequencer' ? epochs.flatMap((each) => loggedIn(disk, each, checkpoint)) : [];
+    const claims = [...shown.claims, ...logged, ...ownIn(own, epochs, random)];
     // Also of epochs between these, and behind the newest, that never were committed.
     const statements = signed.flatMap(({ epoch, said }) =>
       epoch >= epochs[0]! && epoch <= last ? [said] : [],
@@ -82,6 +105,7 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
       ...{ manifests, bridge, ...(isMissed && { subject: lieAbout(items, random) }) },
       claims: [...claims, ...edited(claims, random)],
       submissions: shown.submissions,
+      ...(forks.length > 0 && { checkpoints: [...forks, ...own.slice(-OWN).map((each) => each.checkpoint)] }),
       statements: [...statements, ...forged(statements, random)],
     };
     for (const found of accusations(file, (each) => accuse(each, serverId, manifest.rootKey)))
@@ -141,7 +165,7 @@ function* some(epochs: readonly number[]): Generator<number[]> {
 type Item = Omit<OpenedItem, 'stage'>;
 
 /** Mailboxes and places of all entries of an epoch. */
-function* itemsOf(disk: StoreReader, { manifest }: Identity, epoch: number): Generator<Item> {
+export function* itemsOf(disk: StoreReader, { manifest }: Identity, epoch: number): Generator<Item> {
   for (let outbox = 0; outbox < countActors(manifest, ROLE.outbox); outbox++) {
     const bytes = disk.get(epochKey(TABLE.links, epoch, outbox));
     const links = bytes && Links.read(bytes);
@@ -189,6 +213,23 @@ function openedOf({ identity, disk }: Case, items: readonly Item[], checkpoint: 
       }
     }
   return { claims: [...claims.values()], submissions: [...submissions.values()] };
+}
+
+/** All statements of an epoch as they are logged, without what they are about. */
+function loggedIn(disk: StoreReader, epoch: number, checkpoint: Checkpoint): Claim[] {
+  const { logIndex, attestations } = decodeAttestations(disk.get(numberKey(TABLE.attestations, epoch))!);
+  if (logIndex >= checkpoint.size) return [];
+  const nothing = new Uint8Array(0);
+  const epochLeaf = logRecordLeaf(disk.get(numberKey(TABLE.log, logIndex))!);
+  const path = logPath(logNodes(disk), logIndex, checkpoint.size);
+  const tree = buildTree(
+    concat(...attestations.map(({ bytes, signature }) => actorLeafHash(attestationHash(bytes), signature))),
+  );
+  const rest = { leaf: nothing, output: 0, leafIndex: 0, outputPath: nothing, epochLeaf, logIndex };
+  return attestations.map(({ bytes: attestation, signature }, position) => {
+    const actorPath = multiproof(tree, [position]);
+    return { ...rest, attestation, signature, actorPath, logPath: path, checkpoint };
+  });
 }
 
 /** Nothing where it is too new for the checkpoint. */

@@ -10,7 +10,7 @@ import type { Signed } from '../../src/protocol/statement.js';
 import type { Cheat, Cheater, Said } from '../byzantine/cheat.js';
 import { CHEATS } from '../byzantine/cheats.js';
 import { hashOf, mailboxOf, type Row, rowsOf } from '../byzantine/rows.js';
-import type { Loop } from './loop.js';
+import type { Cast, Liar, Lied } from './liar.js';
 import type { Profile } from './profile.js';
 import { Random } from './random.js';
 
@@ -22,17 +22,8 @@ const STREAM = 2 ** 47;
 /** An inbox lies about two messages. */
 const LEAST_MESSAGES = 2;
 
-/** What the server's actors are in this life. */
-export interface Cast {
-  readonly serverId: Uint8Array;
-  /** The liar's secret seed. */
-  readonly seed: Uint8Array;
-  /** Mailboxes that there are. */
-  readonly mailboxes: readonly Uint8Array[];
-}
-
 /**
- * The memory and the stills of an outbox are out of reach here, a sequencer stands for the log itself, and what needs a play or clients of its own, or
+ * What an outbox remembers, and what a sequencer says, is lied about in another way (lying-holder.ts); and what needs a play or clients of its own, or
  * clients that are served something else, has no place in a step.
  */
 function canBeTold(cheat: Cheat, { outboxes }: Profile): boolean {
@@ -42,9 +33,10 @@ function canBeTold(cheat: Cheat, { outboxes }: Profile): boolean {
   return outboxes > 1 || name !== 'hand a share to the wrong receiver';
 }
 
-export class LyingActor {
+export class LyingActor implements Liar {
   /** False statements that it let go, to the log or to somebody else. */
   readonly leaked: Signed[] = [];
+  readonly checkpoints = [];
   lies = 0;
   /** What routers gave it of epochs that it has not signed yet. */
   private shares: { to: Address; message: RouterShare }[] = [];
@@ -54,23 +46,39 @@ export class LyingActor {
   private constructor(
     readonly cheat: Cheat,
     private readonly random: Random,
-    /** Told of every lie. */
-    private readonly lied: (what: string) => void,
+    private readonly lied: Lied,
   ) {}
 
   /** Null in a run in which nobody lies. */
-  static of(seed: number, loop: Loop, profile: Profile): LyingActor | null {
+  static of(seed: number, profile: Profile, lied: Lied): LyingActor | null {
     const random = new Random(seed + STREAM);
     if (!random.chance(LIARS)) return null;
     const cheat = random.pick(CHEATS.filter((each) => canBeTold(each, profile)));
-    return new LyingActor(cheat, random, (what) => {
-      loop.note('liar', what);
-      loop.isExcused = true;
-    });
+    return new LyingActor(cheat, random, lied);
+  }
+
+  get role() {
+    return this.cheat.role;
   }
 
   get name(): string {
-    return `${this.cheat.role} 0`;
+    return `${this.role} 0`;
+  }
+
+  get isAlone(): boolean {
+    return this.cheat.take !== undefined;
+  }
+
+  plant(): () => void {
+    return () => {};
+  }
+
+  says(_: Address, message: ActorMessage): ActorMessage {
+    return message;
+  }
+
+  writes<T>(records: T): T {
+    return records;
   }
 
   /** A life of the server has ended: its actors know nothing of it. */

@@ -17,8 +17,8 @@ import { signedLog } from '../../src/server/signed-log.js';
 import { verifyAtOnce } from '../support/pipeline.js';
 import { Board } from './board.js';
 import type { Disk } from './disk.js';
+import type { Liar } from './liar.js';
 import type { Loop, Process } from './loop.js';
-import type { LyingActor } from './lying-actor.js';
 import { type Receiver, serverSocket, Wire } from './network.js';
 import type { Profile } from './profile.js';
 import type { Random } from './random.js';
@@ -51,7 +51,7 @@ export class SimulatedServer {
     /** Told of every message between actors before it is taken. */
     private readonly observe: (to: Address, message: ActorMessage) => void,
     private readonly lying: {
-      readonly liar: LyingActor;
+      readonly liar: Liar;
       readonly mailboxes: () => readonly Uint8Array[];
     } | null,
   ) {
@@ -116,10 +116,10 @@ export class SimulatedServer {
   /** All in one thread, unless one lies that would not take its own lies: that one has a thread that checks nothing. */
   private hostActors(options: PipelineOptions, board: Board): void {
     const liar = this.lying?.liar;
-    if (!liar?.cheat.take) return void hostActors(options, 1, board);
+    if (!liar?.isAlone) return void hostActors(options, 1, board);
     const { inboxes, outboxes } = options.plan;
     const plan = { inboxes, outboxes, threads: inboxes + outboxes };
-    const alone = threadOf(plan, address(liar.cheat.role, 0));
+    const alone = threadOf(plan, address(liar.role, 0));
     for (let thread = 1; thread <= plan.threads; thread++)
       hostActors({ ...options, plan, checkInputs: thread !== alone }, thread, board);
   }
@@ -128,7 +128,7 @@ export class SimulatedServer {
     if (!this.lying) return null;
     const { liar, mailboxes } = this.lying;
     liar.forget();
-    const seed = seedOf(this.keys, address(liar.cheat.role, 0));
+    const seed = seedOf(this.keys, address(liar.role, 0));
     return { liar, cast: () => ({ serverId, seed, mailboxes: mailboxes() }) };
   }
 
@@ -188,7 +188,7 @@ export class SimulatedServer {
       checkpoint,
       frontier: () => readFrontier(disk, log.size),
       sequencer: {
-        write: (records, durable) => write(records, asSequencer(durable)),
+        write: (records, durable) => write(this.lying?.liar.writes(records) ?? records, asSequencer(durable)),
         reserved: log.reserved,
         minIntervalMs: profile.minIntervalMs,
         heartbeatMs: profile.heartbeatMs,

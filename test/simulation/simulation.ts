@@ -13,8 +13,10 @@ import { Disk } from './disk.js';
 import type { Case } from './framed.js';
 import { within } from './globals.js';
 import { checkKept } from './kept.js';
+import type { Liar } from './liar.js';
 import { Loop } from './loop.js';
 import { LyingActor } from './lying-actor.js';
+import { lyingHolder } from './lying-holder.js';
 import { type Kind, Person } from './person.js';
 import { profileOf } from './profile.js';
 import { Random } from './random.js';
@@ -83,7 +85,8 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
   return within(surroundings, async () => {
     const weather = new Weather(world);
     world.calm.is = () => weather.isCalm;
-    await live(world, weather, chronicle, options);
+    const unplant = world.liar?.plant();
+    await live(world, weather, chronicle, options).finally(unplant);
     const isFailed = () => loop.problems.length > 0;
     if (!isFailed())
       await comparing?.atRest(world.persons, (isDone) => loop.run(() => isFailed() || isDone()));
@@ -111,10 +114,19 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
   });
 }
 
-function caseOf({ loop, server }: World, chronicle: Chronicle, liar: LyingActor | null): Case {
+function caseOf({ loop, server, profile }: World, chronicle: Chronicle, liar: Liar | null): Case {
   const { disk, identity } = server;
-  const guilty = liar && liar.lies > 0 ? { name: liar.name, leaked: liar.leaked } : null;
-  return { chronicle, identity: identity!, disk, random: loop.random, guilty };
+  const guilty = liar && liar.lies > 0 ? liar : null;
+  const { retentionEpochs, unacknowledgedEpochs } = profile;
+  return {
+    chronicle,
+    identity: identity!,
+    disk,
+    random: loop.random,
+    retentionEpochs,
+    unacknowledgedEpochs,
+    guilty,
+  };
 }
 
 function makeWorld(
@@ -122,10 +134,15 @@ function makeWorld(
   loop: Loop,
   chronicle: Chronicle,
   comparing: Comparing | null,
-): World & { calm: { is: () => boolean }; liar: LyingActor | null } {
+): World & { calm: { is: () => boolean }; liar: Liar | null } {
   const profile = profileOf(loop.random);
   loop.note('profile', JSON.stringify(profile));
-  const liar = comparing ? null : LyingActor.of(seed, loop, profile);
+  const lied = (what: string) => {
+    loop.note('liar', what);
+    loop.isExcused = true;
+    chronicle.lied ??= chronicle.epoch;
+  };
+  const liar = comparing ? null : (LyingActor.of(seed, profile, lied) ?? lyingHolder(seed, lied));
   const mailboxes = () => persons.flatMap((person) => person.mailboxes.map(({ id }) => id));
   const disk = new Disk(loop, profile);
   const server = new SimulatedServer(
