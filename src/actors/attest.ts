@@ -39,6 +39,8 @@ export interface SignerOptions {
   readonly sign: (bytes: Uint8Array) => Uint8Array;
   /** Epochs that this actor may have signed, in this life or an earlier one: all through this. It signs none of them. */
   readonly signed: { through: number };
+  /** The one manifest and placement that this actor works by; it signs for no other. */
+  readonly known?: World;
 }
 
 /** The fields of an epoch's context alone, whatever else the message carries. */
@@ -49,7 +51,7 @@ export function contextOf({ epoch, base, manifestHash, placementRoot }: EpochCon
 /**
  * Signs an actor's outputs of one epoch; `inputs` are the attestations consumed, in order. `told`: the log as the actor
  * was last told that it is committed, where it is told before it signs. Throws `ActorFault`, and signs nothing, when the
- * actor may have signed something for this epoch, or the epoch has another base.
+ * actor may have signed something for this epoch, or the epoch has another base, manifest or placement.
  */
 export function attest(
   signer: SignerOptions & { readonly told?: Base },
@@ -66,6 +68,7 @@ export function attest(
     throw new ActorFault(
       `sequencer: epoch ${epoch} on a base of ${context.base.size}, ${told.size} was told`,
     );
+  if (signer.known) checkWorld(context, signer.known, 'sequencer');
   signer.signed.through = epoch;
   const attestation: Attestation = {
     ...contextOf(context),
@@ -112,6 +115,12 @@ function checkContext(a: EpochContext, b: EpochContext, who: string): void {
   if (a.epoch !== b.epoch) throw new ActorFault(`${who}: epoch ${a.epoch}, expected ${b.epoch}`);
   if (a.base.size !== b.base.size || !equalBytes(a.base.root, b.base.root))
     throw new ActorFault(`${who}: other base`);
+  checkWorld(a, b, who);
+}
+
+type World = Pick<EpochContext, 'manifestHash' | 'placementRoot'>;
+
+function checkWorld(a: World, b: World, who: string): void {
   if (!equalBytes(a.manifestHash, b.manifestHash)) throw new ActorFault(`${who}: other manifest`);
   if (!equalBytes(a.placementRoot, b.placementRoot)) throw new ActorFault(`${who}: other placement`);
 }

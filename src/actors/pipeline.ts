@@ -184,10 +184,12 @@ function makeStage(actor: Address, options: ThreadOptions, send: Send): Stage {
   const limits = manifest.policy;
   const place = placementFor(manifest, serverId);
   const receiverOf = (mailbox: Uint8Array) => place(mailbox).outbox;
+  const known = { manifestHash: options.manifestHash, placementRoot: placementRoot([]) };
   const common = {
     index,
     serverId,
     sign: signer.sign,
+    known,
     // Read before the sequencer reserves: it waits until every actor is ready.
     signed: { through: getU64(reader.get(RESERVED_KEY) ?? numberValue(0), 0) },
     keys,
@@ -218,11 +220,7 @@ function makeStage(actor: Address, options: ThreadOptions, send: Send): Stage {
     }
     case 'sequencer': {
       const { inboxes, outboxes } = plan;
-      const log = {
-        manifestHash: options.manifestHash,
-        placementRoot: placementRoot([]),
-        frontier: options.frontier(),
-      };
+      const log = { ...known, frontier: options.frontier() };
       return new Sequencer({ ...common, ...log, ...options.sequencer, inboxes, outboxes }, send);
     }
     case 'gateway':

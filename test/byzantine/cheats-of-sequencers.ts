@@ -24,6 +24,16 @@ export const sequencers: readonly SequencerCheat[] = [
   },
   {
     ...seq,
+    name: 'close by another manifest',
+    context: (c) => ({ ...c, manifestHash: named('manifest') }),
+  },
+  {
+    ...seq,
+    name: 'close by another placement',
+    context: (c) => ({ ...c, placementRoot: named('placement') }),
+  },
+  {
+    ...seq,
     name: 'log a stale base',
     round: 3,
     leaf: (leaf, { checkpoints: [first] }) => ({ ...leaf, base: { size: first!.size, root: first!.root } }),

@@ -295,8 +295,8 @@ const wrongContext: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as cons
   },
 ]);
 
-/** It names other statements than it was given as what it was made of. */
-const otherInputs: Cheat[] = (['router', 'receiver', 'outbox'] as const).map((role) => ({
+/** It names other statements than it was given as what it was made of; an inbox is given none. */
+const otherInputs: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as const).map((role) => ({
   ...{ name: 'name other inputs', role },
   give: (said, self) => resigned(said, self, (a) => ({ ...a, inputs: named('other inputs') })),
 }));

@@ -3,7 +3,7 @@ import { type Accusation, accuse, type CaseFile } from '../../src/protocol/evide
 import { readMailboxLeaf } from '../../src/protocol/evidence/leaves.js';
 import { type Claim, comparePlaces, type Place, ROLE, type Role } from '../../src/protocol/index.js';
 import * as twin from '../twin/index.js';
-import { ACTORS, type Act } from './acts.js';
+import type { Act } from './acts.js';
 import { type Cheat, PLAN } from './cheat.js';
 import { type SentMessage, Theatre } from './theatre.js';
 
@@ -175,17 +175,16 @@ function concerns({ leaf }: Claim, { mailbox, others = [] }: Pick<Subject, 'mail
   return [mailbox, ...others].some((id) => Buffer.compare(leaf.subarray(9, 41), id) === 0);
 }
 
-/** Whose openings of an act are to be had: its maker's and its consumers', unless they refuse. */
-export function holders({ role, index }: Act): string[] {
-  const all = (kind: string, count: number) => Array.from({ length: count }, (_, i) => `${kind} ${i}`);
+/** Who keeps an output of an act, and opens it unless it refuses: its maker, and the one that was given it. Outboxes give theirs to nobody. */
+export function holders({ role, index }: Act, output: number): string[] {
   if (role === ROLE.inbox) return [`inbox ${index}`, `router ${index}`];
-  if (role === ROLE.router) return [`router ${index}`, ...all('receiver', ACTORS.outboxes)];
+  if (role === ROLE.router) return [`router ${index}`, `receiver ${output}`];
   if (role === ROLE.receiver) return [`receiver ${index}`, `outbox ${index}`];
   return [`outbox ${index}`];
 }
 
-export function isOpen(act: Act, refusing: readonly string[]): boolean {
-  return holders(act).some((name) => !refusing.includes(name));
+export function isOpen(act: Act, output: number, refusing: readonly string[]): boolean {
+  return holders(act, output).some((name) => !refusing.includes(name));
 }
 
 /** What holders open of the column of a message: whole outputs, which here are a page or two. */
@@ -210,7 +209,7 @@ export function opening(
     const act = theatre.acts.find(
       (each) => each.epoch === epoch && each.role === role && each.index === index,
     );
-    if (!act || output >= act.outputs.length || !isOpen(act, refusing)) return [];
+    if (!act || output >= act.outputs.length || !isOpen(act, output, refusing)) return [];
     return theatre.claims(act, output);
   });
 }
@@ -223,7 +222,7 @@ function beside(
   refusing: readonly string[],
 ): Claim[] {
   const act = theatre.act(epoch, ROLE.outbox, theatre.world.placement(Buffer.from(mailbox)).outbox);
-  if (isOpen(act, refusing)) return [];
+  if (isOpen(act, 0, refusing)) return [];
   return own.filter(
     (claim) =>
       Buffer.compare(claim.attestation, act.signed.bytes) === 0 && !concerns(claim, { mailbox, others }),
@@ -233,8 +232,8 @@ function beside(
 /** All that was committed, for what is wrong by itself or in the order of one sender. */
 function everything(theatre: Theatre, refusing: readonly string[]): Claim[] {
   return theatre.acts.flatMap((act) =>
-    isOpen(act, refusing) && theatre.isCommitted(act)
-      ? act.outputs.flatMap((_, output) => theatre.claims(act, output))
+    theatre.isCommitted(act)
+      ? act.outputs.flatMap((_, output) => (isOpen(act, output, refusing) ? theatre.claims(act, output) : []))
       : [],
   );
 }

@@ -53,9 +53,12 @@ export function refusals(): string[] {
   return ROLES.slice(0, 4).map((role) => {
     const name = `${role} 0`;
     const { theatre, opened } = play([], false, [name]);
-    const own = theatre.acts.filter((act) => nameOf(act) === name);
-    const open = own.filter((act) => isOpen(act, [name]));
-    const others = holders(own[0]!).filter((each) => each !== name);
+    const own = theatre.acts
+      .filter((act) => nameOf(act) === name)
+      .flatMap((act) => act.outputs.map((_, output) => ({ act, output })));
+    const open = own.filter(({ act, output }) => isOpen(act, output, [name]));
+    const all = own.flatMap(({ act, output }) => holders(act, output));
+    const others = [...new Set(all)].filter((each) => each !== name);
     const by = others.length > 0 ? others.join(', ') : 'nobody: owners of mailboxes hold their leaves';
     return `| ${role} | ${open.length} of ${own.length} | ${by} | ${opened ? named(opened) : 'nobody is named'} |`;
   });
@@ -97,7 +100,7 @@ const UNPROVABLE = `## What cannot be proven
 - An inbox that drops a message for all, and lets the sender's next one follow a place in an epoch that was never committed: the sender's chain skips a counter, which exposes the
   server. Of an epoch that it has signed its own statement names it (*previous place*); that there was no such epoch, the sequencer could have told it otherwise.
 - *Serve a stale checkpoint*: it is true. Who has it is behind, as whoever compares with it sees, and so suspects the server; what is older than the client's own it refuses.
-- An output that is wrong and that maker and consumer both refuse to open: the server is exposed, the actor is not.
+- An output that is wrong and that maker and consumer both refuse to open: the server is exposed, the actor is not. So it is of routers and receivers, and of receivers and outboxes, in league.
 - *Drop after receipt* names the outbox with its statement about the epoch, which is in the claims of its other mailboxes that had mail then. Where none had, the sequencer
   alone keeps it, there is no frame to ask for it, and the server is exposed.
 - On one store what maker and consumer keep is one copy, from which an opening is computed anew: it is what an honest stage signed. Where a stage has
@@ -155,7 +158,7 @@ Carol, and refuses to open anything afterwards. First two clients compare what t
 holders open what they keep: an output's maker and its consumers, each opening one more exchange. A cell says what that
 proves: who is named in bold, by which rule of [PROTOCOL.md](PROTOCOL.md#the-rules), and how large the evidence is.
 Where a cheat's name begins with *submissions required* the manifest says so, and clients sign what they submit; elsewhere nothing is signed.
-*Nothing is proven* has its reason under [what cannot be proven](#what-cannot-be-proven).
+*Nothing is proven* has its reason under [what cannot be proven](#what-cannot-be-proven). — is what a role cannot do, as it has no such thing to do it with, or, of sequencers, does in other rows.
 
 ## Every actor checks what it is given (\`checks: everywhere\`)
 
@@ -189,7 +192,8 @@ checkpoints, ${fork.sameSize}; with different sizes, ${fork.otherSize}. No other
 ## Actors in league
 
 Every two, and every three, of the cheats of routers, receivers and outboxes that change what becomes of a message, of as many roles, all in the second epoch, without
-checks; none of them opens anything. *The server*: maker and consumer of what decides both stay silent. *Nothing*: nobody has a receipt, or all made the same of it.
+checks; none of them opens anything. *The server*: of the output that decides, maker and consumer are both in league, and it stays closed (a router's is kept by itself and by the receiver that it is for).
+*Nothing*: both swap the same two messages, so that everybody has what was sent, and nobody has anything to ask for.
 
 | in league | plays | one of them is named | the server | nothing | an honest actor is named |
 |---|---|---|---|---|---|

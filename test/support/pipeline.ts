@@ -234,8 +234,9 @@ export class Pipeline {
 
   /** What all stages are given, and some need. */
   private common(index: number, seeds: readonly Uint8Array[]) {
-    const { serverId, manifest } = this.cluster;
+    const { serverId, manifest, placementRoot } = this.cluster;
     const seed = seeds[index]!;
+    const known = { manifestHash: serverId, placementRoot };
     const signer = signerOf(seed);
     const sign = (bytes: Uint8Array) => {
       this.signatures++;
@@ -243,7 +244,7 @@ export class Pipeline {
     };
     const signed = { through: this.log().lastEpoch };
     const { keys, memory, store: reader } = this;
-    return { index, serverId, sign, signed, keys, limits: manifest.policy, reader, memory };
+    return { index, serverId, sign, signed, known, keys, limits: manifest.policy, reader, memory };
   }
 
   /** The newest, signed. */
