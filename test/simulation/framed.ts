@@ -4,7 +4,7 @@
  * were deleted, statements of epochs that were never committed, bytes that were changed, and mailboxes and places that a
  * message was not for or at. Whoever did not cheat must not be named.
  */
-
+import { importSecretKey } from '#crypto';
 import { Links } from '../../src/actors/epoch-file.js';
 import { idBytes } from '../../src/actors/ids.js';
 import { logNodes } from '../../src/actors/log-store.js';
@@ -23,6 +23,7 @@ import {
   decodeAttestation,
   decodeClaim,
   decodeSubmission,
+  encodeAttestation,
   encodeClaim,
   FormatError,
   getU64,
@@ -37,6 +38,7 @@ import type { Signed } from '../../src/protocol/statement.js';
 import type { Identity } from '../../src/server/founding.js';
 import type { Chronicle } from './chronicle.js';
 import type { Random } from './random.js';
+import type { EndedKey } from './rotating.js';
 
 /** Epochs that are opened and accused together. */
 const EPOCHS = 6;
@@ -52,6 +54,7 @@ export interface Case {
   readonly random: Random;
   /** The actor that has lied, as verdicts name it, and what it signed beside the log. */
   readonly guilty: { readonly name: string; readonly leaked: readonly Signed[] } | null;
+  readonly endedKeys: readonly EndedKey[];
 }
 
 /** Returns how often somebody guilty was named. */
@@ -82,7 +85,7 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
       ...{ manifests, bridge, ...(isMissed && { subject: lieAbout(items, random) }) },
       claims: [...claims, ...edited(claims, random)],
       submissions: shown.submissions,
-      statements: [...statements, ...forged(statements, random)],
+      statements: [...statements, ...forged(statements, random), ...stolen(of, statements)],
     };
     for (const found of accusations(file, (each) => accuse(each, serverId, manifest.rootKey)))
       if (guilty && isJust(found, guilty.name)) named++;
@@ -271,5 +274,23 @@ function forged(statements: readonly Signed[], random: Random): Signed[] {
     return random.chance(0.5)
       ? { attestation: flipped(one.attestation, random), signature: one.signature }
       : { attestation: one.attestation, signature: other.signature };
+  });
+}
+
+/** Two statements that a thief signs with a key that has ended, about one epoch behind its last. */
+function stolen({ endedKeys, random }: Case, statements: readonly Signed[]): Signed[] {
+  if (endedKeys.length === 0) return [];
+  const { role, index, lastEpoch, seed, manifestHash } = random.pick(endedKeys);
+  const { sign } = importSecretKey(seed);
+  const later = statements
+    .map(({ attestation }) => decodeAttestation(attestation))
+    .filter((said) => {
+      return said.role === role && said.actor === index && said.epoch > lastEpoch;
+    });
+  if (later.length === 0) return [];
+  const said = random.pick(later);
+  return [said.inputs, random.bytes(32)].map((inputs) => {
+    const attestation = encodeAttestation({ ...said, manifestHash, inputs });
+    return { attestation, signature: sign(attestation) };
   });
 }

@@ -18,6 +18,7 @@ import { LyingActor } from './lying-actor.js';
 import { type Kind, Person } from './person.js';
 import { profileOf } from './profile.js';
 import { Random } from './random.js';
+import { Rotating } from './rotating.js';
 import { seal } from './seal.js';
 import { SimulatedServer } from './server.js';
 import { Reach } from './sockets.js';
@@ -46,6 +47,8 @@ export interface RunCounts {
   readonly named: number;
   readonly lyingClients: number;
   readonly clientLies: number;
+  /** New versions of the manifest. */
+  readonly rotations: number;
 }
 
 export interface RunResult {
@@ -104,6 +107,7 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
         ...{ epochs, filled, messages, crashes: world.server.crashes + clientCrashes, events },
         ...{ lyingActors: of.guilty ? 1 : 0, actorLies: world.liar?.lies ?? 0, named: named > 0 ? 1 : 0 },
         ...{ lyingClients: clientLies > 0 ? 1 : 0, clientLies },
+        rotations: of.identity.manifests.length - 1,
       },
       compared: comparing?.outcomes ?? {},
       lastLines: trace.last(60),
@@ -112,9 +116,9 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
 }
 
 function caseOf({ loop, server }: World, chronicle: Chronicle, liar: LyingActor | null): Case {
-  const { disk, identity } = server;
+  const { disk, identity, endedKeys } = server;
   const guilty = liar && liar.lies > 0 ? { name: liar.name, leaked: liar.leaked } : null;
-  return { chronicle, identity: identity!, disk, random: loop.random, guilty };
+  return { chronicle, identity: identity!, disk, random: loop.random, guilty, endedKeys };
 }
 
 function makeWorld(
@@ -136,6 +140,7 @@ function makeWorld(
       if (message.type === 'committed') chronicle.committed(message.epoch);
     },
     liar && { liar, mailboxes },
+    Rotating.of(seed),
   );
   const reach = new Reach(loop, profile, server);
   const calm = { is: () => false };
