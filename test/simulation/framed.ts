@@ -74,7 +74,8 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
   for (const epochs of some(keptEpochs(disk))) {
     const items = epochs.flatMap((epoch) => [...itemsOf(disk, identity, epoch)]);
     const shown = openedOf(of, items, checkpoint);
-    const claims = [...shown.claims, ...ownIn(own, epochs, random)];
+    const mine = ownIn(own, epochs, random);
+    const claims = [...shown.claims, ...mine];
     // Also of epochs between these, and behind the newest, that never were committed.
     const statements = signed.flatMap(({ epoch, said }) =>
       epoch >= epochs[0]! && epoch <= last ? [said] : [],
@@ -84,6 +85,7 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
     const file: CaseFile = {
       ...{ manifests, bridge, ...(isMissed && { subject: lieAbout(items, random) }) },
       claims: [...claims, ...edited(claims, random)],
+      checkpoints: mine.map((claim) => claim.checkpoint),
       submissions: shown.submissions,
       statements: [...statements, ...forged(statements, random), ...stolen(of, statements)],
     };
