@@ -68,11 +68,11 @@ for (const role of ['router', 'receiver', 'outbox'] as const)
     const { manifest } = theatre.cluster;
     const gateway = (isOpen: boolean) =>
       ({ ground: { world: { serverId, manifest } }, manifest, open: holders(isOpen) }) as unknown as Gateway;
-    const told = await complain(gateway(true), [], clients!.evidence, undefined);
+    const told = await complain(gateway(true), 0, [], clients!.evidence, undefined);
     assert.equal(verdict(told.evidence, serverId, theatre.rootKey), told.verdict);
     assert.is(told.verdict.outcome === 'actor' && told.verdict.role, ROLE[role]);
     assert.is(told.closed.length, 0);
-    const silent = await complain(gateway(false), [], clients!.evidence, undefined);
+    const silent = await complain(gateway(false), 0, [], clients!.evidence, undefined);
     assert.equal(silent.verdict, before);
     assert.is(silent.closed.length, 9);
   });

@@ -144,10 +144,10 @@ claim('of claims at the edges both say whether they hold', () => {
   for (const { name, holds, bytes, serverId, manifest: signed } of claimCases()) {
     const known = manifest.decodeManifest(signed);
     const actors = known.actors.filter(({ role }) => role !== twin.SEQUENCER);
-    const sequencerKey = known.actors.find(({ role }) => role === twin.SEQUENCER)!.key;
+    const sequencerKeys = [known.actors.find(({ role }) => role === twin.SEQUENCER)!.key];
     const read = claims.decodeClaim(bytes);
     const verify = () => claims.verifyClaim(read, serverId, known, serverId);
-    const again = () => checkClaim(bytes, { serverId, manifestHash: serverId, actors, sequencerKey });
+    const again = () => checkClaim(bytes, { serverId, manifestHash: serverId, actors, sequencerKeys });
     // The twin reads claims with a leaf.
     for (const each of read.leaf.length > 0 ? [verify, again] : [verify]) {
       if (holds) assert.not.throws(each, name);

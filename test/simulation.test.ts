@@ -52,6 +52,12 @@ for (const [seed, who] of [
     assert.is(counts.named, 1);
   });
 
+test('keys are changed, and everything holds', async () => {
+  const { problems, counts } = await simulate(3, { epochs: 20 });
+  assert.equal(problems, []);
+  assert.ok(counts.rotations > 1);
+});
+
 test('another seed is another run', async () => {
   const [one, other] = [await simulate(1, { epochs: 2 }), await simulate(2, { epochs: 2 })];
   assert.is.not(one.digest, other.digest);

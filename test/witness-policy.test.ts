@@ -137,9 +137,29 @@ test('two roots of one size are evidence that convicts the sequencer', async () 
   assert.is((gone.told[0]![1] as WitnessEvents['contradiction']).evidence, null);
 });
 
+test('logs of two sizes, and what the larger one was at the smaller size, are evidence that convicts the sequencer', async () => {
+  for (const [size, at, log] of [
+    [3500, 4096, fork],
+    [5000, 3072, one],
+    [3073, 5120, fork],
+  ] as const) {
+    const { told } = await watched({ anchors: [anchor(fork, at, 3)], own: checkpointOf(one, size), log });
+    const [name, found] = told[0] as ['contradiction', WitnessEvents['contradiction']];
+    assert.equal([name, found.own, found.anchor], ['contradiction', one.note(size), anchor(fork, at, 3)]);
+    const judged = verdict(found.evidence!, serverId, manifest.rootKey);
+    assert.is(judged.outcome, 'actor');
+    assert.match(judged.text, /that does not go on from it/);
+  }
+});
+
 test('logs of two sizes that do not go on from each other are told with both notes', async () => {
-  for (const own of [checkpointOf(one, 5000), checkpointOf(one, 3500)])
-    for (const log of [one, fork]) {
+  // At a power of two a proof does not have the root; and that of the other log shows nothing.
+  for (const [size, logs] of [
+    [5000, [one, fork]],
+    [3500, [one]],
+  ] as const)
+    for (const log of logs) {
+      const own = checkpointOf(one, size);
       const { told, error } = await watched({
         anchors: [anchor(fork, 4096, 3)],
         own,

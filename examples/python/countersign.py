@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from os import urandom
 from typing import Any, NamedTuple
 from urllib.request import urlopen
@@ -13,13 +13,12 @@ from websockets.legacy.client import WebSocketClientProtocol, connect
 import layouts
 from frames import read_frame, write_frame
 from layouts import Chain, Json
+from manifests import Manifests, Refused
 from state import Owner, State
 from verify import (
     Accepted,
     Log,
-    Manifest,
     Open,
-    Refused,
     accept_checkpoint,
     accept_delivery,
 )
@@ -75,19 +74,44 @@ async def fetch_json(url: str) -> Any:
 
 async def prepare(
     state: State, url: str, server_id: str | None = None
-) -> Manifest:
-    """Give the manifest that was kept, or fetch and verify it."""
-    if state.manifest is None:
-        answer = await fetch_json(f"{url}/v1/manifest")
-        state.accept_manifest(answer, server_id)
-        state.save()
-    return state.manifest
+) -> None:
+    """Fetch and verify the manifests, if none were kept."""
+    if state.manifests is None:
+        await _follow(state, url, server_id)
+
+
+async def _follow(
+    state: State, url: str, server_id: str | None = None
+) -> None:
+    """Fetch and verify the versions behind those that were kept."""
+    known = state.manifests.newest.version if state.manifests else 1
+    answer = await fetch_json(f"{url}/v1/manifests/{known}")
+    state.follow(answer, server_id)
+    state.save()
+
+
+class Behind(Exception):
+    """The server has named a manifest that is not known yet."""
+
+
+async def _up_to_date(
+    state: State, url: str, connect: Callable[[], Awaitable[Any]]
+) -> Any:
+    """Connect; where the server has newer manifests, follow, and again."""
+    try:
+        return await connect()
+    except Behind:
+        await _follow(state, url)
+    try:
+        return await connect()
+    except Behind:
+        raise Refused("a manifest that is none of the newer ones") from None
 
 
 class Evidence(NamedTuple):
     """A delivery that was accepted, and all that it was held against."""
 
-    manifest: Manifest
+    manifests: Manifests
     outbox: int
     log: Log
     slots: dict[int, Open]
@@ -96,7 +120,7 @@ class Evidence(NamedTuple):
     def accept(self, frame: Json) -> Accepted:
         """Verify a frame in the place of the one that was accepted."""
         return accept_delivery(
-            self.manifest, self.outbox, self.log, self.slots, frame
+            self.manifests, self.outbox, self.log, self.slots, frame
         )
 
 
@@ -104,11 +128,11 @@ class Connection:
     """One socket with its sessions: what front and outbox have in common."""
 
     def __init__(
-        self, socket: WebSocketClientProtocol, kind: int, manifest: Manifest
+        self, socket: WebSocketClientProtocol, kind: int, manifests: Manifests
     ):
         self.socket = socket
         self.kind = kind
-        self.manifest = manifest
+        self.manifests = manifests
         self.owners: list[Owner] = []  # By slot.
         self._nonce = urandom(32)
         self._challenge = b""
@@ -128,10 +152,11 @@ class Connection:
         answer = await self.receive()
         if answer["type"] != "challenge":
             raise Refused("expected a challenge")
-        if answer["serverId"] != self.manifest.server_id:
+        if answer["serverId"] != self.manifests.server_id:
             raise Refused("another server than expected")
-        if answer["manifestHash"] != self.manifest.hash:
-            raise Refused("another manifest than the one that is held")
+        if answer["manifestHash"] != self.manifests.newest.hash:
+            await self.socket.close()
+            raise Behind
         self._challenge = answer["challenge"]
 
     async def open(self, owners: Sequence[Owner]) -> list[Json]:
@@ -153,7 +178,7 @@ class Connection:
 
     def _session(self, owner: Owner) -> Json:
         text = layouts.session_text(
-            self.manifest.server_id, self.kind, self._challenge, self._nonce,
+            self.manifests.server_id, self.kind, self._challenge, self._nonce,
             owner.key.id,
         )
         return {
@@ -195,9 +220,14 @@ class Front(Connection):
     ) -> "Front":
         """Open senders; what the server has not taken in is sent again."""
         address = url.replace("http", "ws", 1) + "/v1/front"
-        self = cls(await _connect(address), FRONT, state.manifest)
-        self.state = state
-        await self.shake_hands(state.log)
+
+        async def shaken() -> "Front":
+            self = cls(await _connect(address), FRONT, state.manifests)
+            self.state = state
+            await self.shake_hands(state.log)
+            return self
+
+        self = await _up_to_date(state, url, shaken)
         for owner, answer in zip(owners, await self.open(owners)):
             await self._resume(owner, answer["lastCounter"])
         return self
@@ -213,7 +243,7 @@ class Front(Connection):
 
     async def submit(self, owner: Owner, bundles: Sequence[Json]) -> list[int]:
         """Number bundles, keep them, send them; give the counters."""
-        server_id = self.manifest.server_id
+        server_id = self.manifests.server_id
         counters = []
         for one in bundles:
             owner.last_used += 1
@@ -228,9 +258,10 @@ class Front(Connection):
 
     async def _submit(self, owner: Owner, counters: list[int]) -> None:
         signed = {"flags": 0}
-        if self.manifest.content["policy"]["submissions"] != UNSIGNED_ONLY:
+        policy = self.manifests.newest.content["policy"]
+        if policy["submissions"] != UNSIGNED_ONLY:
             text = layouts.submission_text(
-                self.manifest.server_id, owner.key.id, counters[0],
+                self.manifests.server_id, owner.key.id, counters[0],
                 [owner.sent[counter][0] for counter in counters],
             )
             signed = {"flags": 1, "signature": owner.key.sign(text)}
@@ -274,21 +305,27 @@ class Outbox(Connection):
         cls, url: str, state: State, owners: Sequence[Owner]
     ) -> "Outbox":
         """Open mailboxes of one outbox."""
-        number = state.manifest.placement(owners[0].key.id)[1]
-        answer = await fetch_json(
-            f"{url}/v1/mailboxes/{owners[0].key.id.hex()}"
-        )
-        if answer["outbox"] != number:
-            raise Refused("another outbox than placement names")
-        self = cls(await _connect(answer["url"]), OUTBOX, state.manifest)
+        async def shaken() -> "Outbox":
+            number = state.manifests.newest.placement(owners[0].key.id)[1]
+            answer = await fetch_json(
+                f"{url}/v1/mailboxes/{owners[0].key.id.hex()}"
+            )
+            if answer["outbox"] != number:
+                raise Refused("another outbox than placement names")
+            self = cls(
+                await _connect(answer["url"]), OUTBOX, state.manifests
+            )
+            self.number = number
+            await self.shake_hands(state.log)
+            return self
+
+        self = await _up_to_date(state, url, shaken)
         self.state = state
-        self.number = number
         self.log = state.log
         self.seen: dict[int, int] = {}
         self.at_end: set[int] = set()
         self._unsettled: set[int] = set()
         self.accepted: list[Evidence] = []
-        await self.shake_hands(self.log)
         for owner, opened in zip(owners, await self.open(owners)):
             _resume_chain(owner, opened)
         state.save()
@@ -313,7 +350,7 @@ class Outbox(Connection):
         if frame["type"] == "deliver":
             return await self._accept(frame)
         if frame["type"] == "checkpoint":
-            self.log = accept_checkpoint(self.manifest, self.log, frame)
+            self.log = accept_checkpoint(self.manifests, self.log, frame)
             self.state.keep_log(self.log)
         elif frame["type"] == "endOfBacklog":
             self.at_end.add(frame["slot"])
@@ -328,7 +365,7 @@ class Outbox(Connection):
     async def _accept(self, frame: Json) -> Accepted:
         slots = self._slots()
         evidence = Evidence(
-            self.manifest, self.number, self.log, slots, frame
+            self.manifests, self.number, self.log, slots, frame
         )
         accepted = evidence.accept(frame)
         self.accepted.append(evidence)

@@ -21,9 +21,10 @@ from countersign import Evidence, Front, Outbox, ServerError
 from countersign import bundle, prepare
 from frames import FrameError
 from layouts import Json
+from manifests import Refused
 from state import Owner, State
 from tamper import tamper
-from verify import Accepted, Refused
+from verify import Accepted
 
 
 async def open_outboxes(
@@ -32,7 +33,7 @@ async def open_outboxes(
     """Open mailboxes, with one socket for each outbox that keeps some."""
     by_outbox: dict[int, list[Owner]] = {}
     for owner in owners:
-        number = state.manifest.placement(owner.key.id)[1]
+        number = state.manifests.newest.placement(owner.key.id)[1]
         by_outbox.setdefault(number, []).append(owner)
     return [
         await Outbox.connect(url, state, some) for some in by_outbox.values()
@@ -154,7 +155,7 @@ class Demo:
         tampered, passed = self._tamper()
         await close(front)
         return {
-            "serverId": self.state.manifest.server_id.hex(),
+            "serverId": self.state.manifests.server_id.hex(),
             "sent": len(self._new(self.alice, 1)),
             "expected": sum(self.expected.values()),
             "received": sum(len(self._new(one, 0)) for one in self.owners),

@@ -12,6 +12,10 @@ Json = dict  # A frame or a part of one, with bytes and integers in it.
 NO_HASH = bytes(32)
 PAGE = 64
 RECIPIENTS_PAGE = 16
+LIMITS = (
+    "messagesPerEpoch", "bytesPerEpoch", "recipients", "bodyBytes",
+    "envelopeBytes", "bundlesPerFrame", "countersKept",
+)
 INBOX, ROUTER, RECEIVER, OUTBOX, SEQUENCER = 1, 2, 3, 4, 5
 
 
@@ -220,10 +224,6 @@ def manifest_bytes(content: Json) -> bytes:
     """Lay out a manifest from its fields."""
     actors, buckets = content["actors"], content["buckets"]
     policy = content["policy"]
-    limits = (
-        "messagesPerEpoch", "bytesPerEpoch", "recipients", "bodyBytes",
-        "envelopeBytes", "bundlesPerFrame", "countersKept",
-    )
     return b"".join([
         u32(content["version"]), content["previousHash"], content["nonce"],
         content["rootKey"], u16(len(actors)),
@@ -238,8 +238,44 @@ def manifest_bytes(content: Json) -> bytes:
             for one in buckets
         ],
         pack(">B", policy["submissions"]), u64(policy["retentionEpochs"]),
-        *[u32(policy[name]) for name in limits],
+        *[u32(policy[name]) for name in LIMITS],
     ])
+
+
+def read_manifest(encoded: bytes) -> Json:
+    """Read a manifest's fields from its bytes; ValueError if it is none."""
+    at = 0
+
+    def take(size: int) -> bytes:
+        nonlocal at
+        at += size
+        return encoded[at - size:at]
+
+    def number(size: int) -> int:
+        return int.from_bytes(take(size), "big")
+
+    content = {
+        "version": number(4), "previousHash": take(32), "nonce": take(32),
+        "rootKey": take(32),
+        "actors": [
+            {"role": number(1), "index": number(2), "key": take(32),
+             "firstEpoch": number(8), "lastEpoch": number(8)}
+            for _ in range(number(2))
+        ],
+        "buckets": [
+            {"firstBucket": number(2), "inbox": number(2),
+             "outbox": number(2)}
+            for _ in range(number(2))
+        ],
+        "policy": {
+            "submissions": number(1), "retentionEpochs": number(8),
+            **{name: number(4) for name in LIMITS},
+        },
+    }
+    # What is cut short is read as less, and nothing may follow.
+    if manifest_bytes(content) != encoded:
+        raise ValueError("no manifest")
+    return content
 
 
 def bucket(server_id: bytes, mailbox: bytes) -> int:

@@ -2,15 +2,15 @@
 
 import json
 import os
-from base64 import b64decode
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
-from frames import BUNDLE, MANIFEST
+from frames import BUNDLE
 from layouts import Chain, Json
+from manifests import Manifests, Refused, accept_manifests, read_answer
 from signatures import Key
-from verify import Log, Manifest, Message, NO_LOG, Receipt, Refused
-from verify import accept_first_manifest
+from verify import Log, Message, NO_LOG, Receipt
 
 
 class Owner:
@@ -83,15 +83,14 @@ def describe(message: Message) -> Json:
 
 
 class State:
-    """The file: the server's manifest, the newest checkpoint, the owners."""
+    """The file: the server's manifests, the newest checkpoint, the owners."""
 
     def __init__(self, path: str):
         self.path = Path(path)
         saved = json.loads(self.path.read_text()) if self.path.exists() else {}
-        self.manifest: Manifest | None = None
-        self._manifest_answer: Any = None
-        if "manifest" in saved:
-            self.accept_manifest(saved["manifest"], None)
+        self.manifests: Manifests | None = None
+        if "manifests" in saved:
+            self.follow(saved, saved["serverId"])
         log = saved.get("log")
         self.log = NO_LOG if log is None else Log(
             log[0], tuple(bytes.fromhex(one) for one in log[1]),
@@ -102,27 +101,32 @@ class State:
             for name, one in saved.get("owners", {}).items()
         }
 
-    def accept_manifest(self, answer: Json, server_id: str | None) -> Manifest:
-        """Verify the answer to GET /v1/manifest and keep it.
+    def follow(self, answer: Json, server_id: str | None = None) -> None:
+        """Accept what GET /v1/manifests/{newest} answers, and keep it.
 
         Without a server's id, told by somebody who is trusted, the first
         answer is believed, and every later one held against it.
         """
-        if self.manifest is not None:
-            expected = self.manifest.server_id
+        told = read_answer(answer)
+        if self.manifests is None:
+            expected = bytes.fromhex(server_id) if server_id else None
+            self.manifests = accept_manifests(told, expected)
         else:
-            expected = bytes.fromhex(server_id or answer["serverId"])
-        self.manifest = accept_first_manifest(
-            MANIFEST.read(answer["content"], "content"),
-            decode_base64(answer["manifest"]),
-            decode_base64(answer["signature"]),
-            expected,
-        )
-        self._manifest_answer = {
-            name: answer[name]
-            for name in ("serverId", "content", "manifest", "signature")
+            self.manifests = self.manifests.followed(told)
+
+    def _manifests_to_json(self) -> Json:
+        if self.manifests is None:
+            return {}
+        return {
+            "serverId": self.manifests.server_id.hex(),
+            "manifests": [
+                {name: b64encode(value).decode() for name, value in (
+                    ("manifest", one.signed.encoded),
+                    ("signature", one.signed.signature),
+                )}
+                for one in self.manifests.versions
+            ],
         }
-        return self.manifest
 
     def owner(self, name: str) -> Owner:
         """Give an owner of a name; make the key if there is none."""
@@ -140,7 +144,7 @@ class State:
     def save(self) -> None:
         """Write the file in one step, durably."""
         content = {
-            "manifest": self._manifest_answer,
+            **self._manifests_to_json(),
             "log": [
                 self.log.size, [one.hex() for one in self.log.frontier],
                 self.log.signature.hex(),
@@ -149,8 +153,6 @@ class State:
                 name: one.to_json() for name, one in self.owners.items()
             },
         }
-        if self._manifest_answer is None:
-            del content["manifest"]
         fresh = self.path.with_suffix(".new")
         with open(fresh, "w", opener=_private) as file:
             json.dump(content, file)
@@ -160,11 +162,6 @@ class State:
         folder = os.open(self.path.parent, os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
-
-
-def decode_base64(text: str) -> bytes:
-    """Decode standard base64 with padding, as answers over HTTP have it."""
-    return b64decode(text, validate=True)
 
 
 def _private(path: str, flags: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from countersign import Evidence
 from frames import Bytes, FRAME, FrameError, read_frame
-from verify import Refused
+from manifests import Refused
 
 Path = tuple[Any, ...]
 

@@ -7,6 +7,7 @@ import json
 import re
 import unittest
 from base64 import b64decode
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,9 @@ import layouts
 import trees
 from frames import FRAME, MANIFEST, FrameError, read_frame, write_frame
 from layouts import Chain, Json, u16, u32, u64
+from manifests import Manifest, Manifests, Refused, Signed, accept_manifests
 from signatures import IDENTITY, Key, L, keeps_key_rule, verifies
-from verify import (
-    NO_LOG,
-    Log,
-    Manifest,
-    Open,
-    Refused,
-    accept_checkpoint,
-    accept_delivery,
-    accept_first_manifest,
-)
+from verify import NO_LOG, Log, Open, accept_checkpoint, accept_delivery
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "PROTOCOL.md"
 BLOCK = re.compile(r"^```example ([a-z0-9-]+)\n(.*?)^```$", re.M | re.S)
@@ -118,13 +111,17 @@ def bundle_bytes(bundle: Json) -> bytes:
     ])
 
 
-def manifest() -> Manifest:
+def manifests() -> Manifests:
     """Accept the manifest of the examples."""
     one = EXAMPLES["manifest"]
-    content = MANIFEST.read(one["content"], "content")
-    return accept_first_manifest(
-        content, one["manifest"], one["signature"], SERVER
+    return accept_manifests(
+        [Signed(one["manifest"], one["signature"])], SERVER
     )
+
+
+def manifest() -> Manifest:
+    """Give the only version."""
+    return manifests().newest
 
 
 class Primitives(unittest.TestCase):
@@ -405,10 +402,15 @@ class Layouts(unittest.TestCase):
         content = MANIFEST.read(one["content"], "content")
         self.assertEqual(layouts.manifest_bytes(content), one["manifest"])
         self.assertEqual(manifest().hash, SERVER)
-        with self.assertRaises(Refused):
-            accept_first_manifest(
-                content, one["manifest"], bytes(64), SERVER
-            )
+        self.assertEqual(layouts.read_manifest(one["manifest"]), content)
+        for encoded, signature, server_id in (
+            (one["manifest"], bytes(64), SERVER),
+            (one["manifest"], one["signature"], bytes(32)),
+            (one["manifest"] + b"x", one["signature"], None),
+            (one["manifest"][:-1], one["signature"], None),
+        ):
+            with self.assertRaises(Refused):
+                accept_manifests([Signed(encoded, signature)], server_id)
         placement = example("placement")
         bucket = int.from_bytes(placement["bucket"], "big")
         self.assertEqual(layouts.bucket(SERVER, ALICE), bucket)
@@ -423,6 +425,125 @@ class Layouts(unittest.TestCase):
         text = layouts.session_text(SERVER, 2, b"\x08" * 32, b"\x09" * 32, BOB)
         self.assertEqual(text, one["signed bytes"])
         self.assertEqual(KEYS["bob"].sign(text), one["signature"])
+
+
+def changed_keys(
+    before: Json, slots: Sequence[int], start: int, **others: Any
+) -> Json:
+    """Make the next version's fields: these slots have new keys."""
+    actors = []
+    in_use = [one for one in before["actors"] if one["lastEpoch"] == 0]
+    for slot, one in enumerate(in_use):
+        if slot not in slots:
+            actors.append(one)
+            continue
+        fresh = Key(trees.digest(bytes([slot]), layouts.u64(start))).id
+        actors.append({**one, "lastEpoch": start - 1})
+        actors.append({**one, "key": fresh, "firstEpoch": start})
+    value = trees.digest(b"csign1mf", layouts.manifest_bytes(before))
+    return {
+        **before, "version": before["version"] + 1, "previousHash": value,
+        "actors": actors, **others,
+    }
+
+
+def signed(content: Json, root: str = "root") -> Signed:
+    """Sign a manifest."""
+    encoded = layouts.manifest_bytes(content)
+    text = b"countersign/v1 manifest" + encoded
+    return Signed(encoded, KEYS[root].sign(text))
+
+
+class Versions(unittest.TestCase):
+    """Which manifests follow each other."""
+
+    def setUp(self) -> None:
+        """Make three versions: two keys changed, then one of them again."""
+        self.first = manifest().content
+        self.second = changed_keys(self.first, [0, 4], 1001)
+        self.third = changed_keys(self.second, [4], 1500)
+
+    def _change(self, at: int, **fields: Any) -> Json:
+        actors = list(self.second["actors"])
+        actors[at] = {**actors[at], **fields}
+        return {**self.second, "actors": actors}
+
+    def test_epochs(self) -> None:
+        """Each epoch has its version, and each version its keys."""
+        told = [signed(self.second), signed(self.third)]
+        known = manifests().followed([manifests().newest.signed, *told])
+        versions = [known.in_force(one).version
+                    for one in (1, 1000, 1001, 1499, 1500, 10**9)]
+        self.assertEqual(versions, [1, 1, 2, 2, 3, 3])
+        self.assertEqual(known.server_id, SERVER)
+        self.assertEqual(known.newest.signers, manifest().signers)
+        keys = [one.key(layouts.SEQUENCER, 0) for one in known.versions]
+        self.assertEqual(len(set(keys)), 3)
+        routers = [one.key(layouts.ROUTER, 0) for one in known.versions]
+        self.assertEqual(len(set(routers)), 1)
+        again = known.followed([told[-1]])
+        self.assertEqual(again.versions, known.versions)
+
+    def test_server_that_goes_back(self) -> None:
+        """What was accepted is never taken back."""
+        first = manifests().newest.signed
+        known = manifests().followed([first, signed(self.second)])
+        other = changed_keys(self.first, [1], 1001)
+        for told in ([], [first], [signed(other)],
+                     [signed(self.second), signed(self.second)]):
+            with self.assertRaises(Refused):
+                known.followed(told)
+
+    def test_rules(self) -> None:
+        """Whatever does not follow is refused."""
+        fresh = [Key(bytes([seed]) * 32).id for seed in (77, 78)]
+        actors = self.second["actors"]
+        ended = self.second["actors"][0]
+        # Inbox: ended and begun; router; receiver; outbox; sequencer: both.
+        wrong: list[Json | Signed] = [
+            self.third,
+            signed(self.second, "alice"),
+            {**self.second, "previousHash": bytes(32)},
+            {**self.second, "version": 3},
+            {**self.second, "nonce": bytes(32)},
+            {**self.second, "rootKey": KEYS["alice"].id},
+            {**self.second, "policy": {
+                **self.second["policy"], "recipients": 7}},
+            changed_keys(self.first, [], 5),
+            {**self.second, "actors": actors[1:]},
+            self._change(0, lastEpoch=999),
+            self._change(0, firstEpoch=2),
+            self._change(1, firstEpoch=1002),
+            self._change(2, firstEpoch=2),
+            self._change(1, key=actors[2]["key"]),
+            self._change(1, key=bytes(32)),
+            # An inbox more, with its router.
+            {**self.second, "actors": [
+                *actors[:2], {**actors[1], "index": 1, "key": fresh[0]},
+                actors[2], {**actors[2], "index": 1, "key": fresh[1],
+                            "firstEpoch": 1001},
+                *actors[3:]]},
+        ]
+        first = manifests().newest.signed
+        for number, one in enumerate(wrong):
+            with self.subTest(number=number), self.assertRaises(Refused):
+                told = one if isinstance(one, Signed) else signed(one)
+                manifests().followed([first, told])
+        known = manifests().followed([first, signed(self.second)])
+        newest = known.newest.signed
+        for content in (
+            changed_keys(self.second, [1], 1001),
+            changed_keys(self.second, [1], 900),
+            # A key that was there before comes again.
+            self._again(ended["key"]),
+        ):
+            with self.assertRaises(Refused):
+                known.followed([newest, signed(content)])
+
+    def _again(self, key: bytes) -> Json:
+        content = changed_keys(self.second, [0], 2000)
+        content["actors"][1] = {**content["actors"][1], "key": key}
+        return content
 
 
 class Claims(unittest.TestCase):
@@ -636,7 +757,7 @@ class Deliveries(unittest.TestCase):
         return Open(mailbox, start, 0, 0, {})._replace(**others)
 
     def _accept(self, log: Log, slots: dict[int, Open], frame: Json) -> Any:
-        return accept_delivery(manifest(), 0, log, slots, frame)
+        return accept_delivery(manifests(), 0, log, slots, frame)
 
     def test_live(self) -> None:
         """Bob's mailbox in epoch 1, and what comes of tampering."""
@@ -660,7 +781,7 @@ class Deliveries(unittest.TestCase):
     def test_backlog(self) -> None:
         """Alice's receipts, under a checkpoint of size 2."""
         frame = frame_of("checkpoint-frame")
-        log = accept_checkpoint(manifest(), NO_LOG, frame)
+        log = accept_checkpoint(manifests(), NO_LOG, frame)
         sent = {
             counter: layouts.bundle_hash(SERVER, ALICE, counter, one)
             for counter, one in ((1, FIRST), (2, SECOND))
@@ -715,7 +836,9 @@ def load_tests(
     loader: unittest.TestLoader, _tests: Any, _pattern: Any
 ) -> unittest.TestSuite:
     """Run the check for what was left out last."""
-    cases = (Primitives, Layouts, Claims, Frames, Deliveries, Everything)
+    cases = (
+        Primitives, Layouts, Versions, Claims, Frames, Deliveries, Everything
+    )
     return unittest.TestSuite(map(loader.loadTestsFromTestCase, cases))
 
 

@@ -1,4 +1,4 @@
-"""What a client checks: manifests, checkpoints and deliveries.
+"""What a client checks: checkpoints and deliveries.
 
 Nothing in here changes what it is given. A delivery that is accepted gives
 the new states; for one that is not, Refused is raised, and nothing is kept.
@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import layouts
 from layouts import Chain, Json, OUTBOX, RECIPIENTS_PAGE, SEQUENCER
-from signatures import keeps_key_rule, verifies
+from manifests import Manifest, Manifests, Refused
+from manifests import require as _require
+from signatures import verifies
 from trees import (
     EMPTY_ROOT,
     ProofError,
@@ -19,110 +21,6 @@ from trees import (
     root_by_multiproof,
     root_by_path,
 )
-
-
-class Refused(Exception):
-    """What the server said is not proven by what it sent."""
-
-
-def _require(condition: bool, what: str) -> None:
-    if not condition:
-        raise Refused(what)
-
-
-# The manifest
-
-
-class Manifest:
-    """A manifest that was accepted."""
-
-    def __init__(self, content: Json, server_id: bytes, value: bytes):
-        self.content = content
-        self.server_id = server_id
-        self.hash = value
-        self._in_use = {
-            (one["role"], one["index"]): one["key"]
-            for one in content["actors"] if one["lastEpoch"] == 0
-        }
-        self.signers = sorted(
-            actor for actor in self._in_use if actor[0] != SEQUENCER
-        )
-
-    def key(self, role: int, index: int) -> bytes:
-        """Give the key in use of an actor."""
-        key = self._in_use.get((role, index))
-        _require(key is not None, f"no actor {index} of role {role}")
-        return key
-
-    def count(self, role: int) -> int:
-        """Count the actors in use of a role."""
-        return sum(1 for one, _ in self._in_use if one == role)
-
-    def placement(self, mailbox: bytes) -> tuple[int, int]:
-        """Compute the inbox and the outbox of an id."""
-        bucket = layouts.bucket(self.server_id, mailbox)
-        run = [
-            one for one in self.content["buckets"]
-            if one["firstBucket"] <= bucket
-        ][-1]
-        return run["inbox"], run["outbox"]
-
-
-def accept_first_manifest(
-    content: Json, encoded: bytes, signature: bytes, server_id: bytes
-) -> Manifest:
-    """Accept version 1 of a manifest, by the server's id."""
-    _require(layouts.manifest_bytes(content) == encoded, "manifest: two texts")
-    value = digest(b"csign1mf", encoded)
-    _require(content["version"] == 1, "manifest: not version 1")
-    _require(content["previousHash"] == bytes(32), "manifest: not a first one")
-    _require(value == server_id, "manifest: its hash is not the server's id")
-    _check_actors(content)
-    signed = b"countersign/v1 manifest" + encoded
-    key = content["rootKey"]
-    _require(verifies(key, signed, signature), "manifest: signature")
-    manifest = Manifest(content, server_id, value)
-    _check_roles_and_runs(manifest)
-    return manifest
-
-
-def _check_actors(content: Json) -> None:
-    last: Json | None = None
-    owners: dict[bytes, tuple[int, int]] = {content["rootKey"]: (0, 0)}
-    _require(keeps_key_rule(content["rootKey"]), "manifest: root key")
-    for one in content["actors"]:
-        actor = one["role"], one["index"]
-        first, end = one["firstEpoch"], one["lastEpoch"]
-        _require(1 <= one["role"] <= 5, "manifest: role")
-        _require(keeps_key_rule(one["key"]), "manifest: key of an actor")
-        _require(owners.setdefault(one["key"], actor) == actor,
-                 "manifest: one key for two actors")
-        _require(end == 0 or first <= end, "manifest: epochs of a key")
-        before = (last["role"], last["index"]) if last else (0, 0)
-        _require(before <= actor, "manifest: actors out of order")
-        if before == actor:
-            _require(0 < last["lastEpoch"] < first, "manifest: epochs of keys")
-        last = one
-
-
-def _check_roles_and_runs(manifest: Manifest) -> None:
-    counts = [manifest.count(role) for role in range(1, 6)]
-    inboxes, routers, receivers, outboxes, sequencers = counts
-    for role, count in enumerate(counts, start=1):
-        for index in range(count):
-            manifest.key(role, index)
-    _require(inboxes == routers >= 1, "manifest: inboxes and routers")
-    _require(outboxes == receivers >= 1, "manifest: outboxes and receivers")
-    _require(sequencers == 1, "manifest: sequencer")
-    runs = manifest.content["buckets"]
-    firsts = [one["firstBucket"] for one in runs]
-    _require(firsts[:1] == [0] and firsts[-1] < 4096, "manifest: buckets")
-    _require(firsts == sorted(set(firsts)), "manifest: buckets out of order")
-    for one in runs:
-        _require(one["inbox"] < inboxes, "manifest: inbox of a run")
-        _require(one["outbox"] < outboxes, "manifest: outbox of a run")
-    _require(manifest.content["policy"]["submissions"] <= 2,
-             "manifest: submissions")
 
 
 # The log
@@ -144,7 +42,7 @@ class Log(NamedTuple):
 NO_LOG = Log(0, (), bytes(64))
 
 
-def accept_checkpoint(manifest: Manifest, log: Log, frame: Json) -> Log:
+def accept_checkpoint(manifests: Manifests, log: Log, frame: Json) -> Log:
     """Accept a checkpoint frame: give the log that it leads to."""
     _require(frame["from"] == log.size <= frame["to"], "checkpoint: sizes")
     try:
@@ -152,7 +50,7 @@ def accept_checkpoint(manifest: Manifest, log: Log, frame: Json) -> Log:
     except ProofError as error:
         raise Refused(f"checkpoint: {error}") from None
     grown = Log(frame["to"], tuple(frontier), frame["signature"])
-    _check_checkpoint(manifest, grown)
+    _check_checkpoint(manifests.newest, grown)
     return grown
 
 
@@ -217,7 +115,7 @@ class _Content(NamedTuple):
 
 
 def accept_delivery(
-    manifest: Manifest,
+    manifests: Manifests,
     outbox: int,
     log: Log,
     slots: Mapping[int, Open],
@@ -225,19 +123,20 @@ def accept_delivery(
 ) -> Accepted:
     """Do the steps of "Accepting a delivery" from the manifest to the log."""
     try:
-        return _accept(manifest, outbox, log, slots, frame)
+        return _accept(manifests, outbox, log, slots, frame)
     except ProofError as error:
         raise Refused(str(error)) from None
 
 
 def _accept(
-    manifest: Manifest,
+    manifests: Manifests,
     outbox: int,
     log: Log,
     slots: Mapping[int, Open],
     frame: Json,
 ) -> Accepted:
     epoch = frame["epoch"]
+    manifest = manifests.in_force(epoch["epoch"])
     _check_epoch(manifest, frame)
     contents = _read_mailboxes(manifest, slots, frame)
     leaves: dict[int, bytes] = {}
@@ -252,7 +151,7 @@ def _accept(
              if one[0]["kind"] == 1]
     return Accepted(
         epoch["epoch"],
-        _prove_log(manifest, log, frame["proof"], leaf),
+        _prove_log(manifests.newest, log, frame["proof"], leaf),
         {part["slot"]: content.chain for part, content in links},
         [one["slot"] for one in frame["mailboxes"] if one["kind"] == 2],
         sorted(

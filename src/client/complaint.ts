@@ -33,6 +33,8 @@ const MOST_INBOXES = 64;
 /** Rejects with `ComparisonError` on what is no evidence against this server, and as the signal says. */
 export async function complain(
   gateway: Gateway,
+  /** Whose openings are asked for, by the position of its key. */
+  mailbox: number,
   ranges: readonly Range[],
   evidence: Uint8Array,
   signal: AbortSignal | undefined,
@@ -44,7 +46,7 @@ export async function complain(
     throw new ComparisonError('nothing-proven', `no evidence against this server: ${judged.text}`);
   const place = judged.outcome === 'server' ? disputedPlace(evidence) : null;
   if (!place) return { evidence, verdict: judged, closed: [] };
-  const { claims, closed } = await opened(gateway, place, signal);
+  const { claims, closed } = await opened(gateway, mailbox, place, signal);
   const bridge = (from: number, to: number) => bridgeOver(ranges, from, to);
   const again = accuseAgain(evidence, claims, serverId, bridge);
   const better = again?.verdict.outcome === 'actor' ? again : { evidence, verdict: judged };
@@ -54,6 +56,7 @@ export async function complain(
 /** What all stages open of the place for both mailboxes, one after the other: the server bounds how many. */
 async function opened(
   gateway: Gateway,
+  asking: number,
   { epoch, inbox, index, lacking, having }: DisputedPlace,
   signal: AbortSignal | undefined,
 ): Promise<{ claims: readonly Uint8Array[]; closed: readonly ClosedStage[] }> {
@@ -72,7 +75,7 @@ async function opened(
   for (const { mailbox, index, ...at } of wanted) {
     const asked = { ...at, index, epoch, ...(mailbox && { mailbox }), ...(signal && { signal }) };
     try {
-      claims.push(...(await gateway.open(0, asked)).claims);
+      claims.push(...(await gateway.open(asking, asked)).claims);
     } catch (error) {
       signal?.throwIfAborted();
       const isAnswer = error instanceof CountersignError || error instanceof VerificationError;

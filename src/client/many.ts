@@ -1,5 +1,6 @@
 /** Many mailboxes over few sockets, for gateways and load: messages come by a callback. */
 import type { Gateway, OnMessages } from './gateway.js';
+import type { ManyVectors } from './many-vectors.js';
 import type { Message } from './message.js';
 import { openGateway } from './open-gateway.js';
 import type { GatewayOptions } from './options.js';
@@ -11,6 +12,8 @@ export interface ManyOptions extends GatewayOptions {
    * promise that it returns is fulfilled; after a rejection they come again in the store's next life.
    */
   readonly onMessages: (mailbox: number, messages: readonly Message[]) => void | Promise<void>;
+  /** To compare with others: of `countersign/vectors`, one for each gateway. */
+  readonly vectors?: ManyVectors;
 }
 
 export function openMany(options: ManyOptions, dial: Dial): Promise<Gateway> {

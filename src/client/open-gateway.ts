@@ -2,7 +2,6 @@
 import { identityOf } from '#crypto';
 import { CountersignError, toHex } from '../protocol/index.js';
 import { abortedError, onAbort } from './abortable.js';
-import type { ClientOptions } from './client.js';
 import { addresses } from './directory.js';
 import { findServer, timeout } from './find-server.js';
 import { Gateway, type OnMessages } from './gateway.js';
@@ -13,7 +12,7 @@ import { MemoryStore, type Store, storeError } from './store.js';
 
 /** Resolves when every mailbox is open or refused; rejects when all are. `onMessages` as in `Gateway`. */
 export async function openGateway(
-  options: GatewayOptions & Pick<ClientOptions, 'vectors'>,
+  options: GatewayOptions & { readonly vectors?: { start(gateway: Gateway): void } },
   dial: Dial,
   onMessages: OnMessages | null,
 ): Promise<Gateway> {

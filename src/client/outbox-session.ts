@@ -40,13 +40,8 @@ export interface OutboxOptions extends SessionOptions {
   readonly unreadMs: number;
 }
 
-/** The log before and after; the frame, and the leaves in it unless it is a checkpoint. */
-export type Watch = (
-  before: LogState,
-  after: LogState,
-  frame: Uint8Array,
-  leaves?: readonly VerifiedMailbox[],
-) => void;
+/** The log behind the frame; the frame, and the leaves in it unless it is a checkpoint. */
+export type Watch = (log: LogState, frame: Uint8Array, leaves?: readonly VerifiedMailbox[]) => void;
 
 export class OutboxSession extends Session<OutboxHost> implements Participant {
   /** As far as it is known on this socket. */
@@ -67,7 +62,7 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
   /** Bytes of messages that the application has not taken yet. */
   private weight = 0;
   private paused = false;
-  /** Told of every frame that was verified, before it is taken over (vectors.ts). */
+  /** Told of every frame that was verified, before it is taken over (session-log.ts). */
   watch?: Watch;
   /** Runs while paused. */
   private unread: ReturnType<typeof setInterval> | undefined;
@@ -169,7 +164,7 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
   }
 
   private advance(log: LogState, frame: Uint8Array, leaves?: readonly VerifiedMailbox[]): void {
-    this.watch?.(this.log, log, frame, leaves);
+    this.watch?.(log, frame, leaves);
     this.connection.alive();
     if (log === this.log) return;
     this.log = log;

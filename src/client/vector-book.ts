@@ -96,10 +96,8 @@ export class VectorBook {
     return this.since.to;
   }
 
-  /** The log has grown from this frontier by these subtrees. */
-  grow(from: Frontier, range: Range, to: Frontier): void {
-    // What was verified while nobody kept vectors is not known here.
-    if (from.size !== this.logSize) this.restart(from);
+  /** The log has grown by these subtrees, to this frontier. */
+  grow(range: Range, to: Frontier): void {
     this.since = joined(this.since, range);
     this.markState();
     const anchor = anchorOf(to);
@@ -109,10 +107,12 @@ export class VectorBook {
     this.mark('anchors', () => encoded(anchorsField, this.anchors));
   }
 
-  private restart(from: Frontier): void {
+  /** What was verified while nobody kept vectors is not known here. */
+  startAt(from: Frontier): void {
     while (this.epochs.length > 0) this.letGoFirst();
     this.before = { from: 0, to: from.size, hashes: from.packed() };
     this.behind = this.since = emptyAt(from.size);
+    this.markState();
   }
 
   /** The log from 0 to where the claims of an epoch are proven, or the still's, and on from there. */

@@ -27,6 +27,9 @@ import { epochDigest, toHex, Writer } from '../protocol/index.js';
 const MOST_BYTES = 1 << 26;
 
 const range = { to: u64, hashes: hashes(u8) };
+const wholeRange = struct({ from: u64, ...range });
+/** Of a session's mailboxes, behind what is in their states: `log <outbox> <session>`, where there are several. */
+export const rangesField = list(u8, wholeRange);
 
 export const stateField = struct({
   scope: u8,
@@ -60,7 +63,7 @@ const messageField = struct({
 export const epochField = struct({
   number: u64,
   epoch: u64,
-  range: struct({ from: u64, ...range }),
+  range: wholeRange,
   claims: list(u16, blob(1 << 20)),
   digests: list(u32, struct({ peer: hash, digest: hash })),
   messages: list(u32, messageField),

@@ -13,6 +13,8 @@
  *     await client.send({ to, body: encrypt(body), ...rest });
  *     const { body, roster, comparison } = vectors.unframe(message, decrypt(message.body));
  *
+ * With many mailboxes: `connectMany({ …, vectors: new ManyVectors() })`, and `vectors.of(mailbox)` is what `Vectors` is to one.
+ *
  * Loaded by who compares, and not with the client.
  */
 
@@ -20,6 +22,7 @@ export type { Accusation } from './accusing.js';
 export type { Duplex } from './comparing.js';
 export { ComparisonError, type ComparisonErrorCode } from './comparison-error.js';
 export type { ClosedStage, Complaint } from './complaint.js';
+export { ManyVectors } from './many-vectors.js';
 export type { Framed, ToFrame } from './vector-frame.js';
 export {
   type CompareOptions,

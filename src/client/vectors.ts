@@ -10,6 +10,7 @@ import {
   encodeBlock,
   equalBytes,
   FormatError,
+  type Frontier,
   HASH_BYTES,
   SCOPE,
   type Scope,
@@ -22,8 +23,7 @@ import { ComparisonError } from './comparison-error.js';
 import { type Complaint, complain } from './complaint.js';
 import { disputeOf } from './dispute.js';
 import type { Gateway } from './gateway.js';
-import { rangeOf } from './log-range.js';
-import type { LogState } from './log-state.js';
+import type { Range } from './log-range.js';
 import type { Member } from './member.js';
 import type { Message } from './message.js';
 import { idOf } from './options.js';
@@ -31,6 +31,7 @@ import type { Id } from './outgoing-bundle.js';
 import { leavesOfRoster, PairReader, type RosterMember } from './pair-messages.js';
 import type { Participant } from './persister.js';
 import type { Sender } from './sender.js';
+import { type SessionLog, watchLog } from './session-log.js';
 import { accuseOfSkip } from './skipped-counter.js';
 import type { Change } from './store.js';
 import { type LetGo, VectorBook } from './vector-book.js';
@@ -122,6 +123,7 @@ export class Vectors implements Participant {
   /** @internal */
   gateway!: Gateway;
   private member!: Member;
+  private log!: SessionLog;
   private reader!: PairReader;
   private prefix = '';
   private saving = 0;
@@ -131,7 +133,7 @@ export class Vectors implements Participant {
   private readonly blockEvery: number;
   private readonly limits: { readonly epochs: number; readonly bytes: number; readonly pairs: number };
 
-  /** One for each client. Throws `TypeError` on a number that is not a positive integer. */
+  /** One for each client, and of a gateway's `ManyVectors` one for each mailbox. Throws `TypeError` on a number that is not a positive integer. */
   constructor(options: VectorsOptions = {}) {
     const { letGo = { keepEpochs: 1024 }, rosters = false } = options;
     const { bytes, peers, blockEvery } = { ...DEFAULTS, ...options };
@@ -150,21 +152,7 @@ export class Vectors implements Participant {
   /** Called by the client, before anything can be verified. @internal */
   start(gateway: Gateway): void {
     if (this.gateway) throw new TypeError('vectors: one for each client');
-    const { world, saved } = gateway.ground;
-    const member = gateway.members[0]!;
-    this.gateway = gateway;
-    this.member = member;
-    const owner = member.identity.publicKey;
-    this.prefix = `vectors ${toHex(owner)} `;
-    const kept = [...saved.kept].flatMap(([name, bytes]): [string, Uint8Array][] =>
-      name.startsWith(this.prefix) ? [[name.slice(this.prefix.length), bytes]] : [],
-    );
-    const { scope, letGo, limits } = this;
-    const { serverId } = world;
-    this.book = new VectorBook({ serverId, owner, scope, letGo, ...limits }, new Map(kept));
-    this.saving = this.durable = this.book.asOf;
-    this.reader = new PairReader(serverId, owner, scope, letGo !== 'headsOnly');
-    member.session!.watch = (before, after, frame, leaves) => this.take(before, after, frame, leaves);
+    watchLog(gateway, [this]);
     gateway.on('state', ({ state, reason }) => {
       // No class of the client's: in browsers this file has its own.
       const { step } = (reason ?? {}) as Partial<VerificationError>;
@@ -172,23 +160,59 @@ export class Vectors implements Participant {
     });
   }
 
+  /** @internal */
+  startFor(gateway: Gateway, member: Member, kept: ReadonlyMap<string, Uint8Array>): void {
+    this.gateway = gateway;
+    this.member = member;
+    const owner = member.identity.publicKey;
+    this.prefix = `vectors ${toHex(owner)} `;
+    const { scope, letGo, limits } = this;
+    const { serverId } = gateway.ground.world;
+    this.book = new VectorBook({ serverId, owner, scope, letGo, ...limits }, kept);
+    this.saving = this.durable = this.book.asOf;
+    this.reader = new PairReader(serverId, owner, scope, letGo !== 'headsOnly');
+  }
+
+  /** @internal */
+  startIn(log: SessionLog): void {
+    this.log = log;
+  }
+
   // ---- what was verified
 
-  private take(
-    before: LogState,
-    after: LogState,
-    frame: Uint8Array,
-    leaves: readonly VerifiedMailbox[] = [],
-  ): void {
-    const acknowledged = this.member.mailbox.state!.acknowledged;
-    if (after !== before)
-      this.book.grow(before.frontier, rangeOf(before, after, frame, leaves[0]), after.frontier);
-    for (const leaf of leaves) {
-      if (isLink(leaf)) this.takeLink(leaf);
-      else this.book.takeStill(leaf.next.asOf, leaf.next.chain.lastEpoch, () => claimStill(leaf));
-    }
-    if (this.scope === SCOPE.rosters) this.book.giveUp(acknowledged);
+  /** @internal */
+  get logSize(): number {
+    return this.book.logSize;
+  }
+
+  /** @internal */
+  startAt(frontier: Frontier): void {
+    this.book.startAt(frontier);
+  }
+
+  /** @internal */
+  grow(range: Range, frontier: Frontier): void {
+    this.book.grow(range, frontier);
+    this.giveUp();
+  }
+
+  /** @internal */
+  take(leaf: VerifiedMailbox): void {
+    if (isLink(leaf)) this.takeLink(leaf);
+    else this.book.takeStill(leaf.next.asOf, leaf.next.chain.lastEpoch, () => claimStill(leaf));
+    this.giveUp();
+  }
+
+  /** Rosters that were not shown until their messages were acknowledged. */
+  private giveUp(): void {
+    if (this.scope === SCOPE.rosters) this.book.giveUp(this.member.mailbox.state?.acknowledged ?? 0);
     this.gateway.persister.mark(this);
+  }
+
+  /** The book, told of all that its session has verified. */
+  private get current(): VectorBook {
+    this.log.tell(this);
+    return this.book;
   }
 
   private takeLink(link: VerifiedLink): void {
@@ -204,7 +228,7 @@ export class Vectors implements Participant {
 
   /** A frame was refused for what the own chain shows: what proves it to others is told, or why nothing does. */
   private async refused(error: VerificationError): Promise<void> {
-    const { book, bundleOf, gateway, member, reader } = this;
+    const { bundleOf, current: book, gateway, member, reader } = this;
     try {
       const found = await accuseOfSkip(gateway, member, book, reader, bundleOf, error.frame);
       if (!found) return;
@@ -237,23 +261,25 @@ export class Vectors implements Participant {
 
   /** What to tell `peer` (32 bytes or hexadecimal), inside an encrypted message: 97 bytes. */
   block(peer: Id): Uint8Array {
-    const pair = this.book.pairOf(this.hexOf(peer));
-    const asOf = Math.max(Math.min(this.durable, this.book.settled), pair.baseEpoch);
+    const book = this.current;
+    const pair = book.pairOf(this.hexOf(peer));
+    const asOf = Math.max(Math.min(this.durable, book.settled), pair.baseEpoch);
     const digest = pair.headAt(asOf)!;
     const { scope } = this;
-    return encodeBlock({ scope, from: pair.from, asOf, digest, anchor: this.book.anchor });
+    return encodeBlock({ scope, from: pair.from, asOf, digest, anchor: book.anchor });
   }
 
   /** What `peer` told. Throws `ComparisonError` on bytes that are no block. */
   check(peer: Id, bytes: Uint8Array): Comparison {
     const hex = this.hexOf(peer);
     const block = readBlock(bytes);
-    const known = this.book.anchors.find(({ size }) => size === block.anchor.size);
+    const book = this.current;
+    const known = book.anchors.find(({ size }) => size === block.anchor.size);
     if (known && !equalBytes(known.root, block.anchor.root)) return { outcome: 'forked', size: known.size };
     if (block.scope !== this.scope) return { outcome: 'unknown', reason: 'scope' };
-    const { settled } = this.book;
+    const { settled } = book;
     if (block.from > settled) return { outcome: 'unknown', reason: 'ahead' };
-    const pair = this.book.meet(hex, block.from);
+    const pair = book.meet(hex, block.from);
     this.gateway.persister.mark(this);
     if (block.asOf > settled) return { outcome: 'unknown', reason: 'ahead' };
     if (pair.from !== block.from) return { outcome: 'unknown', reason: 'start' };
@@ -261,7 +287,7 @@ export class Vectors implements Participant {
     if (!digest) return { outcome: 'unknown', reason: 'let-go' };
     const { asOf } = block;
     if (!equalBytes(digest, block.digest)) return { outcome: 'differs', asOf };
-    this.book.verified(hex, asOf);
+    book.verified(hex, asOf);
     return { outcome: 'same', asOf };
   }
 
@@ -343,7 +369,11 @@ export class Vectors implements Participant {
     }
     const { world } = this.gateway.ground;
     const accusation = await accuseIn(disputeOf(world, found.difference, found.sides));
-    this.gateway.events.emit('divergence', { mailbox: 0, peer: found.sides[1].id, ...accusation });
+    this.gateway.events.emit('divergence', {
+      mailbox: this.member.index,
+      peer: found.sides[1].id,
+      ...accusation,
+    });
     return { outcome: 'diverged', epoch: found.difference.epoch, ...accusation };
   }
 
@@ -352,11 +382,11 @@ export class Vectors implements Participant {
    * that does not is named. Judged here, not by the server. Rejects with a `ComparisonError` on what is no such evidence.
    */
   complain(evidence: Uint8Array, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Complaint> {
-    return complain(this.gateway, this.book.logAt(null), evidence, signal);
+    return complain(this.gateway, this.member.index, this.current.logAt(null), evidence, signal);
   }
 
   private party(hex: string, peer: Uint8Array, signal: AbortSignal): Party {
-    const { book, gateway, scope } = this;
+    const { current: book, gateway, scope, member } = this;
     const { serverId } = gateway.ground.world;
     const pair = (from: number) => {
       gateway.persister.mark(this);
@@ -364,9 +394,9 @@ export class Vectors implements Participant {
     };
     return {
       ...{ book, serverId, scope, peer, pair },
-      id: this.member.identity.publicKey,
+      id: member.identity.publicKey,
       asOf: () => Math.min(this.durable, book.settled),
-      catchUp: () => gateway.still(0, { signal }).then(() => {}),
+      catchUp: () => gateway.still(member.index, { signal }).then(() => {}),
     };
   }
 

@@ -298,7 +298,7 @@ export class WitnessWatch {
       text,
       own: checkpointNote(serverId, own, actorKey(manifest, ROLE.sequencer, 0)),
       anchor: anchor.note,
-      evidence: from === to ? await this.evidence(own, anchor) : null,
+      evidence: proof && (await this.evidence(own, anchor, proof)),
     });
   }
 
@@ -313,7 +313,7 @@ export class WitnessWatch {
   }
 
   /** For third parties. Null when the server does not give its manifests any more: the notes are left. */
-  private async evidence(own: Checkpoint, anchor: Anchor): Promise<Uint8Array | null> {
+  private async evidence(own: Checkpoint, anchor: Anchor, proof: Uint8Array): Promise<Uint8Array | null> {
     try {
       const { accuse } = await import('../protocol/evidence/index.js');
       const { manifests: told } = parsed(await this.get('/v1/manifests/1')) as {
@@ -323,7 +323,7 @@ export class WitnessWatch {
         bytes: fromBase64(each['manifest']!),
         signature: fromBase64(each['signature']!),
       }));
-      const file = { manifests, claims: [], checkpoints: [own, anchor] };
+      const file = { manifests, claims: [], checkpoints: [own, anchor], bridge: () => proof };
       return accuse(file, this.client.serverId, this.client.manifest.rootKey)?.evidence ?? null;
     } catch {
       return null;

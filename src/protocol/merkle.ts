@@ -221,19 +221,41 @@ export function isConsistent(
   toRoot: Uint8Array,
   proof: Uint8Array,
 ): boolean {
-  if (size === 0 || size >= to || proof.length % HASH_BYTES !== 0) return false;
+  // Where the smaller log is one complete subtree of the larger, its root is the first node.
+  const shown = rootsIn(size, to, isPowerOfTwo(size) ? concat(root, proof) : proof);
+  return shown !== null && equalBytes(shown.before, root) && equalBytes(shown.after, toRoot);
+}
+
+/** By a consistency proof, the root that the log of `to` leaves had at `size`; null if the proof does not tell, as where that is a power of two. */
+export function rootShown(
+  size: number,
+  to: number,
+  toRoot: Uint8Array,
+  proof: Uint8Array,
+): Uint8Array | null {
+  const shown = isPowerOfTwo(size) ? null : rootsIn(size, to, proof);
+  return shown && equalBytes(shown.after, toRoot) ? shown.before : null;
+}
+
+const isPowerOfTwo = (size: number) => Number.isInteger(Math.log2(size));
+
+/** Both roots that a proof leads to, with the first node in front; null where it is none between these sizes. */
+function rootsIn(
+  size: number,
+  to: number,
+  proof: Uint8Array,
+): { readonly before: Uint8Array; readonly after: Uint8Array } | null {
+  if (size === 0 || size >= to || proof.length % HASH_BYTES !== 0) return null;
   const hashes = Array.from({ length: proof.length / HASH_BYTES }, (_, i) =>
     proof.subarray(i * 32, i * 32 + 32),
   );
-  // Where the smaller log is one complete subtree of the larger, its root is the first node.
-  if (Number.isInteger(Math.log2(size))) hashes.unshift(root);
   let node = size - 1;
   let last = to - 1;
   for (; node % 2 === 1; node = Math.floor(node / 2)) last = Math.floor(last / 2);
   let [before, after] = [hashes[0], hashes[0]];
-  if (!before || !after) return false;
+  if (!before || !after) return null;
   for (const hash of hashes.slice(1)) {
-    if (last === 0) return false;
+    if (last === 0) return null;
     if (node % 2 === 1 || node === last) {
       before = nodeHash(hash, before);
       after = nodeHash(hash, after);
@@ -242,7 +264,7 @@ export function isConsistent(
     node = Math.floor(node / 2);
     last = Math.floor(last / 2);
   }
-  return last === 0 && equalBytes(before, root) && equalBytes(after, toRoot);
+  return last === 0 ? { before, after } : null;
 }
 
 /** The aligned complete subtrees that cover leaves [from, to), left to right, as levels. */

@@ -11,6 +11,7 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { importSecretKey, randomBytes } from '#crypto';
+import type { StoreRecord } from '../actors/messages.js';
 import { RESERVED_KEY } from '../actors/sequencer.js';
 import { numberValue } from '../actors/store-keys.js';
 import {
@@ -28,7 +29,7 @@ import { syncDirectory } from './durable-file.js';
 import { checkKeys, type Identity, readIdentity, signManifest } from './founding.js';
 import { keyNameOf, loadOrCreateKeys, readKeyFile, writeKeyFile } from './keys.js';
 import { OperatorError } from './operator-error.js';
-import { recoverLog } from './recovery.js';
+import { type RecoveryStore, recoverLog } from './recovery.js';
 import { Store } from './store.js';
 import { checkStoreFile } from './store-file.js';
 
@@ -88,20 +89,15 @@ async function rotate(
   const keys = await loadOrCreateKeys(data, counts);
   checkKeys(identity, keys);
   const chosen = actorsNamed(manifest, names);
-  // No key has signed anything above what is reserved; one that has signed nothing ends in its first epoch.
-  const last = Math.max(recoverLog(store).reserved, ...manifest.actors.map(({ firstEpoch }) => firstEpoch));
   const made = await makeKeys(data, chosen, observe);
-  const next = nextManifest(identity, chosen, made, last);
-  const { record, ...signed } = signManifest(next, keys.root);
-  const { hash } = openManifests([...identity.manifests, signed]).at(-1)!;
+  const next = nextVersion(store, identity, chosen, made, keys.root);
   observe('write the manifest');
-  const records = [record, { key: RESERVED_KEY, value: numberValue(last) }];
-  await new Promise<void>((done) => store.write(records, done));
-  await settleKeys(data, next, observe);
+  await new Promise<void>((done) => store.write(next.records, done));
+  await settleKeys(data, next.manifest, observe);
   return {
-    version: next.version,
-    manifestHash: toHex(hash),
-    firstEpoch: last + 1,
+    version: next.manifest.version,
+    manifestHash: toHex(next.hash),
+    firstEpoch: next.firstEpoch,
     actors: chosen.map(({ role, index }, i) => ({
       actor: actorName(role, index),
       key: toHex(made[i]!),
@@ -136,6 +132,33 @@ async function makeKeys(
     made.push(importSecretKey(await readKeyFile(join(directory, file))).publicKey);
   }
   return made;
+}
+
+export interface NextVersion {
+  readonly manifest: Manifest;
+  readonly hash: Uint8Array;
+  /** The first epoch that it is in force for. */
+  readonly firstEpoch: number;
+  /** Of the one transaction that puts it in force. */
+  readonly records: readonly StoreRecord[];
+}
+
+/** `chosen`: actors in use of the newest manifest; `keys`: the next public key of each. */
+export function nextVersion(
+  store: RecoveryStore,
+  identity: Identity,
+  chosen: readonly ManifestActor[],
+  keys: readonly Uint8Array[],
+  rootSeed: Uint8Array,
+): NextVersion {
+  const { actors } = identity.manifest;
+  // No key has signed anything above what is reserved; one that has signed nothing ends in its first epoch.
+  const last = Math.max(recoverLog(store).reserved, ...actors.map(({ firstEpoch }) => firstEpoch));
+  const manifest = nextManifest(identity, chosen, keys, last);
+  const { record, ...signed } = signManifest(manifest, rootSeed);
+  const { hash } = openManifests([...identity.manifests, signed]).at(-1)!;
+  const records = [record, { key: RESERVED_KEY, value: numberValue(last) }];
+  return { manifest, hash, firstEpoch: last + 1, records };
 }
 
 function nextManifest(

@@ -1,13 +1,16 @@
 /** The client in plain Python against a server, and the program's own client. */
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { connect } from '../../src/client/index.js';
 import { toHex } from '../../src/protocol/index.js';
 import { writeKeyFile } from '../../src/server/keys.js';
+import { rotateKeys } from '../../src/server/rotation.js';
 import { keyOf } from '../client-helpers.js';
 import { countersign, jsonLines, start } from '../support/program.js';
-import { cwd, endings, example, isMissing, server } from '../support/python.js';
+import { cwd, data, endings, example, exampleAt, isMissing, server, states } from '../support/python.js';
+import { ServerProcess } from '../support/server-process.js';
 
 const RECIPIENTS = [1, 2, 16, 17, 40];
 const NAMES = [
@@ -85,5 +88,75 @@ test('what the program sends to 1, 2, 16, 17 and 40, it receives', async () => {
   const still = await example('still', 'carol');
   assert.is(still.still, true);
 });
+
+/** What the server has until now, in another directory; the server is started again. */
+async function copyOf(name: string): Promise<string> {
+  const copy = join(cwd, name);
+  await server.kill('SIGTERM');
+  cpSync(data, copy, { recursive: true, filter: (source) => !source.endsWith('lock') });
+  return copy;
+}
+
+test('it follows the versions of the manifest, and what came under each of them', async () => {
+  const client = await connect({ url: server.url, key: keyOf('emil') });
+  endings.push(() => client.close());
+  const send = (text: string) => client.send({ to: ids['bob']!, body: text });
+  const told: string[] = [];
+  states.copy('before');
+  const old = await copyOf('old');
+  for (const names of [['outbox-0', 'outbox-1'], ['sequencer-0', 'outbox-0'], null]) {
+    assert.is(await server.start(), null);
+    told.push(`before version ${told.length + 2}`);
+    await send(told.at(-1)!);
+    await server.kill('SIGTERM');
+    await rotateKeys(data, names);
+  }
+  assert.is(await server.start(), null);
+  told.push('now');
+  await send('now');
+  const got = await example('receive', '--count', '4', 'bob');
+  assert.equal(
+    got.received.bob.map(({ body }: { body: string }) => body),
+    told,
+  );
+  assert.is(states.versions(), 4);
+  const demo = await example('demo');
+  assert.equal([demo.receipts, demo.passed], [demo.sent, []]);
+  assert.ok(demo.received >= demo.expected, `${demo.received} of ${demo.expected}`);
+
+  // It takes over the versions alone: the log that it knows is still that of both copies.
+  await client.close();
+  states.use('before');
+  // The server has more acknowledged than this state, of which the client warns.
+  assert.is((await exampleAt(server.url, ...NOTHING)).status, 0);
+  assert.is(states.versions(), 4);
+  // An older copy of the server has gone back, and one whose keys were changed otherwise has another version 2.
+  const rival = await copyOf('rival');
+  await refused(old, /the server has gone back/);
+  states.use('before');
+  await rotateKeys(old, ['outbox-0']);
+  assert.is((await runAt(old)).status, 0);
+  assert.is(states.versions(), 2);
+  await refused(rival, /another version 2/);
+});
+
+/** Connects, and takes nothing. */
+const NOTHING = ['receive', '--count', '0', 'bob'] as const;
+
+async function runAt(directory: string) {
+  const other = await ServerProcess.at(directory, { inboxes: '2', outboxes: '2' });
+  assert.is(await other.start(), null);
+  try {
+    return await exampleAt(other.url, ...NOTHING);
+  } finally {
+    await other.kill('SIGTERM');
+  }
+}
+
+async function refused(directory: string, text: RegExp): Promise<void> {
+  const { status, stderr } = await runAt(directory);
+  assert.is(status, 1);
+  assert.match(stderr, text);
+}
 
 all.run();

@@ -3,10 +3,11 @@
  * that shares no logic with what it checks.
  */
 import type { StoreReader } from '../../src/actors/messages.js';
-import { decodeClaim, ROLE, verifyClaim } from '../../src/protocol/index.js';
+import { decodeClaim, type OpenedManifest, ROLE, verifyClaimAmong } from '../../src/protocol/index.js';
 import type { Identity } from '../../src/server/founding.js';
 import { checkHistory } from '../support/checker.js';
 import { checkClaim, type Known } from '../twin/claim-check.js';
+import { verify } from '../twin/index.js';
 import type { Chronicle, MadeClaim } from './chronicle.js';
 import { type Case, checkNobodyFramed } from './framed.js';
 import { checkReceipts } from './kept-receipts.js';
@@ -27,6 +28,7 @@ export function checkRun(run: Case, persons: readonly Person[]): Findings {
   let named = 0;
   try {
     checkSigned(chronicle, guilty?.name, complain);
+    checkSigners(chronicle, identity, guilty?.name, complain);
     checkClaims(chronicle, identity, guilty?.name === 'sequencer 0', complain);
     named = checkNobodyFramed(run, complain);
     checkReceipts(run, persons, complain);
@@ -65,6 +67,30 @@ function checkSigned({ signed }: Chronicle, guilty: string | undefined, complain
         `signed twice: ${isAttestation ? Buffer.from(about.slice(58), 'latin1').toString('hex') : about}`,
       );
     statements.set(about, text);
+  }
+}
+
+/** base size 8 ‖ root 32 ‖ manifest hash 32 … */
+const MANIFEST_HASH = ABOUT + 40;
+
+/** Every statement names the manifest that is in force in its epoch, and is signed with the key of that. */
+function checkSigners(
+  { signed }: Chronicle,
+  identity: Identity,
+  guilty: string | undefined,
+  complain: Complain,
+): void {
+  const known = knownOf(identity);
+  for (const { bytes: raw, signature } of signed.values()) {
+    const bytes = Buffer.from(raw);
+    if (!bytes.toString('latin1').startsWith('countersign/v1 attestation')) continue;
+    const [role, index, epoch] = [bytes[58]!, bytes.readUInt16BE(59), Number(bytes.readBigUInt64BE(61))];
+    const name = `${ROLES[role]} ${index}`;
+    const { actors, manifestHash } = known[versionIn(epoch, identity.manifests)]!;
+    const { key } = actors.find((actor) => actor.role === role && actor.index === index)!;
+    const isNamed = bytes.subarray(MANIFEST_HASH, MANIFEST_HASH + 32).equals(manifestHash);
+    if (name !== guilty && !(isNamed && verify(key, bytes, signature)))
+      complain(`${name} signed epoch ${epoch} by another manifest than is in force, or with another key`);
   }
 }
 
@@ -154,11 +180,13 @@ function checkClaims(
   complain: Complain,
 ): void {
   const known = knownOf(identity);
+  const { manifests } = identity;
   const leaves = new Map<bigint, string>();
   for (const claim of claims) {
     try {
-      verifyClaim(decodeClaim(claim.bytes), identity.serverId, identity.manifest, identity.serverId);
-      const { logIndex, epochLeaf, leaf, epoch } = checkClaim(claim.bytes, known);
+      const { attestation } = verifyClaimAmong(decodeClaim(claim.bytes), manifests);
+      const version = known[versionIn(attestation.epoch, manifests)]!;
+      const { logIndex, epochLeaf, leaf, epoch } = checkClaim(claim.bytes, version);
       if (!isForked && (leaves.get(logIndex) ?? epochLeaf.toString('hex')) !== epochLeaf.toString('hex'))
         complain(`two leaves at log index ${logIndex}`);
       leaves.set(logIndex, epochLeaf.toString('hex'));
@@ -191,8 +219,20 @@ function checkSays({ mailbox, says }: MadeClaim, leaf: Buffer, epoch: bigint): v
   throw new Error('no such entry');
 }
 
-function knownOf({ serverId, manifest }: Identity): Known {
-  const actors = manifest.actors.filter(({ role }) => role !== ROLE.sequencer);
-  const sequencer = manifest.actors.find(({ role }) => role === ROLE.sequencer)!;
-  return { serverId, manifestHash: serverId, actors, sequencerKey: sequencer.key };
+/** By version. */
+function knownOf({ serverId, manifests }: Identity): Known[] {
+  const inUse = manifests.map(({ manifest }) => manifest.actors.filter(({ lastEpoch }) => lastEpoch === 0));
+  const sequencers = inUse.flatMap((actors) => actors.filter(({ role }) => role === ROLE.sequencer));
+  const sequencerKeys = sequencers.map(({ key }) => key);
+  return manifests.map(({ hash: manifestHash }, i) => {
+    const actors = inUse[i]!.filter(({ role }) => role !== ROLE.sequencer);
+    return { serverId, manifestHash, actors, sequencerKeys };
+  });
+}
+
+/** Which one is in force: a version is from the first epoch of the newest of its keys. */
+function versionIn(epoch: number, manifests: readonly OpenedManifest[]): number {
+  return manifests.findLastIndex(({ manifest: { actors } }) =>
+    actors.every(({ firstEpoch }) => firstEpoch <= epoch),
+  );
 }

@@ -4,7 +4,7 @@
  * were deleted, statements of epochs that were never committed, bytes that were changed, and mailboxes and places that a
  * message was not for or at. Whoever did not cheat must not be named.
  */
-
+import { importSecretKey } from '#crypto';
 import { decodeAttestations } from '../../src/actors/committed-epochs.js';
 import { Links } from '../../src/actors/epoch-file.js';
 import { idBytes } from '../../src/actors/ids.js';
@@ -28,6 +28,7 @@ import {
   decodeAttestation,
   decodeClaim,
   decodeSubmission,
+  encodeAttestation,
   encodeClaim,
   equalBytes,
   FormatError,
@@ -47,6 +48,7 @@ import type { Identity } from '../../src/server/founding.js';
 import type { Chronicle } from './chronicle.js';
 import type { Liar } from './liar.js';
 import type { Random } from './random.js';
+import type { EndedKey } from './rotating.js';
 
 /** Epochs that are opened and accused together. */
 const EPOCHS = 6;
@@ -67,6 +69,7 @@ export interface Case {
   readonly unacknowledgedEpochs: number;
   /** The actor that has lied, and what it signed beside the log. */
   readonly guilty: Pick<Liar, 'name' | 'role' | 'leaked' | 'checkpoints'> | null;
+  readonly endedKeys: readonly EndedKey[];
 }
 
 /** Returns how often somebody guilty was named. */
@@ -91,10 +94,11 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
   for (const epochs of some(keptEpochs(disk))) {
     const items = epochs.flatMap((epoch) => [...itemsOf(disk, identity, epoch)]);
     const shown = openedOf(of, items, checkpoint);
+    const mine = ownIn(own, epochs, random);
     // What a sequencer has logged of a stage that opens nothing then.
     const logged =
       guilty?.role === 'sequencer' ? epochs.flatMap((each) => loggedIn(disk, each, checkpoint)) : [];
-    const claims = [...shown.claims, ...logged, ...ownIn(own, epochs, random)];
+    const claims = [...shown.claims, ...logged, ...mine];
     // Also of epochs between these, and behind the newest, that never were committed.
     const statements = signed.flatMap(({ epoch, said }) =>
       epoch >= epochs[0]! && epoch <= last ? [said] : [],
@@ -104,9 +108,11 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
     const file: CaseFile = {
       ...{ manifests, bridge, ...(isMissed && { subject: lieAbout(items, random) }) },
       claims: [...claims, ...edited(claims, random)],
+      checkpoints: [...mine, ...(forks.length > 0 ? own.slice(-OWN) : [])]
+        .map((each) => each.checkpoint)
+        .concat(forks),
       submissions: shown.submissions,
-      ...(forks.length > 0 && { checkpoints: [...forks, ...own.slice(-OWN).map((each) => each.checkpoint)] }),
-      statements: [...statements, ...forged(statements, random)],
+      statements: [...statements, ...forged(statements, random), ...stolen(of, statements)],
     };
     for (const found of accusations(file, (each) => accuse(each, serverId, manifest.rootKey)))
       if (guilty && isJust(found, guilty.name)) named++;
@@ -312,5 +318,23 @@ function forged(statements: readonly Signed[], random: Random): Signed[] {
     return random.chance(0.5)
       ? { attestation: flipped(one.attestation, random), signature: one.signature }
       : { attestation: one.attestation, signature: other.signature };
+  });
+}
+
+/** Two statements that a thief signs with a key that has ended, about one epoch behind its last. */
+function stolen({ endedKeys, random }: Case, statements: readonly Signed[]): Signed[] {
+  if (endedKeys.length === 0) return [];
+  const { role, index, lastEpoch, seed, manifestHash } = random.pick(endedKeys);
+  const { sign } = importSecretKey(seed);
+  const later = statements
+    .map(({ attestation }) => decodeAttestation(attestation))
+    .filter((said) => {
+      return said.role === role && said.actor === index && said.epoch > lastEpoch;
+    });
+  if (later.length === 0) return [];
+  const said = random.pick(later);
+  return [said.inputs, random.bytes(32)].map((inputs) => {
+    const attestation = encodeAttestation({ ...said, manifestHash, inputs });
+    return { attestation, signature: sign(attestation) };
   });
 }

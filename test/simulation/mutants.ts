@@ -149,4 +149,22 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'key.verify(bytes, signature)',
     replace: 'true',
   },
+  {
+    name: 'a verdict hears statements that a key has signed behind its end',
+    file: 'protocol/evidence/court.js',
+    find: '(lastEpoch !== 0 && epoch > lastEpoch)',
+    replace: 'epoch < 0',
+  },
+  {
+    name: 'a client holds old epochs against new keys',
+    file: 'client/manifests.js',
+    find: 'return versions[Math.max(0, at)].keysOf(part);',
+    replace: 'return versions.at(-1).keysOf(part);',
+  },
+  {
+    name: 'new keys begin where old ones have signed what was not committed',
+    file: 'server/rotation.js',
+    find: 'recoverLog(store).reserved',
+    replace: 'recoverLog(store).lastEpoch',
+  },
 ];

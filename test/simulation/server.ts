@@ -22,6 +22,7 @@ import type { Loop, Process } from './loop.js';
 import { type Receiver, serverSocket, Wire } from './network.js';
 import type { Profile } from './profile.js';
 import type { Random } from './random.js';
+import type { EndedKey, Rotating } from './rotating.js';
 
 /** One life of the server. */
 interface Life {
@@ -37,7 +38,9 @@ const NO_LISTENER = { refuse: () => {}, terminate: () => {}, applyLimits: () => 
 
 export class SimulatedServer {
   identity: Identity | null = null;
-  readonly keys: ServerKeys;
+  /** Those that it was founded with, and those in use. */
+  private readonly firstKeys: ServerKeys;
+  private keys: ServerKeys;
   readonly config: Config;
   crashes = 0;
   private life: Life | null = null;
@@ -54,8 +57,10 @@ export class SimulatedServer {
       readonly liar: Liar;
       readonly mailboxes: () => readonly Uint8Array[];
     } | null,
+    private readonly rotating: Rotating | null,
   ) {
-    this.keys = keysFrom(loop.random, profile);
+    this.firstKeys = keysFrom(loop.random, profile);
+    this.keys = this.firstKeys;
     const flags = {
       inboxes: String(profile.inboxes),
       outboxes: String(profile.outboxes),
@@ -88,22 +93,36 @@ export class SimulatedServer {
     const process: Process = { name: `server ${++this.lives}`, alive: true, promises: true };
     this.starting = process;
     loop.in(loop.random.between(5, 100), process, 'starts', () => {
-      this.identity = readIdentity(disk);
-      if (this.identity) return this.run(process, this.identity);
-      found({ write: disk.writer(process) }, this.config, this.keys).then((identity) => {
-        this.identity = identity;
-        this.run(process, identity);
-      });
+      const identity = readIdentity(disk);
+      if (identity) return this.rotate(process, identity);
+      found({ write: disk.writer(process) }, this.config, this.keys).then((made) => this.run(process, made));
     });
+  }
+
+  /** Before it starts, some actors may get new keys. */
+  private rotate(process: Process, identity: Identity): void {
+    const { loop, disk } = this;
+    const next = this.rotating?.next(disk, identity, this.firstKeys.root);
+    if (!next) return this.run(process, identity);
+    const { manifest, firstEpoch, records } = next;
+    loop.note('server', `has version ${manifest.version} of its manifest from epoch ${firstEpoch} on`);
+    disk.writer(process)(records, () => this.run(process, readIdentity(disk)!));
+  }
+
+  /** Keys that are not in use any more, as a thief may have them. */
+  get endedKeys(): readonly EndedKey[] {
+    return this.rotating?.ended(this.identity!, this.firstKeys) ?? [];
   }
 
   private starting: Process | null = null;
 
   private run(process: Process, identity: Identity): void {
-    const { loop, disk, keys } = this;
-    checkKeys(identity, keys);
+    const { loop, disk } = this;
+    this.identity = identity;
+    this.keys = this.rotating?.keysOf(identity.manifest, this.firstKeys) ?? this.firstKeys;
+    checkKeys(identity, this.keys);
     const log = recoverLog(disk);
-    const signer = { serverId: identity.serverId, sign: importSecretKey(keys.sequencer).sign };
+    const signer = { serverId: identity.serverId, sign: importSecretKey(this.keys.sequencer).sign };
     const checkpoint = signCheckpoint(signer, { size: log.size, root: readFrontier(disk, log.size).root() });
     const board = new Board(loop, this.profile, process, this.observe, this.lyingIn(identity));
     const handler = this.makeHandler(identity, checkpoint, board, process);
@@ -174,7 +193,7 @@ export class SimulatedServer {
       plan: { inboxes: config.inboxes, outboxes: config.outboxes, threads: 1 },
       serverId: identity.serverId,
       manifest: identity.manifest,
-      manifestHash: identity.serverId,
+      manifestHash: identity.manifestHash,
       seedOf: (actor) => seedOf(this.keys, actor),
       checkInputs: true,
       verifySubmission: verifyAtOnce,
@@ -250,10 +269,13 @@ export class SimulatedServer {
   answer(path: string): unknown {
     if (!this.life || !this.identity) return null;
     const { manifests, manifest, serverId } = this.identity;
-    const { bytes, signature } = manifests.at(-1)!;
     const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
-    if (path === '/v1/manifest')
-      return { version: manifest.version, manifest: base64(bytes), signature: base64(signature) };
+    const all = manifests.map(({ bytes, signature }) => {
+      return { manifest: base64(bytes), signature: base64(signature) };
+    });
+    if (path === '/v1/manifest') return { version: manifest.version, ...all.at(-1) };
+    const [, from] = /^\/v1\/manifests\/(\d+)$/.exec(path) ?? [];
+    if (from) return { manifests: all.slice(Number(from) - 1) };
     const [, id] = /^\/v1\/mailboxes\/([0-9a-f]{64})$/.exec(path) ?? [];
     if (!id) throw new Error(`nothing at ${path}`);
     const { outbox } = placementFor(manifest, serverId)(Buffer.from(id, 'hex'));

@@ -20,6 +20,7 @@ import { lyingHolder } from './lying-holder.js';
 import { type Kind, Person } from './person.js';
 import { profileOf } from './profile.js';
 import { Random } from './random.js';
+import { Rotating } from './rotating.js';
 import { seal } from './seal.js';
 import { SimulatedServer } from './server.js';
 import { Reach } from './sockets.js';
@@ -48,6 +49,8 @@ export interface RunCounts {
   readonly named: number;
   readonly lyingClients: number;
   readonly clientLies: number;
+  /** New versions of the manifest. */
+  readonly rotations: number;
 }
 
 export interface RunResult {
@@ -107,6 +110,7 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
         ...{ epochs, filled, messages, crashes: world.server.crashes + clientCrashes, events },
         ...{ lyingActors: of.guilty ? 1 : 0, actorLies: world.liar?.lies ?? 0, named: named > 0 ? 1 : 0 },
         ...{ lyingClients: clientLies > 0 ? 1 : 0, clientLies },
+        rotations: of.identity.manifests.length - 1,
       },
       compared: comparing?.outcomes ?? {},
       lastLines: trace.last(60),
@@ -115,7 +119,7 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
 }
 
 function caseOf({ loop, server, profile }: World, chronicle: Chronicle, liar: Liar | null): Case {
-  const { disk, identity } = server;
+  const { disk, identity, endedKeys } = server;
   const guilty = liar && liar.lies > 0 ? liar : null;
   const { retentionEpochs, unacknowledgedEpochs } = profile;
   return {
@@ -126,6 +130,7 @@ function caseOf({ loop, server, profile }: World, chronicle: Chronicle, liar: Li
     retentionEpochs,
     unacknowledgedEpochs,
     guilty,
+    endedKeys,
   };
 }
 
@@ -153,6 +158,7 @@ function makeWorld(
       if (message.type === 'committed') chronicle.committed(message.epoch);
     },
     liar && { liar, mailboxes },
+    Rotating.of(seed),
   );
   const reach = new Reach(loop, profile, server);
   const calm = { is: () => false };

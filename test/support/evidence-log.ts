@@ -453,6 +453,60 @@ function logTools(world: EvidenceWorld) {
   };
 }
 
+/** Rule 21. Of two logs that part behind their first two leaves. */
+function twoLogs({ world, make, newSequencer, three }: ReturnType<typeof logTools>): EvidenceCase[] {
+  const leaves = (name: string) =>
+    Array.from({ length: 9 }, (_, i) => named(i < 2 ? `leaf ${i}` : `${name} ${i}`));
+  const [one, other] = [leaves('one'), leaves('other')];
+  const rootOf = (of: Buffer[], size: number) => twin.root(of.slice(0, size));
+  const parts = (from: number, to: number, secrets: readonly (Buffer | undefined)[] = []) => ({
+    earlier: world.checkpoint(BigInt(from), rootOf(one, from), secrets[0]),
+    later: world.checkpoint(BigInt(to), rootOf(other, to), secrets[1]),
+    root: rootOf(other, from),
+    bridge: pathOf(twin.consistencyProof(from, other.slice(0, to))),
+  });
+  type Changes = Partial<ReturnType<typeof parts>>;
+  const logs = (
+    name: string,
+    expected: string,
+    of = parts(3, 7),
+    changes: Changes = {},
+    manifests = world.manifests,
+  ) => {
+    const { earlier, later, root, bridge } = { ...of, ...changes };
+    return make(`two logs: ${name}`, 21, expected, [earlier, later, root, bridge], manifests);
+  };
+  const guilty = 'actor 5.0';
+  return [
+    logs('at a size between', guilty),
+    logs('at a power of two', guilty, parts(4, 9)),
+    logs('one leaf apart', guilty, parts(8, 9)),
+    logs('before they part', 'nothing', parts(2, 7)),
+    logs('the root of the smaller one', 'nothing', parts(3, 7), { root: rootOf(one, 3) }),
+    logs('another root', 'nothing', parts(3, 7), { root: named('root') }),
+    logs('another root at a power of two', 'nothing', parts(4, 9), { root: named('root') }),
+    logs('the proof of the smaller one', 'nothing', parts(3, 7), {
+      bridge: pathOf(twin.consistencyProof(3, one.slice(0, 7))),
+    }),
+    logs('a proof between other sizes', 'nothing', parts(3, 7), { bridge: parts(5, 7).bridge }),
+    logs('no proof', 'nothing', parts(3, 7), { bridge: pathOf([]) }),
+    logs('a hash too many', 'nothing', parts(3, 7), {
+      bridge: pathOf([...twin.consistencyProof(3, other.slice(0, 7)), named('more')]),
+    }),
+    logs('the larger one first', 'nothing', parts(3, 7), {
+      earlier: parts(3, 7).later,
+      later: parts(3, 7).earlier,
+    }),
+    logs('of one size', 'nothing', parts(3, 7), { later: parts(3, 3).later, bridge: pathOf([]) }),
+    logs('of none', 'nothing', parts(3, 7), { earlier: parts(0, 7).earlier, bridge: pathOf([]) }),
+    logs('the smaller by another key', 'nothing', parts(3, 7, [named('nobody')])),
+    logs('the larger by another key', 'nothing', parts(3, 7, [undefined, named('nobody')])),
+    logs('by two sequencers', 'server 5.0', parts(3, 7, [undefined, newSequencer]), {}, three),
+    logs('by a second sequencer', guilty, parts(3, 7, [newSequencer, newSequencer]), {}, three),
+    logs('a manifest that is not needed', 'nothing', parts(3, 7), {}, three),
+  ];
+}
+
 const logTable = ({
   world,
   make,
@@ -582,7 +636,10 @@ const logTable = ({
   ),
 ];
 
-export const logCases = (world: EvidenceWorld): EvidenceCase[] => logTable(logTools(world));
+export const logCases = (world: EvidenceWorld): EvidenceCase[] => {
+  const tools = logTools(world);
+  return [...logTable(tools), ...twoLogs(tools)];
+};
 
 /** Rules 12 and 13. */
 function entryTools(world: EvidenceWorld) {

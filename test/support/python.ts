@@ -1,6 +1,6 @@
 /** The client in plain Python as a program. */
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
@@ -24,7 +24,8 @@ function findPython(): boolean {
 export const isMissing = !process.env['CI'] && !findPython();
 export const cwd = directory('python');
 const state = join(cwd, 'state.json');
-export const server = await ServerProcess.at(join(cwd, 'data'), { inboxes: '2', outboxes: '2' });
+export const data = join(cwd, 'data');
+export const server = await ServerProcess.at(data, { inboxes: '2', outboxes: '2' });
 /** What is ended when the tests are over, also when one has failed in between. */
 export const endings: (() => unknown)[] = [];
 
@@ -39,10 +40,23 @@ export function python(args: readonly string[]): Promise<Ended> {
   });
 }
 
-/** One command of the example; what it printed. */
+/** What the example keeps. */
+export const states = {
+  copy: (name: string) => copyFileSync(state, join(cwd, name)),
+  use: (name: string) => copyFileSync(join(cwd, name), state),
+  /** Of the manifest. */
+  versions: (): number => JSON.parse(readFileSync(state, 'utf8')).manifests.length,
+};
+
+/** One command of the example, against the server at an address. */
+export function exampleAt(url: string, command: string, ...args: string[]): Promise<Ended> {
+  const at = command === 'id' ? [] : ['--url', url];
+  return python(['example.py', command, '--state', state, ...at, ...args]);
+}
+
+/** What it printed. */
 export async function example(command: string, ...args: string[]) {
-  const at = command === 'id' ? [] : ['--url', server.url];
-  const { status, stdout, stderr } = await python(['example.py', command, '--state', state, ...at, ...args]);
+  const { status, stdout, stderr } = await exampleAt(server.url, command, ...args);
   assert.equal([status, stderr], [0, ''], stdout);
   return JSON.parse(stdout);
 }

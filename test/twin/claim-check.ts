@@ -9,7 +9,8 @@ export interface Known {
   readonly manifestHash: Uint8Array;
   /** Roles 1 to 4, sorted by (role, index). */
   readonly actors: readonly { readonly role: number; readonly index: number; readonly key: Uint8Array }[];
-  readonly sequencerKey: Uint8Array;
+  /** Of the sequencer, one after the other. */
+  readonly sequencerKeys: readonly Uint8Array[];
 }
 
 export interface Proven {
@@ -144,6 +145,7 @@ export function checkClaim(bytes: Uint8Array, known: Known): Proven {
   const logRoot = rootFromPath(claim.logIndex, claim.size, H(claim.epochLeaf), claim.logPath);
   must(logRoot?.equals(claim.root) === true, `path in the log ${hex(claim.root)}`);
   const text = Buffer.from(checkpointText(known.serverId, claim.size, claim.root));
-  must(verify(known.sequencerKey, text, claim.checkpointSignature), 'signature of the checkpoint');
+  const isSigned = known.sequencerKeys.some((key) => verify(key, text, claim.checkpointSignature));
+  must(isSigned, 'signature of the checkpoint');
   return { ...claim, role, actor, epoch, signed: claim.attestation };
 }

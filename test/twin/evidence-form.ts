@@ -141,6 +141,7 @@ export const PARTS = {
     messages: messagesUpTo(r, 512),
   }),
   20: (r: Reader) => ({ opened: opened(r), row: r.u8(), statement: statement(r) }),
+  21: (r: Reader) => ({ earlier: checkpoint(r), later: checkpoint(r), root: r.hash(), bridge: r.path() }),
 } as const;
 
 function messagesUpTo(r: Reader, most: number): Buffer[] {

@@ -25,6 +25,7 @@ import {
   verifyLogged,
 } from './evidence-steps.js';
 import type { Manifest } from './manifest.js';
+import { verifyConsistency } from './merkle.js';
 import { ifReadable } from './reader.js';
 
 /** 8 two roots. One size, the first root below the second. By two keys it is the server. */
@@ -33,6 +34,17 @@ export function twoRoots(known: Known, { first, second }: PartsOf<8>): Sequencer
   must(Buffer.compare(first.root, second.root) < 0, 'the first root is not below the second');
   const a = verifyCheckpoint(known, first);
   const b = verifyCheckpoint(known, second);
+  return a.key.equals(b.key) ? a : 'server';
+}
+
+/** 21 two logs. Of two sizes; the larger log had another root at the smaller size. By two keys it is the server. */
+export function twoLogs(known: Known, parts: PartsOf<21>): Sequencer | 'server' {
+  const { earlier, later, root, bridge } = parts;
+  must(earlier.size > 0n && earlier.size < later.size, 'not the smaller log first');
+  must(!root.equals(earlier.root), 'the same log');
+  must(verifyConsistency(earlier.size, later.size, root, later.root, bridge), 'no proof of the larger log');
+  const a = verifyCheckpoint(known, earlier);
+  const b = verifyCheckpoint(known, later);
   return a.key.equals(b.key) ? a : 'server';
 }
 

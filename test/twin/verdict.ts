@@ -100,6 +100,18 @@ function sequencerBy<N extends RuleNumber>(find: (known: Known, parts: PartsOf<N
   };
 }
 
+/** The sequencer is guilty; of two keys, the server. */
+function bySequencers<N extends RuleNumber>(
+  find: (known: Known, parts: PartsOf<N>) => Sequencer | 'server',
+): Rule {
+  return (known, { parts }) => {
+    const found = find(known, parts as PartsOf<N>);
+    const why = find.name;
+    if (found === 'server') return { outcome: 'server', suspects: [{ role: SEQUENCER, index: 0 }], why };
+    return { outcome: 'actor', role: SEQUENCER, index: found.index, key: found.key, why };
+  };
+}
+
 function serverBy<N extends RuleNumber>(find: (known: Known, parts: PartsOf<N>) => Suspect[]): Rule {
   return (known, { parts }) => {
     const found = find(known, parts as PartsOf<N>).sort((a, b) => a.role - b.role || a.index - b.index);
@@ -117,12 +129,7 @@ const RULES: Record<RuleNumber, Rule> = {
   5: actorBy<5>(inboxRow),
   6: actorBy<6>(sendersOrder),
   7: actorBy<7>(mailboxLeaves),
-  8: (known, { parts }) => {
-    const found = log.twoRoots(known, parts as PartsOf<8>);
-    const why = 'twoRoots';
-    if (found === 'server') return { outcome: 'server', suspects: [{ role: SEQUENCER, index: 0 }], why };
-    return { outcome: 'actor', role: SEQUENCER, index: found.index, key: found.key, why };
-  },
+  8: bySequencers<8>(log.twoRoots),
   9: sequencerBy<9>(log.malformedLogLeaf),
   10: sequencerBy<10>(log.logOrder),
   11: sequencerBy<11>(log.falseBase),
@@ -137,4 +144,5 @@ const RULES: Record<RuleNumber, Rule> = {
   18: serverBy<18>(stages),
   19: serverBy<19>(ownCounters),
   20: actorBy<20>(previousPlace),
+  21: bySequencers<21>(log.twoLogs),
 };

@@ -9,6 +9,7 @@ import { compareWhole, equalBytes, sameBytes, toHex } from '../bytes.js';
 import type { Claim } from '../claim.js';
 import type { Checkpoint } from '../log.js';
 import { decodeManifest, type Manifest } from '../manifest.js';
+import { rootShown } from '../merkle.js';
 import { submissionHash } from '../pages.js';
 import { comparePlaces } from '../place.js';
 import type { OpenedLeaf, Signed } from '../statement.js';
@@ -222,6 +223,7 @@ class Candidates {
 
   private *ofLog(): Generator<Parts> {
     const known = [...(this.file.checkpoints ?? []), ...this.file.claims.map(({ checkpoint }) => checkpoint)];
+    yield* this.ofTwoLogs();
     for (const [a, b] of pairs(known)) {
       if (a.size !== b.size || equalBytes(a.root, b.root)) continue;
       const [first, second] = inOrder([a, b], ({ root }) => root);
@@ -239,6 +241,16 @@ class Candidates {
       yield { rule: RULE.logOrder, earlier, later };
     }
     for (const testimony of this.testimonies) yield* this.ofEntries(testimony);
+  }
+
+  /** Of checkpoints that were given as such: there may be many claims. */
+  private *ofTwoLogs(): Generator<Parts> {
+    for (const [a, b] of pairs(this.file.checkpoints ?? [])) {
+      const [earlier, later] = a.size < b.size ? [a, b] : [b, a];
+      const bridge = this.bridge(earlier, later);
+      const root = rootShown(earlier.size, later.size, later.root, bridge);
+      if (root && !equalBytes(root, earlier.root)) yield { rule: RULE.twoLogs, earlier, later, root, bridge };
+    }
   }
 
   private *ofEntries(consumer: Testimony): Generator<Parts> {

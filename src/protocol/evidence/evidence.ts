@@ -64,6 +64,7 @@ export const RULE = {
   stages: 18,
   ownCounters: 19,
   previousPlace: 20,
+  twoLogs: 21,
 } as const;
 export type Rule = keyof typeof RULE;
 
@@ -150,6 +151,7 @@ const fields = tagged({ manifests: list(u8, manifest, MOST_MANIFESTS) }, 'rule',
     messages: list(u16, message, MAX_OWN_MESSAGES),
   },
   [RULE.previousPlace]: { opened, row: u8, statement: signed },
+  [RULE.twoLogs]: { earlier: checkpoint, later: checkpoint, root: hash, bridge: path },
 });
 export type Evidence = ValueOf<typeof fields>;
 export type EvidenceOf<R extends Rule> = Extract<Evidence, { rule: (typeof RULE)[R] }>;

@@ -10,7 +10,7 @@ import {
 import { compareWhole, equalBytes, FormatError } from '../bytes.js';
 import { actorLeafHash, type EpochLeaf } from '../log.js';
 import { actorPosition, countActors, epochActors, keysOf, type Manifest } from '../manifest.js';
-import { rootFromPath } from '../merkle.js';
+import { isConsistent, rootFromPath } from '../merkle.js';
 import type { Logged } from '../statement.js';
 import { type Actor, type Court, type InLog, isOnItsLog, must, sameContext } from './court.js';
 import type { EvidenceOf } from './evidence.js';
@@ -21,10 +21,26 @@ export function twoRoots(court: Court, { first, second }: EvidenceOf<'twoRoots'>
   const [a, b] = [court.checkpoint(first), court.checkpoint(second)];
   must(first.size === second.size, 'checkpoints of two sizes');
   must(compareWhole(first.root, second.root) < 0, 'two roots, the lower one first');
-  const what = `signed two logs of ${first.size} epochs`;
-  return equalBytes(a.key, b.key)
-    ? guiltyActor(a, what)
-    : guiltyServer([{ role: a.role, index: a.index }], `${what}, by two keys of its sequencer`);
+  return guiltyOf(a, b, `signed two logs of ${first.size} epochs`);
+}
+
+function guiltyOf(one: Actor, other: Actor, what: string): Guilt {
+  const { role, index } = one;
+  return equalBytes(one.key, other.key)
+    ? guiltyActor(one, what)
+    : guiltyServer([{ role, index }], `${what}, by two keys of its sequencer`);
+}
+
+/** Two checkpoints of two sizes: at the smaller one, the log of the larger one had another root. */
+export function twoLogs(court: Court, { earlier, later, root, bridge }: EvidenceOf<'twoLogs'>): Guilt {
+  const [a, b] = [court.checkpoint(earlier), court.checkpoint(later)];
+  must(!equalBytes(root, earlier.root), 'one root');
+  must(isConsistent(earlier.size, root, later.size, later.root, bridge), 'not what the larger log was');
+  return guiltyOf(
+    a,
+    b,
+    `signed a log of ${earlier.size} epochs, and one of ${later.size} that does not go on from it`,
+  );
 }
 
 export function malformedLogLeaf(court: Court, { leaf: part }: EvidenceOf<'malformedLogLeaf'>): Guilt {

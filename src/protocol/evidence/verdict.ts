@@ -11,7 +11,15 @@ import { decodeEvidence, type Evidence, type EvidenceOf, RULE, type Rule } from 
 import { type Guilt, guiltyOperator, nameOf, type Suspect } from './guilt.js';
 import { mailboxLeaves, ownCounters } from './rules-chain.js';
 import { inboxRow, previousPlace, senderOrder } from './rules-inbox.js';
-import { falseBase, logEntry, logInputs, logOrder, malformedLogLeaf, twoRoots } from './rules-log.js';
+import {
+  falseBase,
+  logEntry,
+  logInputs,
+  logOrder,
+  malformedLogLeaf,
+  twoLogs,
+  twoRoots,
+} from './rules-log.js';
 import { laterLeaf, neighbours, stages } from './rules-stages.js';
 import { malformedLeaf, malformedStatement, twoStatements, unsortedLeaves } from './rules-statements.js';
 
@@ -64,6 +72,7 @@ const JUDGES: { readonly [R in Exclude<Rule, 'twoManifests'>]: Judge<R> } = {
   stages,
   ownCounters,
   previousPlace,
+  twoLogs,
 };
 
 const RULE_NAMES = new Map(Object.entries(RULE).map(([name, number]) => [number as number, name as Rule]));
