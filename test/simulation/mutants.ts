@@ -85,6 +85,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'actors/deliverer.js',
     find: 'this.forget(older);',
     replace: '',
+    seed: 30,
   },
   {
     name: 'an acknowledgment goes out before it is durable',
@@ -154,17 +155,20 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'protocol/evidence/court.js',
     find: '(lastEpoch !== 0 && epoch > lastEpoch)',
     replace: 'epoch < 0',
+    seed: 3,
   },
   {
     name: 'a client holds old epochs against new keys',
     file: 'client/manifests.js',
     find: 'return versions[Math.max(0, at)].keysOf(part);',
     replace: 'return versions.at(-1).keysOf(part);',
+    seed: 3,
   },
   {
     name: 'new keys begin where old ones have signed what was not committed',
     file: 'server/rotation.js',
     find: 'recoverLog(store).reserved',
     replace: 'recoverLog(store).lastEpoch',
+    seed: 5,
   },
 ];
