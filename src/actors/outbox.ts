@@ -45,10 +45,11 @@ import {
 } from './messages.js';
 import { checkBodies, checkReceiver } from './outbox-check.js';
 import { recoverMailboxes } from './outbox-recovery.js';
+import type { Placements } from './placements.js';
 import { type QuotaLimits, Quotas } from './quotas.js';
 import type { SignedEpoch } from './signed-epoch.js';
 import { type FlushOptions, StateTable } from './state-table.js';
-import { epochKey, idKey, metaKey, numberValue, TABLE } from './store-keys.js';
+import { epochKey, flushMarkKey, idKey, numberValue, TABLE } from './store-keys.js';
 import { Unacknowledged } from './unacknowledged.js';
 import { waymarks } from './waymarks.js';
 
@@ -63,8 +64,7 @@ export interface OutboxOptions extends SignerOptions, FlushOptions {
   readonly bytesInFlightInAll: number;
   /** The newest at start. */
   readonly checkpoint: Checkpoint;
-  /** Position of this outbox's attestation in the epoch leaf, of how many. */
-  readonly actorPosition: number;
+  readonly placements: Placements;
   /** Which outbox keeps a mailbox: 32 bytes. */
   readonly receiverOf: (mailbox: Uint8Array) => number;
   readonly checkInputs: boolean;
@@ -107,7 +107,7 @@ export class Outbox implements Stage {
   ) {
     const { reader, index } = options;
     this.mailboxes = new StateTable(reader, (id) => idKey(TABLE.mailbox, idBytes(id)), mailboxCodec);
-    this.unacknowledged = new Unacknowledged(reader, index);
+    this.unacknowledged = new Unacknowledged(reader, index, options.placements.since);
     this.quotas = new Quotas(options.quota, options.retentionEpochs, index);
     this.lastFlush = recoverMailboxes(
       options,
@@ -134,7 +134,8 @@ export class Outbox implements Stage {
       mailboxes: this.mailboxes,
       unacknowledged: this.unacknowledged,
       quotas: this.quotas,
-      linksOf: (epoch) => this.deliverer.linksOf(epoch),
+      linksOf: (epoch, mailbox) => this.deliverer.linksOf(epoch, mailbox),
+      linksIn: (epoch) => this.deliverer.linksIn(epoch),
       committedEpoch: () => this.deliverer.committedEpoch,
       isRead: (id) => this.deliverer.isOpen(id),
       reached: (id) => this.runWaiting(id),
@@ -175,7 +176,7 @@ export class Outbox implements Stage {
   }
 
   private flushMark(): Uint8Array {
-    return metaKey(`flush outbox ${this.options.index}`);
+    return flushMarkKey('outbox', this.options.index);
   }
 
   // ---- epochs

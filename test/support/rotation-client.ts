@@ -8,10 +8,10 @@ import type { Server } from '../../src/server/index.js';
 import { clientOf, directory, serverAt } from '../client-helpers.js';
 
 /** A server that is stopped, changed and started again at one address. */
-export async function house() {
-  const flags = { port: `${await freePort()}`, outboxes: '2' };
+export async function house(counts: Record<string, string> = { outboxes: '2' }) {
+  const flags = { port: `${await freePort()}` };
   let data = directory('rotation');
-  let server = await serverAt(data, flags);
+  let server = await serverAt(data, { ...flags, ...counts });
   return {
     get server() {
       return server;
