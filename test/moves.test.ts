@@ -1,13 +1,18 @@
 /** A server whose inboxes and outboxes are made more and fewer, while mail is unacknowledged, and clients that are away or are not. */
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Client, MemoryStore } from '../src/client/index.js';
+import { type Client, connectMany, MemoryStore } from '../src/client/index.js';
 import { audit } from '../src/protocol/audit/index.js';
 import { decodeClaim, openManifests, placementOf, verifyClaimAmong } from '../src/protocol/index.js';
 import { openKeptDirectory } from '../src/server/kept-directory.js';
 import { changeActors } from '../src/server/resizing.js';
-import { clientOf } from './client-helpers.js';
-import { house } from './support/rotation-client.js';
+import { clientOf, directory, keyOf, serverAt } from './client-helpers.js';
+import { countersign } from './support/program.js';
+import { failure, house } from './support/rotation-client.js';
 
 const test = suite('moves');
 
@@ -80,6 +85,140 @@ test('nothing is lost over moves, of clients that are away meanwhile and of some
   await kept.close();
   assert.equal(findings, []);
   assert.ok(epochs >= 4);
+});
+
+test('clients that are connected over moves, one by one and many on a socket, find their outboxes by themselves', async () => {
+  const home = await house({ outboxes: '1', inboxes: '2' });
+  const names = Array.from({ length: 12 }, (_, i) => `crowd ${i}`);
+  const got = new Map<number, string[]>(names.map((_, i) => [i, []]));
+  const gateway = await connectMany({
+    url: home.server.url,
+    keys: names.map(keyOf),
+    backoffFirstMs: 20,
+    // Less than what waits for those who do not read.
+    bufferBytes: 64,
+    onMessages: (mailbox, messages) => {
+      for (const { body } of messages) got.get(mailbox)!.push(Buffer.from(body).toString());
+    },
+  });
+  const clients = await Promise.all(['ida', 'jon', 'kit', 'lea'].map((name) => clientOf(home.server, name)));
+  const to = [...names.map((_, i) => gateway.id(i)), ...clients.map(({ id }) => id)];
+  const said: string[][] = clients.map(() => []);
+  const sent: Promise<unknown>[] = [];
+  const say = (round: number) => {
+    for (const [i, client] of clients.entries())
+      for (const part of [1, 2]) {
+        const body = `${i}: ${round}.${part}`;
+        said[i]!.push(body);
+        sent.push(client.send({ to, body }));
+      }
+  };
+  say(0);
+  await Promise.all(sent);
+  const placedAt = () =>
+    clients.map(({ id }) => placementOf(home.server.identity.manifest, clients[0]!.serverId, id));
+  const places = [placedAt()];
+  for (const [round, counts] of [
+    { inboxes: 3, outboxes: 3 },
+    { inboxes: 1, outboxes: 2 },
+    { inboxes: 2, outboxes: 4 },
+  ].entries()) {
+    await home.again(async () => {
+      // Kept by the clients until the server is back.
+      say(round + 1);
+      await changeActors(home.data, counts);
+      say(round + 1.5);
+    });
+    await Promise.all(sent);
+    places.push(placedAt());
+  }
+  // Some of the four have moved each time, or the keys are very unlucky.
+  assert.ok(new Set(places.map((each) => JSON.stringify(each))).size > 2);
+  const count = said.flat().length;
+  const inOrder = (texts: readonly string[], who: string) => {
+    for (const [i, own] of said.entries())
+      assert.equal(
+        texts.filter((text) => text.startsWith(`${i}: `)),
+        own,
+        who,
+      );
+    assert.is(texts.length, count, who);
+  };
+  for (const [i, client] of clients.entries()) {
+    const found = await texts(client, count);
+    inOrder(
+      found.map(({ text }) => text),
+      `client ${i}`,
+    );
+    assert.is(client.manifest.version, 4);
+    assert.ok((await client.still()).asOf > 0);
+  }
+  for (let waited = 0; [...got.values()].some(({ length }) => length < count); waited += 20) {
+    assert.ok(waited < 30_000, 'not all has come');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  for (const [i, each] of got) inOrder(each, `mailbox ${i}`);
+  assert.ok((await gateway.still(5)).asOf > 0);
+  await gateway.close();
+  for (const client of clients) await client.close();
+  await home.server.stop();
+});
+
+test('what stages signed before moves is opened afterwards, and audits find nothing, from the directory and over the network', async () => {
+  const token = join(directory('token'), 'token');
+  writeFileSync(token, `${'5a'.repeat(32)}\n`, { mode: 0o600 });
+  const home = await house({ outboxes: '3', inboxes: '2', 'operator-token': token });
+  const [ann, ben] = await Promise.all(['ann', 'ben'].map((name) => clientOf(home.server, name)));
+  const receipts = [await ann!.send({ to: ben!.id, body: 'first' })];
+  await home.again(() => changeActors(home.data, { inboxes: 4, outboxes: 1 }));
+  receipts.push(await ann!.send({ to: ben!.id, body: 'second' }));
+  await home.again(() => changeActors(home.data, { inboxes: 1, outboxes: 2 }));
+  receipts.push(await ann!.send({ to: ben!.id, body: 'third' }));
+  for (const { place } of receipts)
+    for (const stage of ['inbox', 'router', 'receiver', 'outbox'] as const) {
+      const opened = await ben!.open({ stage, ...place });
+      assert.ok(opened.isThere, `${stage} of epoch ${place.epoch}`);
+      // At the inbox only who has something there may ask.
+      if (stage === 'inbox') continue;
+      const other = await ben!.open({ stage, ...place, index: place.index + 1 });
+      assert.not.ok(other.isThere, `${stage} of epoch ${place.epoch}`);
+    }
+  const network = [
+    ...['--internal', home.server.internalUrl, '--url', home.server.url, '--token', token, '--json'],
+  ];
+  const online = await countersign(['audit', ...network]);
+  assert.is(online.status, 0, online.stdout + online.stderr);
+  for (const client of [ann!, ben!]) await client.close();
+  await home.server.stop();
+  const offline = await countersign(['audit', '--data', home.data, '--json']);
+  assert.is(offline.status, 0, offline.stdout + offline.stderr);
+  assert.is((JSON.parse(offline.stdout) as { messages: number }).messages, 3);
+});
+
+test('a server that has a mailbox at another outbox than its newest manifest says is left', async () => {
+  const server = await serverAt(directory('moves'), { outboxes: '2' });
+  const other = createServer(async (request, response) => {
+    const answer = await fetch(`${server.url}${request.url}`);
+    const text = await answer.text();
+    response.setHeader('content-type', answer.headers.get('content-type') ?? 'text/plain');
+    response.end(text.replace(/"outbox":(\d)/, (_, outbox) => `"outbox":${1 - Number(outbox)}`));
+  });
+  // Frames go to the server itself.
+  other.on('upgrade', (request, socket) => {
+    const to = connect(Number(new URL(server.url).port), '127.0.0.1');
+    const headers = Object.entries(request.headers).map(([name, value]) => `${name}: ${value}`);
+    to.write(`${request.method} ${request.url} HTTP/1.1\r\n${headers.join('\r\n')}\r\n\r\n`);
+    socket.pipe(to).pipe(socket);
+    for (const each of [socket, to]) each.on('error', () => {});
+  });
+  await new Promise<void>((done) => other.listen(0, '127.0.0.1', done));
+  const { port } = other.address() as AddressInfo;
+  const error = await failure(clientOf(server, 'ann', { url: `http://127.0.0.1:${port}` }));
+  assert.is(error.code, 'verification-failed');
+  assert.match(error.message, /not at outbox \d, where it is placed/);
+  other.closeAllConnections();
+  other.close();
+  await server.stop();
 });
 
 test.run();
