@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { numberKey, TABLE } from '../src/actors/store-keys.js';
+import { fullKey, numberKey, TABLE } from '../src/actors/store-keys.js';
 import { audit } from '../src/protocol/audit/index.js';
-import { getU16, getU32, getU64 } from '../src/protocol/index.js';
+import { type CountersignError, getU16, getU32, getU64, toHex } from '../src/protocol/index.js';
 import type { Server } from '../src/server/index.js';
 import { openKeptDirectory } from '../src/server/kept-directory.js';
 import type { ManifestChange } from '../src/server/manifest-change.js';
@@ -30,8 +30,13 @@ const TEXTS = ['one', 'two', 'three'];
 async function chatter(server: Server): Promise<void> {
   const client = await clientOf(server, 'gus');
   for (let i = 0; i < 80; i++) {
-    await client.send({ to: client.id, body: 'x' });
-    await read(client, 1);
+    // Its acknowledgment may still be under way.
+    const isSent = await client.send({ to: client.id, body: 'x' }).then(
+      () => true,
+      () => false,
+    );
+    if (isSent) await read(client, 1);
+    else await new Promise((resolve) => setTimeout(resolve, 10));
   }
   await client.close();
 }
@@ -187,7 +192,7 @@ for (const [name, { from, inboxes, outboxes, steps, decided }] of Object.entries
   fewer: FEWER,
 }))
   test(`killed before any step on the way to ${name} actors, the old state is left or the new one, and the server starts`, async () => {
-    const [, before] = await Promise.all([null, readdirSync(join(from, 'keys'))]);
+    const before = readdirSync(join(from, 'keys'));
     for (const at of Array(steps + 1).keys()) {
       if (at !== steps && at % STRIDE !== FIRST) continue;
       const data = copyOf(from);
@@ -208,6 +213,58 @@ for (const [name, { from, inboxes, outboxes, steps, decided }] of Object.entries
       await changeActors(data, { inboxes: 4 });
     }
   });
+
+test('a full mailbox is refused after a move as before, whenever it became full, until it is read', async () => {
+  const data = directory('resizing');
+  const flags = { 'limits-unacknowledged-epochs': '3' };
+  let server = await serverAt(data, flags);
+  const names = ['full 0', 'full 1', 'full 2', 'full 3'];
+  const ids: Uint8Array[] = [];
+  for (const name of names) {
+    const client = await clientOf(server, name);
+    ids.push(client.id);
+    await client.close();
+  }
+  const outcome = async (to: readonly Uint8Array[]) => {
+    const ann = await clientOf(server, 'ann');
+    const sent = await Promise.all(
+      to.map((id) =>
+        ann.send({ to: id, body: 'x' }).then(
+          () => 'sent',
+          ({ code }: CountersignError) => code,
+        ),
+      ),
+    );
+    await ann.close();
+    return sent;
+  };
+  const all = (text: string, count: number) => Array(count).fill(text);
+  for (let i = 0; i < 3; i++) assert.equal(await outcome(ids.slice(0, 2)), all('sent', 2));
+  // These two are written down as full; the others become so behind the last flush.
+  await chatter(server);
+  for (let i = 0; i < 3; i++) assert.equal(await outcome(ids.slice(2)), all('sent', 2));
+  assert.equal(await outcome(ids), all('mailbox-full', 4));
+  for (const counts of [{ inboxes: 2, outboxes: 3 }, { outboxes: 2 }]) {
+    await server.stop();
+    await changeActors(data, counts);
+    server = await serverAt(data, flags);
+    assert.equal(await outcome(ids), all('mailbox-full', 4));
+  }
+  for (const name of names) {
+    const client = await clientOf(server, name);
+    await read(client, 3);
+    await client.close();
+  }
+  for (const id of ids)
+    for (let tries = 0; (await outcome([id]))[0] !== 'sent'; tries++) assert.ok(tries < 50);
+  // And they are not written down any more, once that is flushed.
+  await chatter(server);
+  await server.stop();
+  const store = Store.openToRead(data);
+  const written = [...store.keys(fullKey(0), fullKey(10))].map((key) => toHex(key.subarray(3)));
+  for (const id of ids) assert.not.ok(written.includes(toHex(id)));
+  await store.close();
+});
 
 test('while a server runs, of a directory that is none, and with numbers that are none nothing is changed', async () => {
   const data = copyOf(template);

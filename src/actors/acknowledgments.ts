@@ -8,6 +8,7 @@ import { Links } from './epoch-file.js';
 import { idBytes } from './ids.js';
 import { type MailboxState, unacknowledged } from './mailbox-state.js';
 import type { StoreReader, StoreRecord } from './messages.js';
+import type { Placements } from './placements.js';
 import type { Quotas } from './quotas.js';
 import { Sweep } from './retention.js';
 import type { StateTable } from './state-table.js';
@@ -27,6 +28,7 @@ export interface AcknowledgmentsHost {
   readonly linksOf: (epoch: number, mailbox: string) => Links | null;
   /** All of an epoch that any of this outbox's mailboxes are among. */
   readonly linksIn: (epoch: number) => Iterable<Links>;
+  readonly placements: Placements;
   /** Which outbox keeps a mailbox: 32 bytes. */
   readonly receiverOf: (mailbox: Uint8Array) => number;
   readonly committedEpoch: () => number;
@@ -151,12 +153,14 @@ export class Acknowledgments {
   }
 
   private letGoIn(links: Links): void {
-    const { index, mailboxes, isRead, receiverOf } = this.host;
+    const { index, mailboxes, isRead, receiverOf, placements } = this.host;
+    // Before a move there were others among them.
+    const isMine = (mailbox: string) =>
+      links.epoch >= placements.since || receiverOf(idBytes(mailbox)) === index;
     for (let i = 0; i < links.mailboxes; i++) {
       const mailbox = links.mailbox(i);
       if (!links.isOwn(i) || this.going.has(mailbox) || isRead(mailbox)) continue;
-      // Some may have been moved away.
-      if (receiverOf(idBytes(mailbox)) !== index) continue;
+      if (!isMine(mailbox)) continue;
       const state = mailboxes.get(mailbox)!;
       if (state.acknowledged.lastEpoch === links.previousEpoch(i)) this.release(mailbox, state, { links, i });
     }

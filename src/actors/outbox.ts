@@ -114,7 +114,7 @@ export class Outbox implements Stage {
       this.mailboxes,
       this.unacknowledged,
       this.quotas,
-      this.flushMark(),
+      flushMarkKey('outbox', index),
     );
     this.deliverer = new Deliverer(
       {
@@ -175,10 +175,6 @@ export class Outbox implements Stage {
     }
   }
 
-  private flushMark(): Uint8Array {
-    return flushMarkKey('outbox', this.options.index);
-  }
-
   // ---- epochs
 
   private append(message: ReceiverItems): void {
@@ -212,6 +208,7 @@ export class Outbox implements Stage {
     const { index, flushEpochs, flushChanged } = this.options;
     const { links, bodies, stills } = this.signed!;
     const records = stillRecords(epoch, index, stills, (id) => this.mailboxes.get(id)!.chain);
+    records.push(...this.unacknowledged.shared());
     if (links.mailboxes > 0) {
       records.push({ key: epochKey(TABLE.links, epoch, index), value: links.bytes });
       if (bodies.length > 0) records.push({ key: epochKey(TABLE.bodies, epoch, index), value: bodies });
@@ -223,7 +220,7 @@ export class Outbox implements Stage {
       this.unacknowledged.freeableBytes >= FLUSH_BODY_BYTES;
     if (due && this.mailboxes.changed > 0) {
       this.lastFlush = epoch;
-      const mark = { key: this.flushMark(), value: numberValue(epoch) };
+      const mark = { key: flushMarkKey('outbox', index), value: numberValue(epoch) };
       const states = [this.mailboxes, this.unacknowledged, this.acknowledgments, this.quotas];
       return records.concat(...states.map((each) => each.flush()), mark);
     }

@@ -4,7 +4,7 @@
  * acknowledgments durable, so that a restart never looks for bodies that are gone.
  *
  * Bodies of an epoch before the last move are shared: each outbox counts those of its mailboxes that need them. When its
- * count is durably gone it looks whether there is another; who finds none deletes them, with its next flush.
+ * count is durably gone it looks whether there is another; who finds none deletes them, with the next epoch.
  */
 import { getU32, getU64, putU32, putU64 } from '../protocol/index.js';
 import type { StoreReader, StoreRecord } from './messages.js';
@@ -86,9 +86,14 @@ export class Unacknowledged {
       if (epoch >= this.since) records.push({ key: epochKey(TABLE.bodies, epoch, this.outbox), value: null });
       else this.leaving.push(epoch);
     }
-    for (const epoch of this.unneeded) records.push(...deletions(this.reader, TABLE.bodies, epoch));
     this.freeable = [];
     this.freeableBytes = 0;
+    return records;
+  }
+
+  /** Deletes what was shared, and nobody needs any more. */
+  shared(): StoreRecord[] {
+    const records = this.unneeded.flatMap((epoch) => deletions(this.reader, TABLE.bodies, epoch));
     this.unneeded = [];
     return records;
   }

@@ -6,13 +6,13 @@
  *
  *   C, M   brought up to the last epoch, as a start does it for each actor; flush marks say so
  *   R      of each epoch that somebody has not acknowledged: how many of each new outbox's mailboxes
- *   F      full mailboxes, under their new outboxes
+ *   F      full mailboxes, and those that may have become so since this was written last, under their new outboxes
  *
  * All of it in the transaction that writes the manifest. Epochs are gone through a few at a time.
  */
 import { Links } from '../actors/epoch-file.js';
 import { idAt, idBytes } from '../actors/ids.js';
-import { type MailboxState, mailboxCodec } from '../actors/mailbox-state.js';
+import { type MailboxState, mailboxCodec, unacknowledged } from '../actors/mailbox-state.js';
 import type { StoreRecord } from '../actors/messages.js';
 import { recoverMailboxes } from '../actors/outbox-recovery.js';
 import type { Placements } from '../actors/placements.js';
@@ -67,11 +67,11 @@ export function moveStates(move: Move): void {
   observe('write the states of senders');
   writeSenders(move, before);
   observe('write the states of mailboxes');
-  const mailboxes = writeMailboxes(move, before);
+  const { mailboxes, changed } = writeMailboxes(move, before);
   observe('count who has not acknowledged');
   countAgain(move, mailboxes, placed);
   observe('write who is full');
-  moveFull(move, before, placed);
+  moveFull(move, before, changed, placed);
   observe('write how far actors are');
   writeMarks(move, before);
 }
@@ -88,7 +88,11 @@ function writeSenders({ store, write, lastEpoch }: Move, { inboxes }: ActorCount
 
 type Mailboxes = StateTable<string, MailboxState>;
 
-function writeMailboxes(move: Move, { outboxes }: ActorCounts): Mailboxes {
+/** `changed`: with something unacknowledged, and not as they were at the last flush. */
+function writeMailboxes(
+  move: Move,
+  { outboxes }: ActorCounts,
+): { readonly mailboxes: Mailboxes; readonly changed: readonly string[] } {
   const { store: reader, write, lastEpoch, placements } = move;
   const mailboxes: Mailboxes = new StateTable(
     reader,
@@ -96,15 +100,21 @@ function writeMailboxes(move: Move, { outboxes }: ActorCounts): Mailboxes {
     mailboxCodec,
   );
   for (let index = 0; index < outboxes; index++) {
-    const unacknowledged = new Unacknowledged(reader, index, placements.since);
+    const counts = new Unacknowledged(reader, index, placements.since);
     const quotas = new Quotas(NO_QUOTA, 0, index);
     const mark = flushMarkKey('outbox', index);
-    recoverMailboxes({ reader, lastEpoch, index }, mailboxes, unacknowledged, quotas, mark);
-    for (const record of unacknowledged.flush()) write(record);
+    recoverMailboxes({ reader, lastEpoch, index }, mailboxes, counts, quotas, mark);
+    for (const record of counts.flush()) write(record);
   }
-  for (const record of mailboxes.flush()) write(record);
+  const changed: string[] = [];
+  for (const record of mailboxes.flush()) {
+    write(record);
+    const id = idAt(record.key, 1);
+    const { links, own } = unacknowledged(mailboxes.get(id)!);
+    if (links + own > 0) changed.push(id);
+  }
   mailboxes.flushed();
-  return mailboxes;
+  return { mailboxes, changed };
 }
 
 /** Of every epoch with a count. */
@@ -159,14 +169,17 @@ function countsOf(
   return counts;
 }
 
-function moveFull({ store, write }: Move, { outboxes }: ActorCounts, placed: (id: string) => PlacedAt): void {
+function moveFull(
+  { store, write }: Move,
+  { outboxes }: ActorCounts,
+  changed: readonly string[],
+  placed: (id: string) => PlacedAt,
+): void {
   // As many as a start reads, too.
   const keys = [...store.keys(fullKey(0), fullKey(outboxes))].map((key) => Uint8Array.from(key));
   for (const key of keys) write({ key, value: null });
-  for (const key of keys) {
-    const mailbox = idAt(key, 3);
+  for (const mailbox of new Set([...keys.map((key) => idAt(key, 3)), ...changed]))
     write({ key: fullKey(placed(mailbox).outbox, mailbox), value: Uint8Array.of(1) });
-  }
 }
 
 function writeMarks({ write, lastEpoch, next }: Move, before: ActorCounts): void {
