@@ -6,8 +6,18 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Client, connectMany, MemoryStore } from '../src/client/index.js';
+import { openGateway } from '../src/client/open-gateway.js';
+import type { Dial } from '../src/client/socket.js';
+import { dial } from '../src/client/websocket.js';
 import { audit } from '../src/protocol/audit/index.js';
-import { decodeClaim, openManifests, placementOf, verifyClaimAmong } from '../src/protocol/index.js';
+import {
+  decodeClaim,
+  decodeHello,
+  FRAME,
+  openManifests,
+  placementOf,
+  verifyClaimAmong,
+} from '../src/protocol/index.js';
 import { openKeptDirectory } from '../src/server/kept-directory.js';
 import { changeActors } from '../src/server/resizing.js';
 import { clientOf, directory, keyOf, serverAt } from './client-helpers.js';
@@ -193,6 +203,33 @@ test('what stages signed before moves is opened afterwards, and audits find noth
   const offline = await countersign(['audit', '--data', home.data, '--json']);
   assert.is(offline.status, 0, offline.stdout + offline.stderr);
   assert.is((JSON.parse(offline.stdout) as { messages: number }).messages, 3);
+});
+
+test('a client that was away goes on, at a new outbox, from the newest log that it knows', async () => {
+  const home = await house({ outboxes: '1' });
+  const store = new MemoryStore();
+  const known = await clientOf(home.server, 'ann', { store });
+  await known.send({ to: known.id, body: 'one' });
+  await texts(known, 1);
+  const { size } = known.checkpoint;
+  assert.ok(size > 0);
+  await known.close();
+  await home.again(() => changeActors(home.data, { outboxes: 8 }));
+  const hellos: number[] = [];
+  const spying: Dial = (url, events) => {
+    const socket = dial(url, events);
+    const send = (frames: readonly Uint8Array[]) => {
+      if (frames[0]![0] === FRAME.hello) hellos.push(decodeHello(frames[0]!).checkpoint.size);
+      socket.send(frames);
+    };
+    return Object.assign(Object.create(socket), { send });
+  };
+  const options = { url: home.server.url, keys: [keyOf('ann')], store };
+  const gateway = await openGateway(options, spying, () => {});
+  assert.is(hellos.length, 2);
+  for (const each of hellos) assert.ok(each >= size, `${hellos} of ${size}`);
+  await gateway.close();
+  await home.server.stop();
 });
 
 test('a server that has a mailbox at another outbox than its newest manifest says is left', async () => {
