@@ -20,8 +20,8 @@ const EPOCHS = 5;
 const test = suite('simulation');
 
 const first = Number(process.env['SEED'] ?? Date.now() % 2 ** 32);
-// A third of them in `npm test`, of which SEED says which; with RUNS=4 all.
-for (const { seed, epochs, found } of known.filter((_, i) => RUNS >= 4 || i % 3 === first % 3)) {
+// One of them in `npm test`, SEED says which; with RUNS=4 all.
+for (const { seed, epochs, found } of RUNS >= 4 ? known : [known[first % known.length]!]) {
   test(`seed ${seed}, which has found that ${found}`, async () => {
     const { problems } = await simulate(seed, { epochs });
     assert.equal(problems, []);

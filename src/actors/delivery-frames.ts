@@ -33,6 +33,8 @@ import { type Connection, type Due, positionOf } from './subscription.js';
  * most then fit a block of 256 KiB (memory.ts).
  */
 const FRAME_TARGET = 240 << 10;
+/** Of a mailbox: slot, position, kind. */
+const HEAD = 2 + 4 + 1;
 
 export class DeliveryFrames {
   private readonly cursor: BundleCursor;
@@ -106,15 +108,19 @@ export class DeliveryFrames {
     const { out } = this;
     const { subscription, link, still } = due;
     const position = positionOf(epoch, due);
-    out.u16(subscription.slot).u32(position);
+    const at = out.grow(HEAD);
+    out.view.setUint16(at, subscription.slot);
+    out.view.setUint32(at + 2, position);
     if (still) {
       positions.push(position);
-      out.u8(MAILBOX_KIND.still).u64(still.trimmedThrough);
+      out.view.setUint8(at + 6, MAILBOX_KIND.still);
+      out.u64(still.trimmedThrough);
       return;
     }
     const { links } = epoch;
     const rows = links.rowCount(link);
-    out.u8(MAILBOX_KIND.link).u32(rows);
+    out.view.setUint8(at + 6, MAILBOX_KIND.link);
+    out.u32(rows);
     for (let part = 0; part < linkParts(rows); part++) positions.push(position + part);
     for (let x = links.firstRow(link), end = x + rows; x < end; x++) {
       const row = links.row(x);

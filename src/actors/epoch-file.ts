@@ -111,7 +111,7 @@ export class Links {
     const { bytes } = this;
     const at = this.headerAt(i);
     copy32(mailbox, mailboxAt, this.view, at);
-    bytes.set(before.head, at + 52);
+    copyHash(before.head, 0, bytes, at + 52);
     putU32(bytes, at + 32, position);
     putU64(bytes, at + 36, before.lastEpoch);
     putU64(bytes, at + 44, before.total);

@@ -2,15 +2,16 @@
 import { copyShort, putU16, putU32, viewOf, Writer } from './bytes.js';
 
 /** Beyond so many bytes one `set` is the fastest copy. */
-const SHORT = 224;
+const SHORT = 160;
 
 export class FrameWriter extends Writer {
   /** Of all that is and may be written; another one once it has grown. */
   view = viewOf(this.buffer);
 
   override grow(size: number): number {
+    const { buffer } = this;
     const at = super.grow(size);
-    if (this.view.buffer !== this.buffer.buffer) this.view = viewOf(this.buffer);
+    if (buffer !== this.buffer) this.view = viewOf(this.buffer);
     return at;
   }
 

@@ -5,11 +5,13 @@ import { build } from 'esbuild';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WebSocket } from 'ws';
-import * as browser from '../src/client/browser.js';
-import * as node from '../src/client/index.js';
-import type * as SendPart from '../src/client/send.js';
-import type * as VectorsPart from '../src/client/vectors-entry.js';
-import { directory, keyOf, serverAt } from './client-helpers.js';
+import * as browser from '../../src/client/browser.js';
+import * as node from '../../src/client/index.js';
+import type * as SendPart from '../../src/client/send.js';
+import type * as VectorsPart from '../../src/client/vectors-entry.js';
+import type { WitnessEvents, watchWitnesses } from '../../src/client/witnesses.js';
+import { verdict } from '../../src/protocol/evidence/index.js';
+import { directory, keyOf, serverAt } from '../client-helpers.js';
 import {
   bundle,
   claims,
@@ -20,7 +22,8 @@ import {
   sizeOf,
   vectors,
   witnesses,
-} from './support/bundle.js';
+} from '../support/bundle.js';
+import { anchor, checkpointOf, fork, manifest, one, serverId, watched } from '../support/witness-policy.js';
 
 const test = suite('bundle');
 
@@ -62,7 +65,7 @@ test('it imports nothing but its parts and its fallback, and those only when the
 });
 
 test('a bundler that goes by the condition browser gets the same files, and what is loaded later stays apart', async () => {
-  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const root = fileURLToPath(new URL('../../..', import.meta.url));
   const { metafile, outputFiles } = await build({
     stdin: {
       contents: `import { connect, IndexedDbStore } from 'countersign/client'; globalThis.all = [connect, IndexedDbStore];`,
@@ -151,7 +154,7 @@ const MEMBERS: {
 const FIELDS = ['isAcknowledged', 'on', 'vectors'];
 
 test('vectors of their own file work with the client of its file', async () => {
-  const built = (name: string) => import(new URL(`../browser/${name}.js`, import.meta.url).href);
+  const built = (name: string) => import(new URL(`../../browser/${name}.js`, import.meta.url).href);
   const { connect } = (await built('client')) as typeof browser;
   const { Vectors } = (await built('vectors')) as typeof VectorsPart;
   assert.ok(vectors.length > 0 && !/\bimport\s*[{"'*]|\bfrom\s*["']/.test(vectors.toString()));
@@ -171,8 +174,8 @@ test('vectors of their own file work with the client of its file', async () => {
 });
 
 test('what is public has its name there too, and so have errors', async () => {
-  const built = (await import(new URL('../browser/client.js', import.meta.url).href)) as typeof browser;
-  const later = (await import(new URL('../browser/send.js', import.meta.url).href)) as typeof SendPart;
+  const built = (await import(new URL('../../browser/client.js', import.meta.url).href)) as typeof browser;
+  const later = (await import(new URL('../../browser/send.js', import.meta.url).href)) as typeof SendPart;
   // What its parts need of it has shorter names than anything.
   const names = Object.keys(built).filter((name) => name.length > 3);
   assert.equal(names.sort(), Object.keys(browser).sort());
@@ -188,6 +191,19 @@ test('what is public has its name there too, and so have errors', async () => {
     ['verification-failed', 'chain', 1, false, 'chain: x'],
   );
   assert.is(new built.CountersignError('restarting', 'x', { mailbox: 'ab' }).mailbox, 'ab');
+});
+
+test('the file for pages that rely on witnesses does the same as on Node, with WebCrypto', async () => {
+  const file = new URL('../../browser/witnesses.js', import.meta.url).href;
+  const { watchWitnesses: watch } = (await import(file)) as { watchWitnesses: typeof watchWitnesses };
+  const anchors = [anchor(one, 5120, 1), anchor(one, 4096, 3)];
+  assert.is((await watched({ anchors, watch })).newest!.size, 4096);
+  const forked = await watched({ anchors: [anchor(fork, 4096, 3)], own: checkpointOf(one, 4096), watch });
+  const [name, found] = forked.told[0] as ['contradiction', WitnessEvents['contradiction']];
+  assert.is(name, 'contradiction');
+  assert.is(verdict(found.evidence!, serverId, manifest.rootKey).outcome, 'actor');
+  const few = await watched({ anchors: [anchor(one, 4096, 1)], policy: { mode: 'fail-closed' }, watch });
+  assert.equal([(few.error as { code?: string }).code, few.closed], ['verification-failed', 1]);
 });
 
 test.run();
