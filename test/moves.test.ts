@@ -97,12 +97,12 @@ test('nothing is lost over moves, of clients that are away meanwhile and of some
   assert.ok(epochs >= 4);
 });
 
-test('clients that are connected over moves, one by one and many on a socket, find their outboxes by themselves', async () => {
-  const home = await house({ outboxes: '1', inboxes: '2' });
+/** Many mailboxes on a socket, and what they have got. */
+async function crowdAt(url: string) {
   const names = Array.from({ length: 12 }, (_, i) => `crowd ${i}`);
   const got = new Map<number, string[]>(names.map((_, i) => [i, []]));
   const gateway = await connectMany({
-    url: home.server.url,
+    url,
     keys: names.map(keyOf),
     backoffFirstMs: 20,
     // Less than what waits for those who do not read.
@@ -111,6 +111,12 @@ test('clients that are connected over moves, one by one and many on a socket, fi
       for (const { body } of messages) got.get(mailbox)!.push(Buffer.from(body).toString());
     },
   });
+  return { names, got, gateway };
+}
+
+test('clients that are connected over moves, one by one and many on a socket, find their outboxes by themselves', async () => {
+  const home = await house({ outboxes: '1', inboxes: '2' });
+  const { names, got, gateway } = await crowdAt(home.server.url);
   const clients = await Promise.all(['ida', 'jon', 'kit', 'lea'].map((name) => clientOf(home.server, name)));
   const to = [...names.map((_, i) => gateway.id(i)), ...clients.map(({ id }) => id)];
   const said: string[][] = clients.map(() => []);

@@ -42,8 +42,8 @@ const OLD_EPOCHS = 16;
 const OLD_BYTES = 16 << 20;
 
 /** Epochs in memory, so many and so many bytes; the one that came first is the first to go. */
-class KeptEpochs {
-  private readonly epochs = new Map<string, CommittedEpoch>();
+class KeptEpochs<Key extends number | string> {
+  private readonly epochs = new Map<Key, CommittedEpoch>();
   private bytes = 0;
 
   constructor(
@@ -52,14 +52,14 @@ class KeptEpochs {
     private readonly memory: Memory,
   ) {}
 
-  get(epoch: number, outbox: number): CommittedEpoch | undefined {
-    return this.epochs.get(`${epoch} ${outbox}`);
+  get(key: Key): CommittedEpoch | undefined {
+    return this.epochs.get(key);
   }
 
-  keep(outbox: number, epoch: CommittedEpoch): CommittedEpoch {
+  keep(key: Key, epoch: CommittedEpoch): CommittedEpoch {
     const bytes = bytesOf(epoch);
     this.makeRoom(bytes);
-    this.epochs.set(`${epoch.links.epoch} ${outbox}`, epoch);
+    this.epochs.set(key, epoch);
     this.bytes += bytes;
     return epoch;
   }
@@ -77,9 +77,10 @@ class KeptEpochs {
 const NO_STILLS: ReadonlyMap<string, Still> = new Map();
 
 export class CommittedEpochs {
-  private readonly newest: KeptEpochs;
+  /** By number: of this outbox, since it was started. */
+  private readonly newest: KeptEpochs<number>;
   /** Read back last: those who are behind together need the same ones. */
-  private readonly old: KeptEpochs;
+  private readonly old: KeptEpochs<string>;
 
   constructor(
     private readonly reader: StoreReader,
@@ -95,7 +96,7 @@ export class CommittedEpochs {
   add(message: Committed, signed: SignedEpoch): CommittedEpoch {
     const position = this.positionIn(message.epoch, this.outbox);
     const part = epochPart(message.leaf, message.attestations, position);
-    return this.newest.keep(this.outbox, { ...signed, logIndex: message.logIndex, part });
+    return this.newest.keep(message.epoch, { ...signed, logIndex: message.logIndex, part });
   }
 
   private positionIn(epoch: number, outbox: number): number {
@@ -123,12 +124,13 @@ export class CommittedEpochs {
   }
 
   private kept(epoch: number, outbox: number): CommittedEpoch | undefined {
-    return this.newest.get(epoch, outbox) ?? this.old.get(epoch, outbox);
+    const newest = outbox === this.outbox ? this.newest.get(epoch) : undefined;
+    return newest ?? this.old.get(keyOf(epoch, outbox));
   }
 
   /** A committed epoch of an outbox whole. Throws when the store has lost it. */
   get(epoch: number, outbox: number): CommittedEpoch {
-    return this.kept(epoch, outbox) ?? this.old.keep(outbox, this.load(epoch, outbox));
+    return this.kept(epoch, outbox) ?? this.old.keep(keyOf(epoch, outbox), this.load(epoch, outbox));
   }
 
   private load(epoch: number, outbox: number): CommittedEpoch {
@@ -161,6 +163,8 @@ export class CommittedEpochs {
     return block;
   }
 }
+
+const keyOf = (epoch: number, outbox: number) => `${epoch} ${outbox}`;
 
 /** Right when the outbox's mailboxes have only sent in the epoch. Throws when bodies are missing. */
 function noBodies(links: Links): Uint8Array {
