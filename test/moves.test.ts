@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert';
 import { type Client, connectMany, MemoryStore } from '../src/client/index.js';
 import { openGateway } from '../src/client/open-gateway.js';
 import type { Dial } from '../src/client/socket.js';
+import { Vectors } from '../src/client/vectors-entry.js';
 import { dial } from '../src/client/websocket.js';
 import { audit } from '../src/protocol/audit/index.js';
 import {
@@ -184,7 +185,10 @@ test('what stages signed before moves is opened afterwards, and audits find noth
   const token = join(directory('token'), 'token');
   writeFileSync(token, `${'5a'.repeat(32)}\n`, { mode: 0o600 });
   const home = await house({ outboxes: '3', inboxes: '2', 'operator-token': token });
-  const [ann, ben] = await Promise.all(['ann', 'ben'].map((name) => clientOf(home.server, name)));
+  const vectors = [new Vectors(), new Vectors()] as const;
+  const [ann, ben] = await Promise.all(
+    ['ann', 'ben'].map((name, i) => clientOf(home.server, name, { vectors: vectors[i]! })),
+  );
   const receipts = [await ann!.send({ to: ben!.id, body: 'first' })];
   await home.again(() => changeActors(home.data, { inboxes: 4, outboxes: 1 }));
   receipts.push(await ann!.send({ to: ben!.id, body: 'second' }));
@@ -199,6 +203,11 @@ test('what stages signed before moves is opened afterwards, and audits find noth
       const other = await ben!.open({ stage, ...place, index: place.index + 1 });
       assert.not.ok(other.isThere, `${stage} of epoch ${place.epoch}`);
     }
+  // What both have verified is the same, whichever outbox had it.
+  await texts(ben!, 3);
+  const { asOf } = await ann!.still();
+  while (vectors[1].asOf < asOf) await ben!.still();
+  assert.equal(vectors[1].check(ann!.id, vectors[0].block(ben!.id)).outcome, 'same');
   const network = [
     ...['--internal', home.server.internalUrl, '--url', home.server.url, '--token', token, '--json'],
   ];
