@@ -66,8 +66,12 @@ for (const role of ['router', 'receiver', 'outbox'] as const)
     };
     const { serverId } = theatre.world;
     const { manifest } = theatre.cluster;
+    const manifests = [{ hash: serverId, manifest }];
     const gateway = (isOpen: boolean) =>
-      ({ ground: { world: { serverId, manifest } }, manifest, open: holders(isOpen) }) as unknown as Gateway;
+      ({
+        ground: { world: { serverId, manifest, manifests } },
+        open: holders(isOpen),
+      }) as unknown as Gateway;
     const told = await complain(gateway(true), 0, [], clients!.evidence, undefined);
     assert.equal(verdict(told.evidence, serverId, theatre.rootKey), told.verdict);
     assert.is(told.verdict.outcome === 'actor' && told.verdict.role, ROLE[role]);

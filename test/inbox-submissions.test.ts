@@ -1,8 +1,10 @@
 /** Signed submit frames at an inbox: what is verified, kept in order, taken in as a whole and kept as proof. */
+
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { address, type Refusal, RUN } from '../src/actors/messages.js';
 import { open } from '../src/actors/openings.js';
+import { Placements } from '../src/actors/placements.js';
 import { epochKey, TABLE } from '../src/actors/store-keys.js';
 import { findSubmission } from '../src/actors/submission-proofs.js';
 import { submittedBy } from '../src/protocol/evidence/index.js';
@@ -117,8 +119,9 @@ class SignedInbox {
   /** What its inbox opens of the row, as whoever has the message holds it against that. */
   opened(epoch: number, index: number, counter: number): { signed: Buffer; counter: number } {
     const { pipeline, serverId, world } = this;
-    const { manifest, placement } = pipeline.cluster;
-    const archive = { reader: pipeline.store, serverId, manifest, placementOf: placement };
+    const { manifest } = pipeline.cluster;
+    const placements = new Placements(serverId, [{ from: 1, manifest }]);
+    const archive = { reader: pipeline.store, placements };
     const asked = { stage: ROLE.inbox, epoch, inbox: 0, index, mailbox: new Uint8Array(32) };
     const steps = open(archive, asked, null, pipeline.checkpoint());
     let step = steps.next();

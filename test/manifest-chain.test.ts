@@ -3,8 +3,11 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importSecretKey } from '#crypto';
 import {
+  countsIn,
   decodeManifest,
   encodeManifest,
+  evenBuckets,
+  inForceAt,
   inOrder,
   type Manifest,
   type ManifestActor,
@@ -77,20 +80,88 @@ const second = next(first, [0, 8], 1001);
 const change = (at: number, fields: Partial<ManifestActor>) =>
   second.actors.map((actor, i) => (i === at ? { ...actor, ...fields } : actor));
 
+/** The next version, with other numbers of actors from `from` on. */
+function resized(
+  before: Manifest,
+  inboxes: number,
+  outboxes: number,
+  from: number,
+  change: (actor: ManifestActor) => ManifestActor = (actor) => actor,
+): Manifest {
+  const inUse = before.actors.filter(({ lastEpoch }) => lastEpoch === 0);
+  const countOf = (role: number) => (role === 5 ? 1 : role <= 2 ? inboxes : outboxes);
+  const old = inUse.map((actor) =>
+    actor.index < countOf(actor.role) ? actor : { ...actor, lastEpoch: from - 1 },
+  );
+  const begun = [1, 2, 3, 4].flatMap((role) => {
+    const have = inUse.filter((actor) => actor.role === role).length;
+    return Array.from({ length: Math.max(0, countOf(role) - have) }, (_, i): ManifestActor => {
+      const index = have + i;
+      const key = keyOf(`${role} ${index} ${from}`);
+      return { role: role as ManifestActor['role'], index, key, firstEpoch: from, lastEpoch: 0 };
+    });
+  });
+  const actors = [...old, ...begun]
+    .map(change)
+    .sort((a, b) => a.role - b.role || a.index - b.index || a.firstEpoch - b.firstEpoch);
+  return next(before, [], from, { actors, buckets: evenBuckets(inboxes, outboxes) });
+}
+
+test('random numbers of actors follow each other, and random keys between them; each epoch has its own', () => {
+  let state = SEED;
+  const below = (most: number) => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+    return Math.floor((state / 2 ** 31) * most);
+  };
+  for (let run = 0; run < 5; run++) {
+    const all = [first];
+    const counts = [[2, 2]];
+    const froms = [1];
+    for (let i = 0; i < 12; i++) {
+      const from = froms.at(-1)! + 1 + below(1000);
+      const [inboxes, outboxes] = counts.at(-1)!;
+      const asked = [1 + below(4), 1 + below(4)];
+      const isSame = asked[0] === inboxes && asked[1] === outboxes;
+      all.push(
+        isSame ? next(all.at(-1)!, [below(9) % 5], from) : resized(all.at(-1)!, asked[0]!, asked[1]!, from),
+      );
+      decodeManifest(encodeManifest(all.at(-1)!));
+      counts.push(asked);
+      froms.push(from);
+    }
+    const versions = opened(all);
+    assert.equal(
+      versions.map(({ from }) => from),
+      froms,
+      `SEED=${SEED}`,
+    );
+    for (const [i, from] of froms.entries())
+      for (const [epoch, version] of [
+        [from, i],
+        [from - 1, Math.max(0, i - 1)],
+      ] as const) {
+        const { manifest } = inForceAt(versions, epoch);
+        assert.is(manifest.version, version + 1, `SEED=${SEED}`);
+        const { inboxes, outboxes } = countsIn(manifest);
+        assert.equal([inboxes, outboxes], counts[version], `SEED=${SEED}`);
+      }
+  }
+});
+
 for (const [what, all, rule] of [
   ['none at all', [], /1 to 255/],
   ['256 of them', Array(256).fill(first), /1 to 255/],
   ['no first one', [second], /version 1 first/],
   ['a version is left out', [first, next(second, [1], 2001)], /do not follow/],
   ['another one is named', [first, { ...second, previousHash: named('other') }], /do not follow/],
-  ['the root key changes', [first, { ...second, rootKey: keyOf('root') }], /more than keys/],
-  ['the nonce changes', [first, { ...second, nonce: named('another nonce') }], /more than keys/],
+  ['the root key changes', [first, { ...second, rootKey: keyOf('root') }], /more than actors/],
+  ['the nonce changes', [first, { ...second, nonce: named('another nonce') }], /more than actors/],
   [
-    'placement changes',
-    [first, { ...second, buckets: [{ firstBucket: 0, inbox: 1, outbox: 1 }] }],
-    /more than keys/,
+    'placement changes and no key does',
+    [first, next(first, [], 5, { buckets: [{ firstBucket: 0, inbox: 1, outbox: 1 }] })],
+    /no later/,
   ],
-  ['policy changes', [first, { ...second, policy: { ...second.policy, recipients: 7 } }], /more than keys/],
+  ['policy changes', [first, { ...second, policy: { ...second.policy, recipients: 7 } }], /more than actors/],
   ['nothing changes', [first, next(first, [], 5)], /no later/],
   ['it is in force no later', [first, second, next(second, [1], 1001)], /no later/],
   [
@@ -119,12 +190,24 @@ for (const [what, all, rule] of [
     /neither ends/,
   ],
   [
-    'an actor more',
+    'an actor more begins before the version does',
     [
       first,
-      { ...second, actors: [...second.actors, { ...second.actors[1]!, key: keyOf('more'), index: 2 }] },
+      resized(first, 3, 2, 1001, (actor) =>
+        actor.role === 1 && actor.index === 2 ? { ...actor, firstEpoch: 900 } : actor,
+      ),
     ],
-    /begins for no other/,
+    /does not begin/,
+  ],
+  [
+    'an actor fewer ends later than the version begins',
+    [
+      first,
+      resized(first, 2, 1, 1001, (actor) =>
+        actor.role === 3 && actor.lastEpoch > 0 ? { ...actor, lastEpoch: 1001 } : actor,
+      ),
+    ],
+    /neither ends nor goes on/,
   ],
   [
     'a key that ended stays',

@@ -1,7 +1,9 @@
 /** Who may have how much opened: keys share a minute's steps, and the operator is not locked out by them. */
+
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Answer, OpeningsDesk } from '../src/actors/openings-desk.js';
+import { Placements } from '../src/actors/placements.js';
 import { ERRORS, ROLE, SESSION_KIND } from '../src/protocol/index.js';
 import { Pipeline } from './support/pipeline.js';
 import { clusterOf } from './support/side-by-side.js';
@@ -22,8 +24,8 @@ test('steps of a minute are bounded for keys, whatever waits; the operator goes 
   const steps: (() => void)[] = [];
   let now = 0;
   const desk = new OpeningsDesk({
-    ...{ reader: pipeline.store, placementOf: cluster.placement },
-    ...{ manifest: cluster.manifest, serverId: cluster.serverId },
+    reader: pipeline.store,
+    placements: new Placements(cluster.serverId, [{ from: 1, manifest: cluster.manifest }]),
     ...{ checkpoint: () => checkpoint, now: () => now, perMinute: () => 1 << 20 },
     defer: (run) => steps.push(run),
   });

@@ -1,8 +1,10 @@
 /** Openings rebuilt from the store against what the twin says that every stage has signed. */
+
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Archive, open } from '../src/actors/openings.js';
+import { Placements } from '../src/actors/placements.js';
 import type { Steps } from '../src/actors/stage-leaves.js';
 import { numberKey, type Table } from '../src/actors/store-keys.js';
 import {
@@ -42,8 +44,8 @@ class Opener {
     const { store, cluster } = side.pipeline;
     const { policy, ...rest } = cluster.manifest;
     const manifest = { ...rest, policy: { ...policy, retentionEpochs } };
-    const { placement, serverId } = cluster;
-    this.archive = { reader: store, serverId, manifest, placementOf: placement };
+    const placements = new Placements(cluster.serverId, [{ from: 1, manifest }]);
+    this.archive = { reader: store, placements };
   }
 
   open(asked: OpenedItem, key: Uint8Array | null = null): Claim[] {

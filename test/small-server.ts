@@ -94,7 +94,7 @@ export class SmallServer {
       {
         plan: { inboxes, outboxes, threads: 1 },
         serverId: this.world.serverId,
-        manifest: this.world.manifest,
+        manifests: [{ from: 1, manifest: this.world.manifest }],
         manifestHash: this.world.manifestHash,
         seedOf: ({ kind, index }) => seed(`${kind} ${index}`),
         checkInputs: true,

@@ -5,8 +5,10 @@
 
 import { getU16 } from '../protocol/index.js';
 import { Links } from './epoch-file.js';
+import { idBytes } from './ids.js';
 import { type MailboxState, unacknowledged } from './mailbox-state.js';
 import type { StoreReader, StoreRecord } from './messages.js';
+import type { Placements } from './placements.js';
 import type { Quotas } from './quotas.js';
 import { Sweep } from './retention.js';
 import type { StateTable } from './state-table.js';
@@ -22,7 +24,13 @@ export interface AcknowledgmentsHost {
   readonly mailboxes: StateTable<string, MailboxState>;
   readonly unacknowledged: Unacknowledged;
   readonly quotas: Quotas;
-  readonly linksOf: (epoch: number) => Links | null;
+  /** Those that a mailbox's are among in an epoch. */
+  readonly linksOf: (epoch: number, mailbox: string) => Links | null;
+  /** All of an epoch that any of this outbox's mailboxes are among. */
+  readonly linksIn: (epoch: number) => Iterable<Links>;
+  readonly placements: Placements;
+  /** Which outbox keeps a mailbox: 32 bytes. */
+  readonly receiverOf: (mailbox: Uint8Array) => number;
   readonly committedEpoch: () => number;
   /** Whether somebody reads the mailbox just now. */
   readonly isRead: (mailbox: string) => boolean;
@@ -97,7 +105,7 @@ export class Acknowledgments {
 
   /** Null when nothing came for the mailbox in that epoch. Holds until the next read. */
   private linkOf(mailbox: string, epoch: number): MailboxLink | null {
-    const links = this.held?.epoch === epoch ? this.held : this.host.linksOf(epoch);
+    const links = this.held?.epoch === epoch ? this.held : this.host.linksOf(epoch, mailbox);
     const i = links?.find(mailbox) ?? -1;
     return links && i >= 0 ? { links, i } : null;
   }
@@ -135,19 +143,24 @@ export class Acknowledgments {
     const { host } = this;
     const mine = (key: Uint8Array) => getU16(key, 9) === host.index;
     for (const epoch of this.sweep.next(newest - host.retentionEpochs, mine)) {
-      const links = host.unacknowledged.hasOwn(epoch) ? host.linksOf(epoch) : null;
-      if (!links) continue;
-      this.held = Links.read(Uint8Array.from(links.bytes));
-      this.letGoIn(this.held);
-      this.held = null;
+      if (!host.unacknowledged.hasOwn(epoch)) continue;
+      for (const links of host.linksIn(epoch)) {
+        this.held = Links.read(Uint8Array.from(links.bytes));
+        this.letGoIn(this.held);
+        this.held = null;
+      }
     }
   }
 
   private letGoIn(links: Links): void {
-    const { mailboxes, isRead } = this.host;
+    const { index, mailboxes, isRead, receiverOf, placements } = this.host;
+    // Before a move there were others among them.
+    const isMine = (mailbox: string) =>
+      links.epoch >= placements.since || receiverOf(idBytes(mailbox)) === index;
     for (let i = 0; i < links.mailboxes; i++) {
       const mailbox = links.mailbox(i);
       if (!links.isOwn(i) || this.going.has(mailbox) || isRead(mailbox)) continue;
+      if (!isMine(mailbox)) continue;
       const state = mailboxes.get(mailbox)!;
       if (state.acknowledged.lastEpoch === links.previousEpoch(i)) this.release(mailbox, state, { links, i });
     }

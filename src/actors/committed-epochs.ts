@@ -1,11 +1,14 @@
 /**
  * Committed epochs as deliveries need them: the outbox's links and bodies with everything up to the
- * log. The newest stay in memory; older ones are read back from the store.
+ * log. The newest stay in memory; older ones are read back from the store. What came before a move lies there as the
+ * outbox of that epoch signed it, and is delivered so.
  */
 import {
   actorLeafHash,
+  actorPosition,
   attestationHash,
   buildTree,
+  countActors,
   decodeAttestation,
   decodeEpochLeaf,
   type EpochLeaf,
@@ -14,12 +17,15 @@ import {
   getU32,
   getU64,
   multiproof,
+  ROLE,
   type SignedAttestation,
 } from '../protocol/index.js';
 import { isSent, Links } from './epoch-file.js';
+import { idBytes } from './ids.js';
 import { logRecordLeaf } from './log-store.js';
 import type { Memory } from './memory.js';
 import type { Committed, StoreReader } from './messages.js';
+import type { Placements } from './placements.js';
 import type { SignedEpoch, Still } from './signed-epoch.js';
 import { epochKey, numberKey, TABLE } from './store-keys.js';
 
@@ -36,8 +42,8 @@ const OLD_EPOCHS = 16;
 const OLD_BYTES = 16 << 20;
 
 /** Epochs in memory, so many and so many bytes; the one that came first is the first to go. */
-class KeptEpochs {
-  private readonly epochs = new Map<number, CommittedEpoch>();
+class KeptEpochs<Key extends number | string> {
+  private readonly epochs = new Map<Key, CommittedEpoch>();
   private bytes = 0;
 
   constructor(
@@ -46,14 +52,14 @@ class KeptEpochs {
     private readonly memory: Memory,
   ) {}
 
-  get(epoch: number): CommittedEpoch | undefined {
-    return this.epochs.get(epoch);
+  get(key: Key): CommittedEpoch | undefined {
+    return this.epochs.get(key);
   }
 
-  keep(epoch: CommittedEpoch): CommittedEpoch {
+  keep(key: Key, epoch: CommittedEpoch): CommittedEpoch {
     const bytes = bytesOf(epoch);
     this.makeRoom(bytes);
-    this.epochs.set(epoch.links.epoch, epoch);
+    this.epochs.set(key, epoch);
     this.bytes += bytes;
     return epoch;
   }
@@ -71,15 +77,16 @@ class KeptEpochs {
 const NO_STILLS: ReadonlyMap<string, Still> = new Map();
 
 export class CommittedEpochs {
-  private readonly newest: KeptEpochs;
+  /** By number: of this outbox, since it was started. */
+  private readonly newest: KeptEpochs<number>;
   /** Read back last: those who are behind together need the same ones. */
-  private readonly old: KeptEpochs;
+  private readonly old: KeptEpochs<string>;
 
   constructor(
     private readonly reader: StoreReader,
     private readonly memory: Memory,
     private readonly outbox: number,
-    private readonly actorPosition: number,
+    private readonly placements: Placements,
   ) {
     this.newest = new KeptEpochs(MAX_EPOCHS, MAX_BYTES, memory);
     this.old = new KeptEpochs(OLD_EPOCHS, OLD_BYTES, memory);
@@ -87,34 +94,57 @@ export class CommittedEpochs {
 
   /** Takes over the memory of an epoch that is now committed. */
   add(message: Committed, signed: SignedEpoch): CommittedEpoch {
-    const part = epochPart(message.leaf, message.attestations, this.actorPosition);
-    return this.newest.keep({ ...signed, logIndex: message.logIndex, part });
+    const position = this.positionIn(message.epoch, this.outbox);
+    const part = epochPart(message.leaf, message.attestations, position);
+    return this.newest.keep(message.epoch, { ...signed, logIndex: message.logIndex, part });
   }
 
-  /** The links of a committed epoch; null when nothing came in it, or it is deleted. Holds until the next read. */
-  links(epoch: number): Links | null {
-    const kept = this.newest.get(epoch) ?? this.old.get(epoch);
+  private positionIn(epoch: number, outbox: number): number {
+    return actorPosition(this.placements.manifestAt(epoch), ROLE.outbox, outbox);
+  }
+
+  /** Which outbox a mailbox of this one was at in an epoch. */
+  outboxIn(epoch: number, mailbox: string): number {
+    const { since } = this.placements;
+    return epoch >= since ? this.outbox : this.placements.placed(epoch, idBytes(mailbox)).outbox;
+  }
+
+  /** The outboxes that this one's mailboxes were at in an epoch: at most so many. */
+  outboxesIn(epoch: number): number[] {
+    if (epoch >= this.placements.since) return [this.outbox];
+    return [...Array(countActors(this.placements.manifestAt(epoch), ROLE.outbox)).keys()];
+  }
+
+  /** What an outbox linked in a committed epoch; null when nothing came, or it is deleted. Holds until the next read. */
+  links(epoch: number, outbox: number): Links | null {
+    const kept = this.kept(epoch, outbox);
     if (kept) return kept.links;
-    const bytes = this.reader.view(epochKey(TABLE.links, epoch, this.outbox));
+    const bytes = this.reader.view(epochKey(TABLE.links, epoch, outbox));
     return bytes ? Links.read(bytes) : null;
   }
 
-  /** A committed epoch whole. Throws when the store has lost it. */
-  get(epoch: number): CommittedEpoch {
-    return this.newest.get(epoch) ?? this.old.get(epoch) ?? this.old.keep(this.load(epoch));
+  private kept(epoch: number, outbox: number): CommittedEpoch | undefined {
+    const newest = outbox === this.outbox ? this.newest.get(epoch) : undefined;
+    return newest ?? this.old.get(keyOf(epoch, outbox));
   }
 
-  private load(epoch: number): CommittedEpoch {
+  /** A committed epoch of an outbox whole. Throws when the store has lost it. */
+  get(epoch: number, outbox: number): CommittedEpoch {
+    return this.kept(epoch, outbox) ?? this.old.keep(keyOf(epoch, outbox), this.load(epoch, outbox));
+  }
+
+  private load(epoch: number, outbox: number): CommittedEpoch {
     const record = this.reader.get(numberKey(TABLE.attestations, epoch));
-    const links = this.copy(epochKey(TABLE.links, epoch, this.outbox));
+    const links = this.copy(epochKey(TABLE.links, epoch, outbox));
     if (!record || !links) throw new Error(`epoch ${epoch} is missing in the store`);
     const { logIndex, attestations } = decodeAttestations(record);
     const log = this.reader.get(numberKey(TABLE.log, logIndex))!;
     const copy = Links.read(links);
-    const bodies = this.copy(epochKey(TABLE.bodies, epoch, this.outbox)) ?? noBodies(copy);
+    const bodies = this.copy(epochKey(TABLE.bodies, epoch, outbox)) ?? noBodies(copy);
+    const position = this.positionIn(epoch, outbox);
     return {
       logIndex,
-      part: epochPart(decodeEpochLeaf(logRecordLeaf(log)), attestations, this.actorPosition),
+      part: epochPart(decodeEpochLeaf(logRecordLeaf(log)), attestations, position),
       links: copy,
       bodies,
       tree: buildTree(copy.leafHashes),
@@ -133,6 +163,8 @@ export class CommittedEpochs {
     return block;
   }
 }
+
+const keyOf = (epoch: number, outbox: number) => `${epoch} ${outbox}`;
 
 /** Right when the outbox's mailboxes have only sent in the epoch. Throws when bodies are missing. */
 function noBodies(links: Links): Uint8Array {

@@ -9,6 +9,7 @@ import type { Links } from './epoch-file.js';
 import { type MailboxState, unacknowledged } from './mailbox-state.js';
 import type { Memory } from './memory.js';
 import { address, type Committed, type Send, type StoreReader } from './messages.js';
+import type { Placements } from './placements.js';
 import type { SignedEpoch, Still } from './signed-epoch.js';
 import { type Connection, type Due, positionOf, type Subscription } from './subscription.js';
 import { walkFrom } from './waymarks.js';
@@ -21,7 +22,7 @@ export interface DelivererOptions {
   readonly lastEpoch: number;
   /** The newest at start. */
   readonly checkpoint: Checkpoint;
-  readonly actorPosition: number;
+  readonly placements: Placements;
   /** Bytes a socket may have outstanding before it is left alone. */
   readonly bytesInFlight: number;
   /** All sockets together; once they have so much, each may have an equal share of it. */
@@ -64,7 +65,7 @@ export class Deliverer {
     private readonly options: DelivererOptions,
     private readonly send: Send,
   ) {
-    this.epochs = new CommittedEpochs(options.reader, options.memory, options.index, options.actorPosition);
+    this.epochs = new CommittedEpochs(options.reader, options.memory, options.index, options.placements);
     this.frames = new DeliveryFrames(options.reader, options.limits, options.checkpoint);
     this.committedEpoch = options.lastEpoch;
   }
@@ -149,10 +150,19 @@ export class Deliverer {
     return false;
   }
 
-  /** Links of a committed epoch, or of the one that is being committed. */
-  linksOf(epoch: number): Links | null {
+  /** The links that a mailbox's are among, of a committed epoch or of the one that is being committed. */
+  linksOf(epoch: number, mailbox: string): Links | null {
     const pending = this.options.pending();
-    return pending?.epoch === epoch ? pending : this.epochs.links(epoch);
+    if (pending?.epoch === epoch) return pending;
+    return this.epochs.links(epoch, this.epochs.outboxIn(epoch, mailbox));
+  }
+
+  /** All links of a committed epoch that any of this outbox's mailboxes are among. Each holds until the next read. */
+  *linksIn(epoch: number): Iterable<Links> {
+    for (const outbox of this.epochs.outboxesIn(epoch)) {
+      const links = this.epochs.links(epoch, outbox);
+      if (links) yield links;
+    }
   }
 
   // ---- an epoch is committed
@@ -237,11 +247,12 @@ export class Deliverer {
       this.budget.epochs--;
       const epoch = this.nextEpoch(subscription);
       if (epoch === undefined) return this.caughtUp(subscription);
-      const committed = this.epochs.get(epoch);
+      const { mailbox } = subscription;
+      const committed = this.epochs.get(epoch, this.epochs.outboxIn(epoch, mailbox));
       this.budget.bytes -= committed.links.bytes.length + committed.bodies.length;
       // One checkpoint for everything that was there when it was sent.
       if (committed.logIndex >= connection.logSize) this.bringCheckpoint(connection);
-      const link = committed.links.find(subscription.mailbox);
+      const link = committed.links.find(mailbox);
       this.deliver(connection, committed, [{ subscription, link, still: null }]);
     }
     if (subscription && connection.behind.delete(subscription)) connection.behind.add(subscription);
@@ -256,7 +267,7 @@ export class Deliverer {
       const from = walkFrom(this.options.reader, mailbox, sentEpoch, state.chain.lastEpoch, links + own);
       for (let e = from; e > sentEpoch; ) {
         if (e <= this.committedEpoch) backlog.push(e);
-        const links = this.linksOf(e);
+        const links = this.linksOf(e, mailbox);
         if (!links) throw new Error(`epoch ${e} of a mailbox is missing in the store`);
         this.budget.bytes -= links.bytes.length;
         e = links.previousEpoch(links.find(mailbox));

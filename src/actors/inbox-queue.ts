@@ -1,5 +1,6 @@
 /** One epoch's queue of an inbox: rows in page layout, where the bundles lie, which sender sent what. */
 import {
+  getU64,
   INBOX_PREFIX,
   INBOX_ROW_BYTES,
   type Place,
@@ -147,9 +148,11 @@ export class InboxQueue {
     return this.pages.subarray(rowAt(x, INBOX_ROW_BYTES));
   }
 
-  /** Fills in the epoch of predecessors that lie in the epoch itself. */
+  /** Fills in the epoch of predecessors that lie in the epoch itself. Throws where another one does not lie before it. */
   number(epoch: number): void {
     for (const { firstIndex, count, inEpoch } of this.runs) {
+      if (!inEpoch && getU64(this.pages, rowAt(firstIndex, INBOX_ROW_BYTES) + 64) >= epoch)
+        throw new Error(`a sender's last place does not lie before epoch ${epoch}`);
       for (let x = inEpoch ? firstIndex : firstIndex + 1; x < firstIndex + count; x++) {
         putU64(this.pages, rowAt(x, INBOX_ROW_BYTES) + 64, epoch);
       }

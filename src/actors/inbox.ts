@@ -55,7 +55,7 @@ import {
 } from './messages.js';
 import { findPlaced, replaySenders, type SenderState, senderCodec } from './sender-state.js';
 import { type FlushOptions, StateTable } from './state-table.js';
-import { epochKey, idKey, metaKey, numberValue, TABLE } from './store-keys.js';
+import { epochKey, flushMarkKey, idKey, numberValue, TABLE } from './store-keys.js';
 import { packSubmissions } from './submission-proofs.js';
 import { type VerifySubmission, WaitingFrames } from './waiting-frames.js';
 
@@ -111,7 +111,7 @@ export class Inbox implements Stage {
   }
 
   private flushMark(): Uint8Array {
-    return metaKey(`flush inbox ${this.options.index}`);
+    return flushMarkKey('inbox', this.options.index);
   }
 
   handle(message: ActorMessage): void {

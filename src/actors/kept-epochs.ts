@@ -33,13 +33,12 @@ import { InboxRows } from './inbox-rows.js';
 import { KeptStills } from './kept-stills.js';
 import { RUN, type StoreReader } from './messages.js';
 import { partPreimage } from './outbox-leaves.js';
+import type { Placements } from './placements.js';
 import { epochKey, numberKey, TABLE } from './store-keys.js';
 
 export interface KeptIn {
   readonly reader: StoreReader;
-  readonly serverId: Uint8Array;
-  readonly inboxes: number;
-  readonly outboxes: number;
+  readonly placements: Placements;
 }
 
 /** Rows of an inbox in a part: whole pages. */
@@ -57,7 +56,8 @@ export function* keptEpochs(reader: StoreReader, from: number, to: number): Gene
 
 /** Puts all parts of an epoch, step by step; none when it is not kept. */
 export function* putKeptEpoch(kept: KeptIn, epoch: number, out: Writer): Generator<undefined> {
-  const { reader, inboxes, outboxes } = kept;
+  const { reader } = kept;
+  const { inboxes, outboxes } = kept.placements.countsAt(epoch);
   const key = numberKey(TABLE.attestations, epoch);
   const record = reader.get(key);
   if (!record) return;
@@ -118,7 +118,7 @@ function* putInbox(reader: StoreReader, epoch: number, inbox: number, out: Write
 }
 
 function* putOutbox(
-  { reader, serverId }: KeptIn,
+  { reader, placements }: KeptIn,
   epoch: number,
   outbox: number,
   out: Writer,
@@ -140,7 +140,7 @@ function* putOutbox(
     } else throw new FormatError(`leaf ${leaf} is neither a link nor a still`);
   }
   const bodies = reader.get(epochKey(TABLE.bodies, epoch, outbox));
-  if (bodies && links) yield* putMessages(links, bodies, serverId, outbox, out);
+  if (bodies && links) yield* putMessages(links, bodies, placements.serverId, outbox, out);
 }
 
 /** Throws `FormatError` on links whose numbers do not fit. */

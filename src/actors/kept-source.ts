@@ -72,7 +72,7 @@ export class StoreSource implements EpochSource {
     for (const _ of putKeptEpoch(this.kept, epoch, out));
     const builder = new EpochBuilder();
     for (const part of new PartReader().push(out.done())) if (part.kind !== PART.end) builder.add(part);
-    return builder.done(this.kept.inboxes, this.kept.outboxes);
+    return builder.done((epoch) => this.kept.placements.countsAt(epoch));
   }
 
   /** Nobody writes meanwhile. */

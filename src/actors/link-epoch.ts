@@ -1,6 +1,7 @@
 /** The outbox's step: appends an epoch's items to the chains of their mailboxes, packed for store and deliveries. */
 import {
   buildTree,
+  type ChainState,
   ITEM_INBOX_AT,
   ITEM_INDEX_AT,
   ITEM_ROW_BYTES,
@@ -75,6 +76,7 @@ export function linkEpoch(
     for (; next < asked.length && (mailbox === null || asked[next]! < mailbox); next++, leaf++) {
       const id = asked[next]!;
       const { chain, acknowledged } = mailboxes.get(id)!;
+      mustLieBefore(epoch, chain);
       links.bytes.set(stillHash(idBytes(id), epoch, chain, acknowledged.lastEpoch), links.leafAt(leaf));
       stills.set(id, { position: leaf, trimmedThrough: acknowledged.lastEpoch });
     }
@@ -83,6 +85,7 @@ export function linkEpoch(
     putStillsBelow(mailbox);
     const state = mailboxes.get(mailbox);
     if (!state) throw new ActorFault('receiver: item for an unknown mailbox');
+    mustLieBefore(epoch, state.chain);
     const row = rowAt(first, ITEM_ROW_BYTES);
     const entryAt = (k: number) => rowAt(first + k, ITEM_ROW_BYTES) + ITEM_INBOX_AT;
     link(pages, row, epoch, state.chain, pages, entryAt, count, links.bytes, links.leafAt(leaf));
@@ -108,6 +111,11 @@ export function linkEpoch(
   const tree = buildTree(links.leafHashes);
   const signed = { links, bodies: bodies.done(), stills, tree, blocks: [block, bodies.block] };
   return { signed, output: { entries: items.count, leaves, root: treeRoot(tree) } };
+}
+
+/** A state that another outbox has left, and that cannot be, must not be signed. */
+function mustLieBefore(epoch: number, { lastEpoch }: ChainState): void {
+  if (lastEpoch >= epoch) throw new Error(`a chain through epoch ${lastEpoch} before epoch ${epoch}`);
 }
 
 /** Of mailboxes that asked for a still, those without a link in this epoch; sorted. */

@@ -1,5 +1,5 @@
 /** What an outbox keeps per mailbox, whatever is deleted: where its chain ends and what is acknowledged. */
-import { type ChainState, getU32, getU64, putU32, putU64 } from '../protocol/index.js';
+import { type ChainState, FormatError, getU32, getU64, putU32, putU64 } from '../protocol/index.js';
 import type { StoreRecord } from './messages.js';
 import type { StateCodec } from './state-table.js';
 import { idKey, TABLE } from './store-keys.js';
@@ -73,7 +73,14 @@ export const mailboxCodec: StateCodec<MailboxState> = {
     putChain(bytes, CHAIN_BYTES, acknowledged);
     return bytes;
   },
-  decode: (bytes) => ({ chain: getChain(bytes, 0), acknowledged: getChain(bytes, CHAIN_BYTES) }),
+  /** Throws `FormatError` on a state that is none: what it leads to would make this outbox guilty, whoever wrote it. */
+  decode(bytes) {
+    const [chain, acknowledged] = [getChain(bytes, 0), getChain(bytes, CHAIN_BYTES)];
+    const isState =
+      (chain.lastEpoch === 0) === (chain.total === 0) && acknowledged.lastEpoch <= chain.lastEpoch;
+    if (!isState) throw new FormatError(`a mailbox's state of ${chain.total} entries by ${chain.lastEpoch}`);
+    return { chain, acknowledged };
+  },
 };
 
 /** What makes a mailbox: its chain starts with the seed (32 random bytes). */

@@ -20,10 +20,8 @@ import {
   getU64,
   HASH_BYTES,
   logPath,
-  type Manifest,
   multiproof,
   type OpenedItem,
-  type PlacedAt,
   RECEIVER_PREFIX,
   ROLE,
   ROUTER_PREFIX,
@@ -38,6 +36,7 @@ import { KeptStills } from './kept-stills.js';
 import { logNodes, logRecordLeaf } from './log-store.js';
 import { RUN, type StoreReader } from './messages.js';
 import { OutboxLeaves } from './outbox-leaves.js';
+import type { Placements } from './placements.js';
 import {
   ITEM_KEY_BYTES,
   ItemPages,
@@ -52,9 +51,7 @@ import { findSubmission } from './submission-proofs.js';
 
 export interface Archive {
   readonly reader: StoreReader;
-  readonly serverId: Uint8Array;
-  readonly manifest: Manifest;
-  readonly placementOf: (id: Uint8Array) => PlacedAt;
+  readonly placements: Placements;
 }
 
 /** An epoch as it is stored. */
@@ -115,13 +112,13 @@ export function* open(
 const notKept = () => new CountersignError('opening-unknown', 'what the stage has signed is not kept whole');
 
 /** Throws `opening-unknown` or `opening-expired`. */
-function findEpoch({ reader, manifest }: Archive, epoch: number, { size }: Checkpoint): KeptEpoch {
+function findEpoch({ reader, placements }: Archive, epoch: number, { size }: Checkpoint): KeptEpoch {
   const record = reader.get(numberKey(TABLE.attestations, epoch));
   const kept = record && decodeAttestations(record);
   // The store may have one that is committed and not told yet.
   if (kept && kept.logIndex < size) return kept;
   const newest = size && decodeEpochLeaf(logRecordLeaf(reader.get(numberKey(TABLE.log, size - 1))!)).epoch;
-  if (epoch > 0 && epoch <= newest - manifest.policy.retentionEpochs)
+  if (epoch > 0 && epoch <= newest - placements.newest.policy.retentionEpochs)
     throw new CountersignError('opening-expired', `epoch ${epoch} is older than what is kept`);
   throw new CountersignError('opening-unknown', `no epoch ${epoch} is committed`);
 }
@@ -153,7 +150,7 @@ function runOf(reader: StoreReader, { epoch, inbox }: OpenedItem, row: number): 
 }
 
 /** None where the row is unsigned. */
-function submissionOf({ reader, serverId }: Archive, asked: OpenedItem): Uint8Array[] {
+function submissionOf({ reader, placements }: Archive, asked: OpenedItem): Uint8Array[] {
   const { epoch, inbox, index } = asked;
   const kept = reader.get(epochKey(TABLE.submissions, epoch, inbox));
   const proof = kept && findSubmission(kept, index);
@@ -165,14 +162,19 @@ function submissionOf({ reader, serverId }: Archive, asked: OpenedItem): Uint8Ar
   const counter = getU64(run, RUN.counter) + firstRow - getU32(run, RUN.first);
   const before = known.length / HASH_BYTES;
   const submission = {
-    ...{ serverId, sender: run.subarray(0, HASH_BYTES), firstCounter: counter - before, signature },
+    ...{
+      serverId: placements.serverId,
+      sender: run.subarray(0, HASH_BYTES),
+      firstCounter: counter - before,
+      signature,
+    },
     messageHashes: concat(known, ...taken),
   };
   return [encodeSubmission(submission, before + index - firstRow)];
 }
 
-function hasItem({ reader, placementOf }: Archive, asked: OpenedItem, mailbox: Uint8Array): boolean {
-  const links = linksOf(reader, asked.epoch, placementOf(mailbox).outbox);
+function hasItem({ reader, placements }: Archive, asked: OpenedItem, mailbox: Uint8Array): boolean {
+  const links = linksOf(reader, asked.epoch, placements.placed(asked.epoch, mailbox).outbox);
   const link = links?.find(idAt(mailbox, 0)) ?? -1;
   if (!links || link < 0) return false;
   const row = links.rowFrom(link, itemKey(asked), PLACE_AT);
@@ -192,11 +194,12 @@ function itemKey({ mailbox, inbox, index }: OpenedItem): Uint8Array {
 }
 
 /** Which attestation, and which of its outputs. Throws `opening-unknown` where there is no such actor or row. */
-function signedBy({ manifest, placementOf }: Archive, asked: OpenedItem, { attestations }: KeptEpoch) {
-  const { stage, inbox, index, mailbox } = asked;
+function signedBy({ placements }: Archive, asked: OpenedItem, { attestations }: KeptEpoch) {
+  const { stage, epoch, inbox, index, mailbox } = asked;
+  const manifest = placements.manifestAt(epoch);
   if (inbox >= countActors(manifest, ROLE.inbox))
     throw new CountersignError('opening-unknown', `there is no inbox ${inbox}`);
-  const outbox = stage === ROLE.inbox ? 0 : placementOf(mailbox).outbox;
+  const outbox = stage === ROLE.inbox ? 0 : placements.placed(epoch, mailbox).outbox;
   const position = actorPosition(manifest, stage, stage <= ROLE.router ? inbox : outbox);
   const signed = attestations[position]!;
   const outputAt = stage === ROLE.router ? outbox : 0;
@@ -206,11 +209,11 @@ function signedBy({ manifest, placementOf }: Archive, asked: OpenedItem, { attes
   return { signed, position, outputAt, output };
 }
 
-function* leavesOf({ reader, placementOf }: Archive, asked: OpenedItem): Steps<Leaves> {
+function* leavesOf({ reader, placements }: Archive, asked: OpenedItem): Steps<Leaves> {
   const { epoch, stage, inbox, index, mailbox } = asked;
   if (stage === ROLE.inbox)
     return inboxLeaves(() => new InboxRows(reader.view(epochKey(TABLE.inboxRows, epoch, inbox))), index);
-  const { outbox } = placementOf(mailbox);
+  const { outbox } = placements.placed(epoch, mailbox);
   const links = () => linksOf(reader, epoch, outbox);
   const key = itemKey(asked);
   if (stage === ROLE.router) return yield* new ItemPages(links, ROUTER_PREFIX, inbox).build(key);

@@ -34,6 +34,6 @@ export function recoverMailboxes(
     }
     unacknowledged.add(links.epoch, links.mailboxes, links.ownLinks, 0);
   }
-  for (const id of Quotas.written(reader, index)) quotas.look(id, mailboxes.get(id)!);
+  for (const id of Quotas.written(reader, index)) quotas.recall(id, mailboxes.get(id)!);
   return flushed;
 }

@@ -45,10 +45,11 @@ import {
 } from './messages.js';
 import { checkBodies, checkReceiver } from './outbox-check.js';
 import { recoverMailboxes } from './outbox-recovery.js';
+import type { Placements } from './placements.js';
 import { type QuotaLimits, Quotas } from './quotas.js';
 import type { SignedEpoch } from './signed-epoch.js';
 import { type FlushOptions, StateTable } from './state-table.js';
-import { epochKey, idKey, metaKey, numberValue, TABLE } from './store-keys.js';
+import { epochKey, flushMarkKey, idKey, numberValue, TABLE } from './store-keys.js';
 import { Unacknowledged } from './unacknowledged.js';
 import { waymarks } from './waymarks.js';
 
@@ -63,8 +64,7 @@ export interface OutboxOptions extends SignerOptions, FlushOptions {
   readonly bytesInFlightInAll: number;
   /** The newest at start. */
   readonly checkpoint: Checkpoint;
-  /** Position of this outbox's attestation in the epoch leaf, of how many. */
-  readonly actorPosition: number;
+  readonly placements: Placements;
   /** Which outbox keeps a mailbox: 32 bytes. */
   readonly receiverOf: (mailbox: Uint8Array) => number;
   readonly checkInputs: boolean;
@@ -107,14 +107,14 @@ export class Outbox implements Stage {
   ) {
     const { reader, index } = options;
     this.mailboxes = new StateTable(reader, (id) => idKey(TABLE.mailbox, idBytes(id)), mailboxCodec);
-    this.unacknowledged = new Unacknowledged(reader, index);
+    this.unacknowledged = new Unacknowledged(reader, index, options.placements.since);
     this.quotas = new Quotas(options.quota, options.retentionEpochs, index);
     this.lastFlush = recoverMailboxes(
       options,
       this.mailboxes,
       this.unacknowledged,
       this.quotas,
-      this.flushMark(),
+      flushMarkKey('outbox', index),
     );
     this.deliverer = new Deliverer(
       {
@@ -134,7 +134,8 @@ export class Outbox implements Stage {
       mailboxes: this.mailboxes,
       unacknowledged: this.unacknowledged,
       quotas: this.quotas,
-      linksOf: (epoch) => this.deliverer.linksOf(epoch),
+      linksOf: (epoch, mailbox) => this.deliverer.linksOf(epoch, mailbox),
+      linksIn: (epoch) => this.deliverer.linksIn(epoch),
       committedEpoch: () => this.deliverer.committedEpoch,
       isRead: (id) => this.deliverer.isOpen(id),
       reached: (id) => this.runWaiting(id),
@@ -174,10 +175,6 @@ export class Outbox implements Stage {
     }
   }
 
-  private flushMark(): Uint8Array {
-    return metaKey(`flush outbox ${this.options.index}`);
-  }
-
   // ---- epochs
 
   private append(message: ReceiverItems): void {
@@ -211,6 +208,7 @@ export class Outbox implements Stage {
     const { index, flushEpochs, flushChanged } = this.options;
     const { links, bodies, stills } = this.signed!;
     const records = stillRecords(epoch, index, stills, (id) => this.mailboxes.get(id)!.chain);
+    records.push(...this.unacknowledged.shared());
     if (links.mailboxes > 0) {
       records.push({ key: epochKey(TABLE.links, epoch, index), value: links.bytes });
       if (bodies.length > 0) records.push({ key: epochKey(TABLE.bodies, epoch, index), value: bodies });
@@ -222,7 +220,7 @@ export class Outbox implements Stage {
       this.unacknowledged.freeableBytes >= FLUSH_BODY_BYTES;
     if (due && this.mailboxes.changed > 0) {
       this.lastFlush = epoch;
-      const mark = { key: this.flushMark(), value: numberValue(epoch) };
+      const mark = { key: flushMarkKey('outbox', index), value: numberValue(epoch) };
       const states = [this.mailboxes, this.unacknowledged, this.acknowledgments, this.quotas];
       return records.concat(...states.map((each) => each.flush()), mark);
     }

@@ -9,7 +9,6 @@
  */
 import { importSecretKey } from '#crypto';
 import {
-  actorPosition,
   type Checkpoint,
   type Frontier,
   getU64,
@@ -18,7 +17,6 @@ import {
   type PlacedAt,
   placementOf,
   placementRoot,
-  ROLE,
 } from '../protocol/index.js';
 import { Inbox } from './inbox.js';
 import { Lifecycle } from './lifecycle.js';
@@ -33,6 +31,7 @@ import {
   type StoreReader,
 } from './messages.js';
 import { Outbox } from './outbox.js';
+import { type ManifestVersion, Placements } from './placements.js';
 import type { QuotaLimits } from './quotas.js';
 import { Receiver } from './receiver.js';
 import { Router } from './router.js';
@@ -73,7 +72,8 @@ export function allActors({ inboxes, outboxes }: Plan): Address[] {
 export interface PipelineOptions {
   readonly plan: Plan;
   readonly serverId: Uint8Array;
-  readonly manifest: Manifest;
+  /** All versions of the manifest. */
+  readonly manifests: readonly ManifestVersion[];
   readonly manifestHash: Uint8Array;
   /** Secret seed (32 bytes) of an actor of this thread. */
   readonly seedOf: (actor: Address) => Uint8Array;
@@ -178,7 +178,9 @@ class HostedActor {
 
 function makeStage(actor: Address, options: ThreadOptions, send: Send): Stage {
   const { kind, index } = actor;
-  const { plan, manifest, serverId, reader, lastEpoch, flushEpochs, checkInputs, memory } = options;
+  const { plan, serverId, reader, lastEpoch, flushEpochs, checkInputs, memory } = options;
+  const placements = new Placements(serverId, options.manifests);
+  const manifest = placements.newest;
   const keys = keysOf(manifest);
   const signer = importSecretKey(options.seedOf(actor));
   const limits = manifest.policy;
@@ -213,14 +215,13 @@ function makeStage(actor: Address, options: ThreadOptions, send: Send): Stage {
     case 'receiver':
       return new Receiver({ ...common, routers: plan.inboxes, receiverOf }, send);
     case 'outbox': {
-      const position = actorPosition(manifest, ROLE.outbox, index);
       const { bytesInFlight, bytesInFlightInAll, checkpoint, quota, later } = options;
-      const delivering = { bytesInFlight, bytesInFlightInAll, checkpoint, actorPosition: position };
+      const delivering = { bytesInFlight, bytesInFlightInAll, checkpoint, placements };
       return new Outbox({ ...common, ...delivering, quota, later, receiverOf }, send);
     }
     case 'sequencer': {
       const { inboxes, outboxes } = plan;
-      const log = { ...known, frontier: options.frontier() };
+      const log = { ...known, frontier: options.frontier(), placements };
       return new Sequencer({ ...common, ...log, ...options.sequencer, inboxes, outboxes }, send);
     }
     case 'gateway':

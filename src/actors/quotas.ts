@@ -5,7 +5,8 @@
  *    are unacknowledged.
  * 2. Its owner's own messages make links too. Those that nothing received stands before are let go after the
  *    retention (acknowledgments.ts); only what cannot go counts, so their quota is larger by the retention.
- * 3. Who is full is written with the flush that writes the mailbox, and found again without a look at the others.
+ * 3. Who is full is written with the flush that writes the mailbox, and found again without a look at the others. A move
+ *    writes down who may be.
  */
 
 import { idAt } from './ids.js';
@@ -45,6 +46,12 @@ export class Quotas {
     else this.full.set(mailbox, full);
     this.untold.add(mailbox);
     this.unwritten.add(mailbox);
+  }
+
+  /** One that is written down as full, and may not be. */
+  recall(mailbox: string, state: MailboxState): void {
+    this.look(mailbox, state);
+    if (!this.full.has(mailbox)) this.unwritten.add(mailbox);
   }
 
   /** What request handlers have not been told; null when they know. */

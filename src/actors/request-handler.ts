@@ -28,7 +28,6 @@ import {
   FormatError,
   FRAME,
   frameType,
-  type Manifest,
   PONG,
   SESSION_KIND,
   type SessionKind,
@@ -51,12 +50,13 @@ import {
 } from './messages.js';
 import { OpeningsDesk, type Request } from './openings-desk.js';
 import { placedFrames } from './placed-frames.js';
+import type { Placements } from './placements.js';
 import { Registrations } from './registrations.js';
 import { end, errorFrame, Sessions, type SessionsOptions } from './sessions.js';
 import { type SubmissionLimits, Submissions } from './submissions.js';
 
 export interface RequestHandlerOptions extends SessionsOptions {
-  readonly manifest: Manifest;
+  readonly placements: Placements;
   readonly inboxes: number;
   readonly limits: SubmissionLimits;
   /** The newest at start. */
@@ -89,7 +89,7 @@ export class RequestHandler implements Stage {
     const directory = new MailboxDirectory(options.reader);
     this.directory = directory;
     this.sessions = new Sessions(options, directory, send);
-    const { submissions } = options.manifest.policy;
+    const { submissions } = options.placements.newest.policy;
     this.submissions = new Submissions(options.inboxes, options.limits, directory, submissions, send);
     this.registrations = new Registrations(options.placementOf, send);
     this.checkpoint = options.checkpoint;

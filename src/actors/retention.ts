@@ -48,25 +48,39 @@ export class Sweep {
 
 /**
  * Deletions for epochs that are older than the retention, as the sweep comes to them. An epoch with
- * unacknowledged mail is left for another round. Log leaves are kept for ever.
+ * unacknowledged mail is left for another round. Log leaves are kept for ever. Before epoch `since` all counts are in the
+ * store: bodies without one were left by a crash.
  */
-export function expiredRecords(reader: StoreReader, epochs: readonly number[]): StoreRecord[] {
+export function expiredRecords(reader: StoreReader, epochs: readonly number[], since: number): StoreRecord[] {
   const records: StoreRecord[] = [];
   for (const epoch of epochs) {
-    if (hasAny(reader, TABLE.bodies, epoch) || hasAny(reader, TABLE.references, epoch)) continue;
+    const isNeeded = hasAny(reader, TABLE.references, epoch);
+    if (isNeeded || (epoch >= since && hasAny(reader, TABLE.bodies, epoch))) continue;
     records.push({ key: numberKey(TABLE.attestations, epoch), value: null });
-    for (const table of [TABLE.inboxRows, TABLE.senderRuns, TABLE.submissions, TABLE.links, TABLE.stills])
-      for (const key of keysOf(reader, table, epoch))
-        records.push({ key: Uint8Array.from(key), value: null });
+    for (const table of TABLES) records.push(...deletions(reader, table, epoch));
   }
   return records;
+}
+
+const TABLES = [
+  TABLE.inboxRows,
+  TABLE.senderRuns,
+  TABLE.submissions,
+  TABLE.links,
+  TABLE.stills,
+  TABLE.bodies,
+];
+
+/** Of everything that a table has of an epoch. */
+export function deletions(reader: StoreReader, table: Table, epoch: number): StoreRecord[] {
+  return [...keysOf(reader, table, epoch)].map((key) => ({ key: Uint8Array.from(key), value: null }));
 }
 
 function keysOf(reader: StoreReader, table: Table, epoch: number): Iterable<Uint8Array> {
   return reader.keys(epochKey(table, epoch, 0), epochKey(table, epoch + 1, 0));
 }
 
-function hasAny(reader: StoreReader, table: Table, epoch: number): boolean {
+export function hasAny(reader: StoreReader, table: Table, epoch: number): boolean {
   for (const _ of keysOf(reader, table, epoch)) return true;
   return false;
 }

@@ -1,5 +1,5 @@
 /** What an inbox keeps per sender, and how it is found again in what is durable. */
-import { getPlace, getU32, getU64, type Place, putPlace, putU64 } from '../protocol/index.js';
+import { FormatError, getPlace, getU32, getU64, type Place, putPlace, putU64 } from '../protocol/index.js';
 import { idAt } from './ids.js';
 import { InboxRows } from './inbox-rows.js';
 import { RUN, type StoreReader } from './messages.js';
@@ -22,8 +22,12 @@ export const senderCodec: StateCodec<SenderState> = {
     putPlace(bytes, 8, place);
     return bytes;
   },
+  /** Throws on a state that is none: what it leads to would make this inbox guilty, whoever wrote it. */
   decode(bytes) {
-    return { last: getU64(bytes, 0), place: getPlace(bytes, 8), queuedIn: null };
+    const [last, place] = [getU64(bytes, 0), getPlace(bytes, 8)];
+    if ((last === 0) !== (place.epoch === 0))
+      throw new FormatError(`a sender's state with counter ${last} and epoch ${place.epoch}`);
+    return { last, place, queuedIn: null };
   },
 };
 

@@ -43,6 +43,7 @@ import {
   type StoreReader,
   type StoreRecord,
 } from './messages.js';
+import type { Placements } from './placements.js';
 import { expiredRecords, Sweep } from './retention.js';
 import { metaKey, numberKey, numberValue, TABLE } from './store-keys.js';
 
@@ -65,6 +66,7 @@ export interface SequencerOptions extends Actors {
   /** Highest number ever reserved. */
   readonly reserved: number;
   readonly retentionEpochs: number;
+  readonly placements: Placements;
   readonly minIntervalMs: number;
   readonly heartbeatMs: number;
   /** Milliseconds, monotonic. */
@@ -231,9 +233,8 @@ export class Sequencer implements Stage {
     const old = this.sweep.next(context.epoch - options.retentionEpochs);
     this.committed = { epoch: context.epoch, logIndex, leaf, attestations: signed };
     options.observe('committing', context.epoch);
-    options.write([...records, ...expiredRecords(options.reader, old)], () =>
-      this.phase({ type: 'durable' }),
-    );
+    const expired = expiredRecords(options.reader, old, options.placements.since);
+    options.write([...records, ...expired], () => this.phase({ type: 'durable' }));
   }
 
   private leafOf(context: EpochContext, signed: readonly SignedAttestation[]): EpochLeaf {

@@ -1,6 +1,7 @@
 /**
  * Keys of what is durable: one table byte, then big-endian numbers or an id, so that keys of one table
- * sort by epoch. One store holds everything, so that an epoch is one transaction.
+ * sort by epoch. One store holds everything, so that an epoch is one transaction. Numbers of inboxes and outboxes are those
+ * of the epoch's manifest, but for R and F and flush marks: those say what actors of today have to do.
  *
  *   L log index 8              → log record: epoch leaf 163 ‖ nodes completed n 1 ‖ n × 32
  *   A epoch 8                  → log index 8 ‖ count 2 ‖ count × (length 4 ‖ signed bytes ‖ signature 64)
@@ -10,7 +11,7 @@
  *   K epoch 8 ‖ outbox 2       → links of the epoch (epoch-file.ts)
  *   T epoch 8 ‖ outbox 2       → stills of the epoch (kept-stills.ts)
  *   B epoch 8 ‖ outbox 2       → bodies of the epoch, once for all mailboxes
- *   R epoch 8 ‖ outbox 2       → who has not acknowledged the epoch yet (unacknowledged.ts)
+ *   R epoch 8 ‖ outbox 2       → who has not acknowledged the epoch yet (unacknowledged.ts), of today's outbox
  *   M mailbox 32               → mailbox state (mailbox-state.ts)
  *   W mailbox 32 ‖ epoch 8     → 1 byte: every so many links a waymark, so that a walk back need not begin at the end
  *   F outbox 2 ‖ mailbox 32    → 1 byte: the mailbox is full (quotas.ts)
@@ -79,6 +80,11 @@ export function fullKey(outbox: number, mailbox = ''): Uint8Array {
 
 export function metaKey(name: string): Uint8Array {
   return concat(Uint8Array.of(TABLE.meta), Buffer.from(name, 'latin1'));
+}
+
+/** Of the epoch that an actor has written its changed states in last. */
+export function flushMarkKey(kind: 'inbox' | 'outbox', index: number): Uint8Array {
+  return metaKey(`flush ${kind} ${index}`);
 }
 
 /** A number of 8 bytes as a value. */

@@ -11,6 +11,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<{ command: Command }>> = new M
   ['serve', () => import('./serve.js')],
   ['keygen', () => import('./keygen.js')],
   ['keys', () => import('./keys.js')],
+  ['actors', () => import('./actors.js')],
   ['send', () => import('./send.js')],
   ['tail', () => import('./tail.js')],
   ['open', () => import('./open.js')],

@@ -3,7 +3,15 @@
  * open narrows it, mostly to one actor; what stays closed is suspected, and proves nothing.
  */
 import type { DisputedPlace } from '../protocol/evidence/index.js';
-import { CountersignError, countActors, type ErrorCode, equalBytes, ROLE } from '../protocol/index.js';
+import {
+  CountersignError,
+  countActors,
+  type ErrorCode,
+  equalBytes,
+  inForceAt,
+  inOrder,
+  ROLE,
+} from '../protocol/index.js';
 import { type Accusation, judging } from './accusing.js';
 import { ComparisonError } from './comparison-error.js';
 import type { Gateway } from './gateway.js';
@@ -61,7 +69,8 @@ async function opened(
   signal: AbortSignal | undefined,
 ): Promise<{ claims: readonly Uint8Array[]; closed: readonly ClosedStage[] }> {
   const mailboxes = equalBytes(lacking, having) ? [lacking] : [lacking, having];
-  const inboxes = Math.min(MOST_INBOXES, countActors(gateway.manifest, ROLE.inbox));
+  const { manifest } = inForceAt(inOrder(gateway.ground.world.manifests), epoch);
+  const inboxes = Math.min(MOST_INBOXES, countActors(manifest, ROLE.inbox));
   const others = [...Array(inboxes).keys()].filter((each) => each !== inbox);
   const wanted: (Omit<ClosedStage, 'code'> & { readonly index: number })[] = [
     { stage: 'inbox', inbox, index, mailbox: null },

@@ -60,12 +60,14 @@ export class Gateway {
   /** @internal */
   readonly members: readonly Member[];
   private readonly fronts: readonly FrontSession[];
-  private readonly outboxes: readonly OutboxSession[];
+  /** @internal */
+  outboxes: readonly OutboxSession[];
   /** Aborts requests under way. @internal */
   readonly ending = new AbortController();
   private ended: CountersignError | null = null;
   private opening: { resolve: () => void; reject: (error: unknown) => void } | null = null;
-  private outboxesStarted = false;
+  /** @internal */
+  outboxesStarted = false;
   private closing: Promise<void> | null = null;
 
   /** Without `onMessages` no mailbox is opened, and nothing is proven. @internal */
@@ -127,9 +129,12 @@ export class Gateway {
     return front;
   }
 
-  private makeOutbox(outbox: number, members: readonly Member[]): OutboxSession {
+  /** @internal */
+  makeOutbox(outbox: number, members: readonly Member[]): OutboxSession {
     const { http, saved } = this.ground;
-    const url = () => fetchOutboxUrl(http, members[0]!.mailbox.id, outbox, this.ending.signal);
+    const url = async () =>
+      (await fetchOutboxUrl(http, members[0]!.mailbox.id, session.outbox, this.ending.signal)) ??
+      (await claiming.get()).follow(this, session.outbox);
     const session: OutboxSession = new OutboxSession(
       outbox,
       members,

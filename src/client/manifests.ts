@@ -9,18 +9,24 @@ import {
   type AcceptedManifest,
   ascii,
   CountersignError,
+  countActors,
+  type Deliver,
   equalBytes,
   FormatError,
   inOrder,
   MOST_MANIFESTS,
   type OpenedManifest,
+  ROLE,
   toHex,
 } from '../protocol/index.js';
 import { acceptManifest, getJson } from './directory.js';
 import type { Gateway } from './gateway.js';
+import type { Member } from './member.js';
 import { verifying } from './opening-log.js';
-import type { Change, Saved, Store } from './store.js';
-import { VerificationError } from './verification-error.js';
+import type { OutboxSession } from './outbox-session.js';
+import type { Change, Saved, SavedLog, Store } from './store.js';
+import { Mismatch, VerificationError } from './verification-error.js';
+import type { StateOfSlot } from './verifier.js';
 import { World } from './world.js';
 
 /** Rejects with `VerificationError` where the server does not go on from what is saved, or is not the one expected. */
@@ -37,7 +43,14 @@ export async function openWorld(
   for (const id of [expected, saved?.serverId])
     if (id && !equalBytes(id, world.serverId)) throw otherServer(id, world.serverId);
   if (all.length > known.length) await store?.save([changeOf(all)]);
+  if (saved) shareLog(saved.logs, countActors(world.manifest, ROLE.outbox));
   return world;
+}
+
+/** There is one log, whichever outbox has told of it: a mailbox that is at another one now goes on from what is known. */
+function shareLog(logs: Map<number, SavedLog>, outboxes: number): void {
+  const [newest] = [...logs.values()].sort((a, b) => b.checkpoint.size - a.checkpoint.size);
+  if (newest) for (let outbox = 0; outbox < outboxes; outbox++) logs.set(outbox, newest);
 }
 
 function otherServer(expected: Uint8Array, serverId: Uint8Array): CountersignError {
@@ -45,42 +58,117 @@ function otherServer(expected: Uint8Array, serverId: Uint8Array): CountersignErr
   return new CountersignError('wrong-server', text);
 }
 
-/** Takes over the versions behind those that are known, one of which the server has named. Rejects as `openWorld` does. */
-export async function follow({ ending, events, ground, persister }: Gateway): Promise<void> {
+/**
+ * Takes over the versions behind those that are known, one of which the server has named. Or, with `wrong`, says that a
+ * mailbox is not at this outbox, where the newest known one places it: then it rejects in any case, temporarily where there
+ * are newer ones. Rejects as `openWorld` does.
+ */
+export async function follow(gateway: Gateway, wrong?: number): Promise<string> {
+  const { ending, events, ground, persister } = gateway;
   const { world, http } = ground;
   const { manifests: known, named } = world;
-  if (!named) return;
+  if (!named && wrong === undefined) return '';
   try {
     const all = await goOn(http, known, ending.signal);
     // An older one cannot come back.
-    if (!all.slice(known.length).some(({ hash }) => equalBytes(hash, named)))
+    if (named && !all.slice(known.length).some(({ hash }) => equalBytes(hash, named)))
       throw new VerificationError(
         'manifest',
         `the server names ${toHex(named)}, which is none of its newer ones`,
       );
+    if (wrong !== undefined && all.length === known.length)
+      throw new VerificationError('manifest', `a mailbox that is not at outbox ${wrong}, where it is placed`);
     // Another socket may have been quicker.
-    if (all.length <= world.manifests.length) return;
-    const change = changeOf(all);
-    await new Promise<void>((saved) =>
-      persister.mark({ marked: false, changes: (out) => out.push(change), saved }),
-    );
-    Object.assign(world, worldOf(all), { named: undefined });
+    if (all.length > world.manifests.length) {
+      const change = changeOf(all);
+      await new Promise<void>((saved) =>
+        persister.mark({ marked: false, changes: (out) => out.push(change), saved }),
+      );
+      Object.assign(world, worldOf(all), { named: undefined });
+      regroup(gateway);
+    }
   } catch (error) {
     const { evidence } = error as VerificationError;
     if (evidence) events.emit('evidence', { mailbox: 0, evidence });
     throw error;
   }
+  if (wrong !== undefined) throw new CountersignError('connection-lost', 'mailboxes have been moved');
+  return '';
 }
 
-/** Takes every epoch by the manifest that is in force in it. */
+/** Sockets lead to the outboxes that their mailboxes are at now. One whose mailboxes part goes on with the first ones. */
+function regroup(gateway: Gateway): void {
+  const { world } = gateway.ground;
+  for (const session of gateway.outboxes) {
+    const groups = new Map<number, Member[]>();
+    for (const member of session.members) {
+      member.outbox = world.outboxOf(member.mailbox.id);
+      groups.set(member.outbox, [...(groups.get(member.outbox) ?? []), member]);
+    }
+    const [[outbox, stay] = [0, []], ...others] = groups;
+    if (outbox === session.outbox && others.length === 0) continue;
+    session.outbox = outbox;
+    (session.members as Member[]).splice(0, session.members.length, ...stay);
+    const made = others.map(([other, members]) => parted(gateway, session, other, members));
+    gateway.outboxes = [...gateway.outboxes, ...made];
+    for (const { connection, members } of [session, ...made]) {
+      connection.close();
+      if (gateway.outboxesStarted && members.some(({ problem }) => !problem)) connection.start();
+    }
+  }
+}
+
+function parted(
+  gateway: Gateway,
+  session: OutboxSession,
+  outbox: number,
+  members: readonly Member[],
+): OutboxSession {
+  const made = gateway.makeOutbox(outbox, members);
+  made.log = session.log;
+  made.proven = session.proven;
+  for (const member of members) if (session.wantStill.delete(member)) made.askStill(member);
+  // Whose messages have not been taken yet is not known by mailbox: none of them counts from here on.
+  session.weight = 0;
+  session.paused = false;
+  clearInterval(session.unread);
+  return made;
+}
+
+/** Takes every epoch by the manifest that is in force in it, and by the outbox that it places the mailboxes at. */
 function worldOf(all: readonly OpenedManifest[]): World {
-  const versions = all.map((_, i) => new World(all.slice(0, i + 1)));
   const world = new World(all);
-  world.keysOf = (part) => {
-    const at = all.findLastIndex(({ from }) => part.epoch >= from);
-    return versions[Math.max(0, at)]!.keysOf(part);
+  const versions = all.map((_, i) => withKeysOf(world, new World(all.slice(0, i + 1))));
+  world.by = (deliver, outbox, stateOf) => {
+    const { epoch } = deliver.epoch;
+    const at = Math.max(
+      0,
+      all.findLastIndex(({ from }) => epoch >= from),
+    );
+    const version = versions[at]!;
+    return version.by(deliver, at < all.length - 1 ? signerOf(version, deliver, stateOf!) : outbox);
   };
   return world;
+}
+
+/** The newest sequencer signs checkpoints, also those that earlier epochs are shown under. */
+function withKeysOf({ keys: newest }: World, version: World): World {
+  const { keys: own } = version;
+  const get: typeof own.get = (role, index) => (role === ROLE.sequencer ? newest : own).get(role, index);
+  return Object.assign(version, { keys: { get } });
+}
+
+/** The outbox that all mailboxes of a delivery were at. Throws `Mismatch`. */
+function signerOf(version: World, { mailboxes }: Deliver, stateOf: StateOfSlot): number {
+  const [outbox, ...others] = new Set(
+    mailboxes.map(({ slot }) => {
+      const state = stateOf(slot);
+      if (!state) throw new Mismatch('slot', `slot ${slot} is not open`);
+      return version.outboxOf(state.mailbox);
+    }),
+  );
+  if (outbox === undefined || others.length > 0) throw new Mismatch('epoch', 'mailboxes of two outboxes');
+  return outbox;
 }
 
 /** What is known, with what the server has behind it. */

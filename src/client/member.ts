@@ -15,7 +15,7 @@ export interface Member {
   readonly identity: Identity;
   readonly counters: Counters;
   readonly mailbox: Mailbox;
-  readonly outbox: number;
+  outbox: number;
   /** Its sockets; no outbox where mailboxes are not opened. */
   front?: FrontSession;
   session?: OutboxSession;

@@ -185,12 +185,11 @@ class Desk {
     const { world } = this;
     const { asked } = waiting;
     const judge = await verifying.get();
-    const outbox = world.outboxOf(asked.mailbox);
     const claims = shown.claims.map((claim) => Uint8Array.from(claim));
     let isThere: boolean;
     let submission: Submission | Uint8Array | null;
     try {
-      isThere = judge.verifyOpening(asked, outbox, claims, world.manifests);
+      isThere = judge.verifyOpening(asked, claims, world.manifests);
       submission = submissionOf(
         judge,
         world,

@@ -54,23 +54,25 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
   private slotOf = new Map<Member, number>();
   /** Mailboxes that have caught up on this socket. */
   private live = new Set<Member>();
-  private readonly wantStill = new Set<Member>();
+  /** @internal */
+  readonly wantStill = new Set<Member>();
   /** Backlogs that have come, and are told of once they are saved and shown. */
   private ended: (() => void)[] = [];
   private ending: (() => void)[] = [];
   private acks: { slot: number; epoch: number }[] = [];
-  /** Bytes of messages that the application has not taken yet. */
-  private weight = 0;
-  private paused = false;
+  /** Bytes of messages that the application has not taken yet. @internal */
+  weight = 0;
+  /** @internal */
+  paused = false;
   /** Told of every frame that was verified, before it is taken over (session-log.ts). */
   watch?: Watch;
-  /** Runs while paused. */
-  private unread: ReturnType<typeof setInterval> | undefined;
+  /** Runs while paused. @internal */
+  unread: ReturnType<typeof setInterval> | undefined;
   /** The application took something since it last ran. */
   private tookSome = false;
 
   constructor(
-    readonly outbox: number,
+    public outbox: number,
     members: readonly Member[],
     private readonly options: OutboxOptions,
     saved: SavedLog | undefined,

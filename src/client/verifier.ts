@@ -108,7 +108,10 @@ export function verifyDeliver(
   stateOf: StateOfSlot,
   frame: Uint8Array,
 ): VerifiedDelivery {
-  return overFrame(frame, () => new Verification(world, outbox, decodeDeliver(frame)).run(log, stateOf));
+  return overFrame(frame, () => {
+    const deliver = decodeDeliver(frame);
+    return new Verification(...world.by(deliver, outbox, stateOf), deliver).run(log, stateOf);
+  });
 }
 
 /** Throws `VerificationError`. */
@@ -147,7 +150,7 @@ export class Verification implements DeliveryProof {
   run(log: LogState, stateOf: StateOfSlot): VerifiedDelivery {
     const { deliver, world } = this;
     const { epoch } = deliver;
-    const key = world.keysOf(epoch).get(ROLE.outbox, this.outbox);
+    const key = world.keys.get(ROLE.outbox, this.outbox);
     if (!equalBytes(epoch.placementRoot, world.placementRoot))
       throw new Mismatch('epoch', 'another placement');
     const mailboxes = deliver.mailboxes.map((mailbox) => this.openMailbox(mailbox, stateOf));

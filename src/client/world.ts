@@ -3,8 +3,8 @@ import { type Verifier, verifierOf } from '#crypto';
 import {
   type AcceptedManifest,
   countActors,
+  type Deliver,
   EMPTY_ROOT,
-  type EpochPart,
   epochActors,
   equalBytes,
   KeyBook,
@@ -15,6 +15,7 @@ import {
   toHex,
 } from '../protocol/index.js';
 import { Mismatch } from './verification-error.js';
+import type { StateOfSlot } from './verifier.js';
 
 /** Senders whose inbox is remembered, when there is more than one inbox. */
 const PLACEMENTS_CACHED = 100_000;
@@ -36,7 +37,7 @@ export class World {
 
   readonly serverId: Uint8Array;
 
-  /** `manifests`: all versions from the first one on; they change keys alone. */
+  /** `manifests`: all versions from the first one on. */
   constructor(readonly manifests: readonly AcceptedManifest[]) {
     const { manifest, hash } = manifests.at(-1)!;
     // The hash of the first manifest, so the bytes prove themselves.
@@ -49,10 +50,13 @@ export class World {
     this.inboxes = countActors(manifest, ROLE.inbox);
   }
 
-  /** The keys that an epoch is signed with. Throws `Mismatch`. Where there are several manifests: manifests.ts. */
-  keysOf({ manifestHash }: EpochPart): KeyBook<Verifier> {
-    if (!equalBytes(manifestHash, this.manifestHash)) throw new Mismatch('epoch', 'another manifest');
-    return this.keys;
+  /**
+   * The version that is in force in a delivery's epoch, and the outbox that signed it, of what comes from this one. Throws
+   * `Mismatch`. Where there are several manifests: manifests.ts.
+   */
+  by({ epoch }: Deliver, outbox: number, _stateOf?: StateOfSlot): readonly [world: World, outbox: number] {
+    if (!equalBytes(epoch.manifestHash, this.manifestHash)) throw new Mismatch('epoch', 'another manifest');
+    return [this, outbox];
   }
 
   outboxOf(mailbox: Uint8Array): number {

@@ -1,16 +1,17 @@
 /**
  * The manifests of a server, from version 1 on: each signed by the root key, each naming the hash of the one before. A
- * next version gives actors new keys, and changes nothing else: root key, nonce, placement and policy stay, and so
- * does what actors there are.
+ * next version gives actors new keys, lets inboxes and outboxes begin or end, and may place buckets elsewhere; root key,
+ * nonce and policy stay.
  *
  *   in force from  the highest of the first epochs of its keys in use, and of last epoch + 1 of those that end in it;
  *                  until that of the next version
  *
  * A key is in every version from the one that it begins with to the one that it ends in, and in none after that: so a
- * manifest does not grow over the years.
+ * manifest does not grow over the years. Which version is in force follows from keys alone, so one that changes none,
+ * and places buckets elsewhere, is none.
  */
 import { concat, equalBytes, FormatError, toHex } from './bytes.js';
-import { type Manifest, manifestHash, openManifest } from './manifest.js';
+import { type Manifest, manifestHash, openManifest, POLICY_BYTES } from './manifest.js';
 
 /** Versions that a server may have: as many as evidence can have, and monthly ones of twenty years. */
 export const MOST_MANIFESTS = 255;
@@ -59,6 +60,14 @@ export function inOrder(accepted: readonly AcceptedManifest[]): OpenedManifest[]
   return all;
 }
 
+/** The version that is in force in an epoch; the first one before them all. */
+export function inForceAt<Version extends { readonly from: number }>(
+  versions: readonly Version[],
+  epoch: number,
+): Version {
+  return versions.findLast(({ from }) => epoch >= from) ?? versions[0]!;
+}
+
 /** Throws `FormatError` unless `next` is the version behind `before`. */
 function checkNext(before: OpenedManifest, opened: OpenedManifest): void {
   const { manifest: next, from } = opened;
@@ -67,7 +76,10 @@ function checkNext(before: OpenedManifest, opened: OpenedManifest): void {
     next.version === version + 1 && equalBytes(next.previousHash, before.hash),
     'versions that do not follow each other',
   );
-  must(equalBytes(unchanging(opened), unchanging(before)), 'a version that changes more than keys');
+  must(
+    equalBytes(unchanging(opened), unchanging(before)),
+    'a version that changes more than actors and placement',
+  );
   must(from > before.from, 'in force no later than the one before');
   const were = actors.filter(({ lastEpoch }) => lastEpoch === 0);
   const goOn = were.map((was) => {
@@ -84,21 +96,15 @@ function checkNext(before: OpenedManifest, opened: OpenedManifest): void {
     begun.every(({ firstEpoch, lastEpoch }) => firstEpoch === from && lastEpoch === 0),
     'a key that does not begin when the version does',
   );
-  // Keys in use have a slot each, numbered without a gap: with as many of them the slots are the same.
-  const ended = goOn.filter((is) => is?.lastEpoch !== 0);
-  must(
-    begun.length === ended.length &&
-      ended.every((end) => begun.some(({ role, index }) => role === end?.role && index === end.index)),
-    'a key that begins for no other that ends',
-  );
 }
 
-/** Bytes of a manifest: version 4 ‖ previous hash 32 ‖ these ‖ actors 2 ‖ actors × 51 ‖ these. */
-function unchanging({ bytes, manifest }: OpenedManifest): Uint8Array {
-  return concat(bytes.subarray(36, 100), bytes.subarray(102 + 51 * manifest.actors.length));
+/** Bytes of a manifest: version 4 ‖ previous hash 32 ‖ nonce 32 ‖ root key 32 ‖ actors ‖ buckets ‖ policy. */
+function unchanging({ bytes }: OpenedManifest): Uint8Array {
+  return concat(bytes.subarray(36, 100), bytes.subarray(-POLICY_BYTES));
 }
 
-function inForceFrom({ actors }: Manifest): number {
+/** The first epoch that a manifest is in force for. */
+export function inForceFrom({ actors }: Manifest): number {
   return Math.max(
     ...actors.map(({ firstEpoch, lastEpoch }) => (lastEpoch === 0 ? firstEpoch : lastEpoch + 1)),
   );

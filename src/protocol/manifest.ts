@@ -44,6 +44,8 @@ const policy = struct({
   countersKept: u32,
 });
 export type Policy = ValueOf<typeof policy>;
+/** The last bytes of a manifest. */
+export const POLICY_BYTES = 37;
 
 /** Actors are sorted by (role, index, first epoch); buckets by the first one, which starts at 0. */
 const manifest = struct({
@@ -149,6 +151,16 @@ function inUse({ actors }: Manifest, role: Role): ManifestActor[] {
 /** How many actors of a role the manifest has in use. */
 export function countActors(manifest: Manifest, role: Role): number {
   return inUse(manifest, role).length;
+}
+
+/** Inboxes, each with its router, and outboxes, each with its receiver. */
+export interface ActorCounts {
+  readonly inboxes: number;
+  readonly outboxes: number;
+}
+
+export function countsIn(manifest: Manifest): ActorCounts {
+  return { inboxes: countActors(manifest, ROLE.inbox), outboxes: countActors(manifest, ROLE.outbox) };
 }
 
 /** The key in use of an actor. Throws `FormatError` when the manifest has no such actor. */

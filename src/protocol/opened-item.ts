@@ -4,8 +4,9 @@ import { equalBytes, FormatError } from './bytes.js';
 import { decodeClaim, type Statement, verifyClaimAmong } from './claim.js';
 import { must } from './evidence/court.js';
 import { shownAt } from './evidence/witness.js';
-import { openManifests, type SignedManifest } from './manifest-chain.js';
+import { inForceAt, openManifests, type SignedManifest } from './manifest-chain.js';
 import type { OpenedItem } from './opening.js';
+import { placementOf } from './placement.js';
 
 /**
  * Whether the item is there; false = it is not. `statements`: of the claims, in order, which verify. Throws
@@ -32,16 +33,17 @@ function isShown(asked: OpenedItem, outbox: number, statements: readonly Stateme
 }
 
 /**
- * The same of claims in their binary form, which are verified. `outbox`: which placement names for the mailbox; `manifests`:
- * all versions, from the first one on.
+ * The same of claims in their binary form, which are verified, at the outbox that the manifest of the epoch names for the
+ * mailbox. `manifests`: all versions, from the first one on.
  */
 export function verifyOpening(
   asked: OpenedItem,
-  outbox: number,
   claims: readonly Uint8Array[],
   manifests: readonly SignedManifest[],
 ): boolean {
   const opened = openManifests(manifests);
+  const { manifest } = inForceAt(opened, asked.epoch);
+  const { outbox } = placementOf(manifest, opened[0]!.hash, asked.mailbox);
   const statements = claims.map((claim) => verifyClaimAmong(decodeClaim(claim), opened));
   return isOpened(asked, outbox, statements);
 }

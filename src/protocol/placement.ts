@@ -50,6 +50,17 @@ export function placementOf(manifest: Manifest, serverId: Uint8Array, id: Uint8A
   return placed;
 }
 
+/** Whether two manifests place every id alike; by their runs, which may be written in another way for the same. */
+export function placesAlike({ buckets: a }: Manifest, { buckets: b }: Manifest): boolean {
+  return (
+    a.length === b.length &&
+    a.every((run, i) => {
+      const { firstBucket, inbox, outbox } = b[i]!;
+      return run.firstBucket === firstBucket && run.inbox === inbox && run.outbox === outbox;
+    })
+  );
+}
+
 /** Equal runs of buckets over `inboxes` and `outboxes`: the first manifest's placement. */
 export function evenBuckets(
   inboxes: number,

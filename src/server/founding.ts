@@ -189,10 +189,12 @@ export function boundByManifest(config: Config, { manifest }: Identity): Config 
   for (const { key, value, source } of describeConfig(config)) {
     const bound = fixed.get(key);
     if (bound === undefined || bound === value || source === 'default') continue;
+    const isCount = key === 'inboxes' || key === 'outboxes';
+    const change = `change it first: countersign actors --data ${config.data} --${key} ${value}`;
     throw new OperatorError(
       'manifest-differs',
       `${key} is ${bound} in the manifest of this data directory, and ${value} was asked for`,
-      `Leave ${key} out, or start with a new data directory.`,
+      `Leave ${key} out, or ${isCount ? change : 'start with a new data directory'}.`,
     );
   }
   const { submissions: _, ...limits } = policy;

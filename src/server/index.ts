@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { address } from '../actors/messages.js';
 import type { Answer } from '../actors/openings-desk.js';
 import { allActors, type Plan, placementFor, threadOf } from '../actors/pipeline.js';
+import { Placements } from '../actors/placements.js';
 import { RequestHandler } from '../actors/request-handler.js';
 import { Switchboard } from '../actors/switchboard.js';
 import { type Checkpoint, type OpenedItem, type PlacedAt, toHex } from '../protocol/index.js';
@@ -19,10 +20,10 @@ import { type FrontOptions, frontRequests, internalRequests } from './http.js';
 import { readKeyFile } from './key-file.js';
 import { loadOrCreateKeys, type ServerKeys } from './keys.js';
 import { type Listener, listenForClients } from './listeners.js';
+import { settleKeys } from './manifest-change.js';
 import { OperatorError } from './operator-error.js';
 import { listen, type Port } from './ports.js';
 import { type LogState, recoverLog } from './recovery.js';
-import { settleKeys } from './rotation.js';
 import { shutDown } from './shutdown.js';
 import { type SignedLog, signedLog } from './signed-log.js';
 import { Store } from './store.js';
@@ -197,9 +198,7 @@ async function openPorts(
     witnesses: () => cosigning.status,
     kept: {
       reader,
-      serverId: identity.serverId,
-      inboxes: config.inboxes,
-      outboxes: config.outboxes,
+      placements: new Placements(identity.serverId, identity.manifests),
       checkpoint: () => handler.checkpoint,
     },
     operatorToken: () => inForce.config.operatorToken,
@@ -269,10 +268,10 @@ function runActors(
     {
       serverId: identity.serverId,
       manifestHash: identity.manifestHash,
-      manifest: identity.manifest,
       hasSigned: signed.hasSigned,
       inboxes: config.inboxes,
       reader: store,
+      placements: new Placements(identity.serverId, identity.manifests),
       placementOf,
       limits: config.limits,
       live: () => ({ ...inForce.config.limits, openMailboxes: inForce.config.mailboxes === 'open' }),
@@ -333,7 +332,7 @@ function taskMaker(
       plan,
       data: config.data,
       serverId: identity.serverId,
-      manifest: identity.manifests.at(-1)!,
+      manifests: identity.manifests.map(({ bytes, signature }) => ({ bytes, signature })),
       seeds: new Map(mine.map(({ kind, index }) => [`${kind} ${index}`, seeds.get(`${kind} ${index}`)!])),
       checkInputs: config.checks === 'everywhere',
       bytesInFlight: config.limits.bytesInFlight,

@@ -1,8 +1,9 @@
 /** The data directory of a server that is stopped, as an audit reads it. */
 import { join } from 'node:path';
 import { StoreSource } from '../actors/kept-source.js';
+import { Placements } from '../actors/placements.js';
 import type { EpochSource } from '../protocol/audit/index.js';
-import { countActors, FormatError, ROLE } from '../protocol/index.js';
+import { FormatError } from '../protocol/index.js';
 import { lockDataDirectory } from './data-lock.js';
 import { readIdentity } from './founding.js';
 import { OperatorError } from './operator-error.js';
@@ -27,10 +28,9 @@ export async function openKeptDirectory(data: string): Promise<KeptDirectory> {
     store = Store.openToRead(data);
     const identity = readIdentity(store);
     if (!identity) throw notOurs(data);
-    const { manifest, serverId, manifests } = identity;
-    const inboxes = countActors(manifest, ROLE.inbox);
-    const outboxes = countActors(manifest, ROLE.outbox);
-    const source = new StoreSource({ reader: store, serverId, inboxes, outboxes }, manifests);
+    const { serverId, manifests } = identity;
+    const placements = new Placements(serverId, manifests);
+    const source = new StoreSource({ reader: store, placements }, manifests);
     const opened = store;
     return {
       source,

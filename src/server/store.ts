@@ -122,6 +122,30 @@ export class Store implements StoreReader {
     );
   }
 
+  /**
+   * Makes everything durable that `run` writes, or nothing where it throws: in one transaction, in which it also reads what
+   * it has written. Memory does not grow with it. Nothing else runs on this thread meanwhile. Throws `OperatorError`
+   * `store-failed` where it could not be made durable.
+   */
+  transaction(run: (write: (record: StoreRecord) => void) => void): void {
+    let thrown: unknown = null;
+    try {
+      this.database.transactionSync(() => {
+        try {
+          run(({ key, value }) => {
+            if (value === null) this.database.remove(key as Buffer);
+            else this.database.put(key as Buffer, value as Buffer);
+          });
+        } catch (error) {
+          thrown = error;
+          throw error;
+        }
+      });
+    } catch (error) {
+      throw thrown ?? writeFailed(error as Error);
+    }
+  }
+
   /** The bindings crash on values in shared memory, so those are copied into recycled private memory. */
   private private(value: Uint8Array, used: Buffer[]): Buffer {
     if (!(value.buffer instanceof SharedArrayBuffer)) return value as Buffer;

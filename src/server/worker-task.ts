@@ -12,7 +12,8 @@ export interface WorkerTask {
   readonly plan: Plan;
   readonly data: string;
   readonly serverId: Uint8Array;
-  readonly manifest: SignedManifest;
+  /** All versions. */
+  readonly manifests: readonly SignedManifest[];
   /** `kind index` → secret seed, for the actors of this thread alone. */
   readonly seeds: ReadonlyMap<string, Uint8Array>;
   readonly checkInputs: boolean;

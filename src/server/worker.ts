@@ -3,7 +3,7 @@ import { hostActors, threadOf } from '../actors/pipeline.js';
 import { Switchboard } from '../actors/switchboard.js';
 import type { VerifySubmission } from '../actors/waiting-frames.js';
 import { verifyLater } from '../crypto/verify-later.js';
-import { manifestHash, openManifest } from '../protocol/index.js';
+import { openManifests } from '../protocol/index.js';
 import { forOtherThread } from './operator-error.js';
 import { readFrontier } from './recovery.js';
 import { Store } from './store.js';
@@ -62,13 +62,13 @@ function pipelineOptions(
   observe: ObservePhase,
   failed: (error: Error) => void,
 ) {
-  const { bytes, signature } = task.manifest;
+  const manifests = openManifests(task.manifests);
   const stepped = (run: () => void) => guarded(() => switchboard.step(run));
   return {
     plan: task.plan,
     serverId: task.serverId,
-    manifest: openManifest(bytes, signature),
-    manifestHash: manifestHash(bytes),
+    manifests,
+    manifestHash: manifests.at(-1)!.hash,
     seedOf: ({ kind, index }: { kind: string; index: number }) => task.seeds.get(`${kind} ${index}`)!,
     checkInputs: task.checkInputs,
     verifySubmission: (...[key, bytes, signature, done]: Parameters<VerifySubmission>) =>

@@ -10,6 +10,7 @@ import { importSecretKey } from '#crypto';
 import type { Change, Saved } from '../../src/client/store.js';
 import { decodeClaim, toHex, verifyClaim } from '../../src/protocol/index.js';
 import type { Server } from '../../src/server/index.js';
+import { changeActors } from '../../src/server/resizing.js';
 import { CHEATS } from '../byzantine/cheats.js';
 import { play } from '../byzantine/play.js';
 import { clientOf, directory, keyOf, read, serverAt } from '../client-helpers.js';
@@ -323,6 +324,43 @@ test('a cut and an offline network are got over, and a restart of the server', a
   await page.evaluate(() => globalThis.page.client.close());
   network.close();
   await second.stop();
+});
+
+test('a page that is connected over moves finds its outbox again, and one that was reloaded reads what came before', async () => {
+  const data = directory('browser-moves');
+  let moving = await serverAt(data, { inboxes: '1', outboxes: '1' });
+  const { port } = new URL(moving.url);
+  const page = await newPage();
+  const options = { url: moving.url, store: 'moves' };
+  const id = await start(page, 'mover', options);
+  const said: string[] = [];
+  const say = async (body: string, on = page) => {
+    said.push(body);
+    await on.evaluate(([to, body]) => globalThis.page.send(to!, body!), [id, body]);
+  };
+  await say('at the first');
+  for (const outboxes of [16, 3]) {
+    await moving.stop();
+    await changeActors(data, { inboxes: outboxes / 2 > 2 ? 4 : 1, outboxes });
+    moving = await serverAt(data, { port });
+    await say(`with ${outboxes} outboxes`);
+  }
+  assert.equal(await seenSoFar(page, said.length), said);
+  assert.equal(new Set((await events(page)).filter((event) => event.includes(' '))), new Set());
+  // Away over a move, with mail that nobody has read.
+  await page.evaluate(() => globalThis.page.client.close());
+  const node = await clientOf(moving, 'mover friend');
+  await node.send({ to: id, body: 'while it was away' });
+  await node.close();
+  await moving.stop();
+  await changeActors(data, { outboxes: 16 });
+  moving = await serverAt(data, { port });
+  const again = await newPage(page.context());
+  await start(again, 'mover', options);
+  await say('and back', again);
+  assert.equal(await seenSoFar(again, 2), ['while it was away', 'and back']);
+  await again.evaluate(() => globalThis.page.client.close());
+  await moving.stop();
 });
 
 test('a connection that is dead without a word is noticed; one that is silent is asked, and kept', async () => {

@@ -11,6 +11,7 @@ import { idBytes } from '../../src/actors/ids.js';
 import { logNodes, logRecordLeaf } from '../../src/actors/log-store.js';
 import type { StoreReader } from '../../src/actors/messages.js';
 import { open } from '../../src/actors/openings.js';
+import { Placements } from '../../src/actors/placements.js';
 import { epochKey, numberKey, TABLE } from '../../src/actors/store-keys.js';
 import { type Accusation, accuse, type CaseFile } from '../../src/protocol/evidence/accuse.js';
 import { nameOf } from '../../src/protocol/evidence/guilt.js';
@@ -199,7 +200,7 @@ function openedOf({ identity, disk }: Case, items: readonly Item[], checkpoint: 
     places.set(toHex(id), known);
     return known;
   };
-  const archive = { reader: disk, serverId, manifest, placementOf: placed };
+  const archive = { reader: disk, placements: new Placements(serverId, [{ from: 1, manifest }]) };
   const claims = new Map<string, Claim>();
   const submissions = new Map<string, ShownSubmission>();
   /** Outputs of one page, which show all that there is when they are opened for anything. */

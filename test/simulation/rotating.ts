@@ -8,8 +8,9 @@ import { importSecretKey } from '#crypto';
 import { type Manifest, type ManifestActor, ROLE, type Role, toHex } from '../../src/protocol/index.js';
 import type { Identity } from '../../src/server/founding.js';
 import type { ServerKeys } from '../../src/server/keys.js';
+import { type NextVersion, nextVersion } from '../../src/server/manifest-change.js';
 import type { RecoveryStore } from '../../src/server/recovery.js';
-import { type NextVersion, nextVersion } from '../../src/server/rotation.js';
+
 import { Random } from './random.js';
 
 const ROTATING = 0.25;
@@ -51,13 +52,9 @@ export class Rotating {
     const inUse = identity.manifest.actors.filter(({ lastEpoch }) => lastEpoch === 0);
     const some = random.chance(0.3) ? inUse : inUse.filter(() => random.chance(0.4));
     const chosen = some.length > 0 ? some : [random.pick(inUse)];
-    return nextVersion(
-      store,
-      identity,
-      chosen,
-      chosen.map(() => this.make()),
-      rootSeed,
-    );
+    const plan = { ends: chosen, begins: chosen, buckets: identity.manifest.buckets };
+    const keys = chosen.map(() => this.make());
+    return nextVersion(store, identity, plan, keys, rootSeed);
   }
 
   private make(): Uint8Array {

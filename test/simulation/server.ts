@@ -2,9 +2,11 @@
  * The server in the simulator: real actors with their real lifecycles, the real request handler and the real
  * recovery, on a simulated disk and network. Listeners, worker threads and HTTP are what is missing.
  */
+
 import { importSecretKey } from '#crypto';
 import { type ActorMessage, type Address, address } from '../../src/actors/messages.js';
 import { hostActors, type PipelineOptions, placementFor, threadOf } from '../../src/actors/pipeline.js';
+import { Placements } from '../../src/actors/placements.js';
 import { RequestHandler } from '../../src/actors/request-handler.js';
 import { signCheckpoint } from '../../src/actors/sequencer.js';
 import { type Checkpoint, SESSION_KIND, type SessionKind } from '../../src/protocol/index.js';
@@ -161,7 +163,7 @@ export class SimulatedServer {
     return new RequestHandler(
       {
         serverId: identity.serverId,
-        manifest: identity.manifest,
+        placements: new Placements(identity.serverId, identity.manifests),
         manifestHash: identity.manifestHash,
         hasSigned: signedLog(disk, identity, this.keys.sequencer).hasSigned,
         inboxes: config.inboxes,
@@ -192,7 +194,7 @@ export class SimulatedServer {
     return {
       plan: { inboxes: config.inboxes, outboxes: config.outboxes, threads: 1 },
       serverId: identity.serverId,
-      manifest: identity.manifest,
+      manifests: identity.manifests,
       manifestHash: identity.manifestHash,
       seedOf: (actor) => seedOf(this.keys, actor),
       checkInputs: true,

@@ -27,6 +27,7 @@ import {
   senderCases,
   signerCases,
 } from './evidence-log.js';
+import { moveCases } from './evidence-moves.js';
 import { placeCases } from './evidence-places.js';
 import { columnCases, counterCases, exceptionCases, neighbourCases, stageWorld } from './evidence-stages.js';
 import { EvidenceWorld } from './evidence-world.js';
@@ -68,5 +69,6 @@ export function evidenceCases(): EvidenceCase[] {
     swappedKeys(scene),
     ...counterEdges(world),
     ...placeCases(world),
+    ...moveCases(world),
   ];
 }

@@ -3,6 +3,7 @@
  * order. The sequencer is the real one, but its clock stands still and what it writes becomes durable
  * when the test says so. Frames are laid into shared chunks as a request handler would.
  */
+
 import { importSecretKey, type Signer, sha256, trustedPublicKey } from '#crypto';
 import { Inbox } from '../../src/actors/inbox.js';
 import { Memory } from '../../src/actors/memory.js';
@@ -17,6 +18,7 @@ import {
   type SubmittedFrame,
 } from '../../src/actors/messages.js';
 import { Outbox } from '../../src/actors/outbox.js';
+import { Placements } from '../../src/actors/placements.js';
 import type { QuotaLimits } from '../../src/actors/quotas.js';
 import { Receiver } from '../../src/actors/receiver.js';
 import { Router } from '../../src/actors/router.js';
@@ -25,14 +27,12 @@ import { FLUSH_CHANGED } from '../../src/actors/state-table.js';
 import { numberKey, numberValue, TABLE } from '../../src/actors/store-keys.js';
 import type { VerifySubmission } from '../../src/actors/waiting-frames.js';
 import {
-  actorPosition,
   type Checkpoint,
   Frontier,
   getU64,
   keysOf,
   type Manifest,
   type PublicKeyBook,
-  ROLE,
   type SessionKind,
   toHex,
 } from '../../src/protocol/index.js';
@@ -213,13 +213,12 @@ export class Pipeline {
         return new Receiver({ ...this.common(index, seeds.receivers), ...merging }, send);
       }
       case 'outbox': {
-        const position = actorPosition(this.cluster.manifest, ROLE.outbox, index);
         const checkpoint = this.checkpoint();
         const delivering = {
           bytesInFlight,
           bytesInFlightInAll: 1 << 30,
           checkpoint,
-          actorPosition: position,
+          placements: this.placements,
           receiverOf,
         };
         const common = this.common(index, seeds.outboxes);
@@ -230,6 +229,11 @@ export class Pipeline {
       default:
         return this.sequencer(send);
     }
+  }
+
+  private get placements(): Placements {
+    const { serverId, manifest } = this.cluster;
+    return new Placements(serverId, [{ from: 1, manifest }]);
   }
 
   /** What all stages are given, and some need. */
@@ -265,6 +269,7 @@ export class Pipeline {
         outboxes: seeds.outboxes.length,
         manifestHash: serverId,
         placementRoot,
+        placements: this.placements,
         reserved: reserved ? getU64(reserved, 0) : 0,
         retentionEpochs: this.options.retentionEpochs ?? manifest.policy.retentionEpochs,
         write: this.write,

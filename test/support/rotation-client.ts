@@ -7,11 +7,12 @@ import { type Client, type Store, VerificationError } from '../../src/client/ind
 import type { Server } from '../../src/server/index.js';
 import { clientOf, directory, serverAt } from '../client-helpers.js';
 
-/** A server that is stopped, changed and started again at one address. */
-export async function house() {
-  const flags = { port: `${await freePort()}`, outboxes: '2' };
+/** A server that is stopped, changed and started again at one address. `first`: settings; numbers of actors are of the first start. */
+export async function house(first: Record<string, string> = { outboxes: '2' }) {
+  const { inboxes = '1', outboxes = '1', ...rest } = first;
+  const flags = { port: `${await freePort()}`, ...rest };
   let data = directory('rotation');
-  let server = await serverAt(data, flags);
+  let server = await serverAt(data, { ...flags, inboxes, outboxes });
   return {
     get server() {
       return server;

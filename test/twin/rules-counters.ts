@@ -13,6 +13,7 @@ import {
   must,
   verifyClaim,
 } from './evidence-steps.js';
+import { stays, versionsBetween } from './moves.js';
 import type { Suspect } from './rules-stages.js';
 
 /** 19 own counters. */
@@ -55,6 +56,9 @@ export function ownCounters(known: Known, parts: PartsOf<19>): Suspect[] {
     const own = i === 0 || i === messages.length - 1;
     must(message.sender.equals(sender) === own, 'own where it should not be, or the other way round');
   }
+  // The sender stays, and so does its mailbox, between the first claim and the last;
+  const versions = versionsBetween(known, links[0]!.heard, links.at(-1)!.heard);
+  for (const kind of ['inbox', 'outbox'] as const) must(stays(known, kind, sender, versions), 'it was moved');
   // both of one inbox,
   const { inbox } = entries[firstEntry]!;
   must(entries[end - 1]!.inbox === inbox, 'messages of two inboxes');

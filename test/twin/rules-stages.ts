@@ -16,6 +16,8 @@ import {
   open,
   verifyClaim,
 } from './evidence-steps.js';
+import { hadBy, stays, versionsBetween } from './moves.js';
+import { placementOf } from './placement.js';
 import { mustBeNeighbours, type Shown, shown } from './witness.js';
 
 type Subject = Parts<typeof subject>;
@@ -120,6 +122,8 @@ export function laterLeaf(known: Known, parts: PartsOf<17>): Heard {
   const { committed } = parts.later;
   mustBridge(known, parts.committed.logged, committed.logged, parts.bridge);
   mustSkip(parts.later.opened.preimage, mailbox, place);
+  // The mailbox stays between the consumer and the later claim.
+  must(stays(known, 'outbox', mailbox, versionsBetween(known, consumer, later)), 'the mailbox was moved');
   return consumer;
 }
 
@@ -154,10 +158,16 @@ export function stages(known: Known, parts: PartsOf<18>): Suspect[] {
     must(!later.hash.equals(earlier.hash), 'both show the same');
     mustBeBare(parts.subject);
   }
-  // Suspected are the router, receiver and outbox of both columns, as far as the roles shown.
+  // Suspected are the router, receiver and outbox of both columns, placed by the earlier statement's manifest, as far as
+  // the roles shown; and, where the later is an outbox, those that the versions between place the mailbox at.
+  const since =
+    later.heard.attestation.role === OUTBOX
+      ? hadBy(known, 'outbox', mailbox, versionsBetween(known, earlier.heard, later.heard))
+      : [];
   return [
-    ...column(known, earlier.heard, parts.otherMailbox, place),
-    ...column(known, later.heard, mailbox, place),
+    ...column(known, earlier.heard, earlier.heard, parts.otherMailbox, place),
+    ...column(known, earlier.heard, later.heard, mailbox, place),
+    ...since.map((index) => ({ role: OUTBOX, index })),
   ];
 }
 
@@ -178,10 +188,10 @@ function shownLater(known: Known, part: Parts<typeof witness>, mailbox: Buffer, 
   return { heard, hash: undefined };
 }
 
-function column(known: Known, heard: Heard, mailbox: Buffer, place: Place): Suspect[] {
-  const { role } = heard.attestation;
+function column(known: Known, then: Heard, shown: Heard, mailbox: Buffer, place: Place): Suspect[] {
+  const { role } = shown.attestation;
   if (role === INBOX) return [];
-  const { outbox } = byBuckets(known, heard)(mailbox);
+  const { outbox } = placementOf(known.serverId, then.manifest.runs, [], mailbox);
   const all = [
     { role: ROUTER, index: place.inbox },
     { role: RECEIVER, index: outbox },

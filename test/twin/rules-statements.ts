@@ -16,6 +16,7 @@ import {
   open,
   verifyClaim,
 } from './evidence-steps.js';
+import { sameRuns, stays, versionsBetween } from './moves.js';
 import { compareItems, type InboxEntry, type MailboxItem } from './pages.js';
 
 /** 1 two statements. */
@@ -136,12 +137,18 @@ export function sendersOrder(known: Known, parts: PartsOf<6>): Heard {
   // One key; the first place lies before the second.
   must(a.heard.key.equals(b.heard.key), 'two keys');
   must(comparePlaces(a.place, b.place) < 0, 'the first place is not before the second');
+  // The later sender stays between the two, since the earlier one's epoch.
+  const since = (epoch: bigint) => versionsBetween(known, a.heard, b.heard, epoch);
+  must(stays(known, 'inbox', b.sender, since(a.place.epoch)), 'the later sender was moved');
   const before = samePlaces(b.entry.previousPlace, a.place);
   const wrong =
     // one sender and one counter;
     (a.sender.equals(b.sender) && a.counter === b.counter) ||
     // or one previous place (epoch not 0);
-    (samePlaces(a.entry.previousPlace, b.entry.previousPlace) && a.entry.previousPlace.epoch !== 0n) ||
+    (samePlaces(a.entry.previousPlace, b.entry.previousPlace) &&
+      a.entry.previousPlace.epoch !== 0n &&
+      // since whose epoch both senders stay;
+      [a, b].every(({ sender }) => stays(known, 'inbox', sender, since(a.entry.previousPlace.epoch)))) ||
     // or the later one's previous place is the earlier place, and the senders differ or the counter is not
     // the earlier one plus one.
     (before && (!a.sender.equals(b.sender) || b.counter !== a.counter + 1n));
@@ -172,6 +179,8 @@ export function previousPlace(known: Known, parts: PartsOf<20>): Heard {
   must(inbox === later.attestation.actor && epoch === earlier.attestation.epoch, 'another place');
   // with an index not below its entries (0 where it has no output).
   must(index >= (earlier.attestation.outputs[0]?.entries ?? 0), 'the place is there');
+  // The versions between the two have the same runs.
+  must(sameRuns(versionsBetween(known, earlier, later)), 'buckets were moved');
   return later;
 }
 
@@ -185,6 +194,8 @@ export function mailboxLeaves(known: Known, parts: PartsOf<7>): Heard {
   const a = decoded('the earlier leaf', () => decodeChainLeaf(parts.earlier.opened.preimage));
   const b = decoded('the later leaf', () => decodeChainLeaf(parts.later.opened.preimage));
   must(a.mailbox.equals(b.mailbox), 'two mailboxes');
+  // The mailbox stays between the two.
+  must(stays(known, 'outbox', a.mailbox, versionsBetween(known, first, second)), 'the mailbox was moved');
   const { earlier, later, bridge } = parts;
   mustBridge(known, earlier.committed.logged, later.committed.logged, bridge);
   if (a.epoch === b.epoch) {

@@ -7,10 +7,11 @@ import {
   actorKey,
   type Checkpoint,
   CountersignError,
-  countActors,
+  countsIn,
   decodeEpochLeaf,
   type ErrorCode,
   FormatError,
+  inForceAt,
   type OpenedManifest,
   openManifests,
   Reader,
@@ -80,8 +81,7 @@ export class NetworkSource implements EpochSource {
   }
 
   private async *parts(from: number, to: number): AsyncGenerator<KeptEpoch | { readonly next: number }> {
-    const { manifest } = this.manifests.at(-1)!;
-    const [inboxes, outboxes] = [countActors(manifest, ROLE.inbox), countActors(manifest, ROLE.outbox)];
+    const countsAt = (epoch: number) => countsIn(inForceAt(this.manifests, epoch).manifest);
     const response = await this.ask(`/v1/epochs?from=${from}&to=${to}`);
     const reader = new PartReader();
     let builder = new EpochBuilder();
@@ -90,7 +90,7 @@ export class NetworkSource implements EpochSource {
         if (part.kind === PART.next) yield { next: new Reader(part.bytes).u64() };
         else if (part.kind !== PART.end) builder.add(part);
         else {
-          if (part.bytes[0] === 1) yield builder.done(inboxes, outboxes);
+          if (part.bytes[0] === 1) yield builder.done(countsAt);
           builder = new EpochBuilder();
         }
       }

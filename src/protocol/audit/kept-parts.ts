@@ -15,6 +15,7 @@
  */
 import { ROLE, type SignedAttestation } from '../attestation.js';
 import { concat, FormatError, Reader, type Writer } from '../bytes.js';
+import type { ActorCounts } from '../manifest.js';
 import { EPOCH_LEAF_BYTES } from '../statement.js';
 import type {
   KeptEpoch,
@@ -125,9 +126,10 @@ export class EpochBuilder {
     from.end();
   }
 
-  /** `inboxes`, `outboxes`: how many there are. Throws `FormatError` when there was no epoch. */
-  done(inboxes: number, outboxes: number): KeptEpoch {
+  /** `countsAt`: how many actors an epoch has. Throws `FormatError` when there was no epoch. */
+  done(countsAt: (epoch: number) => ActorCounts): KeptEpoch {
     if (!this.head) throw new FormatError('an end of no epoch');
+    const { inboxes, outboxes } = countsAt(this.head.epoch);
     const inboxAt = (i: number): KeptInbox | Unreadable =>
       this.unreadable.get(`${ROLE.inbox} ${i}`) ?? {
         pages: concat(...(this.pages.get(i) ?? [])),

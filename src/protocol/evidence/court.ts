@@ -48,7 +48,7 @@ export function must(holds: boolean, what: string): asserts holds {
 }
 
 export class Court {
-  /** By hash in hexadecimal. */
+  /** By hash in hexadecimal, the lowest version first. */
   private readonly manifests: ReadonlyMap<string, Manifest>;
 
   /** `manifests`: accepted ones (`openManifest`), with their hashes. */
@@ -57,6 +57,11 @@ export class Court {
     manifests: readonly (readonly [hash: Uint8Array, manifest: Manifest])[],
   ) {
     this.manifests = new Map(manifests.map(([hash, manifest]) => [toHex(hash), manifest]));
+  }
+
+  /** All manifests, the lowest version first. */
+  get versions(): readonly Manifest[] {
+    return [...this.manifests.values()];
   }
 
   private readonly used = new Set<string>();

@@ -9,6 +9,7 @@ import type { EvidenceOf } from './evidence.js';
 import { type Guilt, guiltyActor, guiltyServer } from './guilt.js';
 import { type Item, type LinkPart, readMailboxLeaf, type StillLeaf } from './leaves.js';
 import { openMessage } from './message.js';
+import { mustStay, versionsBetween } from './moves.js';
 
 type Leaf = LinkPart | StillLeaf;
 
@@ -23,6 +24,7 @@ export function mailboxLeaves(court: Court, evidence: EvidenceOf<'mailboxLeaves'
     a.attestation.epoch !== b.attestation.epoch || equalBytes(a.hash, b.hash),
     'two statements: another rule',
   );
+  mustStay(court, earlier.mailbox, 'outbox', versionsBetween(court, a, b));
   const fault =
     earlier.epoch === later.epoch
       ? faultInEpoch(earlier, a, later, b)
@@ -105,6 +107,8 @@ export function ownCounters(court: Court, evidence: EvidenceOf<'ownCounters'>): 
     opened.length > 1 && opened.every(({ isOwn }, i) => isOwn === (i === 0 || i === opened.length - 1));
   must(isOpen, 'two messages of the sender, and none of its own between them');
   const { inbox } = entries[first]!;
+  const versions = versionsBetween(court, claims[0]!, claims.at(-1)!);
+  for (const kind of ['inbox', 'outbox'] as const) mustStay(court, sender, kind, versions);
   // Another inbox has not seen what this one numbered: who let it in is not among the suspects.
   must(entries[first + opened.length - 1]!.inbox === inbox, 'messages of two inboxes');
   const [from, to] = [opened[0]!.counter, opened.at(-1)!.counter];

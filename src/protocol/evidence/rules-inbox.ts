@@ -23,6 +23,7 @@ import type { EvidenceOf } from './evidence.js';
 import { type Guilt, guiltyActor } from './guilt.js';
 import { byBuckets, type InboxRow, placed, readInboxPage } from './leaves.js';
 import { type OpenedMessage, openMessage, recipientOf } from './message.js';
+import { mustPlaceAlike, stays, versionsBetween } from './moves.js';
 
 function rowOf(leaf: Uint8Array, row: number): InboxRow {
   const found = readInboxPage(leaf)[row];
@@ -101,6 +102,8 @@ export function previousPlace(court: Court, { opened, row, statement }: Evidence
   must(isThere, 'a statement about another place');
   const { entries } = before.attestation.outputs[0] ?? { entries: 0 };
   must(previous.index >= entries, 'the previous place is there');
+  // Whose row it is is not opened.
+  mustPlaceAlike(versionsBetween(court, before, said));
   return guiltyActor(
     said.actor,
     `let a message follow ${formatPlace(previous)}, where it took in ${entries}`,
@@ -233,15 +236,21 @@ export function senderOrder(court: Court, evidence: EvidenceOf<'senderOrder'>): 
   court.bridge(a.said, b.said, evidence.bridge);
   must(comparePlaces(a.place, b.place) < 0, 'two places, the earlier one first');
   must(equalBytes(a.said.actor.key, b.said.actor.key), 'rows of two actors');
-  return guiltyActor(a.said.actor, falseOrder(a, b));
+  const fault = falseOrder(court, a, b);
+  return guiltyActor(a.said.actor, fault);
 }
 
-function falseOrder(a: Numbered, b: Numbered): string {
+function falseOrder(court: Court, a: Numbered, b: Numbered): string {
+  const hasStayed = ({ message }: Numbered, since: Place) =>
+    stays(court, message.sender, 'inbox', versionsBetween(court, a.said, b.said, since.epoch));
   const isSame = equalBytes(a.message.sender, b.message.sender);
   const places = `at ${formatPlace(a.place)} and ${formatPlace(b.place)}`;
+  must(hasStayed(b, a.place), 'the later sender was moved meanwhile');
   if (isSame && a.message.counter === b.message.counter)
     return `numbered counter ${a.message.counter} of one sender twice, ${places}`;
-  if (a.row.previous.epoch > 0 && comparePlaces(a.row.previous, b.row.previous) === 0)
+  const { previous } = a.row;
+  const isOne = previous.epoch > 0 && comparePlaces(previous, b.row.previous) === 0;
+  if (isOne && [a, b].every((each) => hasStayed(each, previous)))
     return `named one previous place twice, ${places}`;
   must(comparePlaces(b.row.previous, a.place) === 0, 'nothing is wrong with them');
   if (!isSame) return `named the place of another sender as the previous one, ${places}`;

@@ -5,11 +5,13 @@
 import { inputsHash, ROLE, type Role } from '../attestation.js';
 import { compareWhole, equalBytes } from '../bytes.js';
 import { claimIn } from '../claim.js';
+import { placementOf } from '../placement.js';
 import { type Court, must, type Said } from './court.js';
 import type { EvidenceOf, Subject, Witness } from './evidence.js';
 import { type Guilt, guiltyActor, guiltyServer, nameOf, type Suspect } from './guilt.js';
 import { byBuckets, placed, readMailboxLeaf } from './leaves.js';
 import { type OpenedMessage, openMessage, recipientOf } from './message.js';
+import { mustStay, versionsBetween } from './moves.js';
 import { producersOf } from './rules-log.js';
 import { shownAt } from './witness.js';
 
@@ -152,6 +154,7 @@ export function laterLeaf(court: Court, evidence: EvidenceOf<'laterLeaf'>): Guil
   must(equalBytes(later.actor.key, outbox.actor.key), 'two outboxes');
   court.bridge(outbox, later, evidence.bridge);
   mustSkip(later.leaf, later.attestation.role, mailbox, evidence.epoch);
+  mustStay(court, mailbox, 'outbox', versionsBetween(court, outbox, later));
   return guiltyActor(
     outbox.actor,
     `says that nothing came in epoch ${evidence.epoch}, in which it was given a message by ${nameOf(earlier.actor)}`,
@@ -197,22 +200,33 @@ export function stages(court: Court, evidence: EvidenceOf<'stages'>): Guilt {
   return guiltyServer(suspects(court, earlier, later, evidence), 'lost a message on its way to a mailbox');
 }
 
-/** All that signed between the inbox and what was shown, in both columns. */
+/**
+ * All that signed between the inbox and what was shown, in both columns; and, where that is of a later epoch, all outboxes
+ * that have had the mailbox since.
+ */
 function suspects(
   court: Court,
   earlier: Said,
   later: Said,
   { mailbox, other, inbox }: EvidenceOf<'stages'>,
 ): Suspect[] {
-  const column = (said: Said, id: Uint8Array): Suspect[] => {
-    const { outbox } = placed(said, court.serverId, id);
+  // The earlier one is about the epoch of the message.
+  const column = (id: Uint8Array, through: Role): Suspect[] => {
+    const { outbox } = placed(earlier, court.serverId, id);
     const all: Suspect[] = [
       { role: ROLE.router, index: inbox },
       { role: ROLE.receiver, index: outbox },
       { role: ROLE.outbox, index: outbox },
     ];
-    return all.filter(({ role }) => role <= said.actor.role);
+    return all.filter(({ role }) => role <= through);
   };
-  const all = [...column(earlier, other), ...column(later, mailbox)];
+  const since = versionsBetween(court, earlier, later).map((manifest): Suspect => {
+    return { role: ROLE.outbox, index: placementOf(manifest, court.serverId, mailbox).outbox };
+  });
+  const all = [
+    ...column(other, earlier.actor.role),
+    ...column(mailbox, later.actor.role),
+    ...(later.actor.role === ROLE.outbox ? since : []),
+  ];
   return all.filter((each, i) => all.findIndex((one) => nameOf(one) === nameOf(each)) === i);
 }

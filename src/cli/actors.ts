@@ -1,0 +1,41 @@
+/** `countersign actors`: other numbers of inboxes and outboxes for a server that is stopped. */
+import { changeActors } from '../server/resizing.js';
+import { type Command, columns, UsageError } from './command.js';
+
+export const command: Command = {
+  name: 'actors',
+  summary:
+    'Give a server that is stopped other numbers of inboxes and outboxes: a next version of its manifest',
+  options: {
+    data: { type: 'string', value: 'DIR', about: 'data directory of the server' },
+    inboxes: { type: 'string', value: 'N', about: 'inboxes, each with its router (default: as many as now)' },
+    outboxes: {
+      type: 'string',
+      value: 'N',
+      about: 'outboxes, each with its receiver (default: as many as now)',
+    },
+  },
+  async run({ values, say }) {
+    const data = values['data'] as string | undefined;
+    if (data === undefined) throw new UsageError('--data: expected the data directory');
+    const asked = Object.fromEntries(
+      ['inboxes', 'outboxes'].flatMap((name) => {
+        const text = values[name] as string | undefined;
+        if (text === undefined) return [];
+        if (!/^[1-9]\d{0,4}$/.test(text)) throw new UsageError(`--${name}: expected a number, got ${text}`);
+        return [[name, Number(text)]];
+      }),
+    );
+    if (Object.keys(asked).length === 0) throw new UsageError('expected --inboxes, --outboxes or both');
+    const changed = await changeActors(data, asked);
+    const { version, manifestHash, firstEpoch, inboxes, outboxes, actors } = changed;
+    say(`manifest  version ${version}, ${manifestHash}`);
+    say(`in force  from epoch ${firstEpoch}`);
+    say(`actors    ${inboxes} inboxes, ${outboxes} outboxes`);
+    if (actors.length > 0) {
+      say(`\nNew actors (${actors.length}):`);
+      say(columns(actors.map(({ actor, key }) => [actor, key])));
+    }
+    return changed;
+  },
+};
