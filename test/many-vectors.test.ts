@@ -12,10 +12,19 @@ import type { LogState } from '../src/client/log-state.js';
 import { type LogReader, SessionLog } from '../src/client/session-log.js';
 import { ManyVectors, Vectors } from '../src/client/vectors-entry.js';
 import type { VerifiedMailbox } from '../src/client/verifier.js';
-import { decodeBlock, encodeCheckpoint, Frontier, gapHashes, toHex } from '../src/protocol/index.js';
+import {
+  decodeBlock,
+  encodeCheckpoint,
+  Frontier,
+  gapHashes,
+  placementOf,
+  toHex,
+} from '../src/protocol/index.js';
 import type { Server } from '../src/server/index.js';
+import { changeActors } from '../src/server/resizing.js';
 import { clientOf, directory, keyOf, serverAt } from './client-helpers.js';
 import { duplexes, mustProveThat, started } from './support/comparing.js';
+import { house } from './support/rotation-client.js';
 import { runOptions } from './worlds.js';
 
 const test = suite('vectors of many mailboxes');
@@ -208,6 +217,40 @@ test('each mailbox compares for itself, with others and among themselves, and go
   await many.gateway.close();
   await alice.close();
   await server.stop();
+});
+
+test('mailboxes that part in moves go on comparing, with others and among themselves', async () => {
+  const home = await house({});
+  let placed = home.server;
+  const many = await gatewayOf(home.server);
+  const alice = await clientOf(home.server, 'alice', { vectors: new Vectors() });
+  const ids = NAMES.map((_, at) => many.gateway.id(at));
+  const outboxes = () =>
+    ids.map((id) => placementOf(placed.identity.manifest, placed.identity.serverId, id).outbox);
+  for (const counts of [{ outboxes: 8 }, { outboxes: 2 }, null]) {
+    const sent = [
+      alice.send({ to: ids, body: 'to all' }),
+      many.gateway.send(1, { to: ids, body: 'from one' }),
+    ];
+    await Promise.all(sent);
+    await askAll(many);
+    const blocks = ids.map((_, at) => many.vectors.of(at).block(alice.id));
+    const among = many.vectors.of(2).block(ids[1]!);
+    await alice.still();
+    for (const [at, id] of ids.entries()) {
+      assert.is(alice.vectors!.check(id, blocks[at]!).outcome, 'same');
+      assert.is(decodeBlock(blocks[at]!).from, 0, 'nothing was forgotten');
+    }
+    assert.is(many.vectors.of(1).check(ids[2]!, among).outcome, 'same');
+    if (!counts) break;
+    // Away from the one outbox that all were at, or the keys are very unlucky.
+    await home.again(() => changeActors(home.data, counts).then(() => {}));
+    placed = home.server;
+    if (counts.outboxes === 8) assert.ok(new Set(outboxes()).size > 1);
+  }
+  await many.gateway.close();
+  await alice.close();
+  await home.server.stop();
 });
 
 test('a message to one of many is lost: that one differs, both prove it, and no other does', async () => {

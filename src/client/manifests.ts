@@ -111,6 +111,7 @@ function regroup(gateway: Gateway): void {
     (session.members as Member[]).splice(0, session.members.length, ...stay);
     const made = others.map(([other, members]) => parted(gateway, session, other, members));
     gateway.outboxes = [...gateway.outboxes, ...made];
+    session.parted?.(made);
     for (const { connection, members } of [session, ...made]) {
       connection.close();
       if (gateway.outboxesStarted && members.some(({ problem }) => !problem)) connection.start();

@@ -66,6 +66,8 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
   paused = false;
   /** Told of every frame that was verified, before it is taken over (session-log.ts). */
   watch?: Watch;
+  /** Told of those that some of its mailboxes go on in. */
+  parted?: (made: readonly OutboxSession[]) => void;
   /** Runs while paused. @internal */
   unread: ReturnType<typeof setInterval> | undefined;
   /** The application took something since it last ran. */

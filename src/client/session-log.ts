@@ -140,12 +140,8 @@ export function watchLog(gateway: Gateway, all: readonly Watcher[]): void {
   }
 }
 
-function watchSession(
-  { ground, persister }: Gateway,
-  session: OutboxSession,
-  name: string,
-  all: readonly Watcher[],
-): void {
+function watchSession(gateway: Gateway, session: OutboxSession, name: string, all: readonly Watcher[]): void {
+  const { ground, persister } = gateway;
   const readers = session.members.map(({ index }) => all[index]!);
   const mark = (participant: Participant) => persister.mark(participant);
   const log = new SessionLog(name, session.log, readers, ground.saved.kept.get(name), mark);
@@ -153,5 +149,10 @@ function watchSession(
   session.watch = (after, frame, leaves = []) => {
     const told = leaves.map((leaf) => ({ leaf, reader: all[session.slots[leaf.slot]!.index]! }));
     log.take(after, frame, told);
+  };
+  session.parted = (made) => {
+    for (const reader of readers) log.tell(reader);
+    watchSession(gateway, session, name, all);
+    for (const [i, each] of made.entries()) watchSession(gateway, each, `${name} ${each.outbox} ${i}`, all);
   };
 }

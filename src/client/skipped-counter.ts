@@ -5,6 +5,7 @@
  * messages in them.
  */
 import {
+  CountersignError,
   decodeClaim,
   decodeDeliver,
   encodeClaim,
@@ -21,7 +22,7 @@ import type { LogState } from './log-state.js';
 import type { Member } from './member.js';
 import type { BundleOf, PairReader } from './pair-messages.js';
 import type { VectorBook } from './vector-book.js';
-import { overFrame } from './verification-error.js';
+import { overFrame, type VerificationError } from './verification-error.js';
 import { isLink, type OwnMessages, Verification, type VerifiedDelivery } from './verifier.js';
 import type { World } from './world.js';
 
@@ -32,11 +33,40 @@ const SENDER_AT = 40;
 const COUNTER_AT = 72;
 
 /**
+ * Where a client's only mailbox is shown a chain that skips a counter, what proves it to others is told, or why nothing does;
+ * `book`: told of all that was verified before.
+ */
+export function watchSkips(
+  gateway: Gateway,
+  member: Member,
+  reader: PairReader,
+  bundleOf: BundleOf,
+  book: () => VectorBook,
+): void {
+  gateway.on('state', ({ state, reason }) => {
+    // No class of the client's: in browsers this file has its own.
+    const { step } = (reason ?? {}) as Partial<VerificationError>;
+    if (state === 'failed' && step === 'own-message') void refused(reason as VerificationError);
+  });
+  async function refused(error: VerificationError): Promise<void> {
+    try {
+      const found = await accuseOfSkip(gateway, member, book(), reader, bundleOf, error.frame);
+      if (!found) return;
+      error.evidence = found.evidence;
+      gateway.events.emit('evidence', { mailbox: 0, evidence: found.evidence });
+    } catch (error) {
+      if (!(error instanceof ComparisonError || error instanceof CountersignError)) throw error;
+      gateway.events.emit('suspicion', { mailbox: 0, error });
+    }
+  }
+}
+
+/**
  * `frame`: the delivery that was refused, right behind what the book has. Null where it skips no counter. Rejects with
  * `ComparisonError`: `malformed` where more is wrong with the frame, `let-go` where the message before the skip is not kept,
  * and `nothing-proven`.
  */
-export async function accuseOfSkip(
+async function accuseOfSkip(
   { ground: { world } }: Gateway,
   member: Member,
   book: VectorBook,

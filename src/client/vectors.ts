@@ -5,7 +5,6 @@
 import { randomBytes } from '#crypto';
 import {
   type Block,
-  CountersignError,
   decodeBlock,
   encodeBlock,
   equalBytes,
@@ -32,7 +31,7 @@ import { leavesOfRoster, PairReader, type RosterMember } from './pair-messages.j
 import type { Participant } from './persister.js';
 import type { Sender } from './sender.js';
 import { type SessionLog, watchLog } from './session-log.js';
-import { accuseOfSkip } from './skipped-counter.js';
+import { watchSkips } from './skipped-counter.js';
 import type { Change } from './store.js';
 import { type LetGo, VectorBook } from './vector-book.js';
 import {
@@ -43,7 +42,6 @@ import {
   membersOf,
   type ToFrame,
 } from './vector-frame.js';
-import type { VerificationError } from './verification-error.js';
 import { isLink, type VerifiedLink, type VerifiedMailbox } from './verifier.js';
 
 export type { RosterMember };
@@ -153,11 +151,7 @@ export class Vectors implements Participant {
   start(gateway: Gateway): void {
     if (this.gateway) throw new TypeError('vectors: one for each client');
     watchLog(gateway, [this]);
-    gateway.on('state', ({ state, reason }) => {
-      // No class of the client's: in browsers this file has its own.
-      const { step } = (reason ?? {}) as Partial<VerificationError>;
-      if (state === 'failed' && step === 'own-message') void this.refused(reason as VerificationError);
-    });
+    watchSkips(gateway, this.member, this.reader, this.bundleOf, () => this.current);
   }
 
   /** @internal */
@@ -225,20 +219,6 @@ export class Vectors implements Participant {
 
   private readonly bundleOf = (counter: number) =>
     (this.member.counters.sender as Sender | null)?.items.find(counter)?.bundle;
-
-  /** A frame was refused for what the own chain shows: what proves it to others is told, or why nothing does. */
-  private async refused(error: VerificationError): Promise<void> {
-    const { bundleOf, current: book, gateway, member, reader } = this;
-    try {
-      const found = await accuseOfSkip(gateway, member, book, reader, bundleOf, error.frame);
-      if (!found) return;
-      error.evidence = found.evidence;
-      gateway.events.emit('evidence', { mailbox: 0, evidence: found.evidence });
-    } catch (error) {
-      if (!(error instanceof ComparisonError || error instanceof CountersignError)) throw error;
-      gateway.events.emit('suspicion', { mailbox: 0, error });
-    }
-  }
 
   /** @internal */
   changes(out: Change[]): void {
