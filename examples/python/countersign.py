@@ -94,6 +94,10 @@ class Behind(Exception):
     """The server has named a manifest that is not known yet."""
 
 
+class Parted(Exception):
+    """Mailboxes of one outbox have been moved to several."""
+
+
 async def _up_to_date(
     state: State, url: str, connect: Callable[[], Awaitable[Any]]
 ) -> Any:
@@ -112,16 +116,13 @@ class Evidence(NamedTuple):
     """A delivery that was accepted, and all that it was held against."""
 
     manifests: Manifests
-    outbox: int
     log: Log
     slots: dict[int, Open]
     frame: Json
 
     def accept(self, frame: Json) -> Accepted:
         """Verify a frame in the place of the one that was accepted."""
-        return accept_delivery(
-            self.manifests, self.outbox, self.log, self.slots, frame
-        )
+        return accept_delivery(self.manifests, self.log, self.slots, frame)
 
 
 class Connection:
@@ -306,16 +307,18 @@ class Outbox(Connection):
     ) -> "Outbox":
         """Open mailboxes of one outbox."""
         async def shaken() -> "Outbox":
-            number = state.manifests.newest.placement(owners[0].key.id)[1]
+            placed = state.manifests.newest.placement
+            number, *others = {placed(one.key.id)[1] for one in owners}
+            if others:
+                raise Parted
             answer = await fetch_json(
                 f"{url}/v1/mailboxes/{owners[0].key.id.hex()}"
             )
             if answer["outbox"] != number:
-                raise Refused("another outbox than placement names")
+                raise Behind
             self = cls(
                 await _connect(answer["url"]), OUTBOX, state.manifests
             )
-            self.number = number
             await self.shake_hands(state.log)
             return self
 
@@ -365,7 +368,7 @@ class Outbox(Connection):
     async def _accept(self, frame: Json) -> Accepted:
         slots = self._slots()
         evidence = Evidence(
-            self.manifests, self.number, self.log, slots, frame
+            self.manifests, self.log, slots, frame
         )
         accepted = evidence.accept(frame)
         self.accepted.append(evidence)

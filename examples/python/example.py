@@ -17,7 +17,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 
-from countersign import Evidence, Front, Outbox, ServerError
+from countersign import Evidence, Front, Outbox, Parted, ServerError
 from countersign import bundle, prepare
 from frames import FrameError
 from layouts import Json
@@ -31,13 +31,19 @@ async def open_outboxes(
     url: str, state: State, owners: Sequence[Owner]
 ) -> list[Outbox]:
     """Open mailboxes, with one socket for each outbox that keeps some."""
-    by_outbox: dict[int, list[Owner]] = {}
-    for owner in owners:
-        number = state.manifests.newest.placement(owner.key.id)[1]
-        by_outbox.setdefault(number, []).append(owner)
-    return [
-        await Outbox.connect(url, state, some) for some in by_outbox.values()
-    ]
+    while True:
+        by_outbox: dict[int, list[Owner]] = {}
+        for owner in owners:
+            number = state.manifests.newest.placement(owner.key.id)[1]
+            by_outbox.setdefault(number, []).append(owner)
+        opened: list[Outbox] = []
+        try:
+            for some in by_outbox.values():
+                opened.append(await Outbox.connect(url, state, some))
+            return opened
+        except Parted:
+            # By the newer manifest that has become known with that.
+            await close(*opened)
 
 
 async def take(

@@ -462,6 +462,8 @@ class Versions(unittest.TestCase):
         self.first = manifest().content
         self.second = changed_keys(self.first, [0, 4], 1001)
         self.third = changed_keys(self.second, [4], 1500)
+        self.moved = [*self.first["buckets"], {
+            "firstBucket": 2000, "inbox": 1, "outbox": 0}]
 
     def _change(self, at: int, **fields: Any) -> Json:
         actors = list(self.second["actors"])
@@ -517,12 +519,14 @@ class Versions(unittest.TestCase):
             self._change(2, firstEpoch=2),
             self._change(1, key=actors[2]["key"]),
             self._change(1, key=bytes(32)),
-            # An inbox more, with its router.
+            # An inbox more, without a router.
             {**self.second, "actors": [
                 *actors[:2], {**actors[1], "index": 1, "key": fresh[0]},
-                actors[2], {**actors[2], "index": 1, "key": fresh[1],
-                            "firstEpoch": 1001},
-                *actors[3:]]},
+                *actors[2:]]},
+            # One to which nobody has given a beginning.
+            self._larger(fresh, firstEpoch=1000),
+            # A bucket for an inbox that there is not.
+            {**self.second, "buckets": self.moved},
         ]
         first = manifests().newest.signed
         for number, one in enumerate(wrong):
@@ -531,6 +535,15 @@ class Versions(unittest.TestCase):
                 manifests().followed([first, told])
         known = manifests().followed([first, signed(self.second)])
         newest = known.newest.signed
+        # An inbox more, with its router, that some buckets are moved to.
+        larger = manifests().followed([first, signed(self._larger(fresh))])
+        self.assertEqual(larger.newest.count(layouts.INBOX), 2)
+        inboxes = {one.placement(u64(number) + bytes(24))[0]
+                   for one in larger.versions for number in range(40)}
+        self.assertEqual(inboxes, {0, 1})
+        self.assertEqual(
+            {larger.in_force(1000).placement(u64(number) + bytes(24))[0]
+             for number in range(40)}, {0})
         for content in (
             changed_keys(self.second, [1], 1001),
             changed_keys(self.second, [1], 900),
@@ -539,6 +552,15 @@ class Versions(unittest.TestCase):
         ):
             with self.assertRaises(Refused):
                 known.followed([newest, signed(content)])
+
+    def _larger(self, keys: Sequence[bytes], **fields: Any) -> Json:
+        actors = self.second["actors"]
+        more = [
+            {**one, "index": 1, "key": key, "firstEpoch": 1001, **fields}
+            for one, key in zip((actors[1], actors[2]), keys)
+        ]
+        return {**self.second, "buckets": self.moved, "actors": [
+            *actors[:2], more[0], actors[2], more[1], *actors[3:]]}
 
     def _again(self, key: bytes) -> Json:
         content = changed_keys(self.second, [0], 2000)
@@ -757,7 +779,7 @@ class Deliveries(unittest.TestCase):
         return Open(mailbox, start, 0, 0, {})._replace(**others)
 
     def _accept(self, log: Log, slots: dict[int, Open], frame: Json) -> Any:
-        return accept_delivery(manifests(), 0, log, slots, frame)
+        return accept_delivery(manifests(), log, slots, frame)
 
     def test_live(self) -> None:
         """Bob's mailbox in epoch 1, and what comes of tampering."""

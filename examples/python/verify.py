@@ -116,21 +116,19 @@ class _Content(NamedTuple):
 
 def accept_delivery(
     manifests: Manifests,
-    outbox: int,
     log: Log,
     slots: Mapping[int, Open],
     frame: Json,
 ) -> Accepted:
     """Do the steps of "Accepting a delivery" from the manifest to the log."""
     try:
-        return _accept(manifests, outbox, log, slots, frame)
+        return _accept(manifests, log, slots, frame)
     except ProofError as error:
         raise Refused(str(error)) from None
 
 
 def _accept(
     manifests: Manifests,
-    outbox: int,
     log: Log,
     slots: Mapping[int, Open],
     frame: Json,
@@ -146,7 +144,10 @@ def _accept(
             _require(position not in leaves, "one position for two leaves")
             leaves[position] = digest(preimage)
     output = root_by_multiproof(leaves, epoch["leaves"], frame["multiproof"])
-    leaf = _prove_epoch(manifest, outbox, epoch, output)
+    outboxes = {manifest.placement(slots[one["slot"]].mailbox)[1]
+                for one in frame["mailboxes"]}
+    _require(len(outboxes) == 1, "mailboxes of several outboxes")
+    leaf = _prove_epoch(manifest, outboxes.pop(), epoch, output)
     links = [one for one in zip(frame["mailboxes"], contents)
              if one[0]["kind"] == 1]
     return Accepted(

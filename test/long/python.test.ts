@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { connect } from '../../src/client/index.js';
 import { toHex } from '../../src/protocol/index.js';
 import { writeKeyFile } from '../../src/server/keys.js';
+import { changeActors } from '../../src/server/resizing.js';
 import { rotateKeys } from '../../src/server/rotation.js';
 import { keyOf } from '../client-helpers.js';
 import { countersign, jsonLines, start } from '../support/program.js';
@@ -96,6 +97,40 @@ async function copyOf(name: string): Promise<string> {
   cpSync(data, copy, { recursive: true, filter: (source) => !source.endsWith('lock') });
   return copy;
 }
+
+test('it finds its mailboxes where they were moved, and takes what came before and after', async () => {
+  states.copy('unmoved');
+  const client = await connect({ url: server.url, key: keyOf('gina') });
+  const receivers = ['bob', 'carol'];
+  await client.send({ to: receivers.map((name) => ids[name]!), body: 'before' });
+  await client.close();
+  const moved = await copyOf('moved');
+  assert.is(await server.start(), null);
+  await changeActors(moved, { inboxes: 1, outboxes: 5 });
+  const other = await ServerProcess.at(moved);
+  assert.is(await other.start(), null);
+  endings.push(() => other.kill('SIGKILL'));
+  const again = await connect({ url: other.url, key: keyOf('gina') });
+  await again.send({ to: receivers.map((name) => ids[name]!), body: 'after' });
+  await again.close();
+  const { status, stdout, stderr } = await exampleAt(other.url, 'receive', '--count', '4', ...receivers);
+  assert.equal([status, stderr], [0, ''], stdout);
+  const { received } = JSON.parse(stdout);
+  for (const name of receivers)
+    assert.equal(
+      received[name].map(({ body }: { body: string }) => body).slice(-2),
+      ['before', 'after'],
+      name,
+    );
+  assert.is(states.versions(), 2);
+  const demo = await exampleAt(other.url, 'demo');
+  assert.equal([demo.status, JSON.parse(demo.stdout).passed], [0, []], demo.stderr);
+  await other.kill('SIGTERM');
+  // The server that was copied has only what came before.
+  states.use('unmoved');
+  const { received: here } = await example('receive', '--count', '2', ...receivers);
+  assert.is(here.bob.at(-1).body, 'before');
+});
 
 test('it follows the versions of the manifest, and what came under each of them', async () => {
   const client = await connect({ url: server.url, key: keyOf('emil') });
