@@ -158,7 +158,8 @@ function larger(a: Checkpoint | null, b: Checkpoint): Checkpoint {
   return a && a.size >= b.size ? a : b;
 }
 
-function keptEpochs(disk: StoreReader): number[] {
+/** Those that are on the disk, rising. */
+export function keptEpochs(disk: StoreReader): number[] {
   const keys = disk.keys(numberKey(TABLE.attestations, 0), Uint8Array.of(TABLE.attestations + 1));
   return [...keys].map((key) => getU64(key, 1));
 }

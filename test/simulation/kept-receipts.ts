@@ -4,7 +4,7 @@
  */
 import { epochKey, numberKey, TABLE } from '../../src/actors/store-keys.js';
 import { placementOf, toHex } from '../../src/protocol/index.js';
-import { type Case, itemsOf } from './framed.js';
+import { type Case, itemsOf, keptEpochs } from './framed.js';
 import type { Person } from './person.js';
 
 const NEVER = 100_000;
@@ -27,11 +27,13 @@ export function checkReceipts(
   const isAtInbox = guilty?.role === 'inbox' || guilty?.role === 'router';
   const isAtOutbox = guilty?.role === 'receiver' || guilty?.role === 'outbox';
   const epochs = new Map<number, ReadonlySet<string>>();
+  // Of a commit that a crash has struck nobody was told.
+  const newest = keptEpochs(disk).at(-1) ?? 0;
   for (const { message, sender, place } of chronicle.receipted) {
     const about = message === null ? undefined : sent.get(message);
     const { epoch, inbox, index } = place;
-    // Swept, or could be by the next commit.
-    if (!about || epoch <= chronicle.epoch - retentionEpochs) continue;
+    // Swept.
+    if (!about || epoch <= newest - retentionEpochs) continue;
     const isLied = chronicle.lied !== undefined && epoch > chronicle.lied;
     if (isLied && ((isAtInbox && inbox === 0) || (isAtOutbox && outboxOf(sender) === 0))) continue;
     if (!disk.get(numberKey(TABLE.attestations, epoch))) {
