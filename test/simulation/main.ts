@@ -52,7 +52,8 @@ if (before.length > 0 && (seed !== null || before.some(({ asked }) => asked !== 
 }
 const total = noTotal();
 for (const kept of before) add(total, kept);
-const first = before.reduce((next, kept) => Math.max(next, kept.seed + 1), seed ?? Date.now() % 2 ** 32);
+const first =
+  before.length > 0 ? Math.max(...before.map((kept) => kept.seed)) + 1 : (seed ?? Date.now() % 2 ** 32);
 const processes = Math.max(1, Math.min(numberOf('processes')!, most.seeds));
 const already = total.epochs;
 const began = performance.now();
