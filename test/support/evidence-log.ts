@@ -669,10 +669,12 @@ function entryTools(world: EvidenceWorld) {
     actor: number,
     changed: Buffer[] | undefined,
     producers: [number, number][],
+    more: Said[] = [],
   ) => {
     const made = new Map(stages);
     if (changed) made.set(`${role}.${actor}`, { ...stages.get(`${role}.${actor}`)!, inputs: changed });
-    const epoch = world.epoch(7n, made);
+    const { saids } = world.epoch(7n, made);
+    const epoch = world.epoch(7n, made, {}, { saids: [...saids, ...more] });
     const consumer = saidBy(epoch, role, actor);
     const entries = producers
       .map(([r, i]) => saidBy(epoch, r, i))
@@ -741,6 +743,7 @@ const entryTable = ({
   inputs('a receiver and one router', 'nothing', 3, 1, wrong, [[2, 0]]),
   inputs('other inputs of an outbox', 'actor 5.0', 4, 1, wrong, [[3, 1]]),
   inputs('inputs of an inbox', 'actor 5.0', 1, 0, wrong, []),
+  inputs('inputs of an inbox, among one actor more', 'nothing', 1, 0, wrong, [], right.saids.slice(0, 1)),
   inputs('no inputs of an inbox', 'nothing', 1, 0, undefined, []),
 ];
 
