@@ -160,13 +160,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a client holds old epochs against new keys',
     file: 'client/manifests.js',
-    find: 'return versions[Math.max(0, at)].keysOf(part);',
-    replace: 'return versions.at(-1).keysOf(part);',
+    find: 'const version = versions[at];',
+    replace: 'const version = versions.at(-1);',
     seed: 3,
   },
   {
     name: 'new keys begin where old ones have signed what was not committed',
-    file: 'server/rotation.js',
+    file: 'server/manifest-change.js',
     find: 'recoverLog(store).reserved',
     replace: 'recoverLog(store).lastEpoch',
     seed: 5,
