@@ -137,7 +137,7 @@ test('a member that is away while two commits race catches up from its files, an
   await carol.member.rotate();
   await agree(5, ...all);
   await carol.member.say('here');
-  await until(() => alice.texts.length === 2 && bob.texts.length === 2, 'all have her answer');
+  await until(() => all.every(({ texts }) => texts.length === 2), 'all have her answer');
   for (const { texts } of all) assert.equal(texts, ['where are you?', 'here']);
   assertQuiet(...all);
 });
