@@ -44,7 +44,10 @@ class Opener {
     const { store, cluster } = side.pipeline;
     const { policy, ...rest } = cluster.manifest;
     const manifest = { ...rest, policy: { ...policy, retentionEpochs } };
-    const placements = new Placements(cluster.serverId, [{ from: 1, manifest }]);
+    // With the exceptions of the plan, of which no manifest can tell.
+    const placements = Object.assign(new Placements(cluster.serverId, [{ from: 1, manifest }]), {
+      placed: (_: number, id: Uint8Array) => cluster.placement(id),
+    });
     this.archive = { reader: store, placements };
   }
 
