@@ -59,7 +59,8 @@ export class Gateway {
   readonly persister: Persister;
   /** @internal */
   readonly members: readonly Member[];
-  private readonly fronts: readonly FrontSession[];
+  /** @internal */
+  readonly fronts: readonly FrontSession[];
   /** @internal */
   outboxes: readonly OutboxSession[];
   /** Aborts requests under way. @internal */

@@ -70,8 +70,10 @@ export async function follow(gateway: Gateway, wrong?: number): Promise<string> 
   if (!named && wrong === undefined) return '';
   try {
     const all = await goOn(http, known, ending.signal);
-    // An older one cannot come back.
-    if (named && !all.slice(known.length).some(({ hash }) => equalBytes(hash, named)))
+    // An older one cannot come back. But what was on its way on a socket may have been said before the newest came.
+    const isKnown = named && known.some(({ hash }) => equalBytes(hash, named));
+    const isLate = isKnown && late(world) <= gateway.outboxes.length + gateway.fronts.length;
+    if (named && !isLate && !all.slice(known.length).some(({ hash }) => equalBytes(hash, named)))
       throw new VerificationError(
         'manifest',
         `the server names ${toHex(named)}, which is none of its newer ones`,
@@ -85,8 +87,9 @@ export async function follow(gateway: Gateway, wrong?: number): Promise<string> 
         persister.mark({ marked: false, changes: (out) => out.push(change), saved }),
       );
       Object.assign(world, worldOf(all), { named: undefined });
+      lateNames.delete(world);
       regroup(gateway);
-    }
+    } else if (world.named === named) delete world.named;
   } catch (error) {
     const { evidence } = error as VerificationError;
     if (evidence) events.emit('evidence', { mailbox: 0, evidence });
@@ -94,6 +97,15 @@ export async function follow(gateway: Gateway, wrong?: number): Promise<string> 
   }
   if (wrong !== undefined) throw new CountersignError('connection-lost', 'mailboxes have been moved');
   return '';
+}
+
+/** How often an older version has been named since the newest came. */
+const lateNames = new WeakMap<World, number>();
+
+function late(world: World): number {
+  const times = (lateNames.get(world) ?? 0) + 1;
+  lateNames.set(world, times);
+  return times;
 }
 
 /** Sockets lead to the outboxes that their mailboxes are at now. One whose mailboxes part goes on with the first ones. */
