@@ -15,12 +15,11 @@ import {
   type OpenedManifest,
   ROLE,
 } from '../src/protocol/index.js';
+import { Random } from './simulation/random.js';
 import { manifestFor, seed } from './small-server.js';
-import { named } from './worlds.js';
+import { named, SEED } from './worlds.js';
 
 const test = suite('versions of the manifest');
-const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
-console.log(`SEED=${SEED}`);
 
 const keyOf = (name: string) => importSecretKey(seed(`rotated ${name}`)).publicKey;
 const first = decodeManifest(manifestFor(2, 2));
@@ -52,18 +51,14 @@ function opened(all: readonly Manifest[]): OpenedManifest[] {
 }
 
 test('random rotations follow each other, are in force from where their keys begin, and do not grow', () => {
-  let state = SEED;
-  const below = (most: number) => {
-    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
-    return Math.floor((state / 2 ** 31) * most);
-  };
+  const random = new Random(SEED);
   for (let run = 0; run < 5; run++) {
     const all = [first];
     const froms = [1];
     for (let i = 0; i < 12; i++) {
-      const slots = [...Array(9).keys()].filter(() => below(3) === 0);
-      if (slots.length === 0) slots.push(below(9));
-      froms.push(froms.at(-1)! + 1 + below(1000));
+      const slots = [...Array(9).keys()].filter(() => random.int(3) === 0);
+      if (slots.length === 0) slots.push(random.int(9));
+      froms.push(froms.at(-1)! + 1 + random.int(1000));
       all.push(next(all.at(-1)!, slots, froms.at(-1)!));
       decodeManifest(encodeManifest(all.at(-1)!));
       assert.is(all.at(-1)!.actors.length, 9 + slots.length);
@@ -108,22 +103,20 @@ function resized(
 }
 
 test('random numbers of actors follow each other, and random keys between them; each epoch has its own', () => {
-  let state = SEED;
-  const below = (most: number) => {
-    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
-    return Math.floor((state / 2 ** 31) * most);
-  };
+  const random = new Random(SEED);
   for (let run = 0; run < 5; run++) {
     const all = [first];
     const counts = [[2, 2]];
     const froms = [1];
     for (let i = 0; i < 12; i++) {
-      const from = froms.at(-1)! + 1 + below(1000);
+      const from = froms.at(-1)! + 1 + random.int(1000);
       const [inboxes, outboxes] = counts.at(-1)!;
-      const asked = [1 + below(4), 1 + below(4)];
+      const asked = [1 + random.int(4), 1 + random.int(4)];
       const isSame = asked[0] === inboxes && asked[1] === outboxes;
       all.push(
-        isSame ? next(all.at(-1)!, [below(9) % 5], from) : resized(all.at(-1)!, asked[0]!, asked[1]!, from),
+        isSame
+          ? next(all.at(-1)!, [random.int(9) % 5], from)
+          : resized(all.at(-1)!, asked[0]!, asked[1]!, from),
       );
       decodeManifest(encodeManifest(all.at(-1)!));
       counts.push(asked);

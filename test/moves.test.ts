@@ -5,7 +5,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Client, connectMany, MemoryStore } from '../src/client/index.js';
+import { connectMany, MemoryStore } from '../src/client/index.js';
 import { openGateway } from '../src/client/open-gateway.js';
 import type { Dial } from '../src/client/socket.js';
 import { Vectors } from '../src/client/vectors-entry.js';
@@ -23,21 +23,11 @@ import { openKeptDirectory } from '../src/server/kept-directory.js';
 import { changeActors } from '../src/server/resizing.js';
 import { clientOf, directory, keyOf, serverAt } from './client-helpers.js';
 import { countersign } from './support/program.js';
-import { failure, house } from './support/rotation-client.js';
+import { failure, house, texts } from './support/rotation-client.js';
 
 const test = suite('moves');
 
 const NAMES = ['ann', 'ben', 'cat', 'dan', 'eve', 'fay', 'gus', 'hal'];
-
-/** The next messages, each with where it was signed. */
-async function texts(client: Client, count: number) {
-  const found: { text: string; claim: Uint8Array }[] = [];
-  for await (const message of client.mailbox()) {
-    found.push({ text: Buffer.from(message.body).toString(), claim: await message.claim() });
-    if (found.length === count) break;
-  }
-  return found;
-}
 
 test('nothing is lost over moves, of clients that are away meanwhile and of some that are not', async () => {
   const home = await house({ outboxes: '1', inboxes: '1' });

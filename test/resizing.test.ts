@@ -17,6 +17,7 @@ import { changeActors } from '../src/server/resizing.js';
 import { Store } from '../src/server/store.js';
 import { clientOf, directory, read, serverAt } from './client-helpers.js';
 import { countersign } from './support/program.js';
+import { refused } from './support/rotation-client.js';
 import { FIRST, STRIDE } from './worlds.js';
 
 const test = suite('numbers of actors');
@@ -92,16 +93,6 @@ async function takeAll(data: string): Promise<readonly [number, number]> {
   await Promise.all(NAMES.map(take));
   await server.stop();
   return [server.config.inboxes, server.config.outboxes];
-}
-
-async function refused(code: string, run: () => Promise<unknown>): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    assert.is((error as OperatorError).code, code);
-    return;
-  }
-  assert.unreachable(`no ${code}`);
 }
 
 test('the program makes actors more and fewer: keys and counts follow, and nothing else is asked of the operator', async () => {

@@ -24,13 +24,13 @@ import { readIdentity } from '../src/server/founding.js';
 import type { Server } from '../src/server/index.js';
 import { loadOrCreateKeys } from '../src/server/keys.js';
 import type { ManifestChange } from '../src/server/manifest-change.js';
-import type { OperatorError } from '../src/server/operator-error.js';
 import { recoverLog } from '../src/server/recovery.js';
 import { rotateKeys } from '../src/server/rotation.js';
 import { signedLog } from '../src/server/signed-log.js';
 import { Store } from '../src/server/store.js';
 import { directory, serverAt } from './client-helpers.js';
 import { countersign } from './support/program.js';
+import { refused } from './support/rotation-client.js';
 import { FIRST, STRIDE } from './worlds.js';
 
 const test = suite('rotation of keys');
@@ -62,16 +62,6 @@ async function manifestsOf(server: Server, from = 1): Promise<SignedManifest[]> 
     bytes: Uint8Array.from(Buffer.from(manifest, 'base64')),
     signature: Uint8Array.from(Buffer.from(signature, 'base64')),
   }));
-}
-
-async function refused(code: string, run: () => Promise<unknown>): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    assert.is((error as OperatorError).code, code);
-    return;
-  }
-  assert.unreachable(`no ${code}`);
 }
 
 test('the program gives every actor a new key, and the server starts with it and tells all versions', async () => {

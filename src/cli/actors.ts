@@ -1,13 +1,14 @@
 /** `countersign actors`: other numbers of inboxes and outboxes for a server that is stopped. */
 import { changeActors } from '../server/resizing.js';
 import { type Command, columns, UsageError } from './command.js';
+import { DATA, dataOf, sayVersion } from './manifest-change.js';
 
 export const command: Command = {
   name: 'actors',
   summary:
     'Give a server that is stopped other numbers of inboxes and outboxes: a next version of its manifest',
   options: {
-    data: { type: 'string', value: 'DIR', about: 'data directory of the server' },
+    data: DATA,
     inboxes: { type: 'string', value: 'N', about: 'inboxes, each with its router (default: as many as now)' },
     outboxes: {
       type: 'string',
@@ -16,8 +17,7 @@ export const command: Command = {
     },
   },
   async run({ values, say }) {
-    const data = values['data'] as string | undefined;
-    if (data === undefined) throw new UsageError('--data: expected the data directory');
+    const data = dataOf(values);
     const asked = Object.fromEntries(
       ['inboxes', 'outboxes'].flatMap((name) => {
         const text = values[name] as string | undefined;
@@ -28,9 +28,8 @@ export const command: Command = {
     );
     if (Object.keys(asked).length === 0) throw new UsageError('expected --inboxes, --outboxes or both');
     const changed = await changeActors(data, asked);
-    const { version, manifestHash, firstEpoch, inboxes, outboxes, actors } = changed;
-    say(`manifest  version ${version}, ${manifestHash}`);
-    say(`in force  from epoch ${firstEpoch}`);
+    const { inboxes, outboxes, actors } = changed;
+    sayVersion(say, changed);
     say(`actors    ${inboxes} inboxes, ${outboxes} outboxes`);
     if (actors.length > 0) {
       say(`\nNew actors (${actors.length}):`);

@@ -1,13 +1,14 @@
 /** `countersign keys rotate`: gives actors of a server that is stopped new keys, by a next version of its manifest. */
 import { rotateKeys } from '../server/rotation.js';
 import { type Command, columns, UsageError } from './command.js';
+import { DATA, dataOf, sayVersion } from './manifest-change.js';
 
 export const command: Command = {
   name: 'keys',
   summary: 'Give actors of a server that is stopped new keys: a next version of its manifest',
   positionals: 'rotate',
   options: {
-    data: { type: 'string', value: 'DIR', about: 'data directory of the server' },
+    data: DATA,
     actor: {
       type: 'string',
       value: 'NAME',
@@ -18,13 +19,11 @@ export const command: Command = {
   async run({ values, positionals, say }) {
     if (positionals.length !== 1 || positionals[0] !== 'rotate')
       throw new UsageError('expected: countersign keys rotate');
-    const data = values['data'] as string | undefined;
-    if (data === undefined) throw new UsageError('--data: expected the data directory');
+    const data = dataOf(values);
     const names = (values['actor'] ?? ['all']) as string[];
     const rotated = await rotateKeys(data, names.includes('all') ? null : names);
-    const { version, manifestHash, firstEpoch, actors } = rotated;
-    say(`manifest  version ${version}, ${manifestHash}`);
-    say(`in force  from epoch ${firstEpoch}`);
+    const { actors } = rotated;
+    sayVersion(say, rotated);
     say(`\nNew keys (${actors.length}); the secrets of those before are gone:`);
     say(columns(actors.map(({ actor, key }) => [actor, key])));
     if (actors.some(({ actor }) => actor === 'sequencer-0'))

@@ -7,19 +7,14 @@ import { openKeptDirectory } from '../../src/server/kept-directory.js';
 import { changeActors } from '../../src/server/resizing.js';
 import { rotateKeys } from '../../src/server/rotation.js';
 import { clientOf, read } from '../client-helpers.js';
+import { Random } from '../simulation/random.js';
 import { house } from '../support/rotation-client.js';
-import { RUNS } from '../worlds.js';
+import { RUNS, SEED } from '../worlds.js';
 
 const test = suite('random moves');
-const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
-console.log(`SEED=${SEED}`);
 const ROUNDS = 4 * RUNS;
 
-let state = SEED;
-function below(most: number): number {
-  state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
-  return Math.floor((state / 2 ** 31) * most);
-}
+const random = new Random(SEED);
 
 /** A mailbox that is away but for now and then. */
 interface Owner {
@@ -51,26 +46,26 @@ test('nothing is lost, comes twice or out of order', async () => {
   const sending: Promise<unknown>[] = [];
   const send = (count: number) => {
     for (let i = 0; i < count; i++) {
-      const to = owners.filter(() => below(2) === 0);
+      const to = owners.filter(() => random.int(2) === 0);
       if (to.length === 0) continue;
-      const sender = below(senders.length);
+      const sender = random.int(senders.length);
       const body = `${sender} ${number++}`;
       for (const { expected } of to) expected.push(body);
       sending.push(senders[sender]!.send({ to: to.map(({ id }) => id), body }));
     }
   };
   for (let round = 0; round < ROUNDS; round++) {
-    send(below(60));
+    send(random.int(60));
     await Promise.all(sending);
-    for (const owner of owners.filter(() => below(3) === 0)) {
+    for (const owner of owners.filter(() => random.int(3) === 0)) {
       const client = await open(owner);
-      await readSome(owner, client, below(owner.expected.length - owner.got.length + 1));
+      await readSome(owner, client, random.int(owner.expected.length - owner.got.length + 1));
       await client.close();
     }
     await home.again(async () => {
-      send(below(10));
-      const way = below(4);
-      const counts = { inboxes: 1 + below(4), outboxes: 1 + below(4) };
+      send(random.int(10));
+      const way = random.int(4);
+      const counts = { inboxes: 1 + random.int(4), outboxes: 1 + random.int(4) };
       const { config } = home.server;
       const isSame = config.inboxes === counts.inboxes && config.outboxes === counts.outboxes;
       if (way === 0) await rotateKeys(home.data, null);

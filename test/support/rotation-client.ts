@@ -1,10 +1,11 @@
-/** A server at one address that is stopped, changed and started again, and clients of it. */
+/** A server at one address that is stopped, changed and started again, and clients of it; and changes that are refused. */
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { freePort } from '../../src/cli/demo/server-process.js';
 import { type Client, type Store, VerificationError } from '../../src/client/index.js';
 import type { Server } from '../../src/server/index.js';
+import type { OperatorError } from '../../src/server/operator-error.js';
 import { clientOf, directory, serverAt } from '../client-helpers.js';
 
 /** A server that is stopped, changed and started again at one address. `first`: settings; numbers of actors are of the first start. */
@@ -36,6 +37,7 @@ export async function house(first: Record<string, string> = { outboxes: '2' }) {
 
 export const back = (server: Server, name: string, store: Store) => clientOf(server, name, { store });
 
+/** The next messages, each with where it was signed. */
 export async function texts(client: Client, count: number) {
   const found: { text: string; claim: Uint8Array }[] = [];
   for await (const message of client.mailbox()) {
@@ -43,6 +45,17 @@ export async function texts(client: Client, count: number) {
     if (found.length === count) break;
   }
   return found;
+}
+
+/** What an operator asks for is refused with this code. */
+export async function refused(code: OperatorError['code'], run: () => Promise<unknown>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    assert.is((error as OperatorError).code, code);
+    return;
+  }
+  assert.unreachable(`no ${code}`);
 }
 
 export async function failure(promise: Promise<unknown>): Promise<VerificationError> {
