@@ -18,6 +18,7 @@ import {
   ZERO_HASH,
 } from '../src/protocol/index.js';
 import { attacked, bundleTo, FRONT, hello, OUTBOX, session, submit } from './support/attack.js';
+import { crowd } from './support/attacked.js';
 import { idOf } from './support/names.js';
 import { Raw } from './support/raw.js';
 
@@ -237,5 +238,8 @@ test('a newer session takes over; the older is told, and only it', async () => {
     twice.close();
   });
 });
+
+// test/long/attack.test.ts: ten thousand.
+test('fifty clients at once', () => crowd(50));
 
 test.run();

@@ -29,13 +29,14 @@ const DEFAULT_TIMEOUT_SECONDS = 200;
  * a long one would keep everybody waiting.
  */
 const LONGEST = [
+  'many-vectors',
+  'rotation-client',
   'simulation',
   'attack',
   'demo',
   'crypto',
   'limits',
   'quota',
-  'attack-process',
   'audit',
   'accountability',
   'kill',

@@ -35,27 +35,23 @@ for (let seed = first; seed < first + FRESH; seed++) {
   });
 }
 
-test('an actor that lies is named, and nobody else', async () => {
-  const { problems, counts } = await simulate(14, { epochs: 12 });
-  assert.equal(problems, []);
-  assert.ok(counts.actorLies > 0);
-  assert.is(counts.named, 1);
-});
-
-for (const [seed, who] of [
-  [500282, 'an outbox that remembers a former state of a chain'],
-  [500898, 'a sequencer that omits a statement in the log'],
-] as const)
+const LIARS = [
+  [14, 12, 'an actor that alters what it hands on'],
+  [500282, 20, 'an outbox that remembers a former state of a chain'],
+  [500898, 20, 'a sequencer that omits a statement in the log'],
+] as const;
+for (const [seed, epochs, who] of RUNS >= 4 ? LIARS : [LIARS[first % 3]!])
   test(`${who} is named, and nobody else`, async () => {
-    const { problems, counts } = await simulate(seed, { epochs: 20 });
+    const { problems, counts } = await simulate(seed, { epochs });
     assert.equal(problems, []);
+    assert.ok(counts.actorLies > 0);
     assert.is(counts.named, 1);
   });
 
 test('keys are changed, and everything holds', async () => {
-  const { problems, counts } = await simulate(3, { epochs: 20 });
+  const { problems, counts } = await simulate(3, { epochs: 6 });
   assert.equal(problems, []);
-  assert.ok(counts.rotations > 1);
+  assert.ok(counts.rotations > 0);
 });
 
 test('another seed is another run', async () => {

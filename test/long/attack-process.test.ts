@@ -1,9 +1,9 @@
-/** What can befall a server as a process, where it takes long: a reader that never reads, an old copy of its data, a crowd. */
+/** What can befall a server as a process, where it takes long: a full disk, a reader that never reads, an old copy of its data. */
 import { cpSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FileStore, MemoryStore } from '../../src/client/index.js';
+import { type Client, FileStore, MemoryStore } from '../../src/client/index.js';
 import { directory } from '../client-helpers.js';
 import { take } from '../support/attack-process.js';
 import { clientAt, memoryOf, serving } from '../support/attacked.js';
@@ -11,6 +11,7 @@ import { idOf } from '../support/names.js';
 import { Raw } from '../support/raw.js';
 import { ServerProcess } from '../support/server-process.js';
 
+const FULL_STORE = new URL('../support/full-disk-worker.js', import.meta.url).pathname;
 const test = suite('attacks on a process');
 
 test('a client that never reads: its mail stays on disk, the others keep their speed', async () => {
@@ -89,6 +90,42 @@ test('an old copy of the data directory stops the server as soon as a client kno
     assert.is(failed, 'log-rolled-back', text);
     assert.is(code, 3);
     await refused.catch(() => {});
+  });
+});
+
+test('a full disk: the server says so and stops; nothing acknowledged is lost', async () => {
+  const data = directory('full');
+  const env = { FULL_AFTER: '30' };
+  const server = await ServerProcess.at(data, {}, FULL_STORE, env);
+  const receipts: string[] = [];
+  let anna!: Client;
+  let ben!: Client;
+  await serving(server, async () => {
+    [anna, ben] = await Promise.all([clientAt(server.url, 'anna'), clientAt(server.url, 'ben')]);
+    let stopped = false;
+    const ended = server.ended().finally(() => (stopped = true));
+    const late: Promise<unknown>[] = [];
+    for (let i = 0; !stopped; i++) {
+      late.push(
+        anna.send({ to: ben.id, body: `${i}` }).then(({ counter }) => receipts.push(`${counter} ${i}`)),
+      );
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    const { failed, text, code } = await ended;
+    assert.is(code, 3);
+    assert.is(failed, 'store-failed', text);
+    assert.match(text, /ENOSPC|no space/i);
+    assert.ok(receipts.length > 0);
+    // Space was made: the same server goes on.
+    env.FULL_AFTER = `${2 ** 40}`;
+    assert.is(await server.start(), null);
+    await Promise.all(late);
+    const messages = await take(ben, receipts.length);
+    assert.equal(
+      messages.map(({ counter, body }) => `${counter} ${Buffer.from(body)}`),
+      receipts,
+    );
+    await Promise.all([anna.close(), ben.close()]);
   });
 });
 

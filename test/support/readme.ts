@@ -16,7 +16,7 @@ export const COMMANDS: Readonly<Record<string, string>> = {
   'npx countersign config': 'here',
   'npx countersign config --check --port 7800': 'here',
   'npx countersign serve --help': 'here',
-  'npx countersign audit --data ./data --evidence ./evidence': 'test/audit-server.test.ts',
+  'npx countersign audit --data ./data --evidence ./evidence': 'test/long/audit-directory.test.ts',
   'npx countersign audit --token operator.token --evidence ./evidence': 'test/long/audit-server.test.ts',
 };
 

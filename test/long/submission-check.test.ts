@@ -5,16 +5,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Client, CountersignError, Message } from '../src/client/index.js';
-import { toHex } from '../src/protocol/index.js';
-import { loadConfig, type Server, startServer } from '../src/server/index.js';
-import { writeKeyFile } from '../src/server/keys.js';
-import { clientOf, directory, keyOf, serverAt } from './client-helpers.js';
-import type { Cheat } from './support/cheating-worker.js';
-import { countersign } from './support/program.js';
+import type { Client, CountersignError, Message } from '../../src/client/index.js';
+import { toHex } from '../../src/protocol/index.js';
+import { loadConfig, type Server, startServer } from '../../src/server/index.js';
+import { writeKeyFile } from '../../src/server/keys.js';
+import { clientOf, directory, keyOf, serverAt } from '../client-helpers.js';
+import type { Cheat } from '../support/cheating-worker.js';
+import { countersign } from '../support/program.js';
 
 const test = suite('submissions, checked by recipients');
-const WORKER = fileURLToPath(new URL('support/cheating-worker.js', import.meta.url));
+const WORKER = fileURLToPath(new URL('../support/cheating-worker.js', import.meta.url));
 
 async function received(client: Client, count: number): Promise<Message[]> {
   const messages: Message[] = [];

@@ -2,11 +2,11 @@
 import { writeFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { numberKey, TABLE } from '../src/actors/store-keys.js';
-import { actorKey, ROLE } from '../src/protocol/index.js';
-import { checkpointNote } from '../src/protocol/notes/index.js';
-import { audit, changed, first, newest, original, result, token } from './support/audit-server.js';
-import { countersign } from './support/program.js';
+import { numberKey, TABLE } from '../../src/actors/store-keys.js';
+import { actorKey, ROLE } from '../../src/protocol/index.js';
+import { checkpointNote } from '../../src/protocol/notes/index.js';
+import { audit, changed, first, newest, original, result, token } from '../support/audit-server.js';
+import { countersign } from '../support/program.js';
 
 const test = suite('audit of a server');
 

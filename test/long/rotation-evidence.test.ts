@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importSecretKey } from '#crypto';
-import { audit } from '../src/protocol/audit/index.js';
-import { accuse, decodeEvidence, verdict } from '../src/protocol/evidence/index.js';
+import { audit } from '../../src/protocol/audit/index.js';
+import { accuse, decodeEvidence, verdict } from '../../src/protocol/evidence/index.js';
 import {
   type Attestation,
   actorKey,
@@ -15,14 +15,14 @@ import {
   openManifests,
   ROLE,
   toHex,
-} from '../src/protocol/index.js';
-import { signManifest } from '../src/server/founding.js';
-import type { Server } from '../src/server/index.js';
-import { openKeptDirectory } from '../src/server/kept-directory.js';
-import { rotateKeys } from '../src/server/rotation.js';
-import { Store } from '../src/server/store.js';
-import { clientOf, directory, read, serverAt } from './client-helpers.js';
-import { countersign } from './support/program.js';
+} from '../../src/protocol/index.js';
+import { signManifest } from '../../src/server/founding.js';
+import type { Server } from '../../src/server/index.js';
+import { openKeptDirectory } from '../../src/server/kept-directory.js';
+import { rotateKeys } from '../../src/server/rotation.js';
+import { Store } from '../../src/server/store.js';
+import { clientOf, directory, read, serverAt } from '../client-helpers.js';
+import { countersign } from '../support/program.js';
 
 const test = suite('evidence over rotations');
 const token = join(directory('token'), 'token');

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importSecretKey } from '#crypto';
-import { signCheckpoint } from '../src/actors/sequencer.js';
-import { readCheckpointNote } from '../src/protocol/audit/note.js';
+import { signCheckpoint } from '../../src/actors/sequencer.js';
+import { readCheckpointNote } from '../../src/protocol/audit/note.js';
 import {
   actorKey,
   countActors,
@@ -17,24 +17,24 @@ import {
   ROLE,
   type SignedManifest,
   toHex,
-} from '../src/protocol/index.js';
-import { checkpointNote } from '../src/protocol/notes/index.js';
-import { Anchors } from '../src/server/anchors.js';
-import { readIdentity } from '../src/server/founding.js';
-import type { Server } from '../src/server/index.js';
-import { loadOrCreateKeys } from '../src/server/keys.js';
-import type { ManifestChange } from '../src/server/manifest-change.js';
-import { recoverLog } from '../src/server/recovery.js';
-import { rotateKeys } from '../src/server/rotation.js';
-import { signedLog } from '../src/server/signed-log.js';
-import { Store } from '../src/server/store.js';
-import { directory, serverAt } from './client-helpers.js';
-import { countersign } from './support/program.js';
-import { refused } from './support/rotation-client.js';
-import { FIRST, STRIDE } from './worlds.js';
+} from '../../src/protocol/index.js';
+import { checkpointNote } from '../../src/protocol/notes/index.js';
+import { Anchors } from '../../src/server/anchors.js';
+import { readIdentity } from '../../src/server/founding.js';
+import type { Server } from '../../src/server/index.js';
+import { loadOrCreateKeys } from '../../src/server/keys.js';
+import type { ManifestChange } from '../../src/server/manifest-change.js';
+import { recoverLog } from '../../src/server/recovery.js';
+import { rotateKeys } from '../../src/server/rotation.js';
+import { signedLog } from '../../src/server/signed-log.js';
+import { Store } from '../../src/server/store.js';
+import { directory, serverAt } from '../client-helpers.js';
+import { countersign } from '../support/program.js';
+import { refused } from '../support/rotation-client.js';
+import { FIRST, STRIDE } from '../worlds.js';
 
 const test = suite('rotation of keys');
-const ROTATING = fileURLToPath(new URL('./support/rotating.js', import.meta.url));
+const ROTATING = fileURLToPath(new URL('../support/rotating.js', import.meta.url));
 
 /** A server that ran once, and is stopped. */
 async function stopped(flags: Record<string, string> = {}): Promise<string> {

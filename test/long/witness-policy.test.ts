@@ -2,10 +2,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importSecretKey } from '#crypto';
-import type { WitnessEvents } from '../src/client/witnesses.js';
-import { verdict } from '../src/protocol/evidence/index.js';
-import { type CountersignError, toHex } from '../src/protocol/index.js';
-import { NotedLog } from './support/noted-log.js';
+import type { WitnessEvents } from '../../src/client/witnesses.js';
+import { verdict } from '../../src/protocol/evidence/index.js';
+import { type CountersignError, toHex } from '../../src/protocol/index.js';
+import { NotedLog } from '../support/noted-log.js';
 import {
   anchor,
   checkpointOf,
@@ -20,9 +20,9 @@ import {
   signed,
   watched,
   witnesses,
-} from './support/witness-policy.js';
-import * as twin from './twin/index.js';
-import { keyPair, named } from './worlds.js';
+} from '../support/witness-policy.js';
+import * as twin from '../twin/index.js';
+import { keyPair, named } from '../worlds.js';
 
 const test = suite('witness policy');
 

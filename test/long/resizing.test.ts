@@ -6,22 +6,22 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { fullKey, numberKey, TABLE } from '../src/actors/store-keys.js';
-import { audit } from '../src/protocol/audit/index.js';
-import { type CountersignError, getU16, getU32, getU64, toHex } from '../src/protocol/index.js';
-import type { Server } from '../src/server/index.js';
-import { openKeptDirectory } from '../src/server/kept-directory.js';
-import type { ManifestChange } from '../src/server/manifest-change.js';
-import type { OperatorError } from '../src/server/operator-error.js';
-import { changeActors } from '../src/server/resizing.js';
-import { Store } from '../src/server/store.js';
-import { clientOf, directory, read, serverAt } from './client-helpers.js';
-import { countersign } from './support/program.js';
-import { refused } from './support/rotation-client.js';
-import { FIRST, STRIDE } from './worlds.js';
+import { fullKey, numberKey, TABLE } from '../../src/actors/store-keys.js';
+import { audit } from '../../src/protocol/audit/index.js';
+import { type CountersignError, getU16, getU32, getU64, toHex } from '../../src/protocol/index.js';
+import type { Server } from '../../src/server/index.js';
+import { openKeptDirectory } from '../../src/server/kept-directory.js';
+import type { ManifestChange } from '../../src/server/manifest-change.js';
+import type { OperatorError } from '../../src/server/operator-error.js';
+import { changeActors } from '../../src/server/resizing.js';
+import { Store } from '../../src/server/store.js';
+import { clientOf, directory, read, serverAt } from '../client-helpers.js';
+import { countersign } from '../support/program.js';
+import { refused } from '../support/rotation-client.js';
+import { FIRST, STRIDE } from '../worlds.js';
 
 const test = suite('numbers of actors');
-const RESIZING = fileURLToPath(new URL('./support/resizing.js', import.meta.url));
+const RESIZING = fileURLToPath(new URL('../support/resizing.js', import.meta.url));
 
 const NAMES = ['ann', 'ben', 'cat', 'dan', 'eve', 'fay'];
 /** What everybody but the first two has not acknowledged; those have the first message. */

@@ -1,7 +1,7 @@
 /** A server that requires signed submissions, and one that takes none. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { clientOf, directory, read, serverAt } from './client-helpers.js';
+import { clientOf, directory, read, serverAt } from '../client-helpers.js';
 
 for (const submissions of ['required', 'accepted'])
   test(`submissions ${submissions}: the client library signs, and messages and receipts come`, async () => {
