@@ -554,6 +554,12 @@ const logTable = ({
     [good[0]!, empty(5n, { previousEpoch: 3n, ...withBase(1n, named('r')) })],
     1,
   ),
+  leaf(
+    'a base of another size, with the root of the log before it',
+    'actor 5.0',
+    [good[0]!, empty(5n, { previousEpoch: 3n, ...withBase(2n, baseOf(1).base.root) })],
+    1,
+  ),
   leaf('an empty base with a root', 'actor 5.0', [empty(5n, withBase(0n, named('r')))], 0),
   leaf('too few actors', 'actor 5.0', [empty(5n, { actors: [] })], 0),
   leaf(
