@@ -1,12 +1,13 @@
 /**
- * Idle mailboxes: what each costs a running server in memory, and what all of them cost a start.
+ * Idle mailboxes: what each costs a running server in memory, and what all of them cost a start and a move.
  *
  *   npm run -s bench:idle -- [--mailboxes 1000000] [--messages 200000] [--settle 3] [--json] [-- server flags]
  *
  * Registers a quarter of so many mailboxes over the internal port, sends messages to mailboxes picked at
  * random, so that every cache is full, then one message to every mailbox, 500 recipients at a time; and all that
  * again with the whole number. Nobody reads: all of it stays in the mailboxes. Then the server is stopped
- * and started, and killed in the middle of the same load and started, until a session of one of the mailboxes is open.
+ * and started, and killed in the middle of the same load and started, until a session of one of the mailboxes is open; and
+ * its mailboxes are moved, to two outboxes and two inboxes and back.
  *
  * Beyond the empty server counts everything, also what traffic costs among any number of mailboxes (buffers,
  * recent epochs, compiled code). Beyond the quarter, which had all that traffic before, counts what grows with the number.
@@ -19,12 +20,12 @@ import { SESSION_KIND, toHex } from '../src/protocol/index.js';
 import { readArguments } from './arguments.js';
 import { bundleFor, LightSender, open } from './light-client.js';
 import { manyKeys } from './many-keys.js';
-import { memoryOf, newDirectory, type RunningServer, startServer } from './server-process.js';
+import { memoryOf, newDirectory, type RunningServer, startServer, timeCommand } from './server-process.js';
 import { signerOf } from './systems/countersign-keys.js';
 
 const USAGE = `npm run -s bench:idle -- [--mailboxes 1000000] [--messages 200000] [--settle 3] [--json] [-- server flags]
 
-What idle mailboxes cost a running server in memory, and what all of them cost a start.`;
+What idle mailboxes cost a running server in memory, and what all of them cost a start and a move.`;
 
 const { values, positionals } = readArguments(USAGE, {
   allowPositionals: true,
@@ -165,6 +166,14 @@ async function start(data: string): Promise<{ server: RunningServer; ready: numb
   return { server, ready, session: seconds() };
 }
 
+/** To so many inboxes and outboxes, while the server is stopped. */
+async function move(actors: number): Promise<{ seconds: number; peakMiB: number }> {
+  const counts = ['--inboxes', String(actors), '--outboxes', String(actors)];
+  const taken = await timeCommand(['actors', '--data', data, ...counts]);
+  progress.at(actors);
+  return taken;
+}
+
 const data = newDirectory();
 let server = await startServer(flags, { preload: 'probe', data });
 try {
@@ -184,18 +193,30 @@ try {
   await server.stop('SIGKILL');
   const afterKill = await start(data);
   server = afterKill.server;
+  await server.stop();
+  progress.start('moving', 2);
+  const moves = { 'to two': await move(2), back: await move(1) };
+  server = (await start(data)).server;
   progress.stop();
   const starts = {
     stopped: { readySeconds: afterStop.ready, sessionSeconds: afterStop.session },
     killed: { readySeconds: afterKill.ready, sessionSeconds: afterKill.session },
   };
   if (values.json) {
-    const result = { mailboxes: mailboxCount, messages: messageCount, registeredPerSecond, rows, starts };
+    const result = {
+      mailboxes: mailboxCount,
+      messages: messageCount,
+      registeredPerSecond,
+      rows,
+      starts,
+      moves,
+    };
     process.stdout.write(`${JSON.stringify(result)}\n`);
   } else {
     say(`${mailboxCount} mailboxes, registered ${registeredPerSecond} a second`);
     console.table(Object.fromEntries(rows.map(({ state, ...row }) => [state, row])));
     console.table(starts);
+    console.table(moves);
   }
 } finally {
   await server.stop('SIGKILL');

@@ -83,6 +83,23 @@ export async function startServer(
   };
 }
 
+/** Runs `countersign` with these arguments to its end: seconds, and memory at the most. Rejects when it fails. */
+export async function timeCommand(args: readonly string[]): Promise<{ seconds: number; peakMiB: number }> {
+  const began = performance.now();
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
+  let peakMiB = 0;
+  const look = setInterval(() => {
+    peakMiB = usageOf(child.pid!).peakMiB || peakMiB;
+  }, 20);
+  const [code] = await once(child, 'exit');
+  clearInterval(look);
+  if (code !== 0) throw new Error(`countersign ${args[0]} ended with ${code}`);
+  return {
+    seconds: Number(((performance.now() - began) / 1000).toFixed(2)),
+    peakMiB: Math.round(peakMiB),
+  };
+}
+
 /** The first line of JSON that a server writes. */
 export function ready<T extends { readonly url: string }>(child: ChildProcess): Promise<T> {
   return new Promise((resolve, reject) => {
