@@ -123,10 +123,10 @@ async function actors(options: Partial<ClientOptions> = {}, vectors: VectorsOpti
 }
 
 /** Alice sends one that is lost, and waits until the server says that it has a place. */
-async function sendLost({ alice, bob, lose }: Actors): Promise<number> {
+async function sendLost({ alice, bob, lose }: Actors) {
   lose(bob);
-  const placed = new Promise<number>((resolve) => {
-    alice.on('placed', ({ messages }) => resolve(messages.at(-1)!.counter));
+  const placed = new Promise<{ counter: number; epoch: number; inbox: number; index: number }>((resolve) => {
+    alice.on('placed', ({ epoch, inbox, messages }) => resolve({ epoch, inbox, ...messages.at(-1)! }));
   });
   alice.send({ to: bob.id, body: 'the one that is lost' }).catch(() => {});
   return placed;
@@ -150,7 +150,9 @@ test('its own chain skips a counter: the sender has evidence, and `countersign v
   const { alice, bob, server, told } = all;
   await chat(alice, bob, 3);
   await alice.send({ to: alice.id, body: 'a note to herself' });
-  const lost = await sendLost(all);
+  const { counter: lost, ...place } = await sendLost(all);
+  // The inbox has taken it in, and has signed that: to its sender it shows it.
+  assert.ok((await alice.open({ stage: 'inbox', ...place })).isThere);
   // What comes between is acknowledged by then; one link has three parts.
   await bob.send({ to: alice.id, body: 'between' });
   await Promise.all(Array.from({ length: 150 }, (_, i) => bob.send({ to: alice.id, body: `between ${i}` })));
