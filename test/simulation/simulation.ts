@@ -70,8 +70,8 @@ export interface RunResult {
 const LYING_CLIENTS = 0.25;
 const LYING = 2 ** 33;
 
-/** Mean time in ms between stops of a server whose actors change in number, and that would not be stopped at all. */
-const STOPS_MS = 800;
+/** Mean time in ms between stops, at most, of a server whose actors change in number. */
+const STOPS_MS = 400;
 
 /** Simulated times in ms: of bad weather at most, until everything must be at rest, and to see what comes after. */
 const WEATHER_MS = 20_000;
@@ -152,7 +152,9 @@ function makeWorld(
 ): World & { calm: { is: () => boolean }; liar: Liar | null } {
   const operator = new Operator(seed);
   const drawn = profileOf(loop.random);
-  const profile = operator.isMoving ? { ...drawn, serverStopMs: drawn.serverStopMs || STOPS_MS } : drawn;
+  const profile = operator.isMoving
+    ? { ...drawn, serverStopMs: Math.min(drawn.serverStopMs || STOPS_MS, STOPS_MS) }
+    : drawn;
   loop.note('profile', JSON.stringify(profile));
   const lied = (what: string) => {
     loop.note('liar', what);
