@@ -48,8 +48,8 @@ import type { Identity } from '../../src/server/founding.js';
 import type { Chronicle } from './chronicle.js';
 import type { Disk } from './disk.js';
 import type { Liar } from './liar.js';
-import type { EndedKey } from './operator.js';
 import type { Random } from './random.js';
+import type { EndedKey } from './secrets.js';
 
 /** Epochs that are opened and accused together. */
 const EPOCHS = 6;

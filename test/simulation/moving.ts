@@ -9,8 +9,9 @@ import { nextVersion } from '../../src/server/manifest-change.js';
 import { recoverLog } from '../../src/server/recovery.js';
 import { planOf } from '../../src/server/resizing.js';
 import type { Disk } from './disk.js';
-import type { Change, MakeKey } from './operator.js';
+import type { Change } from './operator.js';
 import { Random } from './random.js';
+import type { Secrets } from './secrets.js';
 
 const MOVING = 0.25;
 /** Of the starts, of the moves, and of those that were cut short; moves at most; of the moves those that go back to the numbers before. */
@@ -48,17 +49,17 @@ export class Moving {
   }
 
   /** The next version, for this start; null most times. */
-  next(disk: Disk, identity: Identity, rootSeed: Uint8Array, make: MakeKey): Change | null {
+  next(disk: Disk, identity: Identity, secrets: Secrets): Change | null {
     const { asked, random } = this;
     const isCutShort = asked?.behind === identity.manifest.version;
-    if (isCutShort && random.chance(AFTER_ALL)) return this.move(disk, identity, asked.after, rootSeed, make);
-    return random.chance(MOVES) ? this.move(disk, identity, this.drawn(identity), rootSeed, make) : null;
+    if (isCutShort && random.chance(AFTER_ALL)) return this.move(disk, identity, asked.after, secrets);
+    return random.chance(MOVES) ? this.move(disk, identity, this.drawn(identity), secrets) : null;
   }
 
   /** Another one, behind one that was made before this start. */
-  again(disk: Disk, identity: Identity, rootSeed: Uint8Array, make: MakeKey): Change | null {
+  again(disk: Disk, identity: Identity, secrets: Secrets): Change | null {
     const isAgain = this.random.chance(TWICE);
-    return isAgain ? this.move(disk, identity, this.drawn(identity), rootSeed, make) : null;
+    return isAgain ? this.move(disk, identity, this.drawn(identity), secrets) : null;
   }
 
   private drawn({ manifest }: Identity): ActorCounts {
@@ -70,21 +71,15 @@ export class Moving {
   }
 
   /** Null where nothing would change. */
-  private move(
-    disk: Disk,
-    identity: Identity,
-    after: ActorCounts,
-    rootSeed: Uint8Array,
-    make: MakeKey,
-  ): Change | null {
+  private move(disk: Disk, identity: Identity, after: ActorCounts, secrets: Secrets): Change | null {
     const before = countsIn(identity.manifest);
     const isSame = before.inboxes === after.inboxes && before.outboxes === after.outboxes;
     if (isSame || this.moves >= MOST_MOVES) return null;
     if (this.asked?.behind !== identity.manifest.version) this.moves++;
     this.asked = { behind: identity.manifest.version, before, after };
     const plan = planOf(before, after);
-    const keys = plan.begins.map(() => make(this.random));
-    const { manifest: next, firstEpoch, records } = nextVersion(disk, identity, plan, keys, rootSeed);
+    const keys = plan.begins.map(() => secrets.make(this.random));
+    const { manifest: next, firstEpoch, records } = nextVersion(disk, identity, plan, keys, secrets.root);
     // What is written is seen at once where it is written, and is there when all of it is durable.
     const store = disk.copy();
     const written: StoreRecord[] = [];

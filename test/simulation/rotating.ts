@@ -2,8 +2,9 @@
 import type { Identity } from '../../src/server/founding.js';
 import { nextVersion } from '../../src/server/manifest-change.js';
 import type { RecoveryStore } from '../../src/server/recovery.js';
-import type { Change, MakeKey } from './operator.js';
+import type { Change } from './operator.js';
 import { Random } from './random.js';
+import type { Secrets } from './secrets.js';
 
 const ROTATING = 0.25;
 /** Of the starts; and versions at most. */
@@ -25,15 +26,15 @@ export class Rotating {
   }
 
   /** The next version, for this start; null most times. */
-  next(store: RecoveryStore, identity: Identity, rootSeed: Uint8Array, make: MakeKey): Change | null {
+  next(store: RecoveryStore, identity: Identity, secrets: Secrets): Change | null {
     const { random } = this;
     if (identity.manifests.length >= MOST_VERSIONS || !random.chance(ROTATIONS)) return null;
     const inUse = identity.manifest.actors.filter(({ lastEpoch }) => lastEpoch === 0);
     const some = random.chance(0.3) ? inUse : inUse.filter(() => random.chance(0.4));
     const chosen = some.length > 0 ? some : [random.pick(inUse)];
     const plan = { ends: chosen, begins: chosen, buckets: identity.manifest.buckets };
-    const keys = chosen.map(() => make(random));
-    const { manifest, firstEpoch, records } = nextVersion(store, identity, plan, keys, rootSeed);
+    const keys = chosen.map(() => secrets.make(random));
+    const { manifest, firstEpoch, records } = nextVersion(store, identity, plan, keys, secrets.root);
     return { what: `has version ${manifest.version} of its manifest from epoch ${firstEpoch} on`, records };
   }
 }

@@ -22,9 +22,10 @@ import type { Disk } from './disk.js';
 import type { Liar } from './liar.js';
 import type { Loop, Process } from './loop.js';
 import { type Receiver, serverSocket, Wire } from './network.js';
-import type { Change, EndedKey, Operator } from './operator.js';
+import type { Change, Operator } from './operator.js';
 import type { Profile } from './profile.js';
 import type { Random } from './random.js';
+import { type EndedKey, Secrets } from './secrets.js';
 
 /** One life of the server. */
 interface Life {
@@ -41,6 +42,7 @@ const NO_LISTENER = { refuse: () => {}, terminate: () => {}, applyLimits: () => 
 export class SimulatedServer {
   identity: Identity | null = null;
   private keys: ServerKeys;
+  private readonly secrets: Secrets;
   /** With as many actors as the manifest in force has. */
   config: Config;
   crashes = 0;
@@ -61,7 +63,7 @@ export class SimulatedServer {
     private readonly operator: Operator,
   ) {
     this.keys = keysFrom(loop.random, profile);
-    operator.keeps(this.keys);
+    this.secrets = new Secrets(this.keys);
     const flags = {
       inboxes: String(profile.inboxes),
       outboxes: String(profile.outboxes),
@@ -95,7 +97,7 @@ export class SimulatedServer {
     this.starting = process;
     loop.in(loop.random.between(5, 100), process, 'starts', () => {
       const identity = readIdentity(disk);
-      if (identity) return this.change(process, this.operator.changes(disk));
+      if (identity) return this.change(process, this.operator.changes(disk, this.secrets));
       found({ write: disk.writer(process) }, this.config, this.keys).then((made) => this.run(process, made));
     });
   }
@@ -111,7 +113,7 @@ export class SimulatedServer {
 
   /** Keys that are not in use any more, as a thief may have them. */
   get endedKeys(): readonly EndedKey[] {
-    return this.operator.ended(this.identity!);
+    return this.secrets.ended(this.identity!);
   }
 
   private starting: Process | null = null;
@@ -119,7 +121,7 @@ export class SimulatedServer {
   private run(process: Process, identity: Identity): void {
     const { loop, disk } = this;
     this.identity = identity;
-    this.keys = this.operator.keysOf(identity.manifest);
+    this.keys = this.secrets.keysOf(identity.manifest);
     this.config = { ...this.config, ...countsIn(identity.manifest) };
     checkKeys(identity, this.keys);
     const log = recoverLog(disk);
