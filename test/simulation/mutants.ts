@@ -333,7 +333,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a client that is connected stays with the outboxes of before',
     file: 'client/manifests.js',
-    find: 'regroup(gateway);\n',
+    find: 'regroup(gateway);',
     replace: ';\n',
   },
   {
