@@ -10,6 +10,8 @@ export interface Mutant {
   readonly replace: string;
   /** The first seed to try: of what is found seldom, one that finds it. 1 where none is given. */
   readonly seed?: number;
+  /** Of each run, where more are needed than the others have. */
+  readonly epochs?: number;
 }
 
 export const MUTANTS: readonly Mutant[] = [
@@ -281,6 +283,8 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'actors/committed-epochs.js',
     find: 'countActors(this.placements.manifestAt(epoch), ROLE.outbox)',
     replace: 'countActors(this.placements.newest, ROLE.outbox)',
+    seed: 5726,
+    epochs: 60,
   },
   {
     name: 'an outbox deletes bodies of before a move under its own number',
@@ -308,6 +312,8 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'actors/acknowledgments.js',
     find: 'links.epoch >= placements.since ||',
     replace: 'links.epoch >= 0 ||',
+    seed: 5168,
+    epochs: 60,
   },
   {
     name: 'old epochs are opened by the placement of today',
@@ -335,29 +341,19 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'client/manifests.js',
     find: 'regroup(gateway);',
     replace: ';\n',
+    seed: 5014,
   },
   {
     name: 'a client takes the outbox of today for who signed before a move',
     file: 'client/manifests.js',
     find: 'at < all.length - 1 ?',
     replace: 'at < 0 ?',
-  },
-  {
-    name: 'mailboxes that part from others know nothing of the log',
-    file: 'client/manifests.js',
-    find: 'made.log = session.log;',
-    replace: '',
+    seed: 5014,
   },
   {
     name: 'what mailboxes have asked for is forgotten when they part from others',
     file: 'client/manifests.js',
     find: 'made.askStill(member);',
-    replace: ';',
-  },
-  {
-    name: 'a client that was away knows nothing of the log at its new outbox',
-    file: 'client/manifests.js',
-    find: 'logs.set(outbox, newest);',
     replace: ';',
   },
 ];
