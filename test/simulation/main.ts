@@ -64,7 +64,7 @@ function progress(total: Total): string {
   return [
     `${total.seeds} seeds, each twice: ${total.epochs} epochs (${rate} a second)`,
     `${total.filled} of them with messages, ${total.messages} messages, ${total.crashes} crashes, ${total.events} events`,
-    `${total.lyingClients} clients lied ${total.clientLies} times, ${total.lyingActors} actors ${total.actorLies} times, ${total.named} of them named, keys were changed ${total.rotations} times`,
+    `${total.lyingClients} clients lied ${total.clientLies} times, ${total.lyingActors} actors ${total.actorLies} times, ${total.named} of them named, keys were changed ${total.rotations} times, actors moved ${total.moves} times`,
   ].join('; ');
 }
 
