@@ -9,6 +9,7 @@ import { nameOf } from '../src/protocol/evidence/guilt.js';
 import { verdict } from '../src/protocol/evidence/verdict.js';
 
 import { CHEATS } from './byzantine/cheats.js';
+import { addLaterManifests } from './byzantine/later.js';
 import { play } from './byzantine/play.js';
 import { auditTheatre, lines, sourceOf } from './support/audits.js';
 import { plans } from './support/plans.js';
@@ -109,6 +110,9 @@ for (const cheat of SOME) {
       const again = verdict(each.evidence!, theatre.world.serverId, theatre.rootKey);
       assert.equal(again, each.verdict);
     }
+    // As it is after a move.
+    addLaterManifests(theatre);
+    assert.equal(lines(await auditTheatre(theatre)), lines(report));
     if (UNPROVEN.includes(name)) return assert.is(proven.length, 0);
     const named = proven.flatMap(({ verdict }) => (verdict?.outcome === 'actor' ? [nameOf(verdict)] : []))[0];
     // Whom everything that clients and holders have together names, if they have.

@@ -131,7 +131,11 @@ function* divergences(theatre: Theatre): Generator<Subject> {
   }
 }
 
-function compare(theatre: Theatre, refusing: readonly string[]) {
+/** What clients find when they compare, and what it comes to when holders have opened what they are asked for. */
+export function compare(
+  theatre: Theatre,
+  refusing: readonly string[],
+): Pick<Ending, 'clients' | 'opened' | 'openings'> {
   const own = theatre.world.clients.flatMap(({ id }) => leavesOf(theatre, id));
   const messages = [...theatre.sent, ...theatre.others].map((sent) => preimage(theatre, sent));
   const statements = theatre.leaked.map(({ bytes, signature }) => ({ attestation: bytes, signature }));

@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { nameOf } from '../../src/protocol/evidence/guilt.js';
+import { addLaterManifests } from '../byzantine/later.js';
+import { compare } from '../byzantine/play.js';
 import {
   documentOf,
   type LeagueCount,
@@ -61,6 +63,17 @@ accountability('whoever cheats is named, and nobody else, though it opens nothin
         assert.is(nameOf(clients.verdict), expected, who);
     }
   }
+});
+
+accountability('later manifests, with other numbers of actors and new keys, change nothing of that', () => {
+  assert.ok(all.length > 0);
+  for (const { cheat, checked, unchecked } of all)
+    for (const { theatre, clients, opened } of [checked, unchecked]) {
+      if (theatre.stopped) continue;
+      addLaterManifests(theatre);
+      const again = compare(theatre, [`${cheat.role} 0`]);
+      assert.equal([again.clients, again.opened], [clients, opened], `${cheat.role}: ${cheat.name}`);
+    }
 });
 
 accountability('two and three in league frame nobody', () => {
