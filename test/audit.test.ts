@@ -8,6 +8,7 @@ import { audit } from '../src/protocol/audit/index.js';
 import { nameOf } from '../src/protocol/evidence/guilt.js';
 import { verdict } from '../src/protocol/evidence/verdict.js';
 
+import type { Cheat } from './byzantine/cheat.js';
 import { CHEATS } from './byzantine/cheats.js';
 import { addLaterManifests } from './byzantine/later.js';
 import { play } from './byzantine/play.js';
@@ -127,7 +128,23 @@ test('who lies in no way is named by nothing', async () => {
     const report = await auditTheatre(theatre);
     assert.equal(lines(report), []);
     assert.equal([report.epochs, report.messages, report.signedLeaves], [3, 9, 3]);
+    assert.is(report.recipientsUnknown, 0);
   }
+});
+
+test('what a router drops, and nobody else was to get, is counted among what routers were not held against', async () => {
+  const cheat = CHEATS.find(({ role, name }) => role === 'router' && name === 'drop for one recipient')!;
+  const plan: Cheat['plan'] = ({ alice, bob, dave }) => [
+    [
+      [dave, [bob]],
+      [dave, [bob]],
+    ],
+    [[alice, [bob]]],
+  ];
+  const { theatre } = play([{ ...cheat, plan }], false);
+  const report = await auditTheatre(theatre);
+  assert.equal(lines(report), []);
+  assert.equal([report.messages, report.recipientsUnknown], [3, 1]);
 });
 
 // ---- what was changed after it was signed

@@ -141,6 +141,17 @@ test('1: an actor that cheated before a move is named after it, too', async () =
   assert.equal(await proven(), before);
 });
 
+test('0: what a router has lost, and nobody else was to get, shows nowhere: that is said', async () => {
+  const { data } = await lose('skip', false);
+  const found = result(await audit('--data', data), 0);
+  assert.equal([found.messages, found.recipientsUnknown], [1, 1]);
+  const { stdout } = await countersign(['audit', '--data', data]);
+  assert.match(
+    stdout,
+    /Nothing found\. 1 message whose recipients are no longer known was not held against routers\.\n$/,
+  );
+});
+
 test('2: what is no data directory, cut, in use, or another server, and what to do', async () => {
   const foreign = directory('audit');
   const cut = await changed(async () => {});
