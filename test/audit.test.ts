@@ -6,7 +6,6 @@ import { HEADER_BYTES, isSent, Links, ROW_BYTES } from '../src/actors/epoch-file
 import { metaKey, numberKey, TABLE, type Table } from '../src/actors/store-keys.js';
 import { audit } from '../src/protocol/audit/index.js';
 import { nameOf } from '../src/protocol/evidence/guilt.js';
-import { verdict } from '../src/protocol/evidence/verdict.js';
 
 import type { Cheat } from './byzantine/cheat.js';
 import { CHEATS } from './byzantine/cheats.js';
@@ -15,6 +14,7 @@ import { play } from './byzantine/play.js';
 import { auditTheatre, lines, sourceOf } from './support/audits.js';
 import { plans } from './support/plans.js';
 import { type Plan, SideBySide } from './support/side-by-side.js';
+import { bothSay } from './support/verdicts.js';
 import * as twin from './twin/index.js';
 import { RUNS, runOptions, SEED } from './worlds.js';
 
@@ -108,7 +108,7 @@ for (const cheat of SOME) {
     assert.ok(report.findings.length > 0);
     const proven = report.findings.flatMap((each) => (each.evidence ? [each] : []));
     for (const each of proven) {
-      const again = verdict(each.evidence!, theatre.world.serverId, theatre.rootKey);
+      const again = bothSay(each.evidence!, theatre.world.serverId, theatre.rootKey);
       assert.equal(again, each.verdict);
     }
     // As it is after a move.

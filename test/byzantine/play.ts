@@ -2,6 +2,7 @@
 import { type Accusation, accuse, type CaseFile } from '../../src/protocol/evidence/accuse.js';
 import { readMailboxLeaf } from '../../src/protocol/evidence/leaves.js';
 import { type Claim, comparePlaces, type Place, ROLE, type Role } from '../../src/protocol/index.js';
+import { bothSay } from '../support/verdicts.js';
 import * as twin from '../twin/index.js';
 import type { Act } from './acts.js';
 import { type Cheat, PLAN } from './cheat.js';
@@ -162,6 +163,7 @@ export function compare(
     if (best === found && found) openings = more.length;
     opened = best;
   }
+  for (const found of [clients, opened]) if (found) bothSay(found.evidence, serverId, theatre.rootKey);
   return { clients, opened, openings };
 }
 
