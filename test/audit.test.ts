@@ -6,13 +6,15 @@ import { HEADER_BYTES, isSent, Links, ROW_BYTES } from '../src/actors/epoch-file
 import { metaKey, numberKey, TABLE, type Table } from '../src/actors/store-keys.js';
 import { audit } from '../src/protocol/audit/index.js';
 import { nameOf } from '../src/protocol/evidence/guilt.js';
-import { verdict } from '../src/protocol/evidence/verdict.js';
 
+import type { Cheat } from './byzantine/cheat.js';
 import { CHEATS } from './byzantine/cheats.js';
+import { addLaterManifests } from './byzantine/later.js';
 import { play } from './byzantine/play.js';
 import { auditTheatre, lines, sourceOf } from './support/audits.js';
 import { plans } from './support/plans.js';
 import { type Plan, SideBySide } from './support/side-by-side.js';
+import { bothSay } from './support/verdicts.js';
 import * as twin from './twin/index.js';
 import { RUNS, runOptions, SEED } from './worlds.js';
 
@@ -106,9 +108,12 @@ for (const cheat of SOME) {
     assert.ok(report.findings.length > 0);
     const proven = report.findings.flatMap((each) => (each.evidence ? [each] : []));
     for (const each of proven) {
-      const again = verdict(each.evidence!, theatre.world.serverId, theatre.rootKey);
+      const again = bothSay(each.evidence!, theatre.world.serverId, theatre.rootKey);
       assert.equal(again, each.verdict);
     }
+    // As it is after a move.
+    addLaterManifests(theatre);
+    assert.equal(lines(await auditTheatre(theatre)), lines(report));
     if (UNPROVEN.includes(name)) return assert.is(proven.length, 0);
     const named = proven.flatMap(({ verdict }) => (verdict?.outcome === 'actor' ? [nameOf(verdict)] : []))[0];
     // Whom everything that clients and holders have together names, if they have.
@@ -123,7 +128,23 @@ test('who lies in no way is named by nothing', async () => {
     const report = await auditTheatre(theatre);
     assert.equal(lines(report), []);
     assert.equal([report.epochs, report.messages, report.signedLeaves], [3, 9, 3]);
+    assert.is(report.recipientsUnknown, 0);
   }
+});
+
+test('what a router drops, and nobody else was to get, is counted among what routers were not held against', async () => {
+  const cheat = CHEATS.find(({ role, name }) => role === 'router' && name === 'drop for one recipient')!;
+  const plan: Cheat['plan'] = ({ alice, bob, dave }) => [
+    [
+      [dave, [bob]],
+      [dave, [bob]],
+    ],
+    [[alice, [bob]]],
+  ];
+  const { theatre } = play([{ ...cheat, plan }], false);
+  const report = await auditTheatre(theatre);
+  assert.equal(lines(report), []);
+  assert.equal([report.messages, report.recipientsUnknown], [3, 1]);
 });
 
 // ---- what was changed after it was signed

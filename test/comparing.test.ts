@@ -7,7 +7,6 @@ import { firstDifference } from '../src/client/dispute.js';
 import type { Gateway } from '../src/client/gateway.js';
 import type { Client } from '../src/client/index.js';
 import type { OpenOptions } from '../src/client/openings.js';
-import { verdict } from '../src/protocol/evidence/index.js';
 import { CountersignError, encodeClaim, ROLE, toHex } from '../src/protocol/index.js';
 import { CHEATS } from './byzantine/cheats.js';
 import { play } from './byzantine/play.js';
@@ -23,6 +22,7 @@ import {
   started,
   three,
 } from './support/comparing.js';
+import { bothSay } from './support/verdicts.js';
 
 const test = suite('comparing');
 
@@ -73,7 +73,7 @@ for (const role of ['router', 'receiver', 'outbox'] as const)
         open: holders(isOpen),
       }) as unknown as Gateway;
     const told = await complain(gateway(true), 0, [], clients!.evidence, undefined);
-    assert.equal(verdict(told.evidence, serverId, theatre.rootKey), told.verdict);
+    assert.equal(bothSay(told.evidence, serverId, theatre.rootKey), told.verdict);
     assert.is(told.verdict.outcome === 'actor' && told.verdict.role, ROLE[role]);
     assert.is(told.closed.length, 0);
     const silent = await complain(gateway(false), 0, [], clients!.evidence, undefined);

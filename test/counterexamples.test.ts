@@ -30,7 +30,6 @@ import { ActorFault, attest } from '../src/actors/attest.js';
 import { accuse } from '../src/protocol/evidence/accuse.js';
 import { type Evidence, encodeEvidence, RULE } from '../src/protocol/evidence/evidence.js';
 import { nameOf } from '../src/protocol/evidence/guilt.js';
-import { verdict } from '../src/protocol/evidence/verdict.js';
 import {
   type Claim,
   concat,
@@ -44,6 +43,7 @@ import { CHEATS } from './byzantine/cheats.js';
 import { claimsOf, forkedTheatres } from './byzantine/fork.js';
 import { play } from './byzantine/play.js';
 import { Theatre } from './byzantine/theatre.js';
+import { bothSay } from './support/verdicts.js';
 import * as twin from './twin/index.js';
 import { named } from './worlds.js';
 
@@ -56,7 +56,7 @@ const signer = (kind: 'inbox' | 'router' | 'receiver' | 'outbox', index = 0) =>
   theatre.signer({ kind, index });
 
 function judged(parts: object, of = manifests) {
-  return verdict(encodeEvidence({ manifests: of, ...parts } as unknown as Evidence), serverId, rootKey);
+  return bothSay(encodeEvidence({ manifests: of, ...parts } as unknown as Evidence), serverId, rootKey);
 }
 
 const signedOf = ({ signed }: Act) => ({ attestation: signed.bytes, signature: signed.signature });
@@ -101,7 +101,12 @@ test('a statement of an epoch that was never committed contradicts nothing', () 
   assert.is(found, null);
   // Of the committed epoch itself it would.
   const twice = restated(act, 'inbox', () => ({ outputs: [{ entries: 0, leaves: 0, root: EMPTY_ROOT }] }));
-  assert.ok(accuse({ manifests, claims: theatre.claims(act, 0), statements: [twice] }, serverId, rootKey));
+  const again = accuse(
+    { manifests, claims: theatre.claims(act, 0), statements: [twice] },
+    serverId,
+    rootKey,
+  )!;
+  assert.is(bothSay(again.evidence, serverId, rootKey).outcome, 'actor');
 });
 
 test('leaves of two forks contradict each other only through the sequencer', () => {
@@ -252,7 +257,7 @@ test('keys of small order or with torsion are in no manifest, and so sign nothin
   const signature = twin.sign(world.rootSecret, concat(twin.ascii('countersign/v1 manifest'), bytes));
   const parts = { rule: RULE.malformedStatement, statement: signedOf(theatre.act(2, ROLE.inbox, 0)) };
   const evidence = encodeEvidence({ manifests: [{ bytes, signature }], ...parts } as Evidence);
-  assert.match(verdict(evidence, twin.manifestHash(bytes), rootKey).text, /bad key/);
+  assert.match(bothSay(evidence, twin.manifestHash(bytes), rootKey).text, /bad key/);
 });
 
 test('what a message is for is shown by its own hash, not by who says so', () => {

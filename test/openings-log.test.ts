@@ -8,11 +8,11 @@ import * as assert from 'uvu/assert';
 import type { Client, OpenedStage } from '../src/client/index.js';
 import { goesOn } from '../src/protocol/evidence/goes-on.js';
 import { nameOf } from '../src/protocol/evidence/guilt.js';
-import { verdict } from '../src/protocol/evidence/verdict.js';
 import { type Claim, encodeClaim } from '../src/protocol/index.js';
 import { claimsOf, forkedTheatres } from './byzantine/fork.js';
 import type { Theatre } from './byzantine/theatre.js';
 import { clientOf, directory, read, serverAt } from './client-helpers.js';
+import { bothSay } from './support/verdicts.js';
 
 const test = suite('openings and the log');
 
@@ -54,7 +54,7 @@ test('of two logs there is evidence against the sequencer', () => {
     held(claimAt(one, 0, 3), 2, claimAt(other, 2, 3)),
   ]) {
     if (typeof found === 'boolean') throw new Error('no evidence');
-    const judged = verdict(found, one.world.serverId, one.rootKey);
+    const judged = bothSay(found, one.world.serverId, one.rootKey);
     assert.is(judged.outcome === 'actor' && nameOf(judged), 'sequencer 0');
   }
   // With a checkpoint that nobody has signed it is two logs, and no evidence.
@@ -138,7 +138,7 @@ test('a fork that shows in openings alone is told, with evidence', async () => {
   assert.ok(shorter.every((each) => each === 'continues 0'));
   for (const each of others) assert.match(each, /log: an opening of another log/);
   for (const evidence of told) {
-    const judged = verdict(evidence, a.identity.serverId, a.identity.manifest.rootKey);
+    const judged = bothSay(evidence, a.identity.serverId, a.identity.manifest.rootKey);
     assert.is(judged.outcome === 'actor' && nameOf(judged), 'sequencer 0');
   }
   await Promise.all([bob, carol, dave].map((client) => client.close()));

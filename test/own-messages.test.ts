@@ -10,8 +10,8 @@ import {
   RULE,
 } from '../src/protocol/evidence/evidence.js';
 import { type OwnMessages, ownMessages } from '../src/protocol/evidence/own-messages.js';
-import { verdict } from '../src/protocol/evidence/verdict.js';
 import { type EvidenceCase, evidenceCases } from './support/evidence-cases.js';
+import { bothSay } from './support/verdicts.js';
 
 const test = suite('own messages of a chain');
 
@@ -23,7 +23,7 @@ const decoded = (name: string) => {
 
 function judged(manifests: Evidence['manifests'], own: OwnMessages, { serverId, rootKey }: EvidenceCase) {
   const bytes = encodeEvidence({ manifests, rule: RULE.ownCounters, ...own } as unknown as Evidence);
-  return verdict(bytes, serverId, rootKey);
+  return bothSay(bytes, serverId, rootKey);
 }
 
 for (const each of CASES.filter(({ expected }) => expected !== 'nothing'))
@@ -40,8 +40,9 @@ for (const each of CASES.filter(({ expected }) => expected !== 'nothing'))
 test('it is among what an accusation tries', () => {
   const { evidence, serverId, rootKey } = decoded('a counter left out, with others between');
   const { manifests, links, messages } = evidence;
-  const found = accuse({ manifests, claims: links, messages }, serverId, rootKey)?.verdict;
-  assert.is(found?.outcome === 'server' && found.rule, 'ownCounters');
+  const found = accuse({ manifests, claims: links, messages }, serverId, rootKey)!;
+  const said = bothSay(found.evidence, serverId, rootKey);
+  assert.is(said.outcome === 'server' && said.rule, 'ownCounters');
 });
 
 test('counters that follow, and what is not known to be of others, are no case', () => {

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FileStore, MemoryStore } from '../src/client/index.js';
-import { verdict } from '../src/protocol/evidence/index.js';
 import { decodeClaim, openManifests, toHex, verifyClaim, verifyClaimAmong } from '../src/protocol/index.js';
 import { rotateKeys } from '../src/server/rotation.js';
 import { clientOf, directory, keyOf, serverAt } from './client-helpers.js';
 import { countersign } from './support/program.js';
 import { back, failure, house, texts } from './support/rotation-client.js';
+import { bothSay } from './support/verdicts.js';
 
 const test = suite('clients over rotations');
 
@@ -100,7 +100,7 @@ test('another manifest of a version that was accepted is evidence against the op
   const found = [(await failure(back(home.server, 'bob', store))).evidence!, await told];
   const id = Buffer.from(serverId, 'hex');
   for (const evidence of found) {
-    const judged = verdict(evidence, id, identity.manifest.rootKey);
+    const judged = bothSay(evidence, id, identity.manifest.rootKey);
     assert.is(judged.outcome, 'operator');
     assert.match(judged.text, /two manifests of version 2/);
   }

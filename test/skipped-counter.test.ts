@@ -9,12 +9,13 @@ import type { ClientOptions } from '../src/client/client.js';
 import { type Client, FileStore, VerificationError } from '../src/client/index.js';
 import { claimUnder, type Range } from '../src/client/log-range.js';
 import { type ComparisonError, Vectors, type VectorsOptions } from '../src/client/vectors-entry.js';
-import { decodeEvidence, RULE, verdict } from '../src/protocol/evidence/index.js';
+import { decodeEvidence, RULE } from '../src/protocol/evidence/index.js';
 import { type Claim, concat, gapLevels, toHex } from '../src/protocol/index.js';
 import type { Server } from '../src/server/index.js';
 import { clientOf } from './client-helpers.js';
 import { chat, end, started } from './support/comparing.js';
 import { commandHere } from './support/program.js';
+import { bothSay } from './support/verdicts.js';
 import * as twin from './twin/index.js';
 import { runOptions } from './worlds.js';
 
@@ -133,7 +134,7 @@ async function sendLost({ alice, bob, lose }: Actors) {
 }
 
 function mustProve({ identity }: Server, evidence: Uint8Array, after: number, counter: number): void {
-  const judged = verdict(evidence, identity.serverId, identity.manifest.rootKey);
+  const judged = bothSay(evidence, identity.serverId, identity.manifest.rootKey);
   assert.is(judged.outcome, 'server', judged.text);
   assert.match(judged.text, new RegExp(`let counter ${counter} of one sender follow ${after} `));
   assert.is(decodeEvidence(evidence).rule, RULE.ownCounters);

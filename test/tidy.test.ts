@@ -167,6 +167,19 @@ const HOUSE: Readonly<Record<string, House>> = {
     },
     bad: [{ 'src/server/a.ts': 'console.error(1);' }, { 'src/client/a.ts': 'console.log(1);' }],
   },
+  'tests ask both verifiers': {
+    rule: code.bothVerdicts,
+    good: {
+      'test/a.test.ts': `bothSay(evidence, id, key); // verdict(evidence)\nfound.verdict(1);`,
+      'test/support/verdicts.ts': 'verdict(evidence, id, key); secondVerdict(evidence, id, key);',
+      'src/cli/a.ts': 'verdict(evidence, id, key);',
+    },
+    bad: [
+      { 'test/a.test.ts': 'const judged = verdict(evidence, id, key);' },
+      { 'test/long/a.test.ts': 'assert.is(verdict(\n  evidence, id, key).outcome, 1);' },
+      { 'test/byzantine/a.ts': 'secondVerdict(evidence, id, key);' },
+    ],
+  },
   'functions are short': {
     rule: code.shortFunctions,
     good: {

@@ -215,7 +215,7 @@ function inWords({ kind, text, more, verdict, file }: Told): string {
 }
 
 function resultOf(report: AuditReport, seconds: number, found: readonly Told[]) {
-  const { serverId, leaves, signedLeaves, epochs, messages, first, last, isCut } = report;
+  const { serverId, leaves, signedLeaves, epochs, messages, recipientsUnknown, first, last, isCut } = report;
   const perSecond = (count: number) => Math.round(count / Math.max(seconds, 0.001));
   return {
     serverId: toHex(serverId),
@@ -225,6 +225,7 @@ function resultOf(report: AuditReport, seconds: number, found: readonly Told[]) 
     first,
     last,
     messages,
+    recipientsUnknown,
     seconds: Math.round(seconds * 1000) / 1000,
     epochsPerSecond: perSecond(epochs),
     messagesPerSecond: perSecond(messages),
@@ -255,10 +256,15 @@ function summary(result: ReturnType<typeof resultOf>): string {
   return [
     `Read the log of ${leaves} leaves from its first${left}, and recomputed ${what}`,
     `in ${seconds} s: ${result.epochsPerSecond} epochs and ${result.messagesPerSecond} messages a second.`,
-    result.deviations.length === 0 ? 'Nothing found.' : '',
-  ]
-    .join(' ')
-    .trim();
+    ...(result.deviations.length === 0 ? ['Nothing found.'] : []),
+    ...notHeld(result),
+  ].join(' ');
+}
+
+function notHeld({ recipientsUnknown: count }: ReturnType<typeof resultOf>): string[] {
+  if (count === 0) return [];
+  const [what, were] = count === 1 ? ['message', 'was'] : ['messages', 'were'];
+  return [`${count} ${what} whose recipients are no longer known ${were} not held against routers.`];
 }
 
 function advice(

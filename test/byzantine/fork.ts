@@ -1,6 +1,7 @@
 /** A sequencer that forks its log, and what clients of both branches find. */
 import { accuse } from '../../src/protocol/evidence/accuse.js';
 import { type Claim, ROLE } from '../../src/protocol/index.js';
+import { bothSay } from '../support/verdicts.js';
 import type { SequencerCheat } from './lenient-sequencer.js';
 import { Theatre } from './theatre.js';
 
@@ -39,8 +40,11 @@ export function forkedTheatres(): [Theatre, Theatre] {
 export function forked(): { sameSize: string; otherSize: string; others: string } {
   const [one, other] = forkedTheatres();
   const { serverId } = one.world;
-  const found = (claims: readonly Claim[], checkpoints: Theatre['checkpoints']) =>
-    accuse({ manifests: one.manifests, claims, checkpoints }, serverId, one.rootKey)?.verdict;
+  const found = (claims: readonly Claim[], checkpoints: Theatre['checkpoints']) => {
+    const file = { manifests: one.manifests, claims, checkpoints };
+    const accusation = accuse(file, serverId, one.rootKey);
+    return accusation && bothSay(accusation.evidence, serverId, one.rootKey);
+  };
   const said = (verdict: ReturnType<typeof found>) =>
     verdict?.outcome === 'actor' && verdict.role === ROLE.sequencer
       ? 'the **sequencer** is named'

@@ -6,10 +6,10 @@
 import { address } from '../../src/actors/messages.js';
 import { accuse } from '../../src/protocol/evidence/accuse.js';
 import { readMailboxLeaf } from '../../src/protocol/evidence/leaves.js';
-import { type Verdict, verdict } from '../../src/protocol/evidence/verdict.js';
+import type { Verdict } from '../../src/protocol/evidence/verdict.js';
 import { type Claim, encodeAck, ROLE } from '../../src/protocol/index.js';
 import { bytesOf } from '../support/evidence-world.js';
-import { agreed } from '../support/verdicts.js';
+import { bothSay } from '../support/verdicts.js';
 import * as twin from '../twin/index.js';
 import { named } from '../worlds.js';
 import type { Cheat } from './cheat.js';
@@ -92,8 +92,8 @@ function replayed(): Verdict[] {
   const { world, rootKey } = theatre;
   const again = twin.manifestBytes({ ...world.manifest, nonce: named('another nonce') });
   return [
-    verdict(evidence, twin.manifestHash(again), rootKey),
-    verdict(evidence, world.serverId, twin.publicKeyOf(named('another root'))),
+    bothSay(evidence, twin.manifestHash(again), rootKey),
+    bothSay(evidence, world.serverId, twin.publicKeyOf(named('another root'))),
   ];
 }
 
@@ -149,8 +149,7 @@ function twoSubmissions(): Verdict[] {
   const manifest = twin.join(twin.u8(1), bytesOf(Buffer.from(bytes)), signature);
   const rule = twin.join(twin.u8(15), twin.u64(3n), first!.bytes, second!.bytes);
   const evidence = twin.join(twin.ascii('csign1ev'), manifest, rule);
-  agreed({ bytes: evidence, serverId, rootKey: Buffer.from(rootKey) }, 'a lie');
-  return [verdict(evidence, serverId, rootKey)];
+  return [bothSay(evidence, serverId, rootKey)];
 }
 
 export const LIES: readonly Lie[] = [

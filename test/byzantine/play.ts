@@ -2,6 +2,7 @@
 import { type Accusation, accuse, type CaseFile } from '../../src/protocol/evidence/accuse.js';
 import { readMailboxLeaf } from '../../src/protocol/evidence/leaves.js';
 import { type Claim, comparePlaces, type Place, ROLE, type Role } from '../../src/protocol/index.js';
+import { bothSay } from '../support/verdicts.js';
 import * as twin from '../twin/index.js';
 import type { Act } from './acts.js';
 import { type Cheat, PLAN } from './cheat.js';
@@ -131,7 +132,11 @@ function* divergences(theatre: Theatre): Generator<Subject> {
   }
 }
 
-function compare(theatre: Theatre, refusing: readonly string[]) {
+/** What clients find when they compare, and what it comes to when holders have opened what they are asked for. */
+export function compare(
+  theatre: Theatre,
+  refusing: readonly string[],
+): Pick<Ending, 'clients' | 'opened' | 'openings'> {
   const own = theatre.world.clients.flatMap(({ id }) => leavesOf(theatre, id));
   const messages = [...theatre.sent, ...theatre.others].map((sent) => preimage(theatre, sent));
   const statements = theatre.leaked.map(({ bytes, signature }) => ({ attestation: bytes, signature }));
@@ -158,6 +163,7 @@ function compare(theatre: Theatre, refusing: readonly string[]) {
     if (best === found && found) openings = more.length;
     opened = best;
   }
+  for (const found of [clients, opened]) if (found) bothSay(found.evidence, serverId, theatre.rootKey);
   return { clients, opened, openings };
 }
 

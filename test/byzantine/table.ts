@@ -117,6 +117,8 @@ const UNPROVABLE = `## What cannot be proven
   that do not fit into evidence together.
 - Clients of these plays show what they have signed; the client library does not keep that, and shows what the inbox opens. An inbox that shows nothing is suspected.
 - Only an inbox keeps submissions: routers check a message's hash, with \`checks: everywhere\`, and not who has signed it; audits do not look at them.
+- An audit knows who a message was for only while its bundle is kept. What a router has dropped for its only recipient, or for all of them, is kept by nobody from the first, and what
+  all who got it have acknowledged is gone: audits count these messages, and hold no router against them. Their senders and recipients can, when they compare.
 - Placement with exceptions is judged only where the rules do not need to know who is placed where.
 - What actors hand over when buckets are moved is not signed: where an id was moved between two statements about it, a message that was lost exposes the server, and anything else proves nothing
   (PROTOCOL.md, *Moves*).

@@ -3,17 +3,21 @@ import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { importSecretKey } from '#crypto';
 import { epochKey, metaKey, numberKey, numberValue, TABLE } from '../../src/actors/store-keys.js';
 import { type Kind, audit as recompute } from '../../src/protocol/audit/index.js';
+import { placementOf, toHex } from '../../src/protocol/index.js';
 import { FORMAT } from '../../src/server/founding.js';
 import type { Server } from '../../src/server/index.js';
 import { openKeptDirectory } from '../../src/server/kept-directory.js';
+import { changeActors } from '../../src/server/resizing.js';
 import { Store } from '../../src/server/store.js';
 import { CHEATS } from '../byzantine/cheats.js';
 import { play } from '../byzantine/play.js';
 import type { Theatre } from '../byzantine/theatre.js';
-import { directory, serverAt } from '../client-helpers.js';
+import { clientOf, directory, keyOf, serverAt } from '../client-helpers.js';
 import { audit, changed, FLAGS, original, result, talk, token } from '../support/audit-server.js';
+import { end, started, three } from '../support/comparing.js';
 import { countersign } from '../support/program.js';
 
 const test = suite('audit of a server');
@@ -103,6 +107,49 @@ test('1: an actor that cheated, with evidence that verify agrees with', async ()
     const { rule, text } = JSON.parse(verified.stdout);
     assert.equal({ rule, text }, { rule: proven[0].verdict.rule, text: proven[0].verdict.text });
   }
+});
+
+/** A router or receiver that loses a message to Bob and, it may be, Cora, whose mailbox another outbox keeps. Nobody acknowledges it. */
+async function lose(way: 'skip' | 'stray', isForTwo: boolean) {
+  const { server, cheat } = await started({ inboxes: '2', outboxes: '2' });
+  const { manifest, serverId } = server.identity;
+  const names = [...Array(40).keys()].map((i) => `client ${i}`);
+  const at = (outbox: number) => (name: string) =>
+    placementOf(manifest, serverId, importSecretKey(keyOf(name)).publicKey).outbox === outbox;
+  const [alice, bob, dave] = await three(server, names.filter(at(0)).slice(0, 3));
+  const cora = await clientOf(server, names.find(at(1))!);
+  for (const client of [bob, dave, cora]) await client.close();
+  const [from, to, stray] = [alice, bob, dave].map(({ id }) => toHex(id)) as [string, string, string];
+  cheat({ way, from, to, ...(way === 'stray' && { instead: stray }) });
+  await alice.send({ to: isForTwo ? [bob.id, cora.id] : bob.id, body: 'the one that is lost' });
+  await end(server, alice);
+  return server.config;
+}
+
+test('1: an actor that cheated before a move is named after it, too', async () => {
+  const { data, inboxes, outboxes } = await lose('stray', true);
+  const proven = async () => {
+    const { deviations } = result(await audit('--data', data), 1);
+    return deviations.flatMap(({ verdict }: { verdict: { text: string } | null }) => verdict?.text ?? []);
+  };
+  const before = await proven();
+  assert.match(before[0], /^Proven against receiver 0, /);
+  await changeActors(data, { inboxes: inboxes + 1, outboxes: outboxes - 1 });
+  const moved = await serverAt(data);
+  await talk(moved, 2);
+  await moved.stop();
+  assert.equal(await proven(), before);
+});
+
+test('0: what a router has lost, and nobody else was to get, shows nowhere: that is said', async () => {
+  const { data } = await lose('skip', false);
+  const found = result(await audit('--data', data), 0);
+  assert.equal([found.messages, found.recipientsUnknown], [1, 1]);
+  const { stdout } = await countersign(['audit', '--data', data]);
+  assert.match(
+    stdout,
+    /Nothing found\. 1 message whose recipients are no longer known was not held against routers\.\n$/,
+  );
 });
 
 test('2: what is no data directory, cut, in use, or another server, and what to do', async () => {

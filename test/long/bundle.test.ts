@@ -10,7 +10,6 @@ import * as node from '../../src/client/index.js';
 import type * as SendPart from '../../src/client/send.js';
 import type * as VectorsPart from '../../src/client/vectors-entry.js';
 import type { WitnessEvents, watchWitnesses } from '../../src/client/witnesses.js';
-import { verdict } from '../../src/protocol/evidence/index.js';
 import { directory, keyOf, serverAt } from '../client-helpers.js';
 import {
   bundle,
@@ -23,6 +22,7 @@ import {
   vectors,
   witnesses,
 } from '../support/bundle.js';
+import { bothSay } from '../support/verdicts.js';
 import { anchor, checkpointOf, fork, manifest, one, serverId, watched } from '../support/witness-policy.js';
 
 const test = suite('bundle');
@@ -201,7 +201,7 @@ test('the file for pages that rely on witnesses does the same as on Node, with W
   const forked = await watched({ anchors: [anchor(fork, 4096, 3)], own: checkpointOf(one, 4096), watch });
   const [name, found] = forked.told[0] as ['contradiction', WitnessEvents['contradiction']];
   assert.is(name, 'contradiction');
-  assert.is(verdict(found.evidence!, serverId, manifest.rootKey).outcome, 'actor');
+  assert.is(bothSay(found.evidence!, serverId, manifest.rootKey).outcome, 'actor');
   const few = await watched({ anchors: [anchor(one, 4096, 1)], policy: { mode: 'fail-closed' }, watch });
   assert.equal([(few.error as { code?: string }).code, few.closed], ['verification-failed', 1]);
 });

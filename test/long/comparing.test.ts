@@ -8,7 +8,6 @@ import { encodeFrame, SAY } from '../../src/client/comparison-frames.js';
 import type { Client } from '../../src/client/index.js';
 import type * as VectorsPart from '../../src/client/vectors-entry.js';
 import { ComparisonError, type Finding } from '../../src/client/vectors-entry.js';
-import { verdict } from '../../src/protocol/evidence/index.js';
 import { placementOf, toHex } from '../../src/protocol/index.js';
 import { keyOf } from '../client-helpers.js';
 import { Random } from '../simulation/random.js';
@@ -24,6 +23,7 @@ import {
   started,
   three,
 } from '../support/comparing.js';
+import { bothSay } from '../support/verdicts.js';
 import { RUNS, SEED } from '../worlds.js';
 
 const test = suite('comparing');
@@ -46,7 +46,7 @@ test('a complaint is answered with openings; what stays closed is named', async 
     ],
   );
   const { serverId, manifest } = server.identity;
-  assert.equal(verdict(complaint.evidence, serverId, manifest.rootKey), complaint.verdict);
+  assert.equal(bothSay(complaint.evidence, serverId, manifest.rootKey), complaint.verdict);
   assert.is(complaint.verdict.outcome, 'server');
   assert.ok((await alice.vectors!.complain(evidence)).closed.some(({ code }) => code === 'not-a-party'));
   const nothing = await alice.vectors!.complain(id('no evidence')).catch((error: unknown) => error);

@@ -8,6 +8,7 @@ import type { Act } from '../byzantine/acts.js';
 import { CHEATS } from '../byzantine/cheats.js';
 import { preimage, recipientOf } from '../byzantine/play.js';
 import { Theatre } from '../byzantine/theatre.js';
+import { bothSay } from '../support/verdicts.js';
 
 const MESSAGES = 10_000;
 const test = suite('size of evidence');
@@ -54,6 +55,7 @@ for (const [role, name] of [
     );
     if (found?.verdict.outcome !== 'actor') throw new Error('nobody is named');
     assert.is(found.verdict.role, ROLE[role]);
+    assert.equal(bothSay(found.evidence, theatre.world.serverId, theatre.rootKey), found.verdict);
     assert.ok(found.evidence.length < 20_000, `${found.evidence.length} bytes`);
     console.log(`${role}: ${name}: ${found.evidence.length} bytes of evidence`);
   });

@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importSecretKey } from '#crypto';
 import { audit } from '../../src/protocol/audit/index.js';
-import { accuse, decodeEvidence, verdict } from '../../src/protocol/evidence/index.js';
+import { accuse, decodeEvidence } from '../../src/protocol/evidence/index.js';
 import {
   type Attestation,
   actorKey,
@@ -23,6 +23,7 @@ import { rotateKeys } from '../../src/server/rotation.js';
 import { Store } from '../../src/server/store.js';
 import { clientOf, directory, read, serverAt } from '../client-helpers.js';
 import { countersign } from '../support/program.js';
+import { bothSay } from '../support/verdicts.js';
 
 const test = suite('evidence over rotations');
 const token = join(directory('token'), 'token');
@@ -134,7 +135,7 @@ test('evidence of before a rotation names the actor afterwards; a key that has e
   assert.is(found.verdict.outcome, 'actor');
   // By itself, as whoever made it before the rotation has it: the later manifests are not in it.
   assert.is(decodeEvidence(found.evidence).manifests.length, 1);
-  const judged = verdict(found.evidence, first!.hash, rootKey);
+  const judged = bothSay(found.evidence, first!.hash, rootKey);
   assert.equal(judged, found.verdict);
   assert.ok(judged.outcome === 'actor' && equalBytes(judged.key, actorKey(first!.manifest, ROLE.outbox, 0)));
   const file = join(directory('evidence'), 'outbox.evidence');

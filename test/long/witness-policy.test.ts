@@ -3,9 +3,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importSecretKey } from '#crypto';
 import type { WitnessEvents } from '../../src/client/witnesses.js';
-import { verdict } from '../../src/protocol/evidence/index.js';
 import { type CountersignError, toHex } from '../../src/protocol/index.js';
 import { NotedLog } from '../support/noted-log.js';
+import { bothSay } from '../support/verdicts.js';
 import {
   anchor,
   checkpointOf,
@@ -125,7 +125,7 @@ test('two roots of one size are evidence that convicts the sequencer', async () 
   assert.equal([name, found.closed, closed], ['contradiction', false, 0]);
   assert.is(error!.message, 'the sequencer has signed two roots of size 4096');
   assert.equal([found.own, found.anchor], [one.note(4096), anchor(fork, 4096, 3)]);
-  const judged = verdict(found.evidence!, serverId, manifest.rootKey);
+  const judged = bothSay(found.evidence!, serverId, manifest.rootKey);
   assert.is(judged.outcome, 'actor');
   assert.match(judged.text, /sequencer/);
   // Without the manifest both notes are left.
@@ -146,7 +146,7 @@ test('logs of two sizes, and what the larger one was at the smaller size, are ev
     const { told } = await watched({ anchors: [anchor(fork, at, 3)], own: checkpointOf(one, size), log });
     const [name, found] = told[0] as ['contradiction', WitnessEvents['contradiction']];
     assert.equal([name, found.own, found.anchor], ['contradiction', one.note(size), anchor(fork, at, 3)]);
-    const judged = verdict(found.evidence!, serverId, manifest.rootKey);
+    const judged = bothSay(found.evidence!, serverId, manifest.rootKey);
     assert.is(judged.outcome, 'actor');
     assert.match(judged.text, /that does not go on from it/);
   }

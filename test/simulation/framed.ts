@@ -46,6 +46,7 @@ import {
 import type { Signed } from '../../src/protocol/statement.js';
 import type { Config } from '../../src/server/config.js';
 import type { Identity } from '../../src/server/founding.js';
+import { bothSay } from '../support/verdicts.js';
 import type { Chronicle } from './chronicle.js';
 import type { Disk } from './disk.js';
 import type { Liar } from './liar.js';
@@ -115,18 +116,20 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
       submissions: shown.submissions,
       statements: [...statements, ...forged(statements, random), ...stolen(of, statements)],
     };
-    for (const found of accusations(file, (each) => accuse(each, serverId, manifest.rootKey)))
-      if (guilty && isJust(found, guilty.name)) named++;
-      else complain(`framed: ${found.text}`);
+    for (const { evidence, verdict } of accusations(file, (each) => accuse(each, serverId, manifest.rootKey)))
+      if (guilty && isJust(verdict, guilty.name)) {
+        bothSay(evidence, serverId, manifest.rootKey);
+        named++;
+      } else complain(`framed: ${verdict.text}`);
   }
   return named;
 }
 
 /** Where there is too much to try at once, of each half of the claims. */
-function accusations(file: CaseFile, of: (file: CaseFile) => Accusation | null): Verdict[] {
+function accusations(file: CaseFile, of: (file: CaseFile) => Accusation | null): Accusation[] {
   try {
     const found = withoutStacks(() => of(file));
-    return found ? [found.verdict] : [];
+    return found ? [found] : [];
   } catch (error) {
     if (!(error instanceof RangeError) || file.claims.length < 2) throw error;
     const half = file.claims.length >> 1;

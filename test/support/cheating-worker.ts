@@ -1,5 +1,5 @@
 /**
- * The server's worker with an outbox or inbox that cheats one mailbox. What it does is told by a file, so that it can be set while
+ * The server's worker with an outbox, receiver, router or inbox that cheats one mailbox. What it does is told by a file, so that it can be set while
  * the server runs, and is over with the first message that it is done to:
  *
  *   CHEAT_FILE   {"way", "from", "to", "instead", "beside"}: sender, recipient and, to drop for, other mailboxes of the outbox, in hexadecimal
@@ -7,20 +7,47 @@
  *   drop    the recipient's row goes to another mailbox, which nobody reads
  *   lose    so does the recipient's, and the sender's own to a second one
  *   alter   the recipient gets another body, with the hash that it makes
+ *   skip    the router leaves out the recipient's row, whoever has sent it
+ *   stray   the receiver has the recipient's row for another mailbox, whoever has sent it
  *   forge   the inbox takes in another body, with the hash that it makes, and says that the sender has not signed
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { bundleBytes, chunkOf, counterOf } from '../../src/actors/batch.js';
 import { InboxQueue } from '../../src/actors/inbox-queue.js';
-import { type MessageBatch, type ReceiverItems, SENT_ONLY, WHERE } from '../../src/actors/messages.js';
+import {
+  type Items,
+  type MessageBatch,
+  type ReceiverItems,
+  SENT_ONLY,
+  WHERE,
+} from '../../src/actors/messages.js';
 import { Outbox } from '../../src/actors/outbox.js';
-import { BundleHasher, BundleView, INBOX_ROW_BYTES, rowAt } from '../../src/protocol/index.js';
+import { Receiver } from '../../src/actors/receiver.js';
+import { Router } from '../../src/actors/router.js';
+import {
+  BundleHasher,
+  BundleView,
+  INBOX_ROW_BYTES,
+  RECEIVER_PREFIX,
+  ROUTER_PREFIX,
+  rowAt,
+} from '../../src/protocol/index.js';
 import { runWorker } from '../../src/server/worker.js';
 import type { WorkerTask } from '../../src/server/worker-task.js';
-import { byOrder, changed, inboxOf, indexOf, mailboxOf, mistake, type Row } from '../byzantine/rows.js';
+import {
+  byOrder,
+  changed,
+  inboxOf,
+  indexOf,
+  itemsOf,
+  mailboxOf,
+  mistake,
+  type Row,
+  rowsOf,
+} from '../byzantine/rows.js';
 
 export interface Cheat {
-  readonly way: 'drop' | 'lose' | 'alter' | 'forge';
+  readonly way: 'drop' | 'lose' | 'alter' | 'skip' | 'stray' | 'forge';
   readonly from: string;
   readonly to: string;
   readonly instead?: string;
@@ -69,6 +96,17 @@ function batchOf({ batches }: ReceiverItems, row: Row) {
   return batches.find(({ inbox }) => inbox === inboxOf(row))!;
 }
 
+/** What a router or receiver is about to sign, without the recipient's row, or with another mailbox in it. */
+function skipped(items: Items, { to, instead }: Cheat, prefix: Uint8Array): Items {
+  const rows = rowsOf(items);
+  const row = rows.find((each) => hex(mailboxOf(each)) === to && each.position !== SENT_ONLY);
+  if (!row) return items;
+  rmSync(file);
+  const other = instead ? [changed(row, (bytes) => Buffer.from(instead, 'hex').copy(bytes, 0))] : [];
+  const rest = rows.filter((each) => each !== row);
+  return itemsOf([...rest, ...other].sort(byOrder), prefix);
+}
+
 /** The first message of the sender, in the rows that are about to be signed. */
 function forge(serverId: Uint8Array, batch: MessageBatch, { from }: Cheat): void {
   for (let x = 0; x < batch.count; x++) {
@@ -107,6 +145,20 @@ export default function cheatingWorker(task: WorkerTask): Promise<void> {
   Outbox.prototype.handle = function (this: Outbox, message) {
     const cheat = message.type === 'receiver-items' && cheatOf('drop', 'lose', 'alter');
     handle.call(this, cheat ? cheated(serverId, message, cheat) : message);
+  };
+  const routers = Router.prototype as unknown as { pack(...given: unknown[]): Items[] };
+  const { pack } = routers;
+  routers.pack = function (...given) {
+    const shares = pack.apply(this, given);
+    const cheat = cheatOf('skip');
+    return cheat ? shares.map((items) => skipped(items, cheat, ROUTER_PREFIX)) : shares;
+  };
+  const receivers = Receiver.prototype as unknown as { merge(...given: unknown[]): Items };
+  const { merge } = receivers;
+  receivers.merge = function (...given) {
+    const items = merge.apply(this, given);
+    const cheat = cheatOf('stray');
+    return cheat ? skipped(items, cheat, RECEIVER_PREFIX) : items;
   };
   const { batch } = InboxQueue.prototype;
   InboxQueue.prototype.batch = function (this: InboxQueue) {

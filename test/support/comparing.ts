@@ -5,11 +5,11 @@ import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import type { Client } from '../../src/client/index.js';
 import { ComparisonError, type Duplex, type Finding, Vectors } from '../../src/client/vectors-entry.js';
-import { verdict } from '../../src/protocol/evidence/index.js';
 import { loadConfig, type Server, startServer } from '../../src/server/index.js';
 import { clientOf, directory } from '../client-helpers.js';
 import { named } from '../worlds.js';
 import type { Cheat } from './cheating-worker.js';
+import { bothSay } from './verdicts.js';
 
 export const id = (name: string) => Uint8Array.from(named(name));
 
@@ -95,7 +95,7 @@ export function mustProveThat(found: Finding, server: Server, text: RegExp): voi
   assert.is(found.outcome, 'diverged');
   if (found.outcome !== 'diverged') return;
   const { serverId, manifest } = server.identity;
-  const judged = verdict(found.evidence, serverId, manifest.rootKey);
+  const judged = bothSay(found.evidence, serverId, manifest.rootKey);
   assert.equal(judged, found.verdict);
   assert.is(judged.outcome, 'server');
   assert.match(judged.text, text);

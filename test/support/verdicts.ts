@@ -1,7 +1,7 @@
 /** Two verifiers side by side, and evidence taken apart into its fields. */
 import * as assert from 'uvu/assert';
 import { RULE } from '../../src/protocol/evidence/evidence.js';
-import { verdict } from '../../src/protocol/evidence/verdict.js';
+import { type Verdict, verdict } from '../../src/protocol/evidence/verdict.js';
 import { PARTS, type RuleNumber, signedManifest } from '../twin/evidence-form.js';
 import { Reader } from '../twin/reader.js';
 import { secondVerdict } from '../twin/verdict.js';
@@ -32,16 +32,28 @@ function told({ outcome, rule, role, index, key, suspects }: Found): Told {
   return { whom: [outcome, ...who].join(' '), rule, key: key ? Buffer.from(key).toString('hex') : '' };
 }
 
+const toldOfFirst = (first: Verdict) =>
+  told({ ...first, rule: 'rule' in first ? RULE[first.rule] : undefined });
+
+/** The first one's verdict; throws where the second does not say the same. */
+export function bothSay(
+  evidence: Uint8Array,
+  serverId: Uint8Array,
+  rootKey: Uint8Array,
+  name = 'evidence',
+): Verdict {
+  const bytes = Buffer.from(evidence);
+  const first = verdict(evidence, serverId, rootKey);
+  const second = secondVerdict(bytes, Buffer.from(serverId), Buffer.from(rootKey));
+  assert.not.match(second.why, 'a fault of this verifier');
+  assert.ok(bytes.equals(evidence), `${name}: a verifier has changed the evidence`);
+  assert.equal(toldOfFirst(first), told(second as Found), `${name}: ${first.text}; ${second.why}`);
+  return first;
+}
+
 /** What both say; throws where they do not say the same. */
 export function agreed({ bytes, serverId, rootKey }: Judged, name: string): Told {
-  const before = Buffer.from(bytes);
-  const first = verdict(bytes, serverId, rootKey);
-  const second = secondVerdict(bytes, serverId, rootKey);
-  assert.not.match(second.why, 'a fault of this verifier');
-  assert.ok(before.equals(bytes), `${name}: a verifier has changed the evidence`);
-  const one = told({ ...first, rule: 'rule' in first ? RULE[first.rule] : undefined });
-  assert.equal(one, told(second as Found), `${name}: ${first.text}; ${second.why}`);
-  return one;
+  return toldOfFirst(bothSay(bytes, serverId, rootKey, name));
 }
 
 /** A field: what it is, and where it stands. */

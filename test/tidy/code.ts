@@ -44,6 +44,26 @@ export const suitesRun: Rule = (files) =>
       return [...complaints, ...complain(file, /\b\w+\.only\(/g, 'leaves out all other tests')];
     });
 
+/** Where the verdict is the subject, or its time: or a page that has no second verifier. */
+const VERDICTS_AT_HOME = [
+  'test/support/verdicts.ts',
+  'test/mutation/judge.ts',
+  'test/costs/dispute.ts',
+  'test/long/browser.test.ts',
+];
+
+/** What evidence proves is what two verifiers say that it proves. */
+export const bothVerdicts: Rule = (files) =>
+  files
+    .filter(({ path }) => /^test\/(?!twin\/).*\.ts$/.test(path) && !VERDICTS_AT_HOME.includes(path))
+    .flatMap((file) =>
+      complain(
+        file,
+        /(?<![.\w$])(?:verdict|secondVerdict)\s*\(/g,
+        'bothSay or agreed of test/support/verdicts.ts ask both',
+      ),
+    );
+
 /** True when a `{` after this text opens a function's body. Errs towards yes, which harms little. */
 function opensFunction(before: string): boolean {
   const header = before.slice(

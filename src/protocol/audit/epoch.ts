@@ -32,14 +32,20 @@ import { Actors, type AuditWorld } from './world.js';
 /** Differences between two stages that are told by themselves. */
 const MOST_DIFFERENCES = 16;
 
-/** How many messages it has. `leaf`: as the log has it. */
+/** How many messages it has, and of how many it is not kept who they were for. */
+export interface EpochCounts {
+  readonly messages: number;
+  readonly recipientsUnknown: number;
+}
+
+/** `leaf`: as the log has it. */
 export function auditEpoch(
   world: AuditWorld,
   state: AuditState,
   kept: KeptEpoch,
   leaf: EpochLeaf,
   reportTo: (draft: Draft) => void,
-): number {
+): EpochCounts {
   const { epoch } = kept;
   let isWhole = true;
   let areLeavesGood = true;
@@ -53,7 +59,7 @@ export function auditEpoch(
   const statements = manifest && actors ? auditStatements(world, manifest, actors, kept, leaf, report) : null;
   if (!manifest || !actors || !statements) {
     state.completeFrom = epoch + 1;
-    return 0;
+    return { messages: 0, recipientsUnknown: 0 };
   }
   const view = { world, manifest, actors, kept, leaf, statements, state, report };
   const inboxes = Array.from({ length: actors.inboxes }, (_, i) => auditInbox(view, i));
@@ -65,7 +71,9 @@ export function auditEpoch(
   auditMessages(view, lists, known);
   // What an id had in it is not known.
   if (!isWhole) state.completeFrom = epoch + 1;
-  return inboxes.reduce((sum, rows) => sum + (rows?.count ?? 0), 0);
+  const messages = inboxes.reduce((sum, rows) => sum + (rows?.count ?? 0), 0);
+  const recipientsUnknown = messages - known.reduce((sum, { size }) => sum + size, 0);
+  return { messages, recipientsUnknown };
 }
 
 /** What routers and receivers signed: their items are what is in the links, unless somebody lost or changed some. */

@@ -45,6 +45,8 @@ export interface AuditReport {
   /** Recomputed epochs and messages in them. */
   readonly epochs: number;
   readonly messages: number;
+  /** Messages whose bundles are not kept, as after all have acknowledged: whether routers lost one of their recipients does not show. */
+  readonly recipientsUnknown: number;
   /** The first and last of them; 0 = none. */
   readonly first: number;
   readonly last: number;
@@ -67,6 +69,7 @@ class Audit {
   private isCut = false;
   private epochs = 0;
   private messages = 0;
+  private recipientsUnknown = 0;
   private first = 0;
   private last = 0;
 
@@ -96,6 +99,7 @@ class Audit {
       signedLeaves: log.checkpoint?.size ?? 0,
       epochs: this.epochs,
       messages: this.messages,
+      recipientsUnknown: this.recipientsUnknown,
       first: this.first,
       last: this.last,
       findings: this.findings,
@@ -140,7 +144,9 @@ class Audit {
     state.completeFrom = Math.min(state.completeFrom, kept.epoch);
     // As the log has it: claims are made for that.
     const at = { ...kept, logIndex: index };
-    this.messages += auditEpoch(this.world, state, at, leaf, (draft) => void this.drafts.push(draft));
+    const counts = auditEpoch(this.world, state, at, leaf, (draft) => void this.drafts.push(draft));
+    this.messages += counts.messages;
+    this.recipientsUnknown += counts.recipientsUnknown;
     this.epochs++;
     this.first ||= kept.epoch;
     this.last = kept.epoch;

@@ -8,16 +8,15 @@ import { type Attestation, attestationHash, inputsHash, ROLE, type Role } from '
 import { compareWhole, equalBytes, sameBytes, toHex } from '../bytes.js';
 import type { Claim } from '../claim.js';
 import type { Checkpoint } from '../log.js';
-import { decodeManifest, type Manifest } from '../manifest.js';
 import { rootShown } from '../merkle.js';
 import { submissionHash } from '../pages.js';
 import { comparePlaces } from '../place.js';
 import type { OpenedLeaf, Signed } from '../statement.js';
 import type { ShownSubmission } from '../submission.js';
+import { CaseManifests } from './case-manifests.js';
 import { type Evidence, encodeEvidence, RULE, type Subject } from './evidence.js';
 import type { Recipient } from './message.js';
 import { ownMessages } from './own-messages.js';
-import { producersOf } from './rules-log.js';
 import {
   claimsOf,
   decodedOrNull,
@@ -103,16 +102,10 @@ const NOTHING = new Uint8Array(0);
 class Candidates {
   private readonly testimonies: readonly Testimony[];
   private readonly statements: readonly { readonly signed: Signed; readonly decoded: Attestation }[];
-
-  private readonly manifest: Manifest;
-  /** Who stands at each position of an epoch leaf. */
-  private readonly positions: readonly string[];
+  private readonly manifests: CaseManifests;
 
   constructor(private readonly file: CaseFile) {
-    this.manifest = decodeManifest(file.manifests.at(-1)!.bytes);
-    this.positions = this.manifest.actors
-      .filter(({ lastEpoch, role }) => lastEpoch === 0 && role !== ROLE.sequencer)
-      .map(({ role, index }) => `${role} ${index}`);
+    this.manifests = new CaseManifests(file.manifests);
     this.testimonies = grouped(file.claims);
     const all = [...file.claims, ...(file.statements ?? [])].map(({ attestation, signature }) => ({
       attestation,
@@ -254,14 +247,15 @@ class Candidates {
   }
 
   private *ofEntries(consumer: Testimony): Generator<Parts> {
-    const position = this.positions.indexOf(actorOf(consumer.decoded));
-    if (position >= 0) yield { rule: RULE.logEntry, position, ...consumer };
+    const position = this.manifests.positionOf(consumer);
+    if (position !== null) yield { rule: RULE.logEntry, position, ...consumer };
     const beside = this.testimonies.filter(({ epochLeaf }) => equalBytes(epochLeaf, consumer.epochLeaf));
-    const { role, actor: index } = consumer.decoded;
-    const producers = producersOf({ role, index }, this.manifest).map((each) =>
-      beside.find(({ decoded }) => decoded.role === each.role && decoded.actor === each.index),
-    );
-    if (!producers.every((each) => each !== undefined)) return;
+    const producers = this.manifests
+      .producersOf(consumer)
+      ?.map((each) =>
+        beside.find(({ decoded }) => decoded.role === each.role && decoded.actor === each.index),
+      );
+    if (!producers?.every((each) => each !== undefined)) return;
     const entries = producers.map(({ hash, signature, actorPath }) => ({ hash, signature, actorPath }));
     yield { rule: RULE.logInputs, ...consumer, consumer, producers: entries };
   }
@@ -329,9 +323,9 @@ class Candidates {
 
   /** The hashes of what a statement was made of, when it was made of this one among others that are known. */
   private inputsOf(consumer: Testimony, producer: Testimony): Uint8Array[] | null {
-    const { role, actor: index, epoch } = consumer.decoded;
-    const expected = producersOf({ role, index }, this.manifest);
-    if (!expected.some((each) => actorOf(producer.decoded) === `${each.role} ${each.index}`)) return null;
+    const { epoch } = consumer.decoded;
+    const expected = this.manifests.producersOf(consumer);
+    if (!expected?.some((each) => actorOf(producer.decoded) === `${each.role} ${each.index}`)) return null;
     const known = expected.map((each) =>
       this.statements
         .filter(({ decoded }) => decoded.epoch === epoch && actorOf(decoded) === `${each.role} ${each.index}`)
