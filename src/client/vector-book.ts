@@ -160,8 +160,8 @@ export class VectorBook {
 
   /** The leaf that comes names this epoch as the last one before it. */
   private follow(previousEpoch: number): void {
-    if (this.lastLink < 0) this.floor = previousEpoch;
-    else if (previousEpoch > this.lastLink) this.forget(previousEpoch);
+    // Before the first leaf, too, when there may be pairs already: an application asks for blocks whenever it likes.
+    if (previousEpoch > this.lastLink) this.forget(previousEpoch);
   }
 
   /** What came in this epoch or before is not known whole: all pairs start behind it. */
