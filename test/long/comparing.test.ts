@@ -23,6 +23,7 @@ import {
   refused,
   started,
   three,
+  twoWorlds,
 } from '../support/comparing.js';
 import { RUNS, SEED } from '../worlds.js';
 
@@ -103,12 +104,22 @@ test('the files for browsers find and prove it, too', async () => {
   const ignore = () => {};
   Object.assign(globalThis, { WebSocket, addEventListener: ignore, removeEventListener: ignore });
   const { server, cheat } = await started();
-  const [alice, bob, cora] = (await Promise.all(
-    ['alice', 'bob', 'cora'].map((name) =>
-      connect({ url: server.url, key: keyOf(name), vectors: new part.Vectors() }),
-    ),
-  )) as [Client, Client, Client];
-  await lostAndProven(server, cheat, [alice, bob, cora]);
+  const make = ({ url }: typeof server, name: string) =>
+    connect({ url, key: keyOf(name), vectors: new part.Vectors() }) as Promise<unknown> as Promise<Client>;
+  const three = await Promise.all(['alice', 'bob', 'cora'].map((name) => make(server, name)));
+  await lostAndProven(server, cheat, three as [Client, Client, Client]);
+  const worlds = await twoWorlds(make);
+  const [alice, bob] = worlds.clients;
+  // Another size than a power of two, of which a proof does not show the root.
+  for (let i = 0; i < 9; i++) await (i < 3 ? alice : bob).still();
+  for (; Number.isInteger(Math.log2(alice.checkpoint.size)); ) await alice.still();
+  const { serverId, manifest } = worlds.servers[0].identity;
+  for (const found of (await compare(alice, bob)).slice(0, 2) as Finding[]) {
+    assert.is(found.outcome, 'forked');
+    if (found.outcome === 'forked')
+      assert.equal(verdict(found.evidence, serverId, manifest.rootKey), found.verdict);
+  }
+  await worlds.stop();
 });
 
 test('a counterpart that shows other messages than its digest is of contradicts itself', async () => {

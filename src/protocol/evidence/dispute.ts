@@ -1,13 +1,15 @@
 /**
- * Accuses of one place where two clients differ, or again with what holders have opened of it: from bytes alone, as clients
- * and holders give them.
+ * Accuses of one place where two clients differ, or again with what holders have opened of it, and of two logs: from bytes
+ * alone, as clients and holders give them.
  */
 import { Reader } from '../bytes.js';
 import { type Claim, decodeClaim } from '../claim.js';
-import { struct } from '../fields.js';
-import { decodeManifest } from '../manifest.js';
+import { decode, hash, signature, struct, u64 } from '../fields.js';
+import type { Checkpoint } from '../log.js';
+import { decodeManifest, manifestHash } from '../manifest.js';
 import type { SignedManifest } from '../manifest-chain.js';
 import { type Accusation, accuse, type CaseFile } from './accuse.js';
+import { Court } from './court.js';
 import { decodeEvidence, type Evidence, RULE } from './evidence.js';
 import { type Recipient, recipientFields } from './message.js';
 
@@ -36,6 +38,7 @@ export interface Dispute {
 }
 
 const recipientField = struct(recipientFields);
+const headField = struct({ size: u64, root: hash, signature });
 
 function readRecipient(bytes: Uint8Array): Recipient {
   const from = new Reader(bytes);
@@ -73,6 +76,29 @@ export function accuseOfChain(
   rootKey: Uint8Array,
 ): Accusation | null {
   return accuse({ manifests, claims: claims.map(decodeClaim), messages }, serverId, rootKey);
+}
+
+/**
+ * Accuses of two heads, each of a log that a client has verified. `own`, `others`: size 8 ‖ root 32 ‖ signature 64; `proofs`: what was
+ * given as the consistency proof between their sizes, packed; `manifests`: all versions, from the first one on. Null when nothing is proven.
+ * Throws `FormatError` when the other's is signed by no sequencer in them.
+ */
+export function accuseOfHeads(
+  own: Uint8Array,
+  others: Uint8Array,
+  proofs: readonly Uint8Array[],
+  manifests: readonly SignedManifest[],
+  serverId: Uint8Array,
+  rootKey: Uint8Array,
+): Accusation | null {
+  const checkpoints = [own, others].map((head): Checkpoint => decode(headField, head));
+  const known = manifests.map(({ bytes }) => [manifestHash(bytes), decodeManifest(bytes)] as const);
+  new Court(serverId, known).checkpoint(checkpoints[1]!);
+  for (const proof of [...proofs, new Uint8Array(0)]) {
+    const found = accuse({ manifests, claims: [], checkpoints, bridge: () => proof }, serverId, rootKey);
+    if (found) return found;
+  }
+  return null;
 }
 
 /** Of which mailboxes and place evidence against the server is: the one that misses a message, and the one that has it. */
