@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { encodeFrame, type Frame, SAY } from '../src/client/comparison-frames.js';
-import { complain } from '../src/client/complaint.js';
+import { type ComplainOptions, complain } from '../src/client/complaint.js';
 import { firstDifference } from '../src/client/dispute.js';
 import type { Gateway } from '../src/client/gateway.js';
 import type { GatewayEvents } from '../src/client/gateway-events.js';
@@ -11,12 +11,14 @@ import type { Client, Message } from '../src/client/index.js';
 import type { OpenOptions } from '../src/client/openings.js';
 import { encodeFramed } from '../src/client/vector-frame.js';
 import type { ComparisonError, Finding } from '../src/client/vectors-entry.js';
-import { verdict } from '../src/protocol/evidence/index.js';
+import { disputedPlace, verdict } from '../src/protocol/evidence/index.js';
 import {
   CountersignError,
   decodeBlock,
+  type ErrorCode,
   encodeBlock,
   encodeClaim,
+  equalBytes,
   ROLE,
   toHex,
 } from '../src/protocol/index.js';
@@ -157,30 +159,50 @@ for (const role of ['router', 'receiver', 'outbox'] as const)
     const { theatre, clients } = play([cheat], false);
     const before = clients!.verdict;
     assert.is(before.outcome, 'server');
-    const holders = (isOpen: boolean) => async (_: number, asked: OpenOptions) => {
-      if (!isOpen) throw new CountersignError('opening-expired', 'closed');
-      const mailbox = Buffer.from((asked.mailbox as Uint8Array | undefined) ?? []);
-      const at = asked.stage === 'inbox' ? null : theatre.world.placement(mailbox).outbox;
-      const index = at === null || asked.stage === 'router' ? asked.inbox : at;
-      const act = theatre.act(asked.epoch, ROLE[asked.stage], index);
-      const claims = theatre.claims(act, asked.stage === 'router' ? at! : 0).map(encodeClaim);
+    const asked: OpenOptions[] = [];
+    const holders = (refusal: ErrorCode | null) => async (_: number, asking: OpenOptions) => {
+      asked.push(asking);
+      if (refusal) throw new CountersignError(refusal, 'refused');
+      const mailbox = Buffer.from((asking.mailbox as Uint8Array | undefined) ?? []);
+      const at = asking.stage === 'inbox' ? null : theatre.world.placement(mailbox).outbox;
+      const index = at === null || asking.stage === 'router' ? asking.inbox : at;
+      const act = theatre.act(asking.epoch, ROLE[asking.stage], index);
+      const claims = theatre.claims(act, asking.stage === 'router' ? at! : 0).map(encodeClaim);
       return { isThere: true, claims };
     };
     const { serverId } = theatre.world;
     const { manifest } = theatre.cluster;
     const manifests = [{ hash: serverId, manifest }];
-    const gateway = (isOpen: boolean) =>
-      ({
-        ground: { world: { serverId, manifest, manifests } },
-        open: holders(isOpen),
-      }) as unknown as Gateway;
-    const told = await complain(gateway(true), 0, [], clients!.evidence, undefined);
+    const { lacking, sender } = disputedPlace(clients!.evidence)!;
+    const complainAs = (who: Uint8Array, refusal: ErrorCode | null, options?: ComplainOptions) => {
+      asked.length = 0;
+      const ground = { world: { serverId, manifest, manifests } };
+      const gateway = { ground, id: () => who, open: holders(refusal) } as unknown as Gateway;
+      return complain(gateway, 0, [], clients!.evidence, options);
+    };
+    const told = await complainAs(sender!, null);
     assert.equal(verdict(told.evidence, serverId, theatre.rootKey), told.verdict);
     assert.is(told.verdict.outcome === 'actor' && told.verdict.role, ROLE[role]);
-    assert.is(told.closed.length, 0);
-    const silent = await complain(gateway(false), 0, [], clients!.evidence, undefined);
+    assert.equal([told.closed, told.unanswered], [[], []]);
+    const others = manifest.actors.filter((each) => each.role === ROLE.inbox).length - 1;
+    const silent = await complainAs(sender!, 'opening-expired');
     assert.equal(silent.verdict, before);
-    assert.is(silent.closed.length, 9);
+    assert.is(silent.closed.length, 1 + 2 * (3 + others));
+    // To whom it was for the inbox's entry is not shown, nor may it ask for another recipient's items.
+    const lacks = await complainAs(lacking, 'opening-expired');
+    assert.not(lacks.closed.some(({ stage }) => stage === 'inbox'));
+    await complainAs(id('another'), 'opening-expired');
+    assert.ok(asked.every(({ mailbox }) => equalBytes(mailbox as Uint8Array, sender!)));
+    const strange = await complainAs(sender!, 'not-a-party');
+    assert.equal(
+      [strange.closed.length, asked.length],
+      [4 + others, 5 + others],
+      'what it has to open, and one question about what is not the own',
+    );
+    const busy = await complainAs(sender!, 'busy', { timeoutMs: 50 });
+    assert.equal([busy.closed, busy.unanswered.length], [[], silent.closed.length]);
+    const signal = AbortSignal.timeout(50);
+    assert.is(await complainAs(sender!, 'busy', { signal }).catch(() => 'ended'), 'ended');
   });
 
 test('two clients of an honest server have the same', async () => {

@@ -19,7 +19,7 @@ import { accuseIn } from './accusing.js';
 import { claimParts, claimStill } from './claim-making.js';
 import { type Duplex, findDifference, type Party } from './comparing.js';
 import { ComparisonError, type ComparisonErrorCode } from './comparison-error.js';
-import { type Complaint, complain } from './complaint.js';
+import { type ComplainOptions, type Complaint, complain } from './complaint.js';
 import { disputeOf } from './dispute.js';
 import type { Gateway } from './gateway.js';
 import { accuseOf, headOf, proofFrom } from './heads.js';
@@ -348,8 +348,8 @@ export class Vectors implements Participant {
    * Has evidence that the server is faulty, of `compare`, narrowed to the actor by what its stages open of the place: a stage
    * that does not is named. Judged here, not by the server. Rejects with a `ComparisonError` on what is no such evidence.
    */
-  complain(evidence: Uint8Array, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Complaint> {
-    return complain(this.gateway, this.member.index, this.current.logAt(null), evidence, signal);
+  complain(evidence: Uint8Array, options?: ComplainOptions): Promise<Complaint> {
+    return complain(this.gateway, this.member.index, this.current.logAt(null), evidence, options);
   }
 
   private party(hex: string, peer: Uint8Array, signal: AbortSignal): Party {

@@ -49,9 +49,28 @@ test('a complaint is answered with openings; what stays closed is named', async 
   const { serverId, manifest } = server.identity;
   assert.equal(verdict(complaint.evidence, serverId, manifest.rootKey), complaint.verdict);
   assert.is(complaint.verdict.outcome, 'server');
-  assert.ok((await alice.vectors!.complain(evidence)).closed.some(({ code }) => code === 'not-a-party'));
+  assert.is(complaint.closed.length, 2);
+  // To the sender this server, which has lost the item, says that she is no party to it: that is not kept from her.
+  assert.not((await alice.vectors!.complain(evidence)).closed.some(({ code }) => code === 'not-a-party'));
   const nothing = await alice.vectors!.complain(id('no evidence')).catch((error: unknown) => error);
   assert.is((nothing as ComparisonError).code, 'nothing-proven');
+  await end(server, alice, bob);
+});
+
+test('a server that says when to ask again is asked again, and nobody is taken for closed meanwhile', async () => {
+  const { server, cheat } = await started({ 'limits-openings-per-minute': '4' });
+  const [alice, bob, cora] = await three(server);
+  await loseOne(cheat, [alice, bob, cora], 1, 1);
+  const [found] = await compare(alice, bob);
+  const { evidence } = found as Extract<Finding, { outcome: 'diverged' }>;
+  const spent = await alice.open({ stage: 'inbox', ...(await alice.send({ to: bob.id, body: 'x' })).place });
+  assert.ok(spent.isThere);
+  const whole = await alice.vectors!.complain(evidence, { timeoutMs: 200_000 });
+  assert.equal(whole.unanswered, []);
+  assert.equal(
+    whole.closed.map(({ code }) => code),
+    ['opening-unknown', 'opening-unknown'],
+  );
   await end(server, alice, bob);
 });
 

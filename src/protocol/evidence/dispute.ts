@@ -2,7 +2,7 @@
  * Accuses of one place where two clients differ, or again with what holders have opened of it, and of two logs: from bytes
  * alone, as clients and holders give them.
  */
-import { Reader } from '../bytes.js';
+import { HASH_BYTES, Reader } from '../bytes.js';
 import { type Claim, decodeClaim } from '../claim.js';
 import { decode, hash, signature, struct, u64 } from '../fields.js';
 import type { Checkpoint } from '../log.js';
@@ -108,14 +108,20 @@ export interface DisputedPlace {
   readonly index: number;
   readonly lacking: Uint8Array;
   readonly having: Uint8Array;
+  /** Of the message; null where the other one has another message there. */
+  readonly sender: Uint8Array | null;
 }
+
+/** In the preimage of a message's hash. */
+const SENDER_AT = 40;
 
 /** Null where it is not about one. Throws `FormatError` on what is no evidence. */
 export function disputedPlace(evidence: Uint8Array): DisputedPlace | null {
   const decoded = decodeEvidence(evidence);
   if (decoded.rule !== RULE.stages) return null;
-  const { epoch, inbox, index, mailbox, other } = decoded;
-  return { epoch, inbox, index, lacking: mailbox, having: other };
+  const { epoch, inbox, index, mailbox, other, message } = decoded;
+  const sender = message[0]?.subarray(SENDER_AT, SENDER_AT + HASH_BYTES) ?? null;
+  return { epoch, inbox, index, lacking: mailbox, having: other, sender };
 }
 
 type Stages = Extract<Evidence, { rule: typeof RULE.stages }>;
