@@ -2,12 +2,26 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { encodeFrame, type Frame, SAY } from '../src/client/comparison-frames.js';
-import { complain } from '../src/client/complaint.js';
+import { type ComplainOptions, complain } from '../src/client/complaint.js';
 import { firstDifference } from '../src/client/dispute.js';
 import type { Gateway } from '../src/client/gateway.js';
-import type { Client } from '../src/client/index.js';
+import type { GatewayEvents } from '../src/client/gateway-events.js';
+import { headOf } from '../src/client/heads.js';
+import type { Client, Message } from '../src/client/index.js';
 import type { OpenOptions } from '../src/client/openings.js';
-import { CountersignError, encodeClaim, ROLE, toHex } from '../src/protocol/index.js';
+import { encodeFramed } from '../src/client/vector-frame.js';
+import type { ComparisonError, Finding } from '../src/client/vectors-entry.js';
+import { disputedPlace } from '../src/protocol/evidence/index.js';
+import {
+  CountersignError,
+  decodeBlock,
+  type ErrorCode,
+  encodeBlock,
+  encodeClaim,
+  equalBytes,
+  ROLE,
+  toHex,
+} from '../src/protocol/index.js';
 import { CHEATS } from './byzantine/cheats.js';
 import { play } from './byzantine/play.js';
 import {
@@ -21,6 +35,7 @@ import {
   refused,
   started,
   three,
+  twoWorlds,
 } from './support/comparing.js';
 import { bothSay } from './support/verdicts.js';
 
@@ -41,12 +56,102 @@ test('case 1: a client lacks a message. Two find it, and both hold evidence that
     mustProveThat(found, server, /lost a message/);
     if (found.outcome === 'diverged') assert.is(found.epoch, place.epoch);
   }
-  assert.ok(frames <= 12, `${frames} frames for some 20 epochs`);
+  assert.ok(frames <= 14, `${frames} frames for some 20 epochs`);
   for (const [i, event] of (await Promise.all(told)).entries()) {
     assert.equal(event.peer, [bob, alice][i]!.id);
     assert.equal(event.evidence, ([ofAlice, ofBob][i] as { evidence: Uint8Array }).evidence);
   }
+  // Whoever does not show that there is one log is no better off.
+  const restore = withoutProofs();
+  for (const found of (await compare(alice, bob)).slice(0, 2) as Finding[])
+    mustProveThat(found, server, /lost a message/);
+  restore();
   await end(server, alice, bob);
+});
+
+test('two worlds of one server: both clients hold evidence against the sequencer, and never have the same', async () => {
+  const { servers, clients, stop } = await twoWorlds();
+  const [alice, bob] = clients;
+  const told = clients.map(gather);
+  const judged = (found: Finding, size: number, text: RegExp) => {
+    assert.is(found.outcome, 'forked');
+    if (found.outcome !== 'forked') return;
+    assert.is(found.size, size);
+    const { serverId, manifest } = servers[0].identity;
+    assert.equal(bothSay(found.evidence, serverId, manifest.rootKey), found.verdict);
+    assert.is(found.verdict.outcome === 'actor' && found.verdict.role, ROLE.sequencer);
+    assert.match(found.verdict.text, text);
+  };
+  const size = () => Math.min(alice.checkpoint.size, bob.checkpoint.size);
+  // The proof from a power of two does not show the smaller log's root.
+  const apart = async () => {
+    const isApart = () =>
+      alice.checkpoint.size !== bob.checkpoint.size && !Number.isInteger(Math.log2(size()));
+    for (let i = 0; !isApart() && i < 20; i++)
+      await (alice.checkpoint.size <= bob.checkpoint.size ? alice : bob).still();
+  };
+  await apart();
+  const restore = withoutProofs();
+  for (const error of await Promise.all(errorsOf(alice, bob))) assert.is(error.code, 'no-proof');
+  restore();
+  for (const { suspicions, divergences } of told) {
+    assert.equal(
+      suspicions.map(({ error }) => error.code),
+      ['no-proof'],
+    );
+    assert.is(divergences.length, 0);
+  }
+  await apart();
+  for (const found of (await compare(alice, bob)).slice(0, 2) as Finding[])
+    judged(found, size(), /signed a log of \d+ epochs, and one of \d+ that does not go on from it/);
+  // A message of one world that is lost in the other makes no difference.
+  await alice.send({ to: bob.id, body: 'only in one' });
+  await bob.still();
+  await apart();
+  for (const found of (await compare(alice, bob)).slice(0, 2) as Finding[])
+    judged(found, size(), /does not go on/);
+  for (let i = 0; alice.checkpoint.size !== bob.checkpoint.size && i < 200; i++)
+    await (alice.checkpoint.size < bob.checkpoint.size ? alice : bob).still();
+  for (const found of (await compare(alice, bob)).slice(0, 2) as Finding[])
+    judged(found, size(), /signed two logs of \d+ epochs/);
+  for (const { divergences } of told) assert.is(divergences.length, 3);
+  for (const [i, { divergences }] of told.entries()) assert.equal(divergences[0]!.peer, [bob, alice][i]!.id);
+  await stop();
+});
+
+test('another root in a block is told, and stays so until it is shown that there is one log', async () => {
+  const { server } = await started();
+  const [alice, bob, cora] = await three(server);
+  await chat(alice, bob, 1);
+  await bob.still();
+  const told = gather(bob);
+  const block = decodeBlock(alice.vectors!.block(bob.id));
+  const check = (anchor: { size: number; root: Uint8Array }) =>
+    bob.vectors!.check(alice.id, encodeBlock({ ...block, anchor }));
+  bob.vectors!.book.anchors.push({ size: 1024, root: id('root') });
+  assert.is(check({ size: 1024, root: id('root') }).outcome, 'same');
+  assert.equal(check({ size: 1024, root: id('another') }), { outcome: 'forked', size: 1024 });
+  assert.equal(check({ size: 2048, root: id('unknown') }), { outcome: 'forked', size: 1024 });
+  assert.equal(check({ size: 1024, root: id('root') }), { outcome: 'forked', size: 1024 });
+  assert.equal(
+    told.suspicions.map(({ error, peer }) => [error.code, peer]),
+    Array(3).fill(['forked', alice.id]),
+  );
+  assert.is((await compare(alice, bob))[1].outcome, 'same');
+  assert.is(check({ size: 2048, root: id('unknown') }).outcome, 'same');
+  const wrong = { ...block, digest: id('other') };
+  assert.is(bob.vectors!.check(alice.id, encodeBlock(wrong)).outcome, 'differs');
+  const message = { sender: alice.id, place: { epoch: 1, inbox: 0, index: 0 } } as unknown as Message;
+  const framed = encodeFramed({
+    ...{ roster: [], body: id('body') },
+    blocks: [{ peer: bob.id, block: encodeBlock(wrong) }],
+  });
+  assert.is(bob.vectors!.unframe(message, framed).comparison!.outcome, 'differs');
+  assert.equal(
+    told.suspicions.slice(3).map(({ error, peer }) => [error.code, peer]),
+    Array(2).fill(['differs', alice.id]),
+  );
+  await end(server, alice, bob, cora);
 });
 
 for (const role of ['router', 'receiver', 'outbox'] as const)
@@ -55,30 +160,50 @@ for (const role of ['router', 'receiver', 'outbox'] as const)
     const { theatre, clients } = play([cheat], false);
     const before = clients!.verdict;
     assert.is(before.outcome, 'server');
-    const holders = (isOpen: boolean) => async (_: number, asked: OpenOptions) => {
-      if (!isOpen) throw new CountersignError('opening-expired', 'closed');
-      const mailbox = Buffer.from((asked.mailbox as Uint8Array | undefined) ?? []);
-      const at = asked.stage === 'inbox' ? null : theatre.world.placement(mailbox).outbox;
-      const index = at === null || asked.stage === 'router' ? asked.inbox : at;
-      const act = theatre.act(asked.epoch, ROLE[asked.stage], index);
-      const claims = theatre.claims(act, asked.stage === 'router' ? at! : 0).map(encodeClaim);
+    const asked: OpenOptions[] = [];
+    const holders = (refusal: ErrorCode | null) => async (_: number, asking: OpenOptions) => {
+      asked.push(asking);
+      if (refusal) throw new CountersignError(refusal, 'refused');
+      const mailbox = Buffer.from((asking.mailbox as Uint8Array | undefined) ?? []);
+      const at = asking.stage === 'inbox' ? null : theatre.world.placement(mailbox).outbox;
+      const index = at === null || asking.stage === 'router' ? asking.inbox : at;
+      const act = theatre.act(asking.epoch, ROLE[asking.stage], index);
+      const claims = theatre.claims(act, asking.stage === 'router' ? at! : 0).map(encodeClaim);
       return { isThere: true, claims };
     };
     const { serverId } = theatre.world;
     const { manifest } = theatre.cluster;
     const manifests = [{ hash: serverId, manifest }];
-    const gateway = (isOpen: boolean) =>
-      ({
-        ground: { world: { serverId, manifest, manifests } },
-        open: holders(isOpen),
-      }) as unknown as Gateway;
-    const told = await complain(gateway(true), 0, [], clients!.evidence, undefined);
+    const { lacking, sender } = disputedPlace(clients!.evidence)!;
+    const complainAs = (who: Uint8Array, refusal: ErrorCode | null, options?: ComplainOptions) => {
+      asked.length = 0;
+      const ground = { world: { serverId, manifest, manifests } };
+      const gateway = { ground, id: () => who, open: holders(refusal) } as unknown as Gateway;
+      return complain(gateway, 0, [], clients!.evidence, options);
+    };
+    const told = await complainAs(sender!, null);
     assert.equal(bothSay(told.evidence, serverId, theatre.rootKey), told.verdict);
     assert.is(told.verdict.outcome === 'actor' && told.verdict.role, ROLE[role]);
-    assert.is(told.closed.length, 0);
-    const silent = await complain(gateway(false), 0, [], clients!.evidence, undefined);
+    assert.equal([told.closed, told.unanswered], [[], []]);
+    const others = manifest.actors.filter((each) => each.role === ROLE.inbox).length - 1;
+    const silent = await complainAs(sender!, 'opening-expired');
     assert.equal(silent.verdict, before);
-    assert.is(silent.closed.length, 9);
+    assert.is(silent.closed.length, 1 + 2 * (3 + others));
+    // To whom it was for the inbox's entry is not shown, nor may it ask for another recipient's items.
+    const lacks = await complainAs(lacking, 'opening-expired');
+    assert.not(lacks.closed.some(({ stage }) => stage === 'inbox'));
+    await complainAs(id('another'), 'opening-expired');
+    assert.ok(asked.every(({ mailbox }) => equalBytes(mailbox as Uint8Array, sender!)));
+    const strange = await complainAs(sender!, 'not-a-party');
+    assert.equal(
+      [strange.closed.length, asked.length],
+      [4 + others, 5 + others],
+      'what it has to open, and one question about what is not the own',
+    );
+    const busy = await complainAs(sender!, 'busy', { timeoutMs: 50 });
+    assert.equal([busy.closed, busy.unanswered.length], [[], silent.closed.length]);
+    const signal = AbortSignal.timeout(50);
+    assert.is(await complainAs(sender!, 'busy', { signal }).catch(() => 'ended'), 'ended');
   });
 
 test('two clients of an honest server have the same', async () => {
@@ -119,10 +244,29 @@ test('whatever a counterpart says ends in an error that says what, and soon', as
   assert.is(await code([{ ...hello, scope: 1 }]), 'not-comparable');
   assert.is(await code([{ ...hello, serverId: id('server') }]), 'not-comparable');
   assert.is(await code([{ ...hello, says: SAY.digest, epoch: 1, digest: id('x') } as never]), 'malformed');
-  assert.is(await code([hello, { ...hello, base: 2 ** 45 }]), 'let-go');
-  assert.is(await code([hello, hello, digest(1, 'x')]), 'malformed', 'of another epoch than is its turn');
+  const head = (size: number, name = 'x'): Frame => ({
+    says: SAY.head,
+    head: headOf({ size, root: id(name), signature: new Uint8Array(64) }),
+  });
+  const none = head(0);
+  const told = gather(alice);
+  assert.is(await code([hello, { ...hello, base: 2 ** 45 }, none]), 'let-go');
+  assert.is(
+    await code([hello, hello, none, digest(1, 'x')]),
+    'malformed',
+    'of another epoch than is its turn',
+  );
   const { asOf } = alice.vectors!;
-  assert.is(await code([hello, hello, digest(asOf, 'x'), digest(0, 'y')]), 'let-go');
+  assert.is(await code([hello, hello, none, digest(asOf, 'x'), digest(0, 'y')]), 'let-go');
+  const proof = (hashes: number): Frame => ({ says: SAY.proof, proof: new Uint8Array(hashes * 32) });
+  assert.is(
+    await code([hello, hello, head(alice.checkpoint.size)]),
+    'malformed',
+    'a head that nobody signed',
+  );
+  for (const hashes of [0, 1, 100, 200])
+    assert.is(await code([hello, hello, head(2 ** 40), proof(hashes)]), 'malformed', `${hashes} hashes`);
+  assert.equal(told.suspicions, [], 'who lies makes nobody suspected');
   const line = duplexes();
   line.toOne.push(new Uint8Array(1 << 20));
   assert.is(await refused(alice, bob.id, line.one), 'malformed', 'too long');
@@ -147,6 +291,35 @@ test('the first difference of two lists is found, and what stands there', () => 
     at(1, item(1).messageHash, item(1, 'n').messageHash),
   );
 });
+
+/** Everything that is told of comparing. */
+function gather(client: Client) {
+  const suspicions: GatewayEvents['suspicion'][] = [];
+  const divergences: GatewayEvents['divergence'][] = [];
+  client.on('suspicion', (each) => suspicions.push(each));
+  client.on('divergence', (each) => divergences.push(each));
+  return { suspicions, divergences };
+}
+
+function errorsOf(one: Client, other: Client): Promise<ComparisonError>[] {
+  const line = duplexes();
+  return [one.vectors!.compare(other.id, line.one), other.vectors!.compare(one.id, line.other)].map((each) =>
+    each.then(
+      (found) => assert.unreachable(found.outcome),
+      (error) => error,
+    ),
+  );
+}
+
+/** No server gives a consistency proof any more. Returns the way back. */
+function withoutProofs(): () => void {
+  const { fetch } = globalThis;
+  globalThis.fetch = async (url, options) =>
+    String(url).includes('/v1/consistency/') ? new Response('', { status: 404 }) : fetch(url, options);
+  return () => {
+    globalThis.fetch = fetch;
+  };
+}
 
 function next(client: Client): Promise<{ peer: Uint8Array; evidence: Uint8Array }> {
   return new Promise((resolve) => client.on('divergence', resolve));

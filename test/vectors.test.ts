@@ -28,6 +28,7 @@ import {
   toHex,
 } from '../src/protocol/index.js';
 import { clientOf, directory, read, serverAt } from './client-helpers.js';
+import { compare } from './support/comparing.js';
 import { named, runOptions } from './worlds.js';
 
 const test = suite('vectors');
@@ -264,13 +265,17 @@ test('where something is not known all pairs start behind it, and what comes the
   assert.is(kept.book.pairOf(toHex(PEERS[1]!)).from, 40);
 });
 
-test('a pair that was asked for before anything came starts behind what never came here', () => {
+test('a pair that is asked for before the first leaf starts behind what that names, too', () => {
   const kept = new Kept();
   const pair = kept.book.pairOf(toHex(PEERS[0]!));
-  assert.is(pair.from, 0);
-  kept.take(LIST, 1);
-  assert.is(pair.from, 10);
-  assert.is(toHex(pair.headAt(20)!), slowDigest(LIST, 0, 10, 20));
+  kept.save();
+  for (const isRestarted of [false, true]) {
+    if (isRestarted) kept.restart();
+    kept.take(LIST, 2);
+    assert.is(kept.book.pairOf(toHex(PEERS[0]!)).from, 20);
+    assert.is(toHex(kept.book.pairOf(toHex(PEERS[0]!)).headAt(30)!), slowDigest(LIST, 0, 20, 30));
+  }
+  assert.is(pair.from, 20);
 });
 
 test('pairs beyond the bound start anew, and no pair counts what it has not seen', () => {
@@ -383,6 +388,40 @@ test('a block of one that has more, or less, or counts otherwise, says nothing',
   await Promise.all([again.close(), bob.close()]);
   await server.stop();
 });
+
+for (const way of ['block', 'check', 'frame', 'compare'] as const)
+  test(`a new store of a known key, and ${way} before its first leaf: no false alarm`, async () => {
+    const server = await serverAt(directory('vectors'));
+    const alice = await clientOf(server, 'alice', { vectors: new Vectors() });
+    let bob = await clientOf(server, 'bob', { vectors: new Vectors() });
+    await alice.send({ to: bob.id, body: 'one' });
+    await read(bob, 1);
+    // Deleted at the server, so that no backlog shows it to the new store.
+    await bob.close();
+    await alice.still();
+    bob = await clientOf(server, 'bob', { vectors: new Vectors() });
+    assert.is(bob.vectors!.asOf, 0);
+    if (way === 'block') bob.vectors!.block(alice.id);
+    if (way === 'check')
+      assert.not.equal((await exchange(alice, bob)).outcome, 'differs', 'before it has seen anything');
+    if (way === 'frame') bob.vectors!.frame({ to: alice.id, body: 'hi' });
+    if (way === 'compare') await compare(alice, bob).catch(() => {});
+    await alice.send({ to: bob.id, body: 'two' });
+    await bob.send({ to: alice.id, body: 'three' });
+    await Promise.all([alice.still(), bob.still()]);
+    const shown = [];
+    for (let i = 0; i < 2; i++) shown.push(await exchange(alice, bob), await exchange(bob, alice));
+    assert.not(
+      shown.some(({ outcome }) => outcome === 'differs'),
+      JSON.stringify(shown),
+    );
+    assert.equal(
+      (await compare(alice, bob)).slice(0, 2).map((found) => (found as { outcome: string }).outcome),
+      ['same', 'same'],
+    );
+    await Promise.all([alice.close(), bob.close()]);
+    await server.stop();
+  });
 
 test('messages of others to both count once their roster was checked; a false roster is seen', async () => {
   const server = await serverAt(directory('vectors'));

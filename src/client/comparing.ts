@@ -2,6 +2,7 @@
  * Finding out in what two clients of a pair differ, over whatever carries bytes between them. Both do the same, in step:
  *
  *   hello (twice)   of what they can compare, and that they start behind the same epoch
+ *   head, proof     the newest checkpoint, and what leads from one's to the other's: whether what they know is one log
  *   digest …        as of the end, the start, and then halving what lies between: the first epoch in which they differ
  *   items           of that epoch: the first place at which they differ
  *   claims          each one's own leaves about it, and the message
@@ -11,6 +12,7 @@
  * fit ends it with a `ComparisonError`. It cannot make evidence that is not true.
  */
 import { epochDigest, equalBytes, type PairItem, pairDigest, type Scope } from '../protocol/index.js';
+import type { Accusation } from './accusing.js';
 import { ComparisonError } from './comparison-error.js';
 import {
   decodeFrame,
@@ -30,6 +32,7 @@ import {
   type Side,
   show,
 } from './dispute.js';
+import { areApart, areOfOneLog, type Heads, sizeOf } from './heads.js';
 import { joined } from './log-range.js';
 import type { VectorBook } from './vector-book.js';
 import type { PairChain } from './vector-chain.js';
@@ -51,13 +54,26 @@ export interface Party {
   readonly pair: (from: number) => PairChain;
   /** Everything through this epoch is verified, saved, and may be compared. */
   readonly asOf: () => number;
+  /** The newest checkpoint that was verified and saved: of a log with everything through `asOf` in it. */
+  readonly head: () => Uint8Array;
+  /** Asks the server for the consistency proof between two heads; empty when it gives none. */
+  readonly prove: (own: Uint8Array, others: Uint8Array) => Promise<Uint8Array>;
+  /** Evidence of heads that are not shown to be of one log. */
+  readonly accuse: (heads: Heads) => Promise<Accusation | null>;
   /** Asks the server for a newer leaf. */
   readonly catchUp: () => Promise<void>;
 }
 
 export type Found =
   | { readonly same: number }
-  | { readonly difference: Difference; readonly sides: readonly [me: Side, other: Side] };
+  /** Two logs: what proves it, and the size of the smaller head. */
+  | { readonly forked: number; readonly accusation: Accusation }
+  | {
+      readonly difference: Difference;
+      readonly sides: readonly [me: Side, other: Side];
+      /** Why it may be more than a difference. */
+      readonly doubt: ComparisonError | null;
+    };
 
 /** Rejects with a `ComparisonError`, when the signal is aborted too. */
 export async function findDifference(party: Party, duplex: Duplex, signal: AbortSignal): Promise<Found> {
@@ -114,6 +130,12 @@ class Line {
   }
 }
 
+/** What both have said first. */
+interface Greetings {
+  readonly own: Omit<Hello, 'says'>;
+  readonly others: Hello;
+}
+
 class Comparison {
   private pair!: PairChain;
 
@@ -123,41 +145,78 @@ class Comparison {
   ) {}
 
   async run(): Promise<Found> {
-    const { low, high } = await this.meet();
+    const greetings = await this.meet();
+    const heads = await this.heads();
+    if (!heads) return this.compare(greetings, null);
+    const [own, others] = [sizeOf(heads.own), sizeOf(heads.others)];
+    const accusation = await this.line.inTime(() => this.party.accuse(heads));
+    if (accusation) return { forked: Math.min(own, others), accusation };
+    const text = `a log of ${own} epochs and the other's of ${others} are not shown to be one: the server is suspected of two`;
+    const doubt = new ComparisonError('no-proof', text);
+    // A server that proves nothing of this does not keep the two from proving what else it did.
+    const found = await this.compare(greetings, doubt).catch((cause: unknown) => {
+      throw new ComparisonError('no-proof', `${text} (${cause})`, { cause });
+    });
+    if ('same' in found) throw doubt;
+    return found;
+  }
+
+  private async compare(greetings: Greetings, doubt: ComparisonError | null): Promise<Found> {
+    const { low, high } = this.common(greetings);
     const end = await this.digestsAt(high);
     if (equalBytes(end.own, end.others)) return { same: high };
     const epoch = await this.firstEpoch(low, high, end.others);
     const difference = await this.firstPlace(epoch);
-    return { difference, sides: await this.statements(difference) };
+    return { difference, sides: await this.statements(difference), doubt };
+  }
+
+  // ---- of what log
+
+  /** Null when what both know is shown to be one log. */
+  private async heads(): Promise<Heads | null> {
+    const { line, party } = this;
+    const own = party.head();
+    const { head: others } = await line.swap(SAY.head, { head: own });
+    const proofs: Uint8Array[] = [];
+    if (areApart(own, others)) {
+      const given = await line.inTime(() => party.prove(own, others));
+      const { proof } = await line.swap(SAY.proof, { proof: given });
+      proofs.push(given, proof);
+    }
+    const heads = { own, others, proofs };
+    return areOfOneLog(heads) ? null : heads;
   }
 
   // ---- where they differ
 
-  /** Epochs that both know the digest of. */
-  private async meet(): Promise<{ low: number; high: number }> {
-    const { party } = this;
-    this.pair = party.pair(0);
+  private async meet(): Promise<Greetings> {
+    this.pair = this.party.pair(0);
     const first = await this.greet();
-    this.pair = party.pair(first.from);
-    const { from, base, asOf } = await this.greet();
-    if (from !== this.pair.from)
+    this.pair = this.party.pair(first.others.from);
+    return this.greet();
+  }
+
+  /** Epochs that both know the digest of, as they have said. */
+  private common({ own, others }: Greetings): { low: number; high: number } {
+    if (others.from !== own.from)
       throw new ComparisonError(
         'not-comparable',
-        `one starts behind epoch ${this.pair.from}, the other ${from}`,
+        `one starts behind epoch ${own.from}, the other ${others.from}`,
       );
-    const [low, high] = [Math.max(base, this.pair.baseEpoch), Math.min(asOf, party.asOf())];
+    const [low, high] = [Math.max(others.base, own.base), Math.min(others.asOf, own.asOf)];
     if (low > high) throw new ComparisonError('let-go', 'nothing is left that both can compare');
     return { low, high };
   }
 
-  private async greet(): Promise<Hello> {
+  private async greet(): Promise<Greetings> {
     const { serverId, id, peer, scope, asOf } = this.party;
     const { from, baseEpoch: base } = this.pair;
-    const hello = await this.line.swap(SAY.hello, { serverId, sender: id, scope, from, base, asOf: asOf() });
+    const own = { serverId, sender: id, scope, from, base, asOf: asOf() };
+    const others = await this.line.swap(SAY.hello, own);
     const isExpected =
-      equalBytes(hello.serverId, serverId) && equalBytes(hello.sender, peer) && hello.scope === scope;
+      equalBytes(others.serverId, serverId) && equalBytes(others.sender, peer) && others.scope === scope;
     if (!isExpected) throw new ComparisonError('not-comparable', 'of another server, pair or scope');
-    return hello;
+    return { own, others };
   }
 
   private async digestsAt(epoch: number): Promise<{ own: Uint8Array; others: Uint8Array }> {

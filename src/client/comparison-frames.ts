@@ -7,6 +7,7 @@
 import { recipientFields } from '../protocol/evidence/message.js';
 import {
   blob,
+  fixed,
   hash,
   hashes,
   list,
@@ -20,6 +21,7 @@ import {
 } from '../protocol/fields.js';
 import { ascii, expectBytes, FormatError, Reader, Writer } from '../protocol/index.js';
 import { ComparisonError } from './comparison-error.js';
+import { HEAD_BYTES } from './heads.js';
 
 const TAG = ascii('csign1vx');
 /** As many as an epoch may have. */
@@ -27,7 +29,7 @@ const MOST_ITEMS = 65_536;
 const MOST_CLAIMS = 2;
 const MOST_RANGES = 4;
 
-export const SAY = { hello: 1, digest: 2, items: 3, claims: 4, log: 5 } as const;
+export const SAY = { hello: 1, digest: 2, items: 3, claims: 4, log: 5, head: 6, proof: 7 } as const;
 export type Kind = (typeof SAY)[keyof typeof SAY];
 
 /** Bytes of a frame: more is refused unread. */
@@ -37,6 +39,8 @@ export const MOST_BYTES: Readonly<Record<Kind, number>> = {
   [SAY.items]: 16 + MOST_ITEMS * 38,
   [SAY.claims]: 1 << 20,
   [SAY.log]: 16_384,
+  [SAY.head]: 256,
+  [SAY.proof]: 4096,
 };
 
 const item = struct({ inbox: u16, index: u32, messageHash: hash });
@@ -52,6 +56,9 @@ const fields = tagged({}, 'says', {
   /** Of the mailbox's own leaves; and the message, where it is there. */
   [SAY.claims]: { claims: list(u8, blob(1 << 19), MOST_CLAIMS), shown: list(u8, shown, 1) },
   [SAY.log]: { ranges: list(u8, range, MOST_RANGES) },
+  /** The newest checkpoint; and the consistency proof between the two of them, or nothing. */
+  [SAY.head]: { head: fixed(HEAD_BYTES) },
+  [SAY.proof]: { proof: hashes(u8) },
 });
 export type Frame = ValueOf<typeof fields>;
 export type FrameOf<K extends Kind> = Extract<Frame, { says: K }>;

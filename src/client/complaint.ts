@@ -1,6 +1,8 @@
 /**
  * Complaint: evidence that the server is faulty goes to whoever holds what its stages have signed of the place. What they
- * open narrows it, mostly to one actor; what stays closed is suspected, and proves nothing.
+ * open narrows it, mostly to one actor; what stays closed is suspected, and proves nothing. Asked for is what the one who
+ * asks may be given (PROTOCOL.md, Open), and no more of it once an actor is named; a stage that says when to come again is
+ * asked again.
  */
 import type { DisputedPlace } from '../protocol/evidence/index.js';
 import {
@@ -12,6 +14,7 @@ import {
   inOrder,
   ROLE,
 } from '../protocol/index.js';
+import { abortable } from './abortable.js';
 import { type Accusation, judging } from './accusing.js';
 import { ComparisonError } from './comparison-error.js';
 import type { Gateway } from './gateway.js';
@@ -19,33 +22,56 @@ import { bridgeOver, type Range } from './log-range.js';
 import type { OpenOptions } from './openings.js';
 import { VerificationError } from './verification-error.js';
 
-/** A stage that did not open what it has signed of the place. */
-export interface ClosedStage {
+/** What a stage has signed of the place. */
+export interface AskedStage {
   readonly stage: OpenOptions['stage'];
   /** Of an inbox or router: its number. */
   readonly inbox: number;
   /** Whose item; of an inbox nobody's. */
   readonly mailbox: Uint8Array | null;
+}
+
+/** A stage that did not open what it has signed of the place, and must. */
+export interface ClosedStage extends AskedStage {
   readonly code: ErrorCode;
+}
+
+export interface ComplainOptions {
+  /** How long stages that are busy are waited for, in ms. Default 300,000. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
 }
 
 /** The evidence after all, and what it proves to anybody: the actor, or still only the server. */
 export interface Complaint extends Accusation {
   readonly closed: readonly ClosedStage[];
+  /** For what the time was not enough. */
+  readonly unanswered: readonly AskedStage[];
 }
+
+type Wanted = AskedStage & { readonly index: number };
 
 const STAGES = ['router', 'receiver', 'outbox'] as const;
 /** A receiver's statement names all routers, so theirs are asked for too: of so many inboxes at the most. */
 const MOST_INBOXES = 64;
+/** From one question to the next of a stage that is busy, whatever it says. */
+const AGAIN_MS = 1000;
+const MOST_AGAIN_MS = 60_000;
+/** Of a stage, and for good. */
+const ANSWERS: readonly ErrorCode[] = [
+  'not-a-party',
+  'opening-expired',
+  'opening-unknown',
+  'verification-failed',
+];
 
-/** Rejects with `ComparisonError` on what is no evidence against this server, and as the signal says. */
+/** `mailbox`: whose openings are asked for, by the position of its key. Rejects with `ComparisonError` on what is no evidence against this server, and as the signal says. */
 export async function complain(
   gateway: Gateway,
-  /** Whose openings are asked for, by the position of its key. */
   mailbox: number,
   ranges: readonly Range[],
   evidence: Uint8Array,
-  signal: AbortSignal | undefined,
+  { timeoutMs = 300_000, signal }: ComplainOptions = {},
 ): Promise<Complaint> {
   const { accuseAgain, disputedPlace, verdict } = await judging.get(signal);
   const { serverId, manifest } = gateway.ground.world;
@@ -53,44 +79,112 @@ export async function complain(
   if (judged.outcome === 'unreadable' || judged.outcome === 'nothing')
     throw new ComparisonError('nothing-proven', `no evidence against this server: ${judged.text}`);
   const place = judged.outcome === 'server' ? disputedPlace(evidence) : null;
-  if (!place) return { evidence, verdict: judged, closed: [] };
-  const { claims, closed } = await opened(gateway, mailbox, place, signal);
+  let best: Accusation = { evidence, verdict: judged };
+  if (!place) return { ...best, closed: [], unanswered: [] };
+  const limit = AbortSignal.timeout(timeoutMs);
+  const asking = new Asking(gateway, mailbox, place, signal ? AbortSignal.any([signal, limit]) : limit);
   const bridge = (from: number, to: number) => bridgeOver(ranges, from, to);
-  const again = accuseAgain(evidence, claims, serverId, bridge);
-  const better = again?.verdict.outcome === 'actor' ? again : { evidence, verdict: judged };
-  return { ...better, closed };
+  for (const group of asking.groups()) {
+    await asking.all(group);
+    signal?.throwIfAborted();
+    const again = accuseAgain(evidence, asking.claims, serverId, bridge);
+    if (again?.verdict.outcome !== 'actor') continue;
+    best = again;
+    break;
+  }
+  const { closed, unanswered } = asking;
+  return { ...best, closed, unanswered };
 }
 
-/** What all stages open of the place for both mailboxes, one after the other: the server bounds how many. */
-async function opened(
-  gateway: Gateway,
-  asking: number,
-  { epoch, inbox, index, lacking, having }: DisputedPlace,
-  signal: AbortSignal | undefined,
-): Promise<{ claims: readonly Uint8Array[]; closed: readonly ClosedStage[] }> {
-  const mailboxes = equalBytes(lacking, having) ? [lacking] : [lacking, having];
-  const { manifest } = inForceAt(inOrder(gateway.ground.world.manifests), epoch);
-  const inboxes = Math.min(MOST_INBOXES, countActors(manifest, ROLE.inbox));
-  const others = [...Array(inboxes).keys()].filter((each) => each !== inbox);
-  const wanted: (Omit<ClosedStage, 'code'> & { readonly index: number })[] = [
-    { stage: 'inbox', inbox, index, mailbox: null },
-    ...mailboxes.flatMap((mailbox) => [
-      ...STAGES.map((stage) => ({ stage, inbox, index, mailbox })),
-      ...others.map((inbox) => ({ stage: 'router' as const, inbox, index: 0, mailbox })),
-    ]),
-  ];
-  const claims: Uint8Array[] = [];
-  const closed: ClosedStage[] = [];
-  for (const { mailbox, index, ...at } of wanted) {
-    const asked = { ...at, index, epoch, ...(mailbox && { mailbox }), ...(signal && { signal }) };
-    try {
-      claims.push(...(await gateway.open(asking, asked)).claims);
-    } catch (error) {
-      signal?.throwIfAborted();
-      const isAnswer = error instanceof CountersignError || error instanceof VerificationError;
-      if (!isAnswer) throw error;
-      closed.push({ ...at, mailbox, code: error.code });
-    }
+/** Asks for openings one after the other: the server bounds how many. */
+class Asking {
+  readonly claims: Uint8Array[] = [];
+  readonly closed: ClosedStage[] = [];
+  readonly unanswered: AskedStage[] = [];
+  private readonly own: Uint8Array;
+  /** Whose items are not for the asker, the server says. */
+  private readonly refused = new Set<Uint8Array>();
+
+  constructor(
+    private readonly gateway: Gateway,
+    private readonly asking: number,
+    private readonly place: DisputedPlace,
+    private readonly signal: AbortSignal,
+  ) {
+    this.own = gateway.id(asking);
   }
-  return { claims, closed };
+
+  /** What may be asked for, what tells most first. */
+  groups(): readonly (readonly Wanted[])[] {
+    const { epoch, inbox, index, lacking, having } = this.place;
+    const mailboxes = [lacking, ...(equalBytes(lacking, having) ? [] : [having])].filter((each) =>
+      this.isAnswered(each),
+    );
+    mailboxes.sort((a, b) => Number(this.isOwn(b)) - Number(this.isOwn(a)));
+    const { manifest } = inForceAt(inOrder(this.gateway.ground.world.manifests), epoch);
+    const inboxes = Math.min(MOST_INBOXES, countActors(manifest, ROLE.inbox));
+    const others = [...Array(inboxes).keys()].filter((each) => each !== inbox);
+    const entry = { stage: 'inbox' as const, inbox, index, mailbox: null };
+    return [
+      this.isAnswered(null) ? [entry] : [],
+      ...mailboxes.map((mailbox) => STAGES.map((stage) => ({ stage, inbox, index, mailbox }))),
+      ...mailboxes.map((mailbox) =>
+        others.map((inbox) => ({ stage: 'router' as const, inbox, index: 0, mailbox })),
+      ),
+    ];
+  }
+
+  private isOwn(mailbox: Uint8Array): boolean {
+    return equalBytes(mailbox, this.own);
+  }
+
+  /** Whether an honest server may give this to the asker; null is the inbox's entry. */
+  private isAnswered(mailbox: Uint8Array | null): boolean {
+    const { sender, having } = this.place;
+    // Two messages at one place: both mailboxes have one, and whose they are is not known.
+    if (!sender || this.isOwn(sender)) return true;
+    return mailbox ? this.isOwn(mailbox) || equalBytes(mailbox, sender) : this.isOwn(having);
+  }
+
+  /** Whether it must: to what is another's, a server that lacks the message for one of the two says that the asker is no party. */
+  private isOwed({ mailbox }: AskedStage): boolean {
+    return !mailbox || this.isOwn(mailbox);
+  }
+
+  async all(wanted: readonly Wanted[]): Promise<void> {
+    for (const each of wanted) await this.one(each);
+  }
+
+  private async one({ index, ...at }: Wanted): Promise<void> {
+    const { asking, claims, closed, gateway, place, signal, unanswered } = this;
+    const { mailbox, ...where } = at;
+    if (mailbox && this.refused.has(mailbox)) return;
+    const asked = { ...where, index, epoch: place.epoch, ...(mailbox && { mailbox }), signal };
+    while (!signal.aborted) {
+      try {
+        claims.push(...(await gateway.open(asking, asked)).claims);
+        return;
+      } catch (error) {
+        if (signal.aborted) break;
+        const isCoded = error instanceof CountersignError || error instanceof VerificationError;
+        if (isCoded && error.temporary) {
+          await pause(Math.min(Math.max(error.retryAfterMs ?? 0, AGAIN_MS), MOST_AGAIN_MS), signal);
+          continue;
+        }
+        if (!isCoded || !ANSWERS.includes(error.code)) throw error;
+        if (error.code !== 'not-a-party' || this.isOwed(at)) closed.push({ ...at, code: error.code });
+        else this.refused.add(mailbox!);
+        return;
+      }
+    }
+    unanswered.push(at);
+  }
+}
+
+/** Ends early when the signal says so. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return abortable<void>(signal, (resolve) => {
+    const timer = setTimeout(resolve, ms);
+    return () => clearTimeout(timer);
+  }).catch(() => {});
 }

@@ -38,12 +38,17 @@ export interface GatewayEvents {
   /** The server has contradicted itself: bytes that convict it or one of its actors before anybody (`verdict`). */
   evidence: { readonly mailbox: number; readonly evidence: Uint8Array };
   /**
-   * The chain of one's own messages skips a counter, so the client has failed, and what it keeps does not show that to others: the
-   * server is suspected. `let-go`: it is not kept any more; `nothing-proven`: it was never known here; `malformed`: more is wrong with the
-   * frame; `connection-lost`: what judges does not load. Of who has `countersign/vectors`.
+   * The server is suspected, and nothing proves it. Without `peer`: the chain of one's own messages skips a counter, so the client has failed, and
+   * what it keeps does not show that to others. `let-go`: it is not kept any more; `nothing-proven`: it was never known here; `malformed`: more
+   * is wrong with the frame; `connection-lost`: what judges does not load. With `peer`: its block shows that it has other messages (`differs`) or
+   * another log (`forked`), or `compare` with it has ended in an error that may be the server's fault. Of who has `countersign/vectors`.
    */
-  suspicion: { readonly mailbox: number; readonly error: ComparisonError | CountersignError };
-  /** Two clients have found that the server has kept something from one of them: evidence of it. See `countersign/vectors`. */
+  suspicion: {
+    readonly mailbox: number;
+    readonly peer?: Uint8Array;
+    readonly error: ComparisonError | CountersignError;
+  };
+  /** Two clients have found that the server has kept something from one of them, or two logs: evidence of it. See `countersign/vectors`. */
   divergence: {
     readonly mailbox: number;
     /** Whom it was found out with. */

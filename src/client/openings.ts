@@ -178,7 +178,8 @@ class Desk {
     if (error === 0) return void this.verified(waiting, shown, frame).then(waiting.resolve, waiting.reject);
     const code = errorCode(error) ?? 'opening-unknown';
     const again = retryAfterMs > 0 ? `, again in ${retryAfterMs} ms` : '';
-    waiting.reject(new CountersignError(code, `refused: ${code}${again}`));
+    const refused = new CountersignError(code, `refused: ${code}${again}`);
+    waiting.reject(Object.assign(refused, { retryAfterMs }));
   }
 
   private async verified(waiting: Waiting, shown: Shown, frame: Uint8Array): Promise<Opened> {

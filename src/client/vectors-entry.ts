@@ -21,7 +21,7 @@
 export type { Accusation } from './accusing.js';
 export type { Duplex } from './comparing.js';
 export { ComparisonError, type ComparisonErrorCode } from './comparison-error.js';
-export type { ClosedStage, Complaint } from './complaint.js';
+export type { AskedStage, ClosedStage, ComplainOptions, Complaint } from './complaint.js';
 export { ManyVectors } from './many-vectors.js';
 export type { Framed, ToFrame } from './vector-frame.js';
 export {

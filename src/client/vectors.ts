@@ -15,13 +15,14 @@ import {
   type Scope,
   toHex,
 } from '../protocol/index.js';
-import { type Accusation, accuseIn } from './accusing.js';
+import { accuseIn } from './accusing.js';
 import { claimParts, claimStill } from './claim-making.js';
 import { type Duplex, findDifference, type Party } from './comparing.js';
-import { ComparisonError } from './comparison-error.js';
-import { type Complaint, complain } from './complaint.js';
+import { ComparisonError, type ComparisonErrorCode } from './comparison-error.js';
+import { type ComplainOptions, type Complaint, complain } from './complaint.js';
 import { disputeOf } from './dispute.js';
 import type { Gateway } from './gateway.js';
+import { accuseOf, headOf, proofFrom } from './heads.js';
 import type { Range } from './log-range.js';
 import type { Member } from './member.js';
 import type { Message } from './message.js';
@@ -42,73 +43,22 @@ import {
   membersOf,
   type ToFrame,
 } from './vector-frame.js';
+import type {
+  CompareOptions,
+  Comparison,
+  Finding,
+  Roster,
+  RosterOutcome,
+  Unframed,
+  VectorsOptions,
+} from './vectors-types.js';
 import { isLink, type VerifiedLink, type VerifiedMailbox } from './verifier.js';
 
+export type * from './vectors-types.js';
 export type { RosterMember };
 
-export interface VectorsOptions {
-  /**
-   * How much is kept to find out in what two differ, as a number of epochs that brought the mailbox something:
-   * `keepEpochs` the newest; `untilVerified` no longer than until all have said that they have the same, and no more than
-   * that; `headsOnly` hashes alone, with which it shows that two differ, and nothing is proven. Default 1,024 epochs.
-   */
-  readonly letGo?:
-    | { readonly keepEpochs: number }
-    | { readonly untilVerified: number }
-    | { readonly headsOnly: number };
-  /** Bytes of it, about. Default 16 MiB. */
-  readonly bytes?: number;
-  /** Others to compare with; beyond, who wrote least lately starts anew. Default 4,096. */
-  readonly peers?: number;
-  /** Whether messages of others to both count, whose roster the application shows: see `roster`. All that compare, or none. */
-  readonly rosters?: boolean;
-  /** Of the bodies that `frame` makes for a peer, one in so many has a block. Default 16. */
-  readonly blockEvery?: number;
-}
-
-/** What was in a framed body. */
-export interface Unframed {
-  readonly body: Uint8Array;
-  /** Null where no roster counts: of a message to one, or without `rosters`. `wrong`: its sender lies. */
-  readonly roster: RosterOutcome | null;
-  /** What a block for this client shows; null without one. */
-  readonly comparison: Comparison | null;
-}
-
-/** What a block shows. */
-export type Comparison =
-  /** Both have the same through epoch `asOf`. */
-  | { readonly outcome: 'same'; readonly asOf: number }
-  /** They do not: `compare` finds out in what, and makes evidence. */
-  | { readonly outcome: 'differs'; readonly asOf: number }
-  /** The server has shown the two different logs. */
-  | { readonly outcome: 'forked'; readonly size: number }
-  /**
-   * Nothing. `ahead`: it is of an epoch that is not verified here yet; `start`: the two do not know the same past, and agree by
-   * their next blocks where they start; `let-go`: it is of an epoch that is no longer kept; `scope`: the other counts other messages.
-   */
-  | { readonly outcome: 'unknown'; readonly reason: 'ahead' | 'start' | 'let-go' | 'scope' };
-
-export interface CompareOptions {
-  /** All of it may take as long. Default 30,000. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
-}
-
-/** In what two differ. */
-export type Finding =
-  | { readonly outcome: 'same'; readonly asOf: number }
-  | ({ readonly outcome: 'diverged'; readonly epoch: number } & Accusation);
-
-/** What becomes of a roster: `wrong`: its sender lies; `late`: the message was acknowledged before, or let go. */
-export type RosterOutcome = 'counted' | 'none' | 'wrong' | 'late';
-
-export interface Roster {
-  /** 32 bytes, as `send` was given it. */
-  readonly rosterKey: Uint8Array;
-  /** All recipients. */
-  readonly members: readonly (Id | RosterMember)[];
-}
+/** Errors of `compare` that may be the server's fault. */
+const SUSPECT: readonly ComparisonErrorCode[] = ['no-proof', 'nothing-proven', 'not-bridged'];
 
 const DEFAULTS = { bytes: 16 << 20, peers: 4096, blockEvery: 16 };
 const NOTHING = new Uint8Array(0);
@@ -249,13 +199,28 @@ export class Vectors implements Participant {
     return encodeBlock({ scope, from: pair.from, asOf, digest, anchor: book.anchor });
   }
 
-  /** What `peer` told. Throws `ComparisonError` on bytes that are no block. */
+  /**
+   * What `peer` told. Throws `ComparisonError` on bytes that are no block. What is not as it should be is told by the event
+   * `suspicion`, too.
+   */
   check(peer: Id, bytes: Uint8Array): Comparison {
     const hex = this.hexOf(peer);
-    const block = readBlock(bytes);
+    const shown = this.checked(hex, readBlock(bytes));
+    if (shown.outcome === 'differs')
+      this.suspect(peer, new ComparisonError('differs', `as of epoch ${shown.asOf}`));
+    if (shown.outcome === 'forked')
+      this.suspect(peer, new ComparisonError('forked', `two roots of a log of ${shown.size} epochs`));
+    return shown;
+  }
+
+  private checked(hex: string, block: Block): Comparison {
     const book = this.current;
     const known = book.anchors.find(({ size }) => size === block.anchor.size);
-    if (known && !equalBytes(known.root, block.anchor.root)) return { outcome: 'forked', size: known.size };
+    const isOther = known && !equalBytes(known.root, block.anchor.root);
+    if (isOther) book.pairOf(hex).forkedAt = known.size;
+    // Later blocks may name anchors that are not known here: only `compare` shows that it was not so.
+    const { forkedAt } = book.pairOf(hex);
+    if (forkedAt > 0) return { outcome: 'forked', size: forkedAt };
     if (block.scope !== this.scope) return { outcome: 'unknown', reason: 'scope' };
     const { settled } = book;
     if (block.from > settled) return { outcome: 'unknown', reason: 'ahead' };
@@ -269,6 +234,11 @@ export class Vectors implements Participant {
     if (!equalBytes(digest, block.digest)) return { outcome: 'differs', asOf };
     book.verified(hex, asOf);
     return { outcome: 'same', asOf };
+  }
+
+  private suspect(peer: Id, error: ComparisonError): void {
+    const { gateway, member } = this;
+    gateway.events.emit('suspicion', { mailbox: member.index, peer: idOf(peer, 'peer'), error });
   }
 
   /** Frames a body: with a roster for all, and now and then with blocks for those it goes to. Encrypt it, and send it so. */
@@ -331,7 +301,8 @@ export class Vectors implements Participant {
 
   /**
    * Finds out in what the two differ, together with `peer`, who does the same at the other end of `duplex`. Resolves with evidence
-   * where they differ, which is told by the event `divergence` too. Rejects with a `ComparisonError`.
+   * where they differ, which is told by the event `divergence` too. Rejects with a `ComparisonError`; what may be the server's fault
+   * and is not proven is told by `suspicion` as well.
    */
   async compare(
     peer: Id,
@@ -341,28 +312,44 @@ export class Vectors implements Participant {
     const hex = this.hexOf(peer);
     const limit = AbortSignal.timeout(timeoutMs);
     const ending = signal ? AbortSignal.any([signal, limit]) : limit;
-    const found = await findDifference(this.party(hex, idOf(peer, 'peer'), ending), duplex, ending);
+    try {
+      return await this.found(hex, idOf(peer, 'peer'), duplex, ending);
+    } catch (error) {
+      if (error instanceof ComparisonError && SUSPECT.includes(error.code)) this.suspect(peer, error);
+      throw error;
+    }
+  }
+
+  private async found(hex: string, peer: Uint8Array, duplex: Duplex, signal: AbortSignal): Promise<Finding> {
+    const found = await findDifference(this.party(hex, peer, signal), duplex, signal);
+    const isOneLog = 'same' in found || ('difference' in found && !found.doubt);
+    if (isOneLog) this.book.pairOf(hex).forkedAt = 0;
     if ('same' in found) {
       this.book.verified(hex, found.same);
       this.gateway.persister.mark(this);
       return { outcome: 'same', asOf: found.same };
     }
-    const { world } = this.gateway.ground;
-    const accusation = await accuseIn(disputeOf(world, found.difference, found.sides));
-    this.gateway.events.emit('divergence', {
-      mailbox: this.member.index,
-      peer: found.sides[1].id,
-      ...accusation,
-    });
-    return { outcome: 'diverged', epoch: found.difference.epoch, ...accusation };
+    const { index: mailbox } = this.member;
+    if ('forked' in found) {
+      this.gateway.events.emit('divergence', { mailbox, peer, ...found.accusation });
+      return { outcome: 'forked', size: found.forked, ...found.accusation };
+    }
+    const { difference, doubt, sides } = found;
+    const accusation = await accuseIn(disputeOf(this.gateway.ground.world, difference, sides)).catch(
+      (error: unknown) => {
+        throw doubt ?? error;
+      },
+    );
+    this.gateway.events.emit('divergence', { mailbox, peer, ...accusation });
+    return { outcome: 'diverged', epoch: difference.epoch, ...accusation };
   }
 
   /**
    * Has evidence that the server is faulty, of `compare`, narrowed to the actor by what its stages open of the place: a stage
    * that does not is named. Judged here, not by the server. Rejects with a `ComparisonError` on what is no such evidence.
    */
-  complain(evidence: Uint8Array, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Complaint> {
-    return complain(this.gateway, this.member.index, this.current.logAt(null), evidence, signal);
+  complain(evidence: Uint8Array, options?: ComplainOptions): Promise<Complaint> {
+    return complain(this.gateway, this.member.index, this.current.logAt(null), evidence, options);
   }
 
   private party(hex: string, peer: Uint8Array, signal: AbortSignal): Party {
@@ -376,6 +363,9 @@ export class Vectors implements Participant {
       ...{ book, serverId, scope, peer, pair },
       id: member.identity.publicKey,
       asOf: () => Math.min(this.durable, book.settled),
+      head: () => headOf(member.session!.proven),
+      prove: (own, others) => proofFrom(gateway.ground.http, own, others, signal),
+      accuse: (heads) => accuseOf(heads, gateway.ground.world),
       catchUp: () => gateway.still(member.index, { signal }).then(() => {}),
     };
   }

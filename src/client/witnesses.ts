@@ -23,6 +23,7 @@ import {
   type VerifierKey,
 } from '../protocol/notes/index.js';
 import { type Anchor, isSameLog, openAnchor } from './anchor-check.js';
+import { askFor } from './asking.js';
 import { addresses } from './directory.js';
 import { Emitter } from './events.js';
 
@@ -92,8 +93,6 @@ export interface WitnessEvents {
 
 const DEFAULTS = { intervalMs: 60_000, timeoutMs: 10_000, patienceMs: 300_000 };
 const MAX_BEHIND = 4096;
-/** Of an answer. */
-const MOST_BYTES = 1 << 20;
 const MOST_ANCHORS = 64;
 
 /**
@@ -331,23 +330,13 @@ export class WitnessWatch {
   }
 
   /** Nothing in a request says who asks. Rejects with a coded error, temporary where asking again may help. */
-  private async get(path: string): Promise<Uint8Array> {
-    const signal = AbortSignal.any([this.ending.signal, AbortSignal.timeout(this.options.timeoutMs)]);
-    const request = {
-      signal,
-      credentials: 'omit',
-      cache: 'no-store',
-      referrerPolicy: 'no-referrer',
-      redirect: 'error',
-    };
-    const ask = this.options.fetch ?? fetch;
-    const response = await ask(`${this.http}${path}`, request as RequestInit).catch((error: Error) => {
-      throw new CountersignError('connection-lost', String(error.cause ?? error), { cause: error });
-    });
-    const { status, ok } = response;
-    if (!ok)
-      throw new CountersignError(status === 404 ? 'not-found' : 'connection-lost', `${path}: ${status}`);
-    return bounded(response);
+  private get(path: string): Promise<Uint8Array> {
+    const { fetch: ask, timeoutMs } = this.options;
+    return askFor(
+      `${this.http}${path}`,
+      AbortSignal.any([this.ending.signal, AbortSignal.timeout(timeoutMs)]),
+      ask,
+    );
   }
 }
 
@@ -358,21 +347,6 @@ class Contradicted extends CountersignError {
   constructor(readonly contradiction: Contradiction) {
     super('verification-failed', contradiction.text);
   }
-}
-
-async function bounded({ body }: Response): Promise<Uint8Array> {
-  const reader = body?.getReader();
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for (let part = await reader?.read(); part && !part.done; part = await reader!.read()) {
-    chunks.push(part.value);
-    length += part.value.length;
-    if (length > MOST_BYTES) {
-      await reader!.cancel();
-      throw new CountersignError('verification-failed', `an answer of more than ${MOST_BYTES} bytes`);
-    }
-  }
-  return new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
 }
 
 function parsed(bytes: Uint8Array): Record<string, unknown> | null {

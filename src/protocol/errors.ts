@@ -83,6 +83,8 @@ export class CountersignError extends Error {
   override name = 'CountersignError';
   /** Of a refusal on account of one recipient: its mailbox, in hexadecimal. */
   readonly mailbox?: string;
+  /** Of an opening that was refused: when to ask again; 0 = not said. @internal */
+  declare readonly retryAfterMs?: number;
 
   constructor(
     readonly code: ErrorCode,

@@ -22,6 +22,7 @@ import {
   refused,
   started,
   three,
+  twoWorlds,
 } from '../support/comparing.js';
 import { bothSay } from '../support/verdicts.js';
 import { RUNS, SEED } from '../worlds.js';
@@ -48,9 +49,28 @@ test('a complaint is answered with openings; what stays closed is named', async 
   const { serverId, manifest } = server.identity;
   assert.equal(bothSay(complaint.evidence, serverId, manifest.rootKey), complaint.verdict);
   assert.is(complaint.verdict.outcome, 'server');
-  assert.ok((await alice.vectors!.complain(evidence)).closed.some(({ code }) => code === 'not-a-party'));
+  assert.is(complaint.closed.length, 2);
+  // To the sender this server, which has lost the item, says that she is no party to it: that is not kept from her.
+  assert.not((await alice.vectors!.complain(evidence)).closed.some(({ code }) => code === 'not-a-party'));
   const nothing = await alice.vectors!.complain(id('no evidence')).catch((error: unknown) => error);
   assert.is((nothing as ComparisonError).code, 'nothing-proven');
+  await end(server, alice, bob);
+});
+
+test('a server that says when to ask again is asked again, and nobody is taken for closed meanwhile', async () => {
+  const { server, cheat } = await started({ 'limits-openings-per-minute': '4' });
+  const [alice, bob, cora] = await three(server);
+  await loseOne(cheat, [alice, bob, cora], 1, 1);
+  const [found] = await compare(alice, bob);
+  const { evidence } = found as Extract<Finding, { outcome: 'diverged' }>;
+  const spent = await alice.open({ stage: 'inbox', ...(await alice.send({ to: bob.id, body: 'x' })).place });
+  assert.ok(spent.isThere);
+  const whole = await alice.vectors!.complain(evidence, { timeoutMs: 200_000 });
+  assert.equal(whole.unanswered, []);
+  assert.equal(
+    whole.closed.map(({ code }) => code),
+    ['opening-unknown', 'opening-unknown'],
+  );
   await end(server, alice, bob);
 });
 
@@ -103,12 +123,22 @@ test('the files for browsers find and prove it, too', async () => {
   const ignore = () => {};
   Object.assign(globalThis, { WebSocket, addEventListener: ignore, removeEventListener: ignore });
   const { server, cheat } = await started();
-  const [alice, bob, cora] = (await Promise.all(
-    ['alice', 'bob', 'cora'].map((name) =>
-      connect({ url: server.url, key: keyOf(name), vectors: new part.Vectors() }),
-    ),
-  )) as [Client, Client, Client];
-  await lostAndProven(server, cheat, [alice, bob, cora]);
+  const make = ({ url }: typeof server, name: string) =>
+    connect({ url, key: keyOf(name), vectors: new part.Vectors() }) as Promise<unknown> as Promise<Client>;
+  const three = await Promise.all(['alice', 'bob', 'cora'].map((name) => make(server, name)));
+  await lostAndProven(server, cheat, three as [Client, Client, Client]);
+  const worlds = await twoWorlds(make);
+  const [alice, bob] = worlds.clients;
+  // Another size than a power of two, of which a proof does not show the root.
+  for (let i = 0; i < 9; i++) await (i < 3 ? alice : bob).still();
+  for (; Number.isInteger(Math.log2(alice.checkpoint.size)); ) await alice.still();
+  const { serverId, manifest } = worlds.servers[0].identity;
+  for (const found of (await compare(alice, bob)).slice(0, 2) as Finding[]) {
+    assert.is(found.outcome, 'forked');
+    if (found.outcome === 'forked')
+      assert.equal(bothSay(found.evidence, serverId, manifest.rootKey), found.verdict);
+  }
+  await worlds.stop();
 });
 
 test('a counterpart that shows other messages than its digest is of contradicts itself', async () => {

@@ -1,12 +1,12 @@
 /** Clients of a server that may cheat, and what carries bytes between them. */
-import { writeFileSync } from 'node:fs';
+import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import type { Client } from '../../src/client/index.js';
 import { ComparisonError, type Duplex, type Finding, Vectors } from '../../src/client/vectors-entry.js';
 import { loadConfig, type Server, startServer } from '../../src/server/index.js';
-import { clientOf, directory } from '../client-helpers.js';
+import { clientOf, directory, serverAt } from '../client-helpers.js';
 import { named } from '../worlds.js';
 import type { Cheat } from './cheating-worker.js';
 import { bothSay } from './verdicts.js';
@@ -126,6 +126,23 @@ export async function three(
   names: readonly string[] = ['alice', 'bob', 'cora'],
 ): Promise<[Client, Client, Client]> {
   return (await Promise.all(names.map((name) => talk(server, name)))) as [Client, Client, Client];
+}
+
+/** Two servers on copies of one data directory, with a client of each. */
+export async function twoWorlds(make: (server: Server, name: string) => Promise<Client> = talk) {
+  const [one, other] = [directory('world'), directory('world')];
+  const founded = await serverAt(one);
+  for (const name of ['alice', 'bob']) await (await clientOf(founded, name)).close();
+  await founded.stop();
+  for (const part of ['store', 'keys']) cpSync(join(one, part), join(other, part), { recursive: true });
+  const servers = [await serverAt(one), await serverAt(other)] as const;
+  const clients = [await make(servers[0], 'alice'), await make(servers[1], 'bob')] as const;
+  for (const client of clients) await client.still();
+  const stop = async () => {
+    for (const each of clients) await each.close();
+    for (const each of servers) await each.stop();
+  };
+  return { servers, clients, stop };
 }
 
 export async function end(server: Server, ...clients: Client[]): Promise<void> {

@@ -1,13 +1,15 @@
 /**
- * Accuses of one place where two clients differ, or again with what holders have opened of it: from bytes alone, as clients
- * and holders give them.
+ * Accuses of one place where two clients differ, or again with what holders have opened of it, and of two logs: from bytes
+ * alone, as clients and holders give them.
  */
-import { Reader } from '../bytes.js';
+import { HASH_BYTES, Reader } from '../bytes.js';
 import { type Claim, decodeClaim } from '../claim.js';
-import { struct } from '../fields.js';
-import { decodeManifest } from '../manifest.js';
+import { decode, hash, signature, struct, u64 } from '../fields.js';
+import type { Checkpoint } from '../log.js';
+import { decodeManifest, manifestHash } from '../manifest.js';
 import type { SignedManifest } from '../manifest-chain.js';
 import { type Accusation, accuse, type CaseFile } from './accuse.js';
+import { Court } from './court.js';
 import { decodeEvidence, type Evidence, RULE } from './evidence.js';
 import { type Recipient, recipientFields } from './message.js';
 
@@ -36,6 +38,7 @@ export interface Dispute {
 }
 
 const recipientField = struct(recipientFields);
+const headField = struct({ size: u64, root: hash, signature });
 
 function readRecipient(bytes: Uint8Array): Recipient {
   const from = new Reader(bytes);
@@ -75,6 +78,29 @@ export function accuseOfChain(
   return accuse({ manifests, claims: claims.map(decodeClaim), messages }, serverId, rootKey);
 }
 
+/**
+ * Accuses of two heads, each of a log that a client has verified. `own`, `others`: size 8 ‖ root 32 ‖ signature 64; `proofs`: what was
+ * given as the consistency proof between their sizes, packed; `manifests`: all versions, from the first one on. Null when nothing is proven.
+ * Throws `FormatError` when the other's is signed by no sequencer in them.
+ */
+export function accuseOfHeads(
+  own: Uint8Array,
+  others: Uint8Array,
+  proofs: readonly Uint8Array[],
+  manifests: readonly SignedManifest[],
+  serverId: Uint8Array,
+  rootKey: Uint8Array,
+): Accusation | null {
+  const checkpoints = [own, others].map((head): Checkpoint => decode(headField, head));
+  const known = manifests.map(({ bytes }) => [manifestHash(bytes), decodeManifest(bytes)] as const);
+  new Court(serverId, known).checkpoint(checkpoints[1]!);
+  for (const proof of [...proofs, new Uint8Array(0)]) {
+    const found = accuse({ manifests, claims: [], checkpoints, bridge: () => proof }, serverId, rootKey);
+    if (found) return found;
+  }
+  return null;
+}
+
 /** Of which mailboxes and place evidence against the server is: the one that misses a message, and the one that has it. */
 export interface DisputedPlace {
   readonly epoch: number;
@@ -82,14 +108,20 @@ export interface DisputedPlace {
   readonly index: number;
   readonly lacking: Uint8Array;
   readonly having: Uint8Array;
+  /** Of the message; null where the other one has another message there. */
+  readonly sender: Uint8Array | null;
 }
+
+/** In the preimage of a message's hash. */
+const SENDER_AT = 40;
 
 /** Null where it is not about one. Throws `FormatError` on what is no evidence. */
 export function disputedPlace(evidence: Uint8Array): DisputedPlace | null {
   const decoded = decodeEvidence(evidence);
   if (decoded.rule !== RULE.stages) return null;
-  const { epoch, inbox, index, mailbox, other } = decoded;
-  return { epoch, inbox, index, lacking: mailbox, having: other };
+  const { epoch, inbox, index, mailbox, other, message } = decoded;
+  const sender = message[0]?.subarray(SENDER_AT, SENDER_AT + HASH_BYTES) ?? null;
+  return { epoch, inbox, index, lacking: mailbox, having: other, sender };
 }
 
 type Stages = Extract<Evidence, { rule: typeof RULE.stages }>;

@@ -4,6 +4,7 @@ export { type Accusation, accuse, type CaseFile } from './accuse.js';
 export {
   accuseAgain,
   accuseOfChain,
+  accuseOfHeads,
   accuseOfPlace,
   type Dispute,
   type DisputedPlace,
