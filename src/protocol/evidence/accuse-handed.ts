@@ -69,7 +69,7 @@ export function* ofHandOvers(beside: Beside): Generator<Parts> {
       [SIDE.to, to],
     ] as const)
       for (const handOver of shown) yield { rule: RULE.malformedHandOver, side, handOver };
-  for (const [i, a] of handOvers.entries()) for (const b of handOvers.slice(i + 1)) yield* ofTwo(a, b);
+  for (const [a, b] of pairs(handOvers)) yield* ofTwo(a, b);
   for (const known of handOvers) yield* ofStatements(known, beside);
 }
 
