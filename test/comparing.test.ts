@@ -167,7 +167,7 @@ for (const role of ['router', 'receiver', 'outbox'] as const)
       const mailbox = Buffer.from((asking.mailbox as Uint8Array | undefined) ?? []);
       const at = asking.stage === 'inbox' ? null : theatre.world.placement(mailbox).outbox;
       const index = at === null || asking.stage === 'router' ? asking.inbox : at;
-      const act = theatre.act(asking.epoch, ROLE[asking.stage], index);
+      const act = theatre.act(asking.epoch, ROLE[asking.stage as keyof typeof ROLE], index);
       const claims = theatre.claims(act, asking.stage === 'router' ? at! : 0).map(encodeClaim);
       return { isThere: true, claims };
     };

@@ -1,5 +1,6 @@
 /** Questions over HTTP that need no session, and do not say who asks. */
-import { CountersignError } from '../protocol/index.js';
+import { CountersignError, FormatError } from '../protocol/index.js';
+import { decodeProof } from '../protocol/notes/index.js';
 
 /** Of an answer. */
 const MOST_BYTES = 1 << 20;
@@ -41,4 +42,19 @@ async function bounded({ body }: Response): Promise<Uint8Array> {
     }
   }
   return new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
+}
+
+/** The server's consistency proof between two sizes, packed: empty when it gives none, whatever the reason. */
+export async function askForProof(
+  http: string,
+  from: number,
+  to: number,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  try {
+    return decodeProof(await askFor(`${http}/v1/consistency/${from}/${to}`, signal));
+  } catch (error) {
+    if (error instanceof FormatError || error instanceof CountersignError) return new Uint8Array(0);
+    throw error;
+  }
 }

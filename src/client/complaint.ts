@@ -18,6 +18,7 @@ import { abortable } from './abortable.js';
 import { type Accusation, judging } from './accusing.js';
 import { ComparisonError } from './comparison-error.js';
 import type { Gateway } from './gateway.js';
+import { isHandOver, movesOf, proofsOf } from './hand-overs.js';
 import { bridgeOver, type Range } from './log-range.js';
 import type { OpenOptions } from './openings.js';
 import { VerificationError } from './verification-error.js';
@@ -49,7 +50,7 @@ export interface Complaint extends Accusation {
   readonly unanswered: readonly AskedStage[];
 }
 
-type Wanted = AskedStage & { readonly index: number };
+type Wanted = AskedStage & Pick<OpenOptions, 'epoch' | 'index'>;
 
 const STAGES = ['router', 'receiver', 'outbox'] as const;
 /** A receiver's statement names all routers, so theirs are asked for too: of so many inboxes at the most. */
@@ -74,7 +75,8 @@ export async function complain(
   { timeoutMs = 300_000, signal }: ComplainOptions = {},
 ): Promise<Complaint> {
   const { accuseAgain, disputedPlace, verdict } = await judging.get(signal);
-  const { serverId, manifest } = gateway.ground.world;
+  const { world, http } = gateway.ground;
+  const { serverId, manifest } = world;
   const judged = verdict(evidence, serverId, manifest.rootKey);
   if (judged.outcome === 'unreadable' || judged.outcome === 'nothing')
     throw new ComparisonError('nothing-proven', `no evidence against this server: ${judged.text}`);
@@ -83,11 +85,13 @@ export async function complain(
   if (!place) return { ...best, closed: [], unanswered: [] };
   const limit = AbortSignal.timeout(timeoutMs);
   const asking = new Asking(gateway, mailbox, place, signal ? AbortSignal.any([signal, limit]) : limit);
-  const bridge = (from: number, to: number) => bridgeOver(ranges, from, to);
   for (const group of asking.groups()) {
     await asking.all(group);
+    const { claims, handOvers } = asking;
+    const proofs = await proofsOf(http, handOvers, claims, limit);
     signal?.throwIfAborted();
-    const again = accuseAgain(evidence, asking.claims, serverId, bridge);
+    const bridge = (from: number, to: number) => proofs(from, to) ?? bridgeOver(ranges, from, to);
+    const again = accuseAgain(evidence, claims, handOvers, serverId, bridge);
     if (again?.verdict.outcome !== 'actor') continue;
     best = again;
     break;
@@ -99,6 +103,7 @@ export async function complain(
 /** Asks for openings one after the other: the server bounds how many. */
 class Asking {
   readonly claims: Uint8Array[] = [];
+  readonly handOvers: Uint8Array[] = [];
   readonly closed: ClosedStage[] = [];
   readonly unanswered: AskedStage[] = [];
   private readonly own: Uint8Array;
@@ -124,14 +129,22 @@ class Asking {
     const { manifest } = inForceAt(inOrder(this.gateway.ground.world.manifests), epoch);
     const inboxes = Math.min(MOST_INBOXES, countActors(manifest, ROLE.inbox));
     const others = [...Array(inboxes).keys()].filter((each) => each !== inbox);
-    const entry = { stage: 'inbox' as const, inbox, index, mailbox: null };
+    const entry = { stage: 'inbox' as const, epoch, inbox, index, mailbox: null };
     return [
       this.isAnswered(null) ? [entry] : [],
-      ...mailboxes.map((mailbox) => STAGES.map((stage) => ({ stage, inbox, index, mailbox }))),
+      ...mailboxes.map((mailbox) => STAGES.map((stage) => ({ stage, epoch, inbox, index, mailbox }))),
       ...mailboxes.map((mailbox) =>
-        others.map((inbox) => ({ stage: 'router' as const, inbox, index: 0, mailbox })),
+        others.map((inbox) => ({ stage: 'router' as const, epoch, inbox, index: 0, mailbox })),
       ),
+      this.isOwn(lacking) ? this.moves() : [],
     ];
+  }
+
+  /** Of the mailbox that misses the message, whenever it was moved since. */
+  private moves(): readonly Wanted[] {
+    const { epoch, lacking: mailbox } = this.place;
+    const at = { stage: 'mailbox-hand-over' as const, inbox: 0, index: 0, mailbox };
+    return movesOf(this.gateway.ground.world, mailbox, epoch).map((epoch) => ({ ...at, epoch }));
   }
 
   private isOwn(mailbox: Uint8Array): boolean {
@@ -155,14 +168,15 @@ class Asking {
     for (const each of wanted) await this.one(each);
   }
 
-  private async one({ index, ...at }: Wanted): Promise<void> {
-    const { asking, claims, closed, gateway, place, signal, unanswered } = this;
+  private async one({ epoch, index, ...at }: Wanted): Promise<void> {
+    const { asking, claims, closed, gateway, handOvers, signal, unanswered } = this;
     const { mailbox, ...where } = at;
     if (mailbox && this.refused.has(mailbox)) return;
-    const asked = { ...where, index, epoch: place.epoch, ...(mailbox && { mailbox }), signal };
+    const asked = { ...where, index, epoch, ...(mailbox && { mailbox }), signal };
+    const into = isHandOver(where) ? handOvers : claims;
     while (!signal.aborted) {
       try {
-        claims.push(...(await gateway.open(asking, asked)).claims);
+        into.push(...(await gateway.open(asking, asked)).claims);
         return;
       } catch (error) {
         if (signal.aborted) break;

@@ -4,19 +4,10 @@
  * signed both heads, and whoever has the larger one is given by it what the other is convicted with.
  */
 
-import {
-  type Base,
-  type Checkpoint,
-  CountersignError,
-  FormatError,
-  getU64,
-  HASH_BYTES,
-  Writer,
-} from '../protocol/index.js';
-import { decodeProof } from '../protocol/notes/index.js';
+import { type Base, type Checkpoint, getU64, HASH_BYTES, Writer } from '../protocol/index.js';
 import { type Accusation, judging } from './accusing.js';
 import { isSameLog } from './anchor-check.js';
-import { askFor } from './asking.js';
+import { askForProof } from './asking.js';
 import { ComparisonError } from './comparison-error.js';
 import type { World } from './world.js';
 
@@ -50,20 +41,15 @@ export function areOfOneLog({ own, others, proofs }: Heads): boolean {
   return [...proofs, new Uint8Array(0)].some((proof) => isSameLog(one, other, proof));
 }
 
-/** The server's consistency proof between two sizes, packed: empty when it gives none, whatever the reason. */
-export async function proofFrom(
+/** What the server gives as the proof between two heads; see `askForProof`. */
+export function proofFrom(
   http: string,
   own: Uint8Array,
   others: Uint8Array,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   const [from, to] = [sizeOf(own), sizeOf(others)].sort((a, b) => a - b);
-  try {
-    return decodeProof(await askFor(`${http}/v1/consistency/${from}/${to}`, signal));
-  } catch (error) {
-    if (error instanceof FormatError || error instanceof CountersignError) return new Uint8Array(0);
-    throw error;
-  }
+  return askForProof(http, from!, to!, signal);
 }
 
 /**

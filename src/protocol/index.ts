@@ -13,6 +13,7 @@ export { putDeliverHead, putReceivedEntry, putSentEntry } from './delivery-field
 export * from './errors.js';
 export { FrameWriter } from './frame-writer.js';
 export * from './frames.js';
+export * from './hand-over.js';
 export * from './json.js';
 export * from './limits.js';
 export * from './link-preimage.js';
@@ -22,15 +23,24 @@ export * from './manifest-chain.js';
 export * from './merkle.js';
 export * from './merkle-tree.js';
 export * from './message-hash.js';
+export {
+  decodeOpenedHandOver,
+  encodeOpenedHandOver,
+  type OpenedHandOver,
+} from './opened-hand-over.js';
 export { isOpened, verifyOpening } from './opened-item.js';
 export {
   decodeOpen,
   decodeOpening,
   encodeOpen,
   encodeOpening,
+  HANDED_MAILBOX,
+  HANDED_SENDER,
+  isHandOver,
   type Open,
   type OpenedItem,
   type Opening,
+  type Stage,
 } from './opening.js';
 export * from './pages.js';
 export * from './parts.js';

@@ -91,7 +91,12 @@ export class Moving {
     this.asked = { behind: identity.manifest.version, before, after };
     const plan = planOf(before, after);
     const keys = plan.begins.map(() => secrets.make(this.random));
-    const { manifest: next, firstEpoch, records } = nextVersion(disk, identity, plan, keys, secrets.root);
+    const {
+      manifest: next,
+      hash: nextHash,
+      firstEpoch,
+      records,
+    } = nextVersion(disk, identity, plan, keys, secrets.root);
     // What is written is seen at once where it is written, and is there when all of it is durable.
     const store = disk.copy();
     const written: StoreRecord[] = [];
@@ -101,7 +106,10 @@ export class Moving {
       store.write([record]);
     };
     const { lastEpoch } = recoverLog(disk);
-    plan.move!({ store, write, identity, next, lastEpoch, observe: () => {} });
+    const signerBefore = secrets.signersIn(identity.manifest);
+    const signerAfter = secrets.signersIn(next);
+    const signers = { signerBefore, signerAfter };
+    plan.move!({ store, write, identity, next, nextHash, lastEpoch, ...signers, observe: () => {} });
     for (const record of records) write(record);
     const counts = `${after.inboxes} inboxes and ${after.outboxes} outboxes`;
     const what = `has ${counts} by version ${next.version} from epoch ${firstEpoch} on`;

@@ -1,8 +1,9 @@
 /** Secrets of all keys that a server ever had. They are kept for ever here, for a thief who has read them before they were thrown away. */
-import { importSecretKey } from '#crypto';
+import { importSecretKey, type Signer } from '#crypto';
 import { type Manifest, type ManifestActor, ROLE, type Role, toHex } from '../../src/protocol/index.js';
 import type { Identity } from '../../src/server/founding.js';
 import type { ServerKeys } from '../../src/server/keys.js';
+import type { Slot } from '../../src/server/manifest-change.js';
 import type { Random } from './random.js';
 
 /** A key that is not in use any more, and its secret. */
@@ -37,6 +38,15 @@ export class Secrets {
 
   private of({ key }: ManifestActor): Uint8Array {
     return this.seeds.get(toHex(key))!;
+  }
+
+  /** Who signs for an actor by this manifest. */
+  signersIn({ actors }: Manifest): (slot: Slot) => Signer {
+    return ({ role, index }) => {
+      const isIt = (each: ManifestActor) =>
+        each.role === role && each.index === index && each.lastEpoch === 0;
+      return importSecretKey(this.of(actors.find(isIt)!));
+    };
   }
 
   /** Those that a manifest has in use. */

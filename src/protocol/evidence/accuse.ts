@@ -9,19 +9,23 @@ import { compareWhole, equalBytes, sameBytes, toHex } from '../bytes.js';
 import type { Claim } from '../claim.js';
 import type { Checkpoint } from '../log.js';
 import { rootShown } from '../merkle.js';
+import type { OpenedHandOver } from '../opened-hand-over.js';
 import { submissionHash } from '../pages.js';
 import { comparePlaces } from '../place.js';
 import type { OpenedLeaf, Signed } from '../statement.js';
 import type { ShownSubmission } from '../submission.js';
+import { type KnownHandOver, knownHandOvers, ofHandOvers } from './accuse-handed.js';
 import { CaseManifests } from './case-manifests.js';
 import { type Evidence, encodeEvidence, RULE, type Subject } from './evidence.js';
 import type { Recipient } from './message.js';
 import { ownMessages } from './own-messages.js';
 import {
   claimsOf,
+  combinations,
   decodedOrNull,
   grouped,
   neighboursIn,
+  pairs,
   placeOf,
   rowsOf,
   type Testimony,
@@ -48,6 +52,8 @@ export interface CaseFile {
     /** Mailboxes that have it. */
     readonly others?: readonly Uint8Array[];
   };
+  /** Of moves, with what is opened of them. */
+  readonly handOvers?: readonly OpenedHandOver[];
   /** The consistency proof between two sizes of the log; empty where there is none. */
   readonly bridge?: (from: number, to: number) => Uint8Array;
 }
@@ -103,10 +109,12 @@ class Candidates {
   private readonly testimonies: readonly Testimony[];
   private readonly statements: readonly { readonly signed: Signed; readonly decoded: Attestation }[];
   private readonly manifests: CaseManifests;
+  private readonly handOvers: readonly KnownHandOver[];
 
   constructor(private readonly file: CaseFile) {
     this.manifests = new CaseManifests(file.manifests);
     this.testimonies = grouped(file.claims);
+    this.handOvers = knownHandOvers(file.handOvers ?? []);
     const all = [...file.claims, ...(file.statements ?? [])].map(({ attestation, signature }) => ({
       attestation,
       signature,
@@ -125,6 +133,7 @@ class Candidates {
     yield* this.ofInboxes();
     yield* this.ofLog();
     yield* this.ofMailboxes();
+    yield* this.ofMoves();
     if (this.file.subject) yield* this.ofNeighbours(this.file.subject);
   }
 
@@ -135,7 +144,7 @@ class Candidates {
     if (this.file.subject) yield* this.ofStages(this.file.subject);
   }
 
-  private bridge(a: Checkpoint, b: Checkpoint): Uint8Array {
+  private bridge(a: Pick<Checkpoint, 'size'>, b: Pick<Checkpoint, 'size'>): Uint8Array {
     if (a.size === b.size) return NOTHING;
     return this.file.bridge?.(Math.min(a.size, b.size), Math.max(a.size, b.size)) ?? NOTHING;
   }
@@ -163,18 +172,30 @@ class Candidates {
 
   // ---- inboxes
 
-  private *ofInboxes(): Generator<Parts> {
-    const named = this.testimonies
+  private named() {
+    return this.testimonies
       .filter(({ decoded }) => decoded.role === ROLE.inbox)
       .flatMap(claimsOf)
       .flatMap((claim) => rowsOf(claim).map((hashes, row) => ({ claim, row, ...hashes })));
-    const messages = new Map((this.file.messages ?? []).map((each) => [toHex(sha256(each)), each]));
-    const numbered = named
+  }
+
+  /** Rows whose messages are known. */
+  private numbered(named: ReturnType<Candidates['named']>, messages: ReadonlyMap<string, Uint8Array>) {
+    return named
       .flatMap(({ claim, row, hash }) => {
         const message = messages.get(toHex(hash));
         return message ? [{ claim, row, message }] : [];
       })
       .sort((a, b) => comparePlaces(placeOf(a), placeOf(b)));
+  }
+
+  private messages(): Map<string, Uint8Array> {
+    return new Map((this.file.messages ?? []).map((each) => [toHex(sha256(each)), each]));
+  }
+
+  private *ofInboxes(): Generator<Parts> {
+    const [named, messages] = [this.named(), this.messages()];
+    const numbered = this.numbered(named, messages);
     for (const { claim, row, message } of numbered)
       yield { rule: RULE.inboxRow, opened: claim, row, message: [message], recipients: [], submission: [] };
     const inboxes = this.statements.filter(({ decoded }) => decoded.role === ROLE.inbox);
@@ -262,8 +283,19 @@ class Candidates {
 
   // ---- mailboxes and stages
 
+  private leavesOfOutboxes() {
+    return this.testimonies.filter(({ decoded }) => decoded.role === ROLE.outbox).flatMap(claimsOf);
+  }
+
+  private ofMoves(): Generator<Parts> {
+    const leaves = this.leavesOfOutboxes();
+    const rows = this.numbered(this.named(), this.messages());
+    const { handOvers } = this;
+    return ofHandOvers({ handOvers, leaves, rows, bridge: (a, b) => this.bridge(a, b) });
+  }
+
   private *ofMailboxes(): Generator<Parts> {
-    const leaves = this.testimonies.filter(({ decoded }) => decoded.role === ROLE.outbox).flatMap(claimsOf);
+    const leaves = this.leavesOfOutboxes();
     for (const [a, b] of pairs(leaves)) {
       if (!isOfOneMailbox(a, b)) continue;
       const isOrdered =
@@ -302,6 +334,12 @@ class Candidates {
             const rest = { consumer, inputs, later: leaf, bridge };
             yield { rule: RULE.laterLeaf, ...consumer, ...bare, earlier, ...rest };
           }
+          for (const { said, from } of this.handOvers)
+            for (const handOver of from) {
+              const bridge = this.bridge(consumer.checkpoint, said.log);
+              const rest = { consumer, inputs, handOver, bridge };
+              yield { rule: RULE.lostInHandOver, ...consumer, ...bare, earlier, ...rest };
+            }
         }
       }
   }
@@ -344,15 +382,6 @@ const actorOf = ({ role, actor }: { role: Role; actor: number }) => `${role} ${a
 /** A link's part and a still both begin with their prefix of 9 bytes and the mailbox. */
 const isOfOneMailbox = (a: OpenedLeaf, b: OpenedLeaf) => sameBytes(a.leaf, 9, b.leaf, 9, 32);
 
-function pairs<T>(all: readonly T[]): [T, T][] {
-  return all.flatMap((a, i) => all.slice(i + 1).map((b) => [a, b] as [T, T]));
-}
-
 function inOrder<T>([a, b]: readonly [T, T], key: (value: T) => Uint8Array): [T, T] {
   return compareWhole(key(a), key(b)) < 0 ? [a, b] : [b, a];
-}
-
-/** One of each list, in every way. */
-function combinations<T>(lists: readonly (readonly T[])[]): T[][] {
-  return lists.reduce<T[][]>((all, list) => all.flatMap((some) => list.map((each) => [...some, each])), [[]]);
 }
