@@ -102,19 +102,32 @@ test('the table of commands is the program itself', async () => {
   assert.equal(named, known);
 });
 
-test('the example is the file, and runs against a server', async () => {
-  assert.is(`${fenced(readme, 'js').join('\n')}\n`, file('examples/client.mjs'));
-  const server = await serverAt(directory('readme-example'));
-  const example = spawn(process.execPath, ['examples/client.mjs', server.url], { cwd: ROOT });
+/** What an example prints against a running server. */
+async function run(example: string, url: string): Promise<string> {
+  const program = spawn(process.execPath, [example, url], { cwd: ROOT });
   let said = '';
-  for (const stream of [example.stdout, example.stderr])
+  for (const stream of [program.stdout, program.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => {
       said += text;
     });
-  const status = await new Promise((resolve) => example.once('close', resolve));
+  const status = await new Promise((resolve) => program.once('close', resolve));
   assert.is(status, 0, said);
+  return said;
+}
+
+test('the examples are the files, and run against a server', async () => {
+  const [client, compare] = ['examples/client.mjs', 'examples/compare.mjs'];
+  assert.is(`${fenced(readme, 'js').join('\n')}\n`, file(client!) + file(compare!));
+  const server = await serverAt(directory('readme-example'));
+  const said = await run(client!, server.url);
   assert.match(said, /^in the order at .* proven in a log of \d+ epochs$/m);
   assert.match(said, /^hello from [0-9a-f]{64} at /m);
+  const compared = await run(compare!, server.url);
+  assert.match(compared, /^hello \{ outcome: 'same', asOf: \d+ \}\nhow are you\? without a block$/m);
+  assert.match(
+    compared,
+    /^what the block shows: \{ outcome: 'same', asOf: \d+ \}\ncompared: same\ncompared: same$/m,
+  );
   await server.stop();
 });
 

@@ -13,6 +13,11 @@
  *     await client.send({ to, body: encrypt(body), ...rest });
  *     const { body, roster, comparison } = vectors.unframe(message, decrypt(message.body));
  *
+ * Where that shows a difference the two find out in what, and who is at fault:
+ *
+ *     const found = await vectors.compare(alice, duplex);          // the other end does the same
+ *     if (found.outcome !== 'same') await vectors.complain(found.evidence);
+ *
  * With many mailboxes: `connectMany({ …, vectors: new ManyVectors() })`, and `vectors.of(mailbox)` is what `Vectors` is to one.
  *
  * Loaded by who compares, and not with the client.

@@ -7,6 +7,7 @@ export const COMMANDS: Readonly<Record<string, string>> = {
   'npm run -s bench -- run throughput --system countersign,countersign-unverified':
     'test/long/bench-run.test.ts',
   'node examples/client.mjs': 'here',
+  'node examples/compare.mjs': 'here',
   'node examples/browser/serve.mjs': 'test/long/browser.test.ts',
   'npx countersign keygen --out alice.key': 'here',
   'npx countersign keygen --out bob.key': 'here',
