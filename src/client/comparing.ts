@@ -32,7 +32,7 @@ import {
   type Side,
   show,
 } from './dispute.js';
-import { areApart, areOfOneLog, type Heads, sizeOf } from './heads.js';
+import { areApart, areOfOneLog, type Heads, type Proofs, sizeOf } from './heads.js';
 import { joined } from './log-range.js';
 import type { VectorBook } from './vector-book.js';
 import type { PairChain } from './vector-chain.js';
@@ -56,8 +56,8 @@ export interface Party {
   readonly asOf: () => number;
   /** The newest checkpoint that was verified and saved: of a log with everything through `asOf` in it. */
   readonly head: () => Uint8Array;
-  /** Asks the server for the consistency proof between two heads; empty when it gives none. */
-  readonly prove: (own: Uint8Array, others: Uint8Array) => Promise<Uint8Array>;
+  /** Asks the server for what it proves between two heads. */
+  readonly prove: (own: Uint8Array, others: Uint8Array) => Promise<Proofs>;
   /** Evidence of heads that are not shown to be of one log. */
   readonly accuse: (heads: Heads) => Promise<Accusation | null>;
   /** Asks the server for a newer leaf. */
@@ -180,8 +180,8 @@ class Comparison {
     const proofs: Uint8Array[] = [];
     if (areApart(own, others)) {
       const given = await line.inTime(() => party.prove(own, others));
-      const { proof } = await line.swap(SAY.proof, { proof: given });
-      proofs.push(given, proof);
+      const { proof, beside } = await line.swap(SAY.proof, given);
+      proofs.push(given.proof, given.beside, proof, beside);
     }
     const heads = { own, others, proofs };
     return areOfOneLog(heads) ? null : heads;

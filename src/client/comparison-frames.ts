@@ -7,6 +7,7 @@
 import { recipientFields } from '../protocol/evidence/message.js';
 import {
   blob,
+  checked,
   fixed,
   hash,
   hashes,
@@ -19,7 +20,8 @@ import {
   u64,
   type ValueOf,
 } from '../protocol/fields.js';
-import { ascii, expectBytes, FormatError, Reader, Writer } from '../protocol/index.js';
+import { ascii, expectBytes, FormatError, HASH_BYTES, Reader, Writer } from '../protocol/index.js';
+import { MAX_PROOF_HASHES } from '../protocol/notes/index.js';
 import { ComparisonError } from './comparison-error.js';
 import { HEAD_BYTES } from './heads.js';
 
@@ -47,6 +49,10 @@ const item = struct({ inbox: u16, index: u32, messageHash: hash });
 const shown = struct({ message: blob(1024), recipients: list(u8, struct(recipientFields), 1) });
 const range = struct({ from: u64, to: u64, hashes: hashes(u8) });
 
+const proofHashes = checked(hashes(u8), (packed) => {
+  if (packed.length > MAX_PROOF_HASHES * HASH_BYTES) throw new FormatError('a proof of more hashes');
+});
+
 // Named otherwise than in the client, whose short name the text here would not have in browsers.
 const fields = tagged({}, 'says', {
   /** Digests are known from epoch `base` on, behind epoch `from`. */
@@ -56,9 +62,9 @@ const fields = tagged({}, 'says', {
   /** Of the mailbox's own leaves; and the message, where it is there. */
   [SAY.claims]: { claims: list(u8, blob(1 << 19), MOST_CLAIMS), shown: list(u8, shown, 1) },
   [SAY.log]: { ranges: list(u8, range, MOST_RANGES) },
-  /** The newest checkpoint; and the consistency proof between the two of them, or nothing. */
+  /** The newest checkpoint; and the consistency proof between the two of them, or nothing, and of one leaf more. */
   [SAY.head]: { head: fixed(HEAD_BYTES) },
-  [SAY.proof]: { proof: hashes(u8) },
+  [SAY.proof]: { proof: proofHashes, beside: proofHashes },
 });
 export type Frame = ValueOf<typeof fields>;
 export type FrameOf<K extends Kind> = Extract<Frame, { says: K }>;

@@ -22,11 +22,19 @@ export const sizeOf = (head: Uint8Array): number => getU64(head, 0);
 
 const baseOf = (head: Uint8Array): Base => ({ size: sizeOf(head), root: head.subarray(8, 8 + HASH_BYTES) });
 
+/** What a server has given, packed; empty where it gave none. */
+export interface Proofs {
+  /** The consistency proof from the smaller head to the larger. */
+  readonly proof: Uint8Array;
+  /** From one leaf more, where the smaller size is a power of two: then the first has not the root that the larger log had there, and this has. */
+  readonly beside: Uint8Array;
+}
+
 /** What the two know. */
 export interface Heads {
   readonly own: Uint8Array;
   readonly others: Uint8Array;
-  /** What the server gave to each as the consistency proof between them, packed; empty where it gave none. */
+  /** That either was given. */
   readonly proofs: readonly Uint8Array[];
 }
 
@@ -41,15 +49,17 @@ export function areOfOneLog({ own, others, proofs }: Heads): boolean {
   return [...proofs, new Uint8Array(0)].some((proof) => isSameLog(one, other, proof));
 }
 
-/** What the server gives as the proof between two heads; see `askForProof`. */
-export function proofFrom(
+/** What the server proves between two heads that are apart. */
+export async function proofsFrom(
   http: string,
   own: Uint8Array,
   others: Uint8Array,
   signal: AbortSignal,
-): Promise<Uint8Array> {
-  const [from, to] = [sizeOf(own), sizeOf(others)].sort((a, b) => a - b);
-  return askForProof(http, from!, to!, signal);
+): Promise<Proofs> {
+  const [from, to] = [sizeOf(own), sizeOf(others)].sort((a, b) => a - b) as [number, number];
+  const ask = (size: number) => askForProof(http, size, to, signal);
+  const isHidden = Number.isInteger(Math.log2(from)) && from + 1 < to;
+  return { proof: await ask(from), beside: isHidden ? await ask(from + 1) : new Uint8Array(0) };
 }
 
 /**

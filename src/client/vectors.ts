@@ -22,7 +22,7 @@ import { ComparisonError, type ComparisonErrorCode } from './comparison-error.js
 import { type ComplainOptions, type Complaint, complain } from './complaint.js';
 import { disputeOf } from './dispute.js';
 import type { Gateway } from './gateway.js';
-import { accuseOf, headOf, proofFrom } from './heads.js';
+import { accuseOf, headOf, proofsFrom } from './heads.js';
 import type { Range } from './log-range.js';
 import type { Member } from './member.js';
 import type { Message } from './message.js';
@@ -364,7 +364,7 @@ export class Vectors implements Participant {
       id: member.identity.publicKey,
       asOf: () => Math.min(this.durable, book.settled),
       head: () => headOf(member.session!.proven),
-      prove: (own, others) => proofFrom(gateway.ground.http, own, others, signal),
+      prove: (own, others) => proofsFrom(gateway.ground.http, own, others, signal),
       accuse: (heads) => accuseOf(heads, gateway.ground.world),
       catchUp: () => gateway.still(member.index, { signal }).then(() => {}),
     };

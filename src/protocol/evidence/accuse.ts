@@ -56,6 +56,8 @@ export interface CaseFile {
   readonly handOvers?: readonly OpenedHandOver[];
   /** The consistency proof between two sizes of the log; empty where there is none. */
   readonly bridge?: (from: number, to: number) => Uint8Array;
+  /** What may have been the root of a larger log at a smaller size, where that proof does not tell. */
+  readonly roots?: readonly Uint8Array[];
 }
 
 export interface Accusation {
@@ -262,8 +264,9 @@ class Candidates {
     for (const [a, b] of pairs(this.file.checkpoints ?? [])) {
       const [earlier, later] = a.size < b.size ? [a, b] : [b, a];
       const bridge = this.bridge(earlier, later);
-      const root = rootShown(earlier.size, later.size, later.root, bridge);
-      if (root && !equalBytes(root, earlier.root)) yield { rule: RULE.twoLogs, earlier, later, root, bridge };
+      const shown = rootShown(earlier.size, later.size, later.root, bridge);
+      for (const root of [...(shown ? [shown] : []), ...(this.file.roots ?? [])])
+        if (!equalBytes(root, earlier.root)) yield { rule: RULE.twoLogs, earlier, later, root, bridge };
     }
   }
 

@@ -81,8 +81,8 @@ export function accuseOfChain(
 
 /**
  * Accuses of two heads, each of a log that a client has verified. `own`, `others`: size 8 ‖ root 32 ‖ signature 64; `proofs`: what was
- * given as the consistency proof between their sizes, packed; `manifests`: all versions, from the first one on. Null when nothing is proven.
- * Throws `FormatError` when the other's is signed by no sequencer in them.
+ * given as consistency proofs between their sizes, and from the smaller plus 1, packed; `manifests`: all versions, from the first one on. Null
+ * when nothing is proven. Throws `FormatError` when the other's is signed by no sequencer in them.
  */
 export function accuseOfHeads(
   own: Uint8Array,
@@ -95,12 +95,24 @@ export function accuseOfHeads(
   const checkpoints = [own, others].map((head): Checkpoint => decode(headField, head));
   const known = manifests.map(({ bytes }) => [manifestHash(bytes), decodeManifest(bytes)] as const);
   new Court(serverId, known).checkpoint(checkpoints[1]!);
+  // Of a power of two the proof has not the root, and that from one leaf more has it among its hashes.
+  const size = Math.min(...checkpoints.map((each) => each.size));
+  const roots = Number.isInteger(Math.log2(size)) ? proofs.flatMap(hashesOf) : [];
   for (const proof of [...proofs, new Uint8Array(0)]) {
-    const found = accuse({ manifests, claims: [], checkpoints, bridge: () => proof }, serverId, rootKey);
+    const found = accuse(
+      { manifests, claims: [], checkpoints, bridge: () => proof, roots },
+      serverId,
+      rootKey,
+    );
     if (found) return found;
   }
   return null;
 }
+
+const hashesOf = (packed: Uint8Array) =>
+  Array.from({ length: packed.length / HASH_BYTES }, (_, i) =>
+    packed.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES),
+  );
 
 /** Of which mailboxes and place evidence against the server is: the one that misses a message, and the one that has it. */
 export interface DisputedPlace {
