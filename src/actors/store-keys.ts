@@ -16,6 +16,8 @@
  *   W mailbox 32 ‖ epoch 8     → 1 byte: every so many links a waymark, so that a walk back need not begin at the end
  *   F outbox 2 ‖ mailbox 32    → 1 byte: the mailbox is full (quotas.ts)
  *   C sender 32                → last counter 8 ‖ its place 14
+ *   H version 1 ‖ role 1 ‖ from 2 ‖ to 2            → hand-over (kept-hand-overs.ts) to that version of the manifest
+ *   H version 1 ‖ role 1 ‖ from 2 ‖ to 2 ‖ block 4  → leaves of the hand-over, 64 at most
  *   m name                     → single values: reserved epoch, flush marks, newest checkpoint, manifest, format
  */
 import { concat, putU16, putU64 } from '../protocol/index.js';
@@ -36,6 +38,7 @@ export const TABLE = {
   waymark: letter('W'),
   full: letter('F'),
   sender: letter('C'),
+  handOver: letter('H'),
   meta: letter('m'),
 } as const;
 export type Table = (typeof TABLE)[keyof typeof TABLE];

@@ -13,6 +13,7 @@ export { putDeliverHead, putReceivedEntry, putSentEntry } from './delivery-field
 export * from './errors.js';
 export { FrameWriter } from './frame-writer.js';
 export * from './frames.js';
+export * from './hand-over.js';
 export * from './json.js';
 export * from './limits.js';
 export * from './link-preimage.js';

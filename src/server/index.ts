@@ -16,6 +16,7 @@ import { Cosigning } from './cosigning.js';
 import { lockDataDirectory } from './data-lock.js';
 import { deferred } from './deferred.js';
 import { boundByManifest, checkKeys, found, type Identity, readIdentity } from './founding.js';
+import { checkTakenOver } from './handing-over.js';
 import { type FrontOptions, frontRequests, internalRequests } from './http.js';
 import { readKeyFile } from './key-file.js';
 import { loadOrCreateKeys, type ServerKeys } from './keys.js';
@@ -101,6 +102,7 @@ async function start(
   const identity = known ?? (await found(store, config, keys));
   checkKeys(identity, keys);
   const log = recoverLog(store);
+  checkTakenOver(store, identity);
   const signed = signedLog(store, identity, keys.sequencer);
   const anchors = await Anchors.open(config.data, { ...signed, size: log.size });
   const placementOf = cached(placementFor(identity.manifest, identity.serverId));

@@ -25,6 +25,18 @@ export interface ServerKeys {
 /** The name of an actor's key file. */
 export const keyNameOf = (role: Role, index: number) => `${ROLE_NAMES[role]}-${index}.key`;
 
+/** The secret seed of an actor. */
+export function seedOf(keys: ServerKeys, { role, index }: { role: Role; index: number }): Uint8Array {
+  if (role === ROLE.sequencer) return keys.sequencer;
+  const of = {
+    [ROLE.inbox]: keys.inboxes,
+    [ROLE.router]: keys.routers,
+    [ROLE.receiver]: keys.receivers,
+    [ROLE.outbox]: keys.outboxes,
+  }[role];
+  return of[index]!;
+}
+
 export interface KeyCounts {
   readonly inboxes: number;
   readonly outboxes: number;

@@ -9,7 +9,7 @@
  */
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { importSecretKey, randomBytes } from '#crypto';
+import { importSecretKey, randomBytes, type Signer } from '#crypto';
 import type { StoreRecord } from '../actors/messages.js';
 import { RESERVED_KEY } from '../actors/sequencer.js';
 import { numberValue } from '../actors/store-keys.js';
@@ -27,7 +27,7 @@ import {
 import { lockDataDirectory } from './data-lock.js';
 import { syncDirectory } from './durable-file.js';
 import { checkKeys, type Identity, readIdentity, signManifest } from './founding.js';
-import { keyNameOf, loadOrCreateKeys, readKeyFile, writeKeyFile } from './keys.js';
+import { keyNameOf, loadOrCreateKeys, readKeyFile, seedOf, writeKeyFile } from './keys.js';
 import { OperatorError } from './operator-error.js';
 import { type RecoveryStore, recoverLog } from './recovery.js';
 import { Store } from './store.js';
@@ -50,7 +50,11 @@ export interface MoveContext {
   readonly write: (record: StoreRecord) => void;
   readonly identity: Identity;
   readonly next: Manifest;
+  readonly nextHash: Uint8Array;
   readonly lastEpoch: number;
+  /** Of an actor as the manifest before has it, and as the next one has it. */
+  readonly signerBefore: (slot: Slot) => Signer;
+  readonly signerAfter: (slot: Slot) => Signer;
   readonly observe: ObserveChange;
 }
 
@@ -112,10 +116,20 @@ async function change(
     hash,
     firstEpoch,
     records,
-  } = nextVersion(store, identity, planned, made, keys.root);
+  } = nextVersion(
+    store,
+    identity,
+    planned,
+    made.map(({ publicKey }) => publicKey),
+    keys.root,
+  );
   const { lastEpoch } = recoverLog(store);
+  const signerBefore = (slot: Slot) => importSecretKey(seedOf(keys, slot));
+  const signerAfter = (slot: Slot) =>
+    made[planned.begins.findIndex((each) => isSame(each, slot))] ?? signerBefore(slot);
   store.transaction((write) => {
-    planned.move?.({ store, write, identity, next, lastEpoch, observe });
+    const signers = { signerBefore, signerAfter };
+    planned.move?.({ store, write, identity, next, nextHash: hash, lastEpoch, ...signers, observe });
     observe('write the manifest');
     for (const record of records) write(record);
   });
@@ -124,24 +138,26 @@ async function change(
     version: next.version,
     manifestHash: toHex(hash),
     firstEpoch,
-    actors: planned.begins.map((slot, i) => ({ actor: actorName(slot), key: toHex(made[i]!) })),
+    actors: planned.begins.map((slot, i) => ({ actor: actorName(slot), key: toHex(made[i]!.publicKey) })),
   };
 }
 
+const isSame = (a: Slot, b: Slot) => a.role === b.role && a.index === b.index;
+
 export const actorName = ({ role, index }: Slot) => `${ROLE_NAMES[role]}-${index}`;
 
-/** Public keys, of the secrets that are durable in `keys/next/` now. */
-async function makeKeys(data: string, slots: readonly Slot[], observe: ObserveChange): Promise<Uint8Array[]> {
+/** Of secrets that are durable in `keys/next/` now. */
+async function makeKeys(data: string, slots: readonly Slot[], observe: ObserveChange): Promise<Signer[]> {
   const directory = nextDirectory(data);
   observe('make the directory of the next keys');
   await mkdir(directory, { mode: 0o700 });
   await syncDirectory(join(data, 'keys'));
-  const made: Uint8Array[] = [];
+  const made: Signer[] = [];
   for (const { role, index } of slots) {
     const file = keyNameOf(role, index);
     observe(`make the next ${file}`);
     await writeKeyFile(join(directory, file), randomBytes(32));
-    made.push(importSecretKey(await readKeyFile(join(directory, file))).publicKey);
+    made.push(importSecretKey(await readKeyFile(join(directory, file))));
   }
   return made;
 }
@@ -179,7 +195,6 @@ function nextManifest(
   last: number,
 ): Manifest {
   const inUse = manifest.actors.filter(({ lastEpoch }) => lastEpoch === 0);
-  const isSame = (a: Slot, b: Slot) => a.role === b.role && a.index === b.index;
   const old = inUse.map((actor) =>
     ends.some((slot) => isSame(slot, actor)) ? { ...actor, lastEpoch: last } : actor,
   );

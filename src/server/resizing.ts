@@ -1,6 +1,7 @@
 /** Other numbers of inboxes and outboxes of a server that is stopped, by a next version of its manifest. */
 import { Placements } from '../actors/placements.js';
 import { type ActorCounts, BUCKETS, countsIn, evenBuckets, type Manifest, ROLE } from '../protocol/index.js';
+import { handOver } from './handing-over.js';
 import {
   changeManifest,
   type ManifestChange,
@@ -35,8 +36,12 @@ export function planOf(before: ActorCounts, after: ActorCounts): ManifestPlan {
     ends: slotsOf(before, after),
     begins: slotsOf(after, before),
     buckets: evenBuckets(after.inboxes, after.outboxes),
-    move: ({ identity, ...move }) =>
-      moveStates({ ...move, placements: new Placements(identity.serverId, identity.manifests) }),
+    move: ({ identity, ...move }) => {
+      const { serverId, manifest, manifests } = identity;
+      moveStates({ ...move, placements: new Placements(serverId, manifests) });
+      move.observe('sign what is handed over');
+      handOver({ ...move, serverId, before: manifest });
+    },
   };
 }
 

@@ -1,0 +1,200 @@
+/** What actors hand over when ids are moved: signed once, durable with the manifest, held against what is stored. */
+import { cpSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { sha256 } from '#crypto';
+import {
+  type Handing,
+  handOverKey,
+  keptHandOvers,
+  openHandOver,
+  readHandOver,
+} from '../../src/actors/kept-hand-overs.js';
+import { idKey, TABLE } from '../../src/actors/store-keys.js';
+import {
+  actorKey,
+  decodeHandOver,
+  equalBytes,
+  inForceFrom,
+  openManifests,
+  placementOf,
+  ROLE,
+  readHandedMailbox,
+  readHandedSender,
+  rootFromPath,
+  toHex,
+} from '../../src/protocol/index.js';
+import { readIdentity } from '../../src/server/founding.js';
+import { recoverLog } from '../../src/server/recovery.js';
+import { changeActors } from '../../src/server/resizing.js';
+import { Store } from '../../src/server/store.js';
+import { clientOf, directory, read, serverAt } from '../client-helpers.js';
+import { refused } from '../support/rotation-client.js';
+
+const test = suite('hand-overs');
+
+/** More than a block of leaves goes from one outbox to another. */
+const MANY = Array.from({ length: 150 }, (_, i) => `member ${i}`);
+
+async function used(): Promise<string> {
+  const data = directory('hand-overs');
+  const server = await serverAt(data);
+  const ann = await clientOf(server, 'ann');
+  const ids: Uint8Array[] = [];
+  for (const name of MANY) {
+    const client = await clientOf(server, name);
+    ids.push(client.id);
+    if (ids.length % 10 === 0) await client.send({ to: ann.id, body: 'x' });
+    await client.close();
+  }
+  await ann.send({ to: ids, body: 'to all' });
+  await read(ann, MANY.length / 10);
+  await ann.close();
+  // With a mailbox, and nothing in it.
+  await (await clientOf(server, 'nobody')).close();
+  await server.stop();
+  return data;
+}
+
+function copyOf(from: string): string {
+  const data = directory('hand-overs');
+  cpSync(from, data, { recursive: true, filter: (source) => !source.endsWith('lock') });
+  return data;
+}
+
+/** By its handing: everything that is stored of each. */
+function allIn(store: Store): Map<string, Handing> {
+  return new Map(
+    [...keptHandOvers(store)].map((each) => [`${each.version} ${each.role} ${each.from} ${each.to}`, each]),
+  );
+}
+
+/** Checks every hand-over of the newest version by what is stored; the ids in them. */
+function checked(store: Store): string[] {
+  const identity = readIdentity(store)!;
+  const [before, next] = openManifests(identity.manifests).slice(-2) as never as ReturnType<
+    typeof openManifests
+  >;
+  const { size, lastEpoch } = recoverLog(store);
+  const names: string[] = [];
+  for (const handing of allIn(store).values()) {
+    if (handing.version !== next!.manifest.version) continue;
+    const { role, from, to } = handing;
+    const kept = readHandOver(store, handing)!;
+    const said = decodeHandOver(kept.signed);
+    assert.equal([said.role, said.from, said.to, said.lastEpoch], [role, from, to, lastEpoch]);
+    assert.is(said.log.size, size);
+    assert.ok(lastEpoch < inForceFrom(next!.manifest));
+    assert.ok(equalBytes(said.manifestHash, next!.hash));
+    assert.not.equal(actorKey(before!.manifest, role, from), actorKey(next!.manifest, role, to));
+    const isMailbox = role === ROLE.outbox;
+    const table = isMailbox ? TABLE.mailbox : TABLE.sender;
+    let leaves = 0;
+    for (const { key } of store.range(Uint8Array.of(table), Uint8Array.of(table + 1))) {
+      const id = Uint8Array.from(key.subarray(1));
+      const kind = isMailbox ? 'outbox' : 'inbox';
+      const isOf =
+        placementOf(before!.manifest, identity.serverId, id)[kind] === from &&
+        placementOf(next!.manifest, identity.serverId, id)[kind] === to;
+      const opened = openHandOver(store, handing, kept, id)!;
+      for (const { leaf, leafIndex, outputPath } of opened)
+        assert.equal(rootFromPath(said.leaves, leafIndex, sha256(leaf), outputPath), said.root);
+      const all = opened.map(({ leaf }) => (isMailbox ? readHandedMailbox(leaf) : readHandedSender(leaf)));
+      const own = all.find((each) => equalBytes(each.id, id));
+      if (!own) {
+        // Those beside it, or the one at the end.
+        const at = opened.map(({ leafIndex }) => leafIndex);
+        const isEnd = at.length === 1 && (at[0] === 0 || at[0] === said.leaves - 1);
+        assert.ok(isEnd || (at.length === 2 && at[1] === at[0]! + 1), `${at}`);
+        continue;
+      }
+      assert.ok(isOf);
+      assert.is(opened.length, 1);
+      leaves++;
+      names.push(`${role} ${toHex(id)}`);
+    }
+    assert.is(leaves, said.leaves);
+  }
+  return names;
+}
+
+const template = await used();
+
+test('whoever goes elsewhere and has a state is handed over, once, also over several moves', async () => {
+  const data = copyOf(template);
+  await changeActors(data, { inboxes: 2, outboxes: 3 });
+  const first = Store.openToRead(data);
+  const names = checked(first);
+  assert.ok(names.length > 100);
+  assert.is(new Set(names).size, names.length);
+  assert.ok([...allIn(first).values()].some(({ role }) => role === ROLE.inbox));
+  const before = [...allIn(first)].map(([name, handing]) => [
+    name,
+    toHex(readHandOver(first, handing)!.signed),
+  ]);
+  await first.close();
+  await changeActors(data, { outboxes: 2 });
+  const second = Store.openToRead(data);
+  assert.ok(checked(second).length > 0);
+  // What was signed before is there as it was.
+  const now = [...allIn(second)].map(([name, handing]) => [
+    name,
+    toHex(readHandOver(second, handing)!.signed),
+  ]);
+  assert.equal(now.slice(0, before.length), before);
+  await second.close();
+  const server = await serverAt(data);
+  const client = await clientOf(server, MANY[5]!);
+  assert.equal(await read(client, 1), ['to all']);
+  await client.close();
+  await server.stop();
+});
+
+test('a start refuses what is not what was handed over, until an epoch is committed', async () => {
+  const data = copyOf(template);
+  await changeActors(data, { inboxes: 2, outboxes: 3 });
+  const changes: Record<string, (store: Store) => { key: Uint8Array; value: Uint8Array | null } | undefined> =
+    {
+      'a state of a mailbox': (store) => changed(store, idIn(store, ROLE.outbox), 14),
+      'a state of a sender': (store) => changed(store, idIn(store, ROLE.inbox), 6),
+      'a leaf': (store) => changed(store, handOverKey(handingIn(store, ROLE.outbox), 0), 40),
+      'the signature of the old one': (store) =>
+        changed(store, handOverKey(handingIn(store, ROLE.outbox)), 209),
+      'the signature of the new one': (store) =>
+        changed(store, handOverKey(handingIn(store, ROLE.inbox)), 300),
+      'what is signed': (store) => changed(store, handOverKey(handingIn(store, ROLE.inbox)), 205),
+      'all of it': (store) => ({ key: handOverKey(handingIn(store, ROLE.outbox)), value: null }),
+    };
+  for (const [name, change] of Object.entries(changes)) {
+    const damaged = copyOf(data);
+    const store = Store.open(damaged, () => {});
+    store.transaction((write) => write(change(store)!));
+    await store.close();
+    await refused('hand-over-differs', () => serverAt(damaged)).catch((error: Error) => {
+      throw new Error(`${name}: ${error.message}`);
+    });
+  }
+  const server = await serverAt(data);
+  const client = await clientOf(server, MANY[5]!);
+  await client.send({ to: client.id, body: 'x' });
+  await client.close();
+  await server.stop();
+  await (await serverAt(data)).stop();
+});
+
+const handingIn = (store: Store, role: number) =>
+  [...keptHandOvers(store)].find((each) => each.role === role)!;
+
+/** Of the first state that was handed over. */
+function idIn(store: Store, role: number): Uint8Array {
+  const block = store.get(handOverKey(handingIn(store, role), 0))!;
+  return idKey(role === ROLE.outbox ? TABLE.mailbox : TABLE.sender, block.subarray(0, 32));
+}
+
+function changed(store: Store, key: Uint8Array, at: number) {
+  const value = Uint8Array.from(store.get(key)!);
+  value[at]! ^= 1;
+  return { key, value };
+}
+
+test.run();
