@@ -79,7 +79,12 @@ export class Moving {
     this.asked = { behind: identity.manifest.version, before, after };
     const plan = planOf(before, after);
     const keys = plan.begins.map(() => secrets.make(this.random));
-    const { manifest: next, firstEpoch, records } = nextVersion(disk, identity, plan, keys, secrets.root);
+    const {
+      manifest: next,
+      hash: nextHash,
+      firstEpoch,
+      records,
+    } = nextVersion(disk, identity, plan, keys, secrets.root);
     // What is written is seen at once where it is written, and is there when all of it is durable.
     const store = disk.copy();
     const written: StoreRecord[] = [];
@@ -89,7 +94,8 @@ export class Moving {
       store.write([record]);
     };
     const { lastEpoch } = recoverLog(disk);
-    plan.move!({ store, write, identity, next, lastEpoch, observe: () => {} });
+    const signers = secrets.signersOf(identity.manifest, next);
+    plan.move!({ store, write, identity, next, nextHash, lastEpoch, ...signers, observe: () => {} });
     for (const record of records) write(record);
     const counts = `${after.inboxes} inboxes and ${after.outboxes} outboxes`;
     return { what: `has ${counts} by version ${next.version} from epoch ${firstEpoch} on`, records: written };

@@ -3,6 +3,7 @@ import { importSecretKey } from '#crypto';
 import { type Manifest, type ManifestActor, ROLE, type Role, toHex } from '../../src/protocol/index.js';
 import type { Identity } from '../../src/server/founding.js';
 import type { ServerKeys } from '../../src/server/keys.js';
+import type { Slot } from '../../src/server/manifest-change.js';
 import type { Random } from './random.js';
 
 /** A key that is not in use any more, and its secret. */
@@ -53,6 +54,19 @@ export class Secrets {
       receivers: of(ROLE.receiver),
       outboxes: of(ROLE.outbox),
       sequencer: of(ROLE.sequencer)[0]!,
+    };
+  }
+
+  /** What signs for an actor of a manifest, and of the next one. */
+  signersOf(before: Manifest, after: Manifest) {
+    const signerOf = ({ actors }: Manifest, { role, index }: Slot) => {
+      const isIt = (actor: ManifestActor) =>
+        actor.role === role && actor.index === index && actor.lastEpoch === 0;
+      return importSecretKey(this.of(actors.find(isIt)!));
+    };
+    return {
+      signerBefore: (slot: Slot) => signerOf(before, slot),
+      signerAfter: (slot: Slot) => signerOf(after, slot),
     };
   }
 
