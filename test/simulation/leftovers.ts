@@ -26,6 +26,10 @@ import type { Identity } from '../../src/server/founding.js';
 /** Epochs that are committed until what was shared is deleted: that of the flush itself, and the next one. */
 const SOON = 2;
 
+/** Epochs that a sweep looks at with each commit, and between two flushes at most. */
+const SWEPT_AT_ONCE = 4;
+const MOST_FLUSH_EPOCHS = 8;
+
 const epochOf = (key: Uint8Array) => Number(Buffer.from(key).readBigUInt64BE(1));
 const actorOf = (key: Uint8Array) => Buffer.from(key).readUInt16BE(9);
 const all = (disk: StoreReader, table: Table) => disk.range(Uint8Array.of(table), Uint8Array.of(table + 1));
@@ -35,13 +39,22 @@ const hasAny = (disk: StoreReader, table: Table, epoch: number) =>
     [Symbol.iterator]()
     .next().done;
 
-/** Bodies that nobody needs, and that nobody deletes. Told of every write of the server. */
+/** What nobody needs, and nobody deletes. Told of every write of the server. */
 export class Unneeded {
+  /** Of the life that wrote last: which epoch it found to be the newest, how many epochs had a count, and how many it has committed. */
+  private last: {
+    readonly life: object;
+    readonly newest: number;
+    readonly counted: number;
+    commits: number;
+  } = { life: this, newest: 0, counted: 0, commits: 0 };
   /** By epochs: whose write it was after which nobody needed them, and how many epochs that life has committed since then. */
   private readonly since = new Map<number, { readonly life: object; commits: number }>();
 
   wrote(disk: StoreReader, life: object, records: readonly StoreRecord[]): void {
     const isCommit = records.some(({ key, value }) => key[0] === TABLE.attestations && value !== null);
+    if (this.last.life !== life) this.last = { life, ...standOf(disk), commits: 0 };
+    if (isCommit) this.last.commits++;
     for (const each of this.since.values()) if (isCommit && each.life === life) each.commits++;
     for (const { key, value } of records) {
       if (key[0] !== TABLE.references || value) continue;
@@ -50,13 +63,32 @@ export class Unneeded {
     }
   }
 
-  left(disk: StoreReader): number[] {
+  /** Own messages through this epoch are let go and that is flushed, if this life has looked at all epochs with a count twice. */
+  letGoThrough(retentionEpochs: number): number {
+    const { newest, counted, commits } = this.last;
+    const rounds = 2 * Math.ceil(counted / SWEPT_AT_ONCE) + 2;
+    return commits >= rounds + MOST_FLUSH_EPOCHS ? newest - retentionEpochs : 0;
+  }
+
+  /** Of epochs before this one, which are flushed everywhere. */
+  left(disk: StoreReader, before: number): number[] {
     return [...this.since].flatMap(([epoch, { commits }]) =>
-      commits > SOON && hasAny(disk, TABLE.bodies, epoch) && !hasAny(disk, TABLE.references, epoch)
+      epoch < before &&
+      commits > SOON &&
+      hasAny(disk, TABLE.bodies, epoch) &&
+      !hasAny(disk, TABLE.references, epoch)
         ? [epoch]
         : [],
     );
   }
+}
+
+function standOf(disk: StoreReader): { newest: number; counted: number } {
+  const epochs = (table: Table) => new Set([...all(disk, table)].map(({ key }) => epochOf(key)));
+  return {
+    newest: Math.max(0, ...epochs(TABLE.attestations)),
+    counted: epochs(TABLE.references).size,
+  };
 }
 
 interface Kept {
@@ -83,7 +115,8 @@ function markOf(disk: StoreReader, kind: 'inbox' | 'outbox', index: number): num
 }
 
 /** `needed`: keys of bodies; `counts`: by keys of counts, mailboxes and those with their own messages alone, flushed. */
-function unacknowledgedIn({ identity, disk }: Kept, complain: (problem: string) => void) {
+function unacknowledgedIn({ identity, disk, limits }: Kept, complain: (problem: string) => void) {
+  const letGo = disk.unneeded.letGoThrough(limits.retentionEpochs);
   const needed = new Set<string>();
   const counts = new Map<string, { mailboxes: number; own: number }>();
   for (const { key, value } of all(disk, TABLE.links)) {
@@ -93,6 +126,9 @@ function unacknowledgedIn({ identity, disk }: Kept, complain: (problem: string) 
       const { acknowledged } = mailboxCodec.decode(disk.get(idKey(TABLE.mailbox, id))!);
       if (acknowledged.lastEpoch >= epoch) continue;
       const outbox = outboxOf(identity, id);
+      const isFirstOwn = links.isOwn(i) && acknowledged.lastEpoch === links.previousEpoch(i);
+      if (isFirstOwn && epoch <= letGo)
+        complain(`${hex(id)} holds its own message of epoch ${epoch} for ever`);
       if (!links.isOwn(i)) needed.add(hex(epochKey(TABLE.bodies, epoch, actorOf(key))));
       if (epoch > markOf(disk, 'outbox', outbox)) continue;
       const at = hex(epochKey(TABLE.references, epoch, outbox));
@@ -146,7 +182,7 @@ function checkBodies(
     if (isFlushed && !needed.has(hex(key)) && !disk.get(epochKey(TABLE.references, epoch, outbox)))
       complain(`bodies of epoch ${epoch} at outbox ${outbox} are needed by nobody`);
   }
-  for (const epoch of disk.unneeded.left(disk))
+  for (const epoch of disk.unneeded.left(disk, since))
     complain(`bodies of epoch ${epoch} are needed by nobody any more`);
 }
 

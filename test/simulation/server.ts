@@ -20,6 +20,7 @@ import { signedLog } from '../../src/server/signed-log.js';
 import { verifyAtOnce } from '../support/pipeline.js';
 import { Board } from './board.js';
 import type { Disk } from './disk.js';
+import { checkLeftovers } from './leftovers.js';
 import type { Liar } from './liar.js';
 import type { Loop, Process } from './loop.js';
 import { type Receiver, serverSocket, Wire } from './network.js';
@@ -109,7 +110,18 @@ export class SimulatedServer {
     const { value: change } = changes.next();
     if (!change) return this.run(process, readIdentity(disk)!);
     loop.note('server', change.what);
-    disk.writer(process)(change.records, () => this.change(process, changes));
+    disk.writer(process)(change.records, () => {
+      this.checkLeft(change);
+      this.change(process, changes);
+    });
+  }
+
+  /** A liar may have written what it likes. */
+  private checkLeft({ what }: Change): void {
+    const { loop, disk, config } = this;
+    if (loop.isExcused) return;
+    const kept = { identity: readIdentity(disk)!, disk, limits: config.limits };
+    checkLeftovers(kept, (problem) => loop.complain(`${what}: ${problem}`));
   }
 
   /** Keys that are not in use any more, as a thief may have them. */
