@@ -15,9 +15,9 @@ import { type Base, ROLE } from './attestation.js';
 import { ascii, concat, expectBytes, Reader, Writer } from './bytes.js';
 import type { Place } from './place.js';
 
-const DOMAIN = ascii('countersign/v1 hand-over');
-const MAILBOX_PREFIX = ascii('\0csign1hm');
-const SENDER_PREFIX = ascii('\0csign1hs');
+const DOMAIN = /* @__PURE__ */ ascii('countersign/v1 hand-over');
+const MAILBOX_PREFIX = /* @__PURE__ */ ascii('\0csign1hm');
+const SENDER_PREFIX = /* @__PURE__ */ ascii('\0csign1hs');
 
 export interface HandOver {
   readonly serverId: Uint8Array;

@@ -17,6 +17,7 @@ import {
   swappedKeys,
   wayEdges,
 } from './evidence-edges-stages.js';
+import { handOverCases } from './evidence-hand-overs.js';
 import { type EvidenceCase, leafCases, orderCases, rowCases, statementCases } from './evidence-leaves.js';
 import {
   chainCases,
@@ -70,5 +71,6 @@ export function evidenceCases(): EvidenceCase[] {
     ...counterEdges(world),
     ...placeCases(world),
     ...moveCases(world),
+    ...handOverCases(world),
   ];
 }

@@ -28,7 +28,7 @@ const { join, u8 } = twin;
 type Kind = 'all' | 'others' | 'none';
 
 /** Alice sends at inbox 0 and Bob's mailbox is at outbox 0, but in epochs 101 to 200 of `all`: there it is 1. */
-class Moves {
+export class Moves {
   readonly alice: Client;
   readonly bob: Client;
   readonly carol: Client;

@@ -85,6 +85,15 @@ export const subject = (r: Reader) => ({
   recipients: r.listUpTo(2, () => recipient(r)),
 });
 
+/** hand-over: signed bytes: length 4 (at most 256) ‖ bytes · signature 64 */
+export const handOver = (r: Reader) => ({ signed: r.bytesUpTo(256), signature: r.take(64) });
+
+/** shown hand-over: hand-over · list 1 of at most 2 leaves */
+export const shownHandOver = (r: Reader) => ({
+  ...handOver(r),
+  leaves: r.listUpTo(2, () => leaf(r)),
+});
+
 const hashes = (r: Reader) => r.times(r.u16(), () => r.hash());
 
 /** The parts of each rule, by its number. */
@@ -142,6 +151,32 @@ export const PARTS = {
   }),
   20: (r: Reader) => ({ opened: opened(r), row: r.u8(), statement: statement(r) }),
   21: (r: Reader) => ({ earlier: checkpoint(r), later: checkpoint(r), root: r.hash(), bridge: r.path() }),
+  22: (r: Reader) => ({ side: r.u8(), first: handOver(r), second: handOver(r) }),
+  23: (r: Reader) => ({ side: r.u8(), shown: shownHandOver(r) }),
+  24: (r: Reader) => ({
+    id: r.take(32),
+    earlier: claim(r),
+    row: r.u8(),
+    messages: r.listUpTo(1, () => message(r)),
+    shown: shownHandOver(r),
+    bridge: r.path(),
+  }),
+  25: (r: Reader) => ({
+    shown: shownHandOver(r),
+    later: opened(r),
+    row: r.u8(),
+    messages: r.listUpTo(1, () => message(r)),
+  }),
+  26: (r: Reader) => ({
+    subject: subject(r),
+    earlier: witness(r),
+    consumer: statement(r),
+    committed: committed(r),
+    inputs: hashes(r),
+    shown: shownHandOver(r),
+    bridge: r.path(),
+  }),
+  27: (r: Reader) => ({ id: r.take(32), earlier: shownHandOver(r), later: shownHandOver(r) }),
 } as const;
 
 function messagesUpTo(r: Reader, most: number): Buffer[] {

@@ -7,6 +7,7 @@ export * from './cosignature.js';
 export * from './delivery.js';
 export * from './ed25519.js';
 export * from './epoch.js';
+export * from './hand-over.js';
 export * from './log.js';
 export * from './manifest.js';
 export * from './merkle.js';

@@ -4,7 +4,7 @@ import type { Manifest } from './manifest.js';
 import { placementOf } from './placement.js';
 
 /** The highest first epoch of a key in use, or last epoch + 1 of one that ends. */
-function firstEpochOf(manifest: Manifest): bigint {
+export function firstEpochOf(manifest: Manifest): bigint {
   let first = 0n;
   for (const { firstEpoch, lastEpoch } of manifest.actors) {
     const epoch = lastEpoch === 0n ? firstEpoch : lastEpoch + 1n;

@@ -103,8 +103,8 @@ function mustBeForeign(known: Known, about: Subject, hash: Buffer): void {
   must(order < 0 && Buffer.compare(about.mailbox, b.mailbox) < 0, 'the mailbox is not between the two');
 }
 
-/** 17 later leaf. */
-export function laterLeaf(known: Known, parts: PartsOf<17>): Heard {
+/** The consumer of rules 17 and 26, to which the earlier statement shows a message. */
+export function mustBeGiven(known: Known, parts: PartsOf<17> | PartsOf<26>): Heard {
   const { mailbox, place } = parts.subject;
   // Without message and recipients.
   mustBeBare(parts.subject);
@@ -116,6 +116,13 @@ export function laterLeaf(known: Known, parts: PartsOf<17>): Heard {
   mustBeNeighbours(earlier.heard, consumer, parts.inputs);
   // The earlier shows a message.
   must(earlier.hash !== undefined, 'the earlier shows nothing');
+  return consumer;
+}
+
+/** 17 later leaf. */
+export function laterLeaf(known: Known, parts: PartsOf<17>): Heard {
+  const { mailbox, place } = parts.subject;
+  const consumer = mustBeGiven(known, parts);
   // The later claim is of the same key, bridged to the consumer's checkpoint,
   const later = verifyClaim(known, parts.later);
   must(later.key.equals(consumer.key), 'two keys');

@@ -228,8 +228,14 @@ function disagreeInOneEpoch(a: ChainLeaf, hashOfA: Buffer, b: ChainLeaf): boolea
   );
 }
 
+interface Told {
+  p: bigint;
+  t: bigint;
+  h: Buffer | undefined;
+}
+
 /** What a leaf says was before it: (p, t, h), h where it is known. */
-function before(leaf: ChainLeaf): { p: bigint; t: bigint; h: Buffer | undefined } {
+export function before(leaf: ChainLeaf): Told {
   if (leaf.kind === 'still') return { p: leaf.lastEpoch, t: leaf.total, h: leaf.head };
   const through = BigInt(64 * leaf.part + leaf.entries.length);
   return {
@@ -240,19 +246,38 @@ function before(leaf: ChainLeaf): { p: bigint; t: bigint; h: Buffer | undefined 
 }
 
 function disagreeInTwoEpochs(a: ChainLeaf, hashOfA: Buffer, b: ChainLeaf): boolean {
-  const { p, t, h } = before(b);
-  // Let e, s be the earlier leaf's epoch and the last epoch as of it (of a link part s = e), and k the parts
-  // behind it; the chain then had from least to most entries.
+  return disagreeBehind(standOf(a, hashOfA), before(b));
+}
+
+interface Stand {
+  e: bigint;
+  s: bigint;
+  least: bigint;
+  most: bigint;
+  head: Buffer | undefined;
+}
+
+/**
+ * e, s are the earlier leaf's epoch and the last epoch as of it (of a link part s = e), and k the parts behind it; the
+ * chain then had from least to most entries. The head is known where k = 0.
+ */
+export function standOf(a: ChainLeaf, hashOfA: Buffer): Stand {
   const e = a.epoch;
   const s = a.kind === 'still' ? a.lastEpoch : e;
   const k = a.kind === 'still' ? 0 : a.parts - a.part - 1;
   const least = a.total + (k > 0 ? BigInt(64 * (k - 1) + 1) : 0n);
   const most = a.total + BigInt(64 * k);
   const head = a.kind === 'still' ? a.head : hashOfA;
+  return { e, s, least, most, head: k === 0 ? head : undefined };
+}
+
+export function disagreeBehind({ e, s, least, most, head }: Stand, { p, t, h }: Told): boolean {
   return (
     p < s ||
     (p > e && t <= least) ||
     (s < p && p <= e) ||
-    (p === s && p <= e && (t < least || t > most || (k === 0 && h !== undefined && !h.equals(head))))
+    (p === s &&
+      p <= e &&
+      (t < least || t > most || (head !== undefined && h !== undefined && !h.equals(head))))
   );
 }

@@ -15,8 +15,10 @@ import {
   NothingProven,
   type Sequencer,
 } from './evidence-steps.js';
+import type { Handed } from './hand-over.js';
 import { Unreadable } from './reader.js';
 import { ownCounters } from './rules-counters.js';
+import * as handOvers from './rules-hand-overs.js';
 import { inboxRow, malformedLeaf } from './rules-leaves.js';
 import * as log from './rules-log.js';
 import { laterLeaf, neighbours, type Suspect, stages } from './rules-stages.js';
@@ -74,7 +76,7 @@ function acceptAll(evidence: Evidence, serverId: Buffer, rootKey: Buffer): Accep
 }
 
 /**
- * If there are several, the last one must be named by a statement that is heard or an epoch leaf that is decoded, or have
+ * If there are several, the last one must be named by a statement that is heard, a hand-over or an epoch leaf that is decoded, or have
  * signed a checkpoint that no earlier one's sequencer has. (Not so in rule 14, which is about the last one.)
  */
 function mustNeedLast({ manifests, named }: Known, rule: RuleNumber): void {
@@ -90,6 +92,14 @@ function actorBy<N extends RuleNumber>(find: (known: Known, parts: PartsOf<N>) =
   return (known, { parts }) => {
     const { attestation, key } = find(known, parts as PartsOf<N>);
     return { outcome: 'actor', role: attestation.role, index: attestation.actor, key, why: find.name };
+  };
+}
+
+/** The signer of a hand-over is guilty. */
+function signerBy<N extends RuleNumber>(find: (known: Known, parts: PartsOf<N>) => Handed): Rule {
+  return (known, { parts }) => {
+    const { role, signer, key } = find(known, parts as PartsOf<N>);
+    return { outcome: 'actor', role, index: signer, key, why: find.name };
   };
 }
 
@@ -145,4 +155,10 @@ const RULES: Record<RuleNumber, Rule> = {
   19: serverBy<19>(ownCounters),
   20: actorBy<20>(previousPlace),
   21: bySequencers<21>(log.twoLogs),
+  22: signerBy<22>(handOvers.twoHandOvers),
+  23: signerBy<23>(handOvers.malformedHandOver),
+  24: signerBy<24>(handOvers.falseHandOver),
+  25: signerBy<25>(handOvers.falseTakeOver),
+  26: signerBy<26>(handOvers.lostInHandOver),
+  27: signerBy<27>(handOvers.falseHandOn),
 };

@@ -14,6 +14,7 @@ import { submissionHash } from '../pages.js';
 import { comparePlaces } from '../place.js';
 import type { OpenedLeaf, Signed } from '../statement.js';
 import type { ShownSubmission } from '../submission.js';
+import { type KnownHandOver, knownHandOvers, type OpenedHandOver, ofHandOvers } from './accuse-handed.js';
 import { type Evidence, encodeEvidence, RULE, type Subject } from './evidence.js';
 import type { Recipient } from './message.js';
 import { ownMessages } from './own-messages.js';
@@ -49,6 +50,8 @@ export interface CaseFile {
     /** Mailboxes that have it. */
     readonly others?: readonly Uint8Array[];
   };
+  /** Of moves, with what is opened of them. */
+  readonly handOvers?: readonly OpenedHandOver[];
   /** The consistency proof between two sizes of the log; empty where there is none. */
   readonly bridge?: (from: number, to: number) => Uint8Array;
 }
@@ -104,6 +107,8 @@ class Candidates {
   private readonly testimonies: readonly Testimony[];
   private readonly statements: readonly { readonly signed: Signed; readonly decoded: Attestation }[];
 
+  private readonly handOvers: readonly KnownHandOver[];
+
   private readonly manifest: Manifest;
   /** Who stands at each position of an epoch leaf. */
   private readonly positions: readonly string[];
@@ -114,6 +119,7 @@ class Candidates {
       .filter(({ lastEpoch, role }) => lastEpoch === 0 && role !== ROLE.sequencer)
       .map(({ role, index }) => `${role} ${index}`);
     this.testimonies = grouped(file.claims);
+    this.handOvers = knownHandOvers(file.handOvers ?? []);
     const all = [...file.claims, ...(file.statements ?? [])].map(({ attestation, signature }) => ({
       attestation,
       signature,
@@ -132,6 +138,7 @@ class Candidates {
     yield* this.ofInboxes();
     yield* this.ofLog();
     yield* this.ofMailboxes();
+    yield* this.ofMoves();
     if (this.file.subject) yield* this.ofNeighbours(this.file.subject);
   }
 
@@ -142,7 +149,7 @@ class Candidates {
     if (this.file.subject) yield* this.ofStages(this.file.subject);
   }
 
-  private bridge(a: Checkpoint, b: Checkpoint): Uint8Array {
+  private bridge(a: Pick<Checkpoint, 'size'>, b: Pick<Checkpoint, 'size'>): Uint8Array {
     if (a.size === b.size) return NOTHING;
     return this.file.bridge?.(Math.min(a.size, b.size), Math.max(a.size, b.size)) ?? NOTHING;
   }
@@ -170,18 +177,30 @@ class Candidates {
 
   // ---- inboxes
 
-  private *ofInboxes(): Generator<Parts> {
-    const named = this.testimonies
+  private named() {
+    return this.testimonies
       .filter(({ decoded }) => decoded.role === ROLE.inbox)
       .flatMap(claimsOf)
       .flatMap((claim) => rowsOf(claim).map((hashes, row) => ({ claim, row, ...hashes })));
-    const messages = new Map((this.file.messages ?? []).map((each) => [toHex(sha256(each)), each]));
-    const numbered = named
+  }
+
+  /** Rows whose messages are known. */
+  private numbered(named: ReturnType<Candidates['named']>, messages: ReadonlyMap<string, Uint8Array>) {
+    return named
       .flatMap(({ claim, row, hash }) => {
         const message = messages.get(toHex(hash));
         return message ? [{ claim, row, message }] : [];
       })
       .sort((a, b) => comparePlaces(placeOf(a), placeOf(b)));
+  }
+
+  private messages(): Map<string, Uint8Array> {
+    return new Map((this.file.messages ?? []).map((each) => [toHex(sha256(each)), each]));
+  }
+
+  private *ofInboxes(): Generator<Parts> {
+    const [named, messages] = [this.named(), this.messages()];
+    const numbered = this.numbered(named, messages);
     for (const { claim, row, message } of numbered)
       yield { rule: RULE.inboxRow, opened: claim, row, message: [message], recipients: [], submission: [] };
     const inboxes = this.statements.filter(({ decoded }) => decoded.role === ROLE.inbox);
@@ -268,8 +287,19 @@ class Candidates {
 
   // ---- mailboxes and stages
 
+  private leavesOfOutboxes() {
+    return this.testimonies.filter(({ decoded }) => decoded.role === ROLE.outbox).flatMap(claimsOf);
+  }
+
+  private ofMoves(): Generator<Parts> {
+    const leaves = this.leavesOfOutboxes();
+    const rows = this.numbered(this.named(), this.messages());
+    const { handOvers } = this;
+    return ofHandOvers({ handOvers, leaves, rows, bridge: (a, b) => this.bridge(a, b) });
+  }
+
   private *ofMailboxes(): Generator<Parts> {
-    const leaves = this.testimonies.filter(({ decoded }) => decoded.role === ROLE.outbox).flatMap(claimsOf);
+    const leaves = this.leavesOfOutboxes();
     for (const [a, b] of pairs(leaves)) {
       if (!isOfOneMailbox(a, b)) continue;
       const isOrdered =
@@ -308,6 +338,12 @@ class Candidates {
             const rest = { consumer, inputs, later: leaf, bridge };
             yield { rule: RULE.laterLeaf, ...consumer, ...bare, earlier, ...rest };
           }
+          for (const { said, from } of this.handOvers)
+            for (const handOver of from) {
+              const bridge = this.bridge(consumer.checkpoint, said.log);
+              const rest = { consumer, inputs, handOver, bridge };
+              yield { rule: RULE.lostInHandOver, ...consumer, ...bare, earlier, ...rest };
+            }
         }
       }
   }

@@ -39,6 +39,7 @@ const TAG = ascii('csign1ev');
 /** More is refused unread: a pure function that anybody may call must not cost more than this lets it. */
 export const MAX_EVIDENCE = 1 << 20;
 const MAX_MANIFEST = 1 << 19;
+const MAX_HAND_OVER = 256;
 /** Of rule 19: link parts from one own message to the next, and messages. */
 export const MAX_OWN_LINKS = 8;
 export const MAX_OWN_MESSAGES = 512;
@@ -65,6 +66,12 @@ export const RULE = {
   ownCounters: 19,
   previousPlace: 20,
   twoLogs: 21,
+  twoHandOvers: 22,
+  malformedHandOver: 23,
+  falseHandOver: 24,
+  falseTakeOver: 25,
+  lostInHandOver: 26,
+  falseHandOn: 27,
 } as const;
 export type Rule = keyof typeof RULE;
 
@@ -98,6 +105,15 @@ const subjectFields = {
   recipients: list(u8, recipient, 2),
 };
 export type Subject = Struct<typeof subjectFields>;
+
+/** A hand-over's signed bytes, and the signature of one of the two that signed them. */
+const handOverFields = { signed: blob(MAX_HAND_OVER), signature };
+const handOver = struct(handOverFields);
+export type SignedHandOver = ValueOf<typeof handOver>;
+
+/** With a leaf of an id, or two with nothing between. */
+const shownHandOver = struct({ ...handOverFields, leaves: list(u8, openedLeaf, 2) });
+export type ShownHandOver = ValueOf<typeof shownHandOver>;
 
 /** Hashes of all attestations that a statement consumed, in order. */
 const inputs = list(u16, hash);
@@ -152,6 +168,32 @@ const fields = tagged({ manifests: list(u8, manifest, MOST_MANIFESTS) }, 'rule',
   },
   [RULE.previousPlace]: { opened, row: u8, statement: signed },
   [RULE.twoLogs]: { earlier: checkpoint, later: checkpoint, root: hash, bridge: path },
+  [RULE.twoHandOvers]: { side: u8, first: handOver, second: handOver },
+  [RULE.malformedHandOver]: { side: u8, handOver: shownHandOver },
+  [RULE.falseHandOver]: {
+    id: hash,
+    earlier: claimField,
+    row: u8,
+    message: list(u8, message, 1),
+    handOver: shownHandOver,
+    bridge: path,
+  },
+  [RULE.falseTakeOver]: {
+    handOver: shownHandOver,
+    later: opened,
+    row: u8,
+    message: list(u8, message, 1),
+  },
+  [RULE.lostInHandOver]: {
+    ...subjectFields,
+    earlier: witness,
+    consumer: signed,
+    ...committedFields,
+    inputs,
+    handOver: shownHandOver,
+    bridge: path,
+  },
+  [RULE.falseHandOn]: { id: hash, earlier: shownHandOver, later: shownHandOver },
 });
 export type Evidence = ValueOf<typeof fields>;
 export type EvidenceOf<R extends Rule> = Extract<Evidence, { rule: (typeof RULE)[R] }>;

@@ -44,34 +44,59 @@ function faultInEpoch(a: Leaf, { leaf, leafIndex }: ClaimInLog, b: Leaf, other: 
   return 'heads that do not follow';
 }
 
-/** What a later leaf says of the chain before it. Head null: it is in another part. */
-function before(leaf: Leaf): { lastEpoch: number; total: number; head: Uint8Array | null } {
+/** What somebody later says of the chain before. Head null: it is in another part, or there is none yet. */
+export interface Told {
+  readonly lastEpoch: number;
+  readonly total: number;
+  readonly head: Uint8Array | null;
+}
+
+export function before(leaf: Leaf): Told {
   const { lastEpoch, total, head } = leaf;
   if (leaf.kind === 'still') return { lastEpoch, total, head };
   const own = leaf.part * PAGE_ENTRIES + leaf.entries.length;
   return { lastEpoch, total: total - own, head: leaf.part === 0 ? head : null };
 }
 
+/** Where a chain stood after an epoch: its last link, with how many entries at least and at most. Head null: it is not known. */
+export interface Stand {
+  readonly epoch: number;
+  readonly lastEpoch: number;
+  readonly least: number;
+  readonly most: number;
+  readonly head: Uint8Array | null;
+}
+
+/** Of a link with parts behind this one the number of entries is not known, nor the head. */
+export function standOf(leaf: Leaf, hash: Uint8Array): Stand {
+  const { epoch, total } = leaf;
+  if (leaf.kind === 'still') {
+    const { lastEpoch, head } = leaf;
+    return { epoch, lastEpoch, least: total, most: total, head };
+  }
+  const behind = leaf.parts - 1 - leaf.part;
+  const least = total + (behind > 0 ? (behind - 1) * PAGE_ENTRIES + 1 : 0);
+  const most = total + behind * PAGE_ENTRIES;
+  return { epoch, lastEpoch: epoch, least, most, head: behind === 0 ? hash : null };
+}
+
 function faultBetween(a: Leaf, hash: Uint8Array, b: Leaf): string {
   must(a.epoch < b.epoch, 'two leaves, the earlier one first');
-  const told = before(b);
-  const isLink = a.kind === 'link';
-  /** Where the chain stood after the earlier leaf's epoch; of a link with parts behind this one, at least and at most. */
-  const behind = isLink ? a.parts - 1 - a.part : 0;
-  const least = a.total + (behind > 0 ? (behind - 1) * PAGE_ENTRIES + 1 : 0);
-  const most = a.total + behind * PAGE_ENTRIES;
-  const lastEpoch = isLink ? a.epoch : a.lastEpoch;
+  return faultBehind(standOf(a, hash), before(b));
+}
+
+/** Throws `FormatError` where they agree. */
+export function faultBehind({ epoch, lastEpoch, least, most, head }: Stand, told: Told): string {
   if (told.lastEpoch < lastEpoch)
-    return `there was a link at ${lastEpoch}, and none after ${told.lastEpoch} before ${b.epoch}`;
-  if (told.lastEpoch > a.epoch) {
+    return `there was a link at ${lastEpoch}, and none was known after ${told.lastEpoch}`;
+  if (told.lastEpoch > epoch) {
     must(told.total <= least, 'nothing is wrong with them');
-    return `${told.total} entries by ${told.lastEpoch}, and ${least} by ${a.epoch}`;
+    return `${told.total} entries by ${told.lastEpoch}, and ${least} by ${epoch}`;
   }
   if (told.lastEpoch > lastEpoch)
-    return `nothing after ${lastEpoch} as of ${a.epoch}, and a link at ${told.lastEpoch}`;
+    return `nothing after ${lastEpoch} as of ${epoch}, and a link at ${told.lastEpoch}`;
   if (told.total < least || told.total > most) return `${told.total} entries, and ${least}, by one epoch`;
-  const head = isLink ? hash : a.head;
-  must(behind === 0 && told.head !== null && !equalBytes(told.head, head), 'nothing is wrong with them');
+  must(head !== null && told.head !== null && !equalBytes(told.head, head), 'nothing is wrong with them');
   return 'two heads of one link';
 }
 

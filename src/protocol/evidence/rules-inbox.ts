@@ -25,14 +25,14 @@ import { byBuckets, type InboxRow, placed, readInboxPage } from './leaves.js';
 import { type OpenedMessage, openMessage, recipientOf } from './message.js';
 import { mustPlaceAlike, stays, versionsBetween } from './moves.js';
 
-function rowOf(leaf: Uint8Array, row: number): InboxRow {
+export function rowOf(leaf: Uint8Array, row: number): InboxRow {
   const found = readInboxPage(leaf)[row];
   must(found !== undefined, 'no such row');
   return found;
 }
 
 /** The message that a row names. */
-function named(row: InboxRow, preimage: Uint8Array, serverId: Uint8Array): OpenedMessage {
+export function named(row: InboxRow, preimage: Uint8Array, serverId: Uint8Array): OpenedMessage {
   const message = openMessage(preimage, serverId);
   must(equalBytes(message.hash, row.messageHash), 'another message than the row names');
   return message;

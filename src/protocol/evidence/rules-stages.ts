@@ -6,7 +6,7 @@ import { inputsHash, ROLE, type Role } from '../attestation.js';
 import { compareWhole, equalBytes } from '../bytes.js';
 import { claimIn } from '../claim.js';
 import { placementOf } from '../placement.js';
-import { type Court, must, type Said } from './court.js';
+import { type Actor, type Court, type InLog, must, type Said } from './court.js';
 import type { EvidenceOf, Subject, Witness } from './evidence.js';
 import { type Guilt, guiltyActor, guiltyServer, nameOf, type Suspect } from './guilt.js';
 import { byBuckets, placed, readMailboxLeaf } from './leaves.js';
@@ -141,8 +141,11 @@ function disagreement(
   return 'passed on a message that it was not given by';
 }
 
-/** The outbox was given a message, and says with a later leaf that its epoch brought the mailbox nothing. */
-export function laterLeaf(court: Court, evidence: EvidenceOf<'laterLeaf'>): Guilt {
+/** The consumer, an outbox whose statement is committed, was given a message by the earlier statement. Throws `FormatError`. */
+export function mustBeGiven(
+  court: Court,
+  evidence: EvidenceOf<'laterLeaf'> | EvidenceOf<'lostInHandOver'>,
+): { readonly outbox: Said & InLog; readonly producer: Actor } {
   const { mailbox, earlier: before, consumer, inputs } = evidence;
   mustNotOpen(evidence);
   const earlier = court.hear(before);
@@ -150,6 +153,13 @@ export function laterLeaf(court: Court, evidence: EvidenceOf<'laterLeaf'>): Guil
   must(outbox.actor.role === ROLE.outbox, 'no outbox');
   mustConsume(outbox, earlier, inputs);
   must(look(court, earlier, before.leaves, mailbox, evidence) !== null, 'it was given nothing');
+  return { outbox, producer: earlier.actor };
+}
+
+/** The outbox was given a message, and says with a later leaf that its epoch brought the mailbox nothing. */
+export function laterLeaf(court: Court, evidence: EvidenceOf<'laterLeaf'>): Guilt {
+  const { mailbox } = evidence;
+  const { outbox, producer } = mustBeGiven(court, evidence);
   const later = claimIn(court, evidence.later);
   must(equalBytes(later.actor.key, outbox.actor.key), 'two outboxes');
   court.bridge(outbox, later, evidence.bridge);
@@ -157,7 +167,7 @@ export function laterLeaf(court: Court, evidence: EvidenceOf<'laterLeaf'>): Guil
   mustStay(court, mailbox, 'outbox', versionsBetween(court, outbox, later));
   return guiltyActor(
     outbox.actor,
-    `says that nothing came in epoch ${evidence.epoch}, in which it was given a message by ${nameOf(earlier.actor)}`,
+    `says that nothing came in epoch ${evidence.epoch}, in which it was given a message by ${nameOf(producer)}`,
   );
 }
 

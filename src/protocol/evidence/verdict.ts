@@ -10,6 +10,14 @@ import { Court, must } from './court.js';
 import { decodeEvidence, type Evidence, type EvidenceOf, RULE, type Rule } from './evidence.js';
 import { type Guilt, guiltyOperator, nameOf, type Suspect } from './guilt.js';
 import { mailboxLeaves, ownCounters } from './rules-chain.js';
+import {
+  falseHandOn,
+  falseHandOver,
+  falseTakeOver,
+  lostInHandOver,
+  malformedHandOver,
+  twoHandOvers,
+} from './rules-handed.js';
 import { inboxRow, previousPlace, senderOrder } from './rules-inbox.js';
 import {
   falseBase,
@@ -73,6 +81,12 @@ const JUDGES: { readonly [R in Exclude<Rule, 'twoManifests'>]: Judge<R> } = {
   ownCounters,
   previousPlace,
   twoLogs,
+  twoHandOvers,
+  malformedHandOver,
+  falseHandOver,
+  falseTakeOver,
+  lostInHandOver,
+  falseHandOn,
 };
 
 const RULE_NAMES = new Map(Object.entries(RULE).map(([name, number]) => [number as number, name as Rule]));
