@@ -264,6 +264,15 @@ test('where something is not known all pairs start behind it, and what comes the
   assert.is(kept.book.pairOf(toHex(PEERS[1]!)).from, 40);
 });
 
+test('a pair that was asked for before anything came starts behind what never came here', () => {
+  const kept = new Kept();
+  const pair = kept.book.pairOf(toHex(PEERS[0]!));
+  assert.is(pair.from, 0);
+  kept.take(LIST, 1);
+  assert.is(pair.from, 10);
+  assert.is(toHex(pair.headAt(20)!), slowDigest(LIST, 0, 10, 20));
+});
+
 test('pairs beyond the bound start anew, and no pair counts what it has not seen', () => {
   const kept = new Kept({ ...OPTIONS, pairs: 2 });
   const list = [0, 1, 2].map((peer, i): Happened => ({ epoch: i + 1, peers: [peer] }));

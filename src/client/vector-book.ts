@@ -158,10 +158,9 @@ export class VectorBook {
     this.markState();
   }
 
-  /** The leaf that comes names this epoch as the last one before it. */
+  /** The leaf that comes names this epoch as the last one before it. Pairs may be there before the first one. */
   private follow(previousEpoch: number): void {
-    if (this.lastLink < 0) this.floor = previousEpoch;
-    else if (previousEpoch > this.lastLink) this.forget(previousEpoch);
+    if (previousEpoch > this.lastLink) this.forget(previousEpoch);
   }
 
   /** What came in this epoch or before is not known whole: all pairs start behind it. */

@@ -39,6 +39,7 @@ import {
   type OpenedItem,
   type PlacedAt,
   ROLE,
+  ROLE_NAMES,
   type ShownSubmission,
   toHex,
 } from '../../src/protocol/index.js';
@@ -94,7 +95,7 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
   let last = Number.POSITIVE_INFINITY;
   for (const epochs of some(keptEpochs(disk))) {
     const items = epochs.flatMap((epoch) => [...itemsOf(disk, placements, epoch)]);
-    const shown = openedOf(of, items, checkpoint);
+    const shown = openedOf(of, items, checkpoint, complain);
     const mine = ownIn(own, epochs, random);
     // What a sequencer has logged of a stage that opens nothing then.
     const logged =
@@ -202,7 +203,12 @@ interface Shown {
 }
 
 /** Everything that is opened of these, each once. */
-function openedOf({ identity, disk }: Case, items: readonly Item[], checkpoint: Checkpoint): Shown {
+function openedOf(
+  { identity, disk, guilty }: Case,
+  items: readonly Item[],
+  checkpoint: Checkpoint,
+  complain: (problem: string) => void,
+): Shown {
   const placements = placementsOf(identity);
   const places = new Map<string, PlacedAt>();
   const placed = ({ epoch, mailbox }: Item) => {
@@ -224,6 +230,9 @@ function openedOf({ identity, disk }: Case, items: readonly Item[], checkpoint: 
       if (whole.has(output) && stage !== ROLE.inbox) continue;
       const mailbox = stage === ROLE.inbox ? new Uint8Array(32) : item.mailbox;
       const shown = opened(archive, { ...item, stage, mailbox }, checkpoint);
+      if (!shown && !guilty && isIn(disk, item.epoch, checkpoint))
+        complain(`${ROLE_NAMES[stage]} opens nothing of ${item.epoch}.${item.inbox}.${item.index}`);
+      if (!shown) continue;
       for (const each of shown.submissions) submissions.set(toHex(each.signed) + toHex(each.page), each);
       for (const claim of shown.claims) {
         claims.set(`${toHex(claim.attestation)} ${claim.output} ${claim.leafIndex}`, claim);
@@ -231,6 +240,10 @@ function openedOf({ identity, disk }: Case, items: readonly Item[], checkpoint: 
       }
     }
   return { claims: [...claims.values()], submissions: [...submissions.values()] };
+}
+
+function isIn(disk: StoreReader, epoch: number, { size }: Checkpoint): boolean {
+  return decodeAttestations(disk.get(numberKey(TABLE.attestations, epoch))!).logIndex < size;
 }
 
 /** All statements of an epoch as they are logged, without what they are about. */
@@ -250,8 +263,12 @@ function loggedIn(disk: StoreReader, epoch: number, checkpoint: Checkpoint): Cla
   });
 }
 
-/** Nothing where it is too new for the checkpoint. */
-function opened(archive: Parameters<typeof open>[0], asked: OpenedItem, checkpoint: Checkpoint): Shown {
+/** Null where it is too new for the checkpoint, or not kept as it was signed. */
+function opened(
+  archive: Parameters<typeof open>[0],
+  asked: OpenedItem,
+  checkpoint: Checkpoint,
+): Shown | null {
   try {
     const steps = open(archive, asked, null, checkpoint);
     for (let step = steps.next(); ; step = steps.next())
@@ -261,8 +278,7 @@ function opened(archive: Parameters<typeof open>[0], asked: OpenedItem, checkpoi
         return { claims: shown, submissions: submissions.map(decodeSubmission) };
       }
   } catch (error) {
-    if (error instanceof CountersignError && error.code === 'opening-unknown')
-      return { claims: [], submissions: [] };
+    if (error instanceof CountersignError && error.code === 'opening-unknown') return null;
     throw error;
   }
 }

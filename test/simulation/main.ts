@@ -91,5 +91,7 @@ const failure = await simulateMany(
 );
 console.log(`${failure === null ? '' : `${failure}\n`}${progress(total)}`);
 if (failure !== null) process.exitCode = 1;
-else if (wanted !== null && total.epochs < wanted)
+else if (wanted !== null && total.epochs < wanted) {
   console.log(`CUT SHORT: ${total.epochs} of ${wanted} epochs after ${elapsed().toFixed(0)} s`);
+  process.exitCode = 1;
+}

@@ -23,8 +23,15 @@ const BACK = 0.3;
 /** Inboxes or outboxes at most, and how often one of the numbers stays. */
 const MOST_ACTORS = 4;
 const STAYS = 0.25;
+/** Of the runs with moves, of the moves in these, and when at the latest, in mean times of a write. */
+const DYING = 0.5;
+const DIES = 0.4;
+const LATEST_DEATH = 2.5;
 /** Another stream of chance than the run's own; one in which all stay where they are for every seed that has found something before. */
 const STREAM = 23 * 2 ** 40;
+
+/** Of it, too, for every seed that has found something. */
+const DYING_STREAM = 4677 * 2 ** 36;
 
 export class Moving {
   /** What was asked for last, as a next version behind this one, and the numbers before it. */
@@ -35,12 +42,17 @@ export class Moving {
   } | null = null;
   private moves = 0;
 
-  private constructor(private readonly random: Random) {}
+  private constructor(
+    private readonly random: Random,
+    /** Whether who moves dies now and then. */
+    private readonly dies: boolean,
+  ) {}
 
   /** Null in a run in which all stay where they are. */
   static of(seed: number): Moving | null {
     const random = new Random(seed + STREAM);
-    return random.chance(MOVING) ? new Moving(random) : null;
+    const dies = new Random(seed + DYING_STREAM).chance(DYING);
+    return random.chance(MOVING) ? new Moving(random, dies) : null;
   }
 
   /** Whether keys that are changed before the same start are changed after the moves. */
@@ -98,6 +110,8 @@ export class Moving {
     plan.move!({ store, write, identity, next, nextHash, lastEpoch, ...signers, observe: () => {} });
     for (const record of records) write(record);
     const counts = `${after.inboxes} inboxes and ${after.outboxes} outboxes`;
-    return { what: `has ${counts} by version ${next.version} from epoch ${firstEpoch} on`, records: written };
+    const what = `has ${counts} by version ${next.version} from epoch ${firstEpoch} on`;
+    const dies = this.dies && this.random.chance(DIES) ? this.random.between(0, LATEST_DEATH) : undefined;
+    return { what, records: written, dies };
   }
 }

@@ -14,6 +14,8 @@ import type { Secrets } from './secrets.js';
 export interface Change {
   readonly what: string;
   readonly records: readonly StoreRecord[];
+  /** Who makes it dies so long after it was to be written, in mean times of a write: before it is durable, before that is told, or behind. */
+  readonly dies?: number | undefined;
 }
 
 export class Operator {

@@ -110,6 +110,8 @@ export class SimulatedServer {
     const { value: change } = changes.next();
     if (!change) return this.run(process, readIdentity(disk)!);
     loop.note('server', change.what);
+    if (change.dies !== undefined)
+      loop.in(change.dies * this.profile.diskMs, process, 'is cut short', () => this.crash());
     disk.writer(process)(change.records, () => {
       this.checkLeft(change);
       this.change(process, changes);

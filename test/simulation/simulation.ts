@@ -234,6 +234,8 @@ async function stand({ loop, persons }: World, failed: () => boolean): Promise<v
   await loop.run(() => failed() || loop.now > late || mailboxes.every(({ total }) => total !== null));
   for (const { name, total } of mailboxes)
     if (total === null) loop.complain(`${name} does not learn where it stands`);
+  for (const { name, main } of read)
+    if (main && main.asked > 0) loop.complain(`${name} has asked ${main.asked} times and was not answered`);
 }
 
 /** What is still to come. What is on its way is looked for again when somebody has been shown something. */
