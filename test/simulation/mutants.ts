@@ -350,10 +350,4 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'at < 0 ?',
     seed: 5014,
   },
-  {
-    name: 'what mailboxes have asked for is forgotten when they part from others',
-    file: 'client/manifests.js',
-    find: 'made.askStill(member);',
-    replace: ';',
-  },
 ];
