@@ -60,7 +60,7 @@ for (const role of ['router', 'receiver', 'outbox'] as const)
       const mailbox = Buffer.from((asked.mailbox as Uint8Array | undefined) ?? []);
       const at = asked.stage === 'inbox' ? null : theatre.world.placement(mailbox).outbox;
       const index = at === null || asked.stage === 'router' ? asked.inbox : at;
-      const act = theatre.act(asked.epoch, ROLE[asked.stage], index);
+      const act = theatre.act(asked.epoch, ROLE[asked.stage as keyof typeof ROLE], index);
       const claims = theatre.claims(act, asked.stage === 'router' ? at! : 0).map(encodeClaim);
       return { isThere: true, claims };
     };

@@ -106,7 +106,7 @@ export function leavesIn(role: HandingRole, block: Uint8Array): Uint8Array[] {
   return Array.from({ length: block.length / bytes }, (_, i) => block.subarray(i * bytes, (i + 1) * bytes));
 }
 
-/** The id's leaf, or those beside where it would be. Undefined where leaves are not kept any more. */
+/** The id's leaf, or those beside where it would be; none where there are none. Undefined where leaves are not kept any more. */
 export function openHandOver(
   reader: StoreReader,
   handing: Handing,
@@ -115,6 +115,7 @@ export function openHandOver(
 ): OpenedLeaf[] | undefined {
   const { role } = handing;
   const blocks = blockRoots.length / HASH_BYTES;
+  if (blocks === 0) return [];
   const read = (number: number) => {
     const block = reader.get(handOverKey(handing, number));
     return block && leavesIn(role, block);

@@ -14,17 +14,22 @@ import {
   decodeAttestation,
   decodeEpochLeaf,
   encodeClaim,
+  encodeOpenedHandOver,
   encodeSubmission,
   equalBytes,
   getU32,
   getU64,
+  HANDED_SENDER,
   HASH_BYTES,
+  inForceFrom,
+  isHandOver,
   logPath,
   multiproof,
   type OpenedItem,
   RECEIVER_PREFIX,
   ROLE,
   ROUTER_PREFIX,
+  type Role,
   type SignedAttestation,
   Writer,
 } from '../protocol/index.js';
@@ -32,6 +37,7 @@ import { decodeAttestations } from './committed-epochs.js';
 import { Links } from './epoch-file.js';
 import { idAt } from './ids.js';
 import { InboxRows } from './inbox-rows.js';
+import { openHandOver, readHandOver } from './kept-hand-overs.js';
 import { KeptStills } from './kept-stills.js';
 import { logNodes, logRecordLeaf } from './log-store.js';
 import { RUN, type StoreReader } from './messages.js';
@@ -77,6 +83,7 @@ export function* open(
   key: Uint8Array | null,
   checkpoint: Checkpoint,
 ): Steps<Opened> {
+  if (isHandOver(asked.stage)) return openMove(archive, asked, key);
   const epoch = findEpoch(archive, asked.epoch, checkpoint);
   if (key && !isParty(archive, asked, key))
     throw new CountersignError('not-a-party', 'neither your mailbox nor a message of yours');
@@ -107,6 +114,26 @@ export function* open(
     return encodeClaim({ leaf, leafIndex: leaves.shown[i]!, outputPath: paths[i]!, ...rest });
   });
   return { claims, submissions: asked.stage === ROLE.inbox ? submissionOf(archive, asked) : [] };
+}
+
+/** A hand-over is its id's owner's. */
+function openMove({ reader, placements }: Archive, asked: OpenedItem, key: Uint8Array | null): Opened {
+  const { stage, epoch, mailbox: id } = asked;
+  if (key && !equalBytes(id, key)) throw new CountersignError('not-a-party', 'not your own');
+  const next = placements.manifestAt(epoch);
+  const role = stage === HANDED_SENDER ? ROLE.inbox : ROLE.outbox;
+  const kind = stage === HANDED_SENDER ? 'inbox' : 'outbox';
+  const [from, to] = [epoch - 1, epoch].map((each) => placements.placed(each, id)[kind]);
+  const handing = { version: next.version, role, from: from!, to: to! };
+  const kept = inForceFrom(next) === epoch && from !== to ? readHandOver(reader, handing) : undefined;
+  if (!kept)
+    throw new CountersignError('opening-unknown', `nothing of it was handed over before epoch ${epoch}`);
+  const leaves = openHandOver(reader, handing, kept, id);
+  if (!leaves) throw new CountersignError('opening-expired', 'what was handed over is not kept any more');
+  return {
+    claims: [encodeOpenedHandOver({ signed: kept.signed, ...kept.signatures, leaves })],
+    submissions: [],
+  };
 }
 
 const notKept = () => new CountersignError('opening-unknown', 'what the stage has signed is not kept whole');
@@ -202,7 +229,7 @@ function signedBy({ placements }: Archive, asked: OpenedItem, { attestations }: 
   if (inbox >= countActors(manifest, ROLE.inbox))
     throw new CountersignError('opening-unknown', `there is no inbox ${inbox}`);
   const outbox = stage === ROLE.inbox ? 0 : placements.placed(epoch, mailbox).outbox;
-  const position = actorPosition(manifest, stage, stage <= ROLE.router ? inbox : outbox);
+  const position = actorPosition(manifest, stage as Role, stage <= ROLE.router ? inbox : outbox);
   const signed = attestations[position]!;
   const outputAt = stage === ROLE.router ? outbox : 0;
   const output = decodeAttestation(signed.bytes).outputs[outputAt]!;

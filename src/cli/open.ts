@@ -5,25 +5,31 @@
  */
 import { addresses } from '../client/directory.js';
 import type { OpenedStage, OpenOptions } from '../client/index.js';
+import { stageOf } from '../client/openings.js';
 import { submissionOf } from '../client/submission.js';
 import { submittedBy } from '../protocol/evidence/index.js';
-import { CountersignError, type ErrorCode, MAX_U16, ROLE, toHex, verifyOpening } from '../protocol/index.js';
+import { CountersignError, type ErrorCode, MAX_U16, toHex, verifyOpening } from '../protocol/index.js';
 import { readKeyFile } from '../server/key-file.js';
 import { clientFrom, clientOptions, idFrom, urlFrom } from './client-options.js';
 import { type Command, type OptionValues, UsageError } from './command.js';
 import { writeNew } from './files.js';
 import { fetchVerified } from './manifest.js';
 
-const STAGES = ['inbox', 'router', 'receiver', 'outbox'] as const;
+const STAGES = ['inbox', 'router', 'receiver', 'outbox', 'sender-hand-over', 'mailbox-hand-over'] as const;
+const isMove = (stage: string) => stage.endsWith('-hand-over');
 
 export const command: Command = {
   name: 'open',
   summary: 'Fetch and verify what a stage of the server has signed of a message',
   options: {
     stage: { type: 'string', value: 'STAGE', about: `one of ${STAGES.join(', ')}` },
-    epoch: { type: 'string', value: 'N', about: "of the message's place" },
-    inbox: { type: 'string', value: 'N', about: "of the message's place" },
-    index: { type: 'string', value: 'N', about: "of the message's place" },
+    epoch: {
+      type: 'string',
+      value: 'N',
+      about: "of the message's place; of a hand-over that from which the version that moved is in force",
+    },
+    inbox: { type: 'string', value: 'N', about: "of the message's place; none of a hand-over" },
+    index: { type: 'string', value: 'N', about: "of the message's place; none of a hand-over" },
     mailbox: {
       type: 'string',
       value: 'ID',
@@ -52,10 +58,13 @@ export const command: Command = {
     if (opened instanceof Uint8Array) throw await falseRow(opened, `${out}.evidence`);
     const files = opened.claims.map((_, i) => (i === 0 ? out : `${out}.${i + 1}`));
     for (const [i, file] of files.entries()) await writeNew(file, opened.claims[i]!);
-    const what = opened.isThere ? 'has it' : 'does not have it';
-    say(`the ${options.stage} ${what}, and has signed that: ${files.join(', ')}`);
-    const result = { stage: options.stage, isThere: opened.isThere, files };
-    if (options.stage !== 'inbox' || !opened.isThere) return result;
+    const isThere = opened.isThere;
+    const what = isMove(options.stage)
+      ? `${isThere ? 'it was handed over' : 'nothing of it was handed over'}, and both have signed that`
+      : `the ${options.stage} ${isThere ? 'has it' : 'does not have it'}, and has signed that`;
+    say(`${what}: ${files.join(', ')}`);
+    const result = { stage: options.stage, isThere, files };
+    if (options.stage !== 'inbox' || !isThere) return result;
     const { submission } = opened;
     if (!submission) say('its sender has not signed it, and need not have');
     else say(`signed by ${toHex(submission.sender)}, as number ${submission.counter}`);
@@ -73,10 +82,17 @@ function optionsFrom(values: OptionValues): OpenOptions {
   return {
     stage,
     epoch: number(values, 'epoch', Number.MAX_SAFE_INTEGER),
-    inbox: number(values, 'inbox', MAX_U16),
-    index: number(values, 'index', 0xffff_ffff),
+    ...placeFrom(values, stage),
     ...(mailbox === undefined ? {} : { mailbox: idFrom('mailbox', mailbox) }),
   };
+}
+
+function placeFrom(values: OptionValues, stage: OpenOptions['stage']): Pick<OpenOptions, 'inbox' | 'index'> {
+  if (!isMove(stage))
+    return { inbox: number(values, 'inbox', MAX_U16), index: number(values, 'index', 0xffff_ffff) };
+  for (const name of ['inbox', 'index'])
+    if (values[name] !== undefined) throw new UsageError(`--${name}: a hand-over has no place`);
+  return { inbox: 0, index: 0 };
 }
 
 function number(values: OptionValues, name: string, most: number): number {
@@ -117,11 +133,12 @@ async function byToken(values: OptionValues, options: OpenOptions, file: string)
   if (stage !== 'inbox' && !options.mailbox) throw new UsageError('--mailbox: expected with a token');
   const mailbox = (options.mailbox as Uint8Array | undefined) ?? new Uint8Array(32);
   const world = await fetchVerified(addresses(urlFrom(values)).http);
-  const query = new URLSearchParams({ stage, epoch: `${epoch}`, inbox: `${inbox}`, index: `${index}` });
+  const place = isMove(stage) ? {} : { inbox: `${inbox}`, index: `${index}` };
+  const query = new URLSearchParams({ stage, epoch: `${epoch}`, ...place });
   if (stage !== 'inbox') query.set('mailbox', toHex(mailbox));
   const token = toHex(await readKeyFile(file));
   const { claims, submissions } = await fetchOpening(`${values['internal']}/v1/openings?${query}`, token);
-  const asked = { stage: ROLE[stage], epoch, inbox, index, mailbox };
+  const asked = { stage: stageOf(stage), epoch, inbox, index, mailbox };
   const isThere = verifyOpening(asked, claims, world.manifests);
   const submission = submissionOf({ submittedBy }, world, asked, null, isThere, claims[0]!, submissions[0]);
   return submission instanceof Uint8Array ? submission : { isThere, claims, submission };

@@ -6,12 +6,17 @@ import type { DisputedPlace } from '../protocol/evidence/index.js';
 import {
   CountersignError,
   countActors,
+  decodeClaim,
+  decodeHandOver,
+  decodeOpenedHandOver,
   type ErrorCode,
   equalBytes,
   inForceAt,
   inOrder,
+  placementOf,
   ROLE,
 } from '../protocol/index.js';
+import { decodeProof } from '../protocol/notes/index.js';
 import { type Accusation, judging } from './accusing.js';
 import { ComparisonError } from './comparison-error.js';
 import type { Gateway } from './gateway.js';
@@ -37,6 +42,9 @@ export interface Complaint extends Accusation {
 const STAGES = ['router', 'receiver', 'outbox'] as const;
 /** A receiver's statement names all routers, so theirs are asked for too: of so many inboxes at the most. */
 const MOST_INBOXES = 64;
+/** Moves since then whose hand-overs are asked for. */
+const MOST_MOVES = 8;
+const MOST_PROOFS = 16;
 
 /** Rejects with `ComparisonError` on what is no evidence against this server, and as the signal says. */
 export async function complain(
@@ -55,8 +63,11 @@ export async function complain(
   const place = judged.outcome === 'server' ? disputedPlace(evidence) : null;
   if (!place) return { evidence, verdict: judged, closed: [] };
   const { claims, closed } = await opened(gateway, mailbox, place, signal);
-  const bridge = (from: number, to: number) => bridgeOver(ranges, from, to);
-  const again = accuseAgain(evidence, claims, serverId, bridge);
+  const moves = await moved(gateway, mailbox, place, signal);
+  closed.push(...moves.closed);
+  const proofs = await proofsBetween(gateway.ground.http, moves.handOvers, claims, signal);
+  const bridge = (from: number, to: number) => proofs.get(`${from} ${to}`) ?? bridgeOver(ranges, from, to);
+  const again = accuseAgain(evidence, claims, moves.handOvers, serverId, bridge);
   const better = again?.verdict.outcome === 'actor' ? again : { evidence, verdict: judged };
   return { ...better, closed };
 }
@@ -67,7 +78,7 @@ async function opened(
   asking: number,
   { epoch, inbox, index, lacking, having }: DisputedPlace,
   signal: AbortSignal | undefined,
-): Promise<{ claims: readonly Uint8Array[]; closed: readonly ClosedStage[] }> {
+): Promise<{ claims: readonly Uint8Array[]; closed: ClosedStage[] }> {
   const mailboxes = equalBytes(lacking, having) ? [lacking] : [lacking, having];
   const { manifest } = inForceAt(inOrder(gateway.ground.world.manifests), epoch);
   const inboxes = Math.min(MOST_INBOXES, countActors(manifest, ROLE.inbox));
@@ -81,16 +92,77 @@ async function opened(
   ];
   const claims: Uint8Array[] = [];
   const closed: ClosedStage[] = [];
-  for (const { mailbox, index, ...at } of wanted) {
-    const asked = { ...at, index, epoch, ...(mailbox && { mailbox }), ...(signal && { signal }) };
-    try {
-      claims.push(...(await gateway.open(asking, asked)).claims);
-    } catch (error) {
-      signal?.throwIfAborted();
-      const isAnswer = error instanceof CountersignError || error instanceof VerificationError;
-      if (!isAnswer) throw error;
-      closed.push({ ...at, mailbox, code: error.code });
-    }
+  for (const { index, ...at } of wanted) {
+    const found = await openedOr(gateway, asking, { ...at, index, epoch }, signal);
+    if (Array.isArray(found)) claims.push(...found);
+    else closed.push({ ...at, code: found as ErrorCode });
   }
   return { claims, closed };
+}
+
+/** What one stage opens, or why it does not. */
+async function openedOr(
+  gateway: Gateway,
+  asking: number,
+  { mailbox, ...at }: Omit<OpenOptions, 'mailbox'> & Pick<ClosedStage, 'mailbox'>,
+  signal: AbortSignal | undefined,
+): Promise<readonly Uint8Array[] | ErrorCode> {
+  const asked = { ...at, ...(mailbox && { mailbox }), ...(signal && { signal }) };
+  try {
+    return (await gateway.open(asking, asked)).claims;
+  } catch (error) {
+    signal?.throwIfAborted();
+    const isAnswer = error instanceof CountersignError || error instanceof VerificationError;
+    if (!isAnswer) throw error;
+    return error.code;
+  }
+}
+
+/** What was handed over of the mailbox that misses the message, whenever it was moved since. */
+async function moved(
+  gateway: Gateway,
+  asking: number,
+  { epoch, lacking }: DisputedPlace,
+  signal: AbortSignal | undefined,
+): Promise<{ handOvers: readonly Uint8Array[]; closed: readonly ClosedStage[] }> {
+  const { manifests, serverId } = gateway.ground.world;
+  const outboxes = inOrder(manifests).map(({ manifest, from }) => {
+    return { from, outbox: placementOf(manifest, serverId, lacking).outbox };
+  });
+  const moves = outboxes.filter(({ from, outbox }, i) => {
+    return from > epoch && i > 0 && outboxes[i - 1]!.outbox !== outbox;
+  });
+  const handOvers: Uint8Array[] = [];
+  const closed: ClosedStage[] = [];
+  for (const { from } of moves.slice(0, MOST_MOVES)) {
+    const at = { stage: 'mailbox-hand-over', inbox: 0, mailbox: lacking } as const;
+    const found = await openedOr(gateway, asking, { ...at, index: 0, epoch: from }, signal);
+    if (Array.isArray(found)) handOvers.push(...found);
+    else closed.push({ ...at, code: found as ErrorCode });
+  }
+  return { handOvers, closed };
+}
+
+/** The consistency proofs between the logs of hand-overs and of claims, by their sizes, as far as the server tells. */
+async function proofsBetween(
+  http: string,
+  handOvers: readonly Uint8Array[],
+  claims: readonly Uint8Array[],
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const sizes = (all: readonly number[]) => [...new Set(all)];
+  const logs = sizes(handOvers.map((each) => decodeHandOver(decodeOpenedHandOver(each).signed).log.size));
+  const others = sizes(claims.map((claim) => decodeClaim(claim).checkpoint.size));
+  const pairs = logs.flatMap((a) => others.map((b) => `${Math.min(a, b)} ${Math.max(a, b)}`));
+  const proofs = new Map<string, Uint8Array>();
+  for (const pair of pairs.slice(0, MOST_PROOFS)) {
+    const url = `${http}/v1/consistency/${pair.replace(' ', '/')}`;
+    const proof = await fetch(url, signal ? { signal } : {})
+      .then(async (answer) => (answer.ok ? decodeProof(new Uint8Array(await answer.arrayBuffer())) : null))
+      .catch(() => null);
+    signal?.throwIfAborted();
+    // Whatever it is: only what leads from the one to the other proves anything.
+    if (proof) proofs.set(pair, proof);
+  }
+  return proofs;
 }

@@ -2,7 +2,7 @@
  * Holds what stages open against the log as the client knows it. The newest own leaf stands at the end of that log: the
  * epoch behind it, opened, leads from there to the checkpoint that it is opened under. Loaded with openings.ts.
  */
-import { CountersignError, type OpenedItem, ROLE } from '../protocol/index.js';
+import { CountersignError, isHandOver, type OpenedItem, ROLE } from '../protocol/index.js';
 import type { Gateway } from './gateway.js';
 import { Later } from './later.js';
 import type { LogState } from './log-state.js';
@@ -27,7 +27,8 @@ export async function heldAgainstLog(
   let behind: Opened | null = null;
   for (let more = 0; ; more++) {
     const log = member.session?.log;
-    if (!log?.checkpoint.size) break;
+    // A hand-over names a log, and is under no checkpoint.
+    if (!log?.checkpoint.size || isHandOver(asked.stage)) break;
     if (await goesOnFrom(gateway, member, opened, behind, log))
       return { ...opened, continues: log.checkpoint.size };
     if (more === MOST_MORE || log.lastEpoch === 0) break;

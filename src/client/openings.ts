@@ -5,10 +5,13 @@ import {
   decodeOpening,
   encodeOpen,
   errorCode,
+  HANDED_SENDER,
+  isHandOver,
   MAX_U16,
   type OpenedItem,
   type Opening,
   ROLE,
+  type Stage,
 } from '../protocol/index.js';
 import { abortable } from './abortable.js';
 import type { Emitter } from './events.js';
@@ -25,8 +28,9 @@ import { overFrame, VerificationError } from './verification-error.js';
 import type { World } from './world.js';
 
 export interface OpenOptions {
-  readonly stage: 'inbox' | 'router' | 'receiver' | 'outbox';
-  /** The message's place. */
+  /** A hand-over: what was told of a sender or mailbox to the inbox or outbox that it was moved to. */
+  readonly stage: 'inbox' | 'router' | 'receiver' | 'outbox' | 'sender-hand-over' | 'mailbox-hand-over';
+  /** The message's place. Of a hand-over: the first epoch of the version of the manifest that moved it; inbox and index are 0. */
   readonly epoch: number;
   readonly inbox: number;
   readonly index: number;
@@ -42,11 +46,11 @@ export interface OpenOptions {
 export interface OpenedStage {
   /** Whether the item is there; false = the stage has signed that it is not. */
   readonly isThere: boolean;
-  /** Whole claims in binary form, one or two, under one checkpoint. */
+  /** Whole claims in binary form, one or two, under one checkpoint; of a hand-over that alone, opened. */
   readonly claims: readonly Uint8Array[];
   /**
    * Size of the client's own log that this checkpoint was shown to go on from; 0 where nothing has shown it: the client knew no
-   * log, or the server's went on too fast.
+   * log, or the server's went on too fast, or it is a hand-over.
    */
   readonly continues: number;
   /**
@@ -105,8 +109,7 @@ export async function openStage(
 /** Throws `TypeError` on what is no item. */
 function itemOf(options: OpenOptions, { identity }: Member): OpenedItem {
   const { stage, epoch, inbox, index, mailbox, message } = options;
-  const role = ROLE[stage];
-  if (!(role >= ROLE.inbox && role <= ROLE.outbox)) throw new TypeError(`stage: ${stage} is none`);
+  const role = stageOf(stage);
   for (const [name, most] of [
     ['epoch', Number.MAX_SAFE_INTEGER],
     ['inbox', MAX_U16],
@@ -117,6 +120,7 @@ function itemOf(options: OpenOptions, { identity }: Member): OpenedItem {
   if (role === ROLE.inbox && mailbox !== undefined)
     throw new TypeError('mailbox: at the inbox there is none');
   if (role !== ROLE.inbox && message) throw new TypeError('message: at the inbox alone');
+  if (isHandOver(role) && inbox + index > 0) throw new TypeError('index: a hand-over has no place');
   const own = role === ROLE.inbox ? new Uint8Array(32) : identity.publicKey;
   return {
     stage: role,
@@ -125,6 +129,16 @@ function itemOf(options: OpenOptions, { identity }: Member): OpenedItem {
     index,
     mailbox: mailbox === undefined ? own : idOf(mailbox, 'mailbox'),
   };
+}
+
+const HAND_OVERS: readonly string[] = ['sender-hand-over', 'mailbox-hand-over'];
+
+export function stageOf(name: OpenOptions['stage']): Stage {
+  const at = HAND_OVERS.indexOf(name);
+  if (at >= 0) return (HANDED_SENDER + at) as Stage;
+  const role = ROLE[name as keyof typeof ROLE];
+  if (role >= ROLE.inbox && role <= ROLE.outbox) return role;
+  throw new TypeError(`stage: ${name} is none`);
 }
 
 /** What waits for answers on a front session; what is lost with its socket is asked again. */

@@ -25,11 +25,11 @@ export function receivedHashInto(
   at: number,
 ): void {
   const { recipients, position, body, envelope } = entry;
-  if (position >= recipients) throw new Mismatch('entry', 'position out of range');
+  if (position >= recipients) throw new Mismatch('entry', 'index out of range');
   if (!isBodyPart(body) || !isEnvelopePart(envelope)) throw new Mismatch('entry', 'part tag expected');
   putLeaf(entry, mailbox);
   const R = hashedRecipients(recipients, position, leaf, leafContent, entry.siblings);
-  if (!R) throw new Mismatch('entry', 'siblings miscounted');
+  if (!R) throw new Mismatch('entry', 'siblings: wrong length');
   hasher.sender(entry.bytes, entry.at);
   hasher.withR(entry.counter, recipients, R, body, out, at);
 }

@@ -8,7 +8,7 @@
  *   sender        0x00 ‖ csign1hs ‖ sender 32 ‖ last counter 8 ‖ place 14
  *
  * The manifest is the next version, and so is the placement. Leaves rise strictly by id; who has no entry in its chain, or has
- * sent nothing, has none.
+ * sent nothing, has none. There is one for each two actors such that buckets go from the one to the other.
  */
 import { sha256 } from '#crypto';
 import { type Base, ROLE } from './attestation.js';

@@ -23,15 +23,24 @@ export * from './manifest-chain.js';
 export * from './merkle.js';
 export * from './merkle-tree.js';
 export * from './message-hash.js';
+export {
+  decodeOpenedHandOver,
+  encodeOpenedHandOver,
+  type OpenedHandOver,
+} from './opened-hand-over.js';
 export { isOpened, verifyOpening } from './opened-item.js';
 export {
   decodeOpen,
   decodeOpening,
   encodeOpen,
   encodeOpening,
+  HANDED_MAILBOX,
+  HANDED_SENDER,
+  isHandOver,
   type Open,
   type OpenedItem,
   type Opening,
+  type Stage,
 } from './opening.js';
 export * from './pages.js';
 export * from './parts.js';

@@ -1,11 +1,12 @@
 /** What the claims of an opening show of the item that was asked for: that it is there, or that it is not. */
-import { ROLE } from './attestation.js';
+import { ROLE, type Role } from './attestation.js';
 import { equalBytes, FormatError } from './bytes.js';
 import { decodeClaim, type Statement, verifyClaimAmong } from './claim.js';
 import { must } from './evidence/court.js';
+import { isHandedOver } from './evidence/handed.js';
 import { shownAt } from './evidence/witness.js';
 import { inForceAt, openManifests, type SignedManifest } from './manifest-chain.js';
-import type { OpenedItem } from './opening.js';
+import { isHandOver, type OpenedItem } from './opening.js';
 import { placementOf } from './placement.js';
 
 /**
@@ -29,11 +30,11 @@ function isShown(asked: OpenedItem, outbox: number, statements: readonly Stateme
     must(equalBytes(each.attestation.outputs[each.output]!.root, output.root), 'two outputs');
   }
   const leaves = output.leaves === 0 ? [] : statements;
-  return shownAt(asked.stage, output, leaves, asked.mailbox, asked) !== null;
+  return shownAt(asked.stage as Role, output, leaves, asked.mailbox, asked) !== null;
 }
 
 /**
- * The same of claims in their binary form, which are verified, at the outbox that the manifest of the epoch names for the
+ * The same of claims in their binary form (of a hand-over that alone, opened), which are verified, at the outbox that the manifest of the epoch names for the
  * mailbox. `manifests`: all versions, from the first one on.
  */
 export function verifyOpening(
@@ -42,6 +43,7 @@ export function verifyOpening(
   manifests: readonly SignedManifest[],
 ): boolean {
   const opened = openManifests(manifests);
+  if (isHandOver(asked.stage)) return isHandedOver(asked, claims, opened);
   const { manifest } = inForceAt(opened, asked.epoch);
   const { outbox } = placementOf(manifest, opened[0]!.hash, asked.mailbox);
   const statements = claims.map((claim) => verifyClaimAmong(decodeClaim(claim), opened));

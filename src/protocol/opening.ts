@@ -10,20 +10,31 @@ const MAX_CLAIMS = 2;
 const MAX_CLAIM_BYTES = 1 << 19;
 const MAX_SUBMISSION_BYTES = 1 << 14;
 
+/**
+ * Beside roles: what was handed over of a sender or a mailbox to the version of the manifest that is in force from the epoch. No
+ * place then.
+ */
+export const HANDED_SENDER = 6;
+export const HANDED_MAILBOX = 7;
+export type Stage = Role | typeof HANDED_SENDER | typeof HANDED_MAILBOX;
+export const isHandOver = (stage: Stage): stage is Exclude<Stage, Role> => stage > ROLE.outbox + 1;
+
 /** An item at a stage: of that mailbox (at the inbox there are none: zeros), at that place. */
 const openFields = struct({
   slot: u16,
   request: u32,
-  stage: u8 as Field<Role>,
+  stage: u8 as Field<Stage>,
   epoch: u64,
   inbox: u16,
   index: u32,
   mailbox: hash,
 });
-export const openFrame = /* @__PURE__ */ checked(openFields, ({ stage, mailbox }) => {
-  if (stage < ROLE.inbox || stage > ROLE.outbox) throw new FormatError(`stage: ${stage} is not known`);
+export const openFrame = /* @__PURE__ */ checked(openFields, ({ stage, mailbox, inbox, index }) => {
+  if (stage < ROLE.inbox || stage === ROLE.sequencer || stage > HANDED_MAILBOX)
+    throw new FormatError(`stage: ${stage} is not known`);
   if ((stage === ROLE.inbox) !== mailbox.every((byte) => byte === 0))
     throw new FormatError('mailbox: zeros at the inbox, and only there');
+  if (isHandOver(stage) && inbox + index > 0) throw new FormatError('index: a hand-over has no place');
 });
 export type Open = ValueOf<typeof openFrame>;
 export type OpenedItem = Omit<Open, 'slot' | 'request'>;

@@ -23,6 +23,7 @@ import { senderCodec } from '../actors/sender-state.js';
 import { idKey, TABLE } from '../actors/store-keys.js';
 import {
   actorKey,
+  BUCKETS,
   compareBytes,
   concat,
   decodeHandOver,
@@ -39,6 +40,7 @@ import {
   keptSender,
   type Manifest,
   merkleRoot,
+  type PlacedAt,
   placementOf,
   placesAlike,
   ROLE,
@@ -70,18 +72,14 @@ const ROLES: readonly HandingRole[] = [ROLE.inbox, ROLE.outbox];
 
 /** States are as of the last epoch (moving.ts). Throws `OperatorError` `hand-over-differs`. */
 export function handOver(work: HandingOver): void {
-  const { store, write, next, signerAfter } = work;
+  const { store, write, signerAfter } = work;
   forget(work);
-  const made: Leaves[] = [];
+  const made = handings(work).map((handing) => new Leaves(handing, write));
   for (const role of ROLES) {
-    const all = new Map<string, Leaves>();
-    for (const { from, to, kept } of movedIds(work, role)) {
-      const name = `${from} ${to}`;
-      const leaves = all.get(name) ?? new Leaves({ version: next.version, role, from, to }, write);
-      all.set(name, leaves);
-      leaves.add(kept);
-    }
-    made.push(...all.values());
+    const of = new Map(
+      made.filter(({ handing }) => handing.role === role).map((each) => [nameOf(each.handing), each]),
+    );
+    for (const moved of movedIds(work, role)) of.get(nameOf(moved))!.add(moved.kept);
   }
   for (const leaves of made) write(handOverRecord(leaves.handing, signedByOld(work, leaves.end())));
   // Each new one signs what it has checked.
@@ -91,6 +89,29 @@ export function handOver(work: HandingOver): void {
     const own = signerAfter({ role: handing.role, index: handing.to }).sign(kept.signed);
     write(handOverRecord(handing, { ...kept, signatures: { ...signatures, to: own } }));
   }
+}
+
+const nameOf = ({ from, to }: Pick<Handing, 'from' | 'to'>) => `${from} ${to}`;
+
+/** Each two actors such that buckets go from the one to the other, whether anybody is in them or not. */
+function handings({ before, next }: Versions): Handing[] {
+  const [old, now] = [before, next].map(({ buckets }) => {
+    const all: PlacedAt[] = [];
+    for (let bucket = 0, run = 0; bucket < BUCKETS; bucket++) {
+      if (buckets[run + 1]?.firstBucket === bucket) run++;
+      all.push(buckets[run]!);
+    }
+    return all;
+  });
+  const found = new Map<string, Handing>();
+  for (const role of ROLES)
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      const kind = role === ROLE.inbox ? 'inbox' : 'outbox';
+      const [from, to] = [old![bucket]![kind], now![bucket]![kind]];
+      const handing = { version: next.version, role, from, to };
+      if (from !== to) found.set(`${role} ${nameOf(handing)}`, handing);
+    }
+  return [...found.values()];
 }
 
 function signedByOld(work: HandingOver, { handing, roots, count }: Leaves): KeptHandOver {
@@ -180,17 +201,15 @@ function keptOf(role: HandingRole, id: Uint8Array, value: Uint8Array): Uint8Arra
  * `OperatorError` `hand-over-differs`.
  */
 export function checkHandOvers(store: RecoveryStore, versions: Versions, sides: readonly Side[]): void {
+  const all = handings(versions);
   for (const role of ROLES) {
-    const counts = new Map<string, { readonly handing: Handing; count: number }>();
-    for (const { from, to } of movedIds({ ...versions, store }, role)) {
-      const name = `${from} ${to}`;
-      const known = counts.get(name);
-      if (known) known.count++;
-      else counts.set(name, { handing: { version: versions.next.version, role, from, to }, count: 1 });
-    }
-    for (const { handing, count } of counts.values()) {
+    const counts = new Map<string, number>();
+    for (const moved of movedIds({ ...versions, store }, role))
+      counts.set(nameOf(moved), (counts.get(nameOf(moved)) ?? 0) + 1);
+    for (const handing of all.filter((each) => each.role === role)) {
       checkStatement(store, versions, handing, sides);
-      if (checkLeaves(store, versions, handing) !== count) throw differs(handing, 'it leaves ids out');
+      if (checkLeaves(store, versions, handing) !== (counts.get(nameOf(handing)) ?? 0))
+        throw differs(handing, 'it leaves ids out');
     }
   }
 }

@@ -5,11 +5,15 @@ import { sha256 } from '#crypto';
 import {
   FormatError,
   fromHex,
+  HANDED_MAILBOX,
+  HANDED_SENDER,
+  isHandOver,
   MAX_U16,
   type OpenedItem,
   ROLE,
   ROLE_NAMES,
   type Role,
+  type Stage,
 } from '../protocol/index.js';
 import { readKeyFile } from './key-file.js';
 
@@ -25,24 +29,47 @@ export async function hasToken({ headers }: IncomingMessage, file: string): Prom
   return timingSafeEqual(hash(given), hash(token));
 }
 
-/** What the query asks for; each member once, the mailbox in hexadecimal and none at the inbox. Throws `FormatError`. */
+const HAND_OVERS: Readonly<Record<string, Stage>> = {
+  'sender-hand-over': HANDED_SENDER,
+  'mailbox-hand-over': HANDED_MAILBOX,
+};
+
+/**
+ * What the query asks for; each member once, the mailbox in hexadecimal and none at the inbox, no place of a hand-over. Throws
+ * `FormatError`.
+ */
 export function openedItem(url: string): OpenedItem {
   const query = new URL(url, 'http://localhost').searchParams;
   for (const name of query.keys())
     if (!MEMBERS.includes(name) || query.getAll(name).length > 1)
       throw new FormatError(`${name}: not known, or twice`);
-  const stage = ROLE_NAMES.indexOf((query.get('stage') ?? '') as (typeof ROLE_NAMES)[number]) as Role;
-  if (stage < ROLE.inbox || stage > ROLE.outbox)
-    throw new FormatError('stage: expected inbox, router, receiver or outbox');
+  const stage = stageOf(query.get('stage') ?? '');
   if ((stage === ROLE.inbox) === query.has('mailbox'))
     throw new FormatError('mailbox: expected at every stage but the inbox');
+  const place = isHandOver(stage)
+    ? noPlace(query)
+    : { inbox: integer(query, 'inbox', MAX_U16), index: integer(query, 'index', MAX_U32) };
   return {
     stage,
     epoch: integer(query, 'epoch', Number.MAX_SAFE_INTEGER),
-    inbox: integer(query, 'inbox', MAX_U16),
-    index: integer(query, 'index', MAX_U32),
+    ...place,
     mailbox: stage === ROLE.inbox ? new Uint8Array(32) : fromHex(query.get('mailbox')!, 32),
   };
+}
+
+function stageOf(name: string): Stage {
+  if (Object.hasOwn(HAND_OVERS, name)) return HAND_OVERS[name]!;
+  const stage = ROLE_NAMES.indexOf(name as (typeof ROLE_NAMES)[number]) as Role;
+  if (stage >= ROLE.inbox && stage <= ROLE.outbox) return stage;
+  throw new FormatError(
+    'stage: expected inbox, router, receiver, outbox, sender-hand-over or mailbox-hand-over',
+  );
+}
+
+function noPlace(query: URLSearchParams): { readonly inbox: 0; readonly index: 0 } {
+  for (const name of ['inbox', 'index'])
+    if (query.has(name)) throw new FormatError(`${name}: a hand-over has no place`);
+  return { inbox: 0, index: 0 };
 }
 
 function integer(query: URLSearchParams, name: string, most: number): number {

@@ -2,7 +2,7 @@
 import { idAt, idBytes } from '../../src/actors/ids.js';
 import { type Handing, keptHandOvers, openHandOver, readHandOver } from '../../src/actors/kept-hand-overs.js';
 import type { StoreReader } from '../../src/actors/messages.js';
-import type { OpenedHandOver } from '../../src/protocol/evidence/accuse-handed.js';
+import type { OpenedHandOver } from '../../src/protocol/opened-hand-over.js';
 import type { Identity } from '../../src/server/founding.js';
 import type { Random } from './random.js';
 
@@ -31,7 +31,7 @@ export function handOversAbout(
     const leaves = ids.flatMap((id) => openHandOver(reader, handing, kept, id) ?? []);
     const once = new Map(leaves.map((leaf) => [leaf.leafIndex, leaf]));
     const { signed, signatures } = kept;
-    return { signed, signatures, leaves: [...once.values()] };
+    return { signed, ...signatures, leaves: [...once.values()] };
   });
   return [...shown, ...changed(shown, random)];
 }
@@ -43,11 +43,11 @@ function changed(shown: readonly OpenedHandOver[], random: Random): OpenedHandOv
     const [one, other] = [random.pick(shown), random.pick(shown)];
     const signed = Uint8Array.from(one.signed);
     signed[random.int(signed.length)]! ^= 1 << random.int(8);
-    const { from, to } = one.signatures;
+    const { from, to } = one;
     return random.pick([
       { ...one, signed },
-      { ...one, signatures: { from: to, to: from } },
-      { ...one, signatures: other.signatures },
+      { ...one, from: to, to: from },
+      { ...one, from: other.from, to: other.to },
       { ...one, leaves: other.leaves },
     ]);
   });

@@ -211,6 +211,7 @@ class HandOvers {
       this.falseMailbox('a link behind that adds nothing', guilty, this.mailbox(9n, 4n)),
       this.falseMailbox('a link behind that adds one', 'nothing', this.mailbox(9n, 5n)),
       this.falseMailbox('the mailbox is left out', guilty, null),
+      this.falseMailbox('everybody is left out', guilty, null, { made: { leaves: [] } }),
       this.falseMailbox('of a still it is true', 'nothing', this.mailbox(3n, 4n), { leaf: still }),
       this.falseMailbox('of a still another head', guilty, this.mailbox(3n, 4n, named('x')), { leaf: still }),
       this.falseMailbox('of an empty still nothing is handed over', 'nothing', null, {
@@ -538,7 +539,16 @@ class HandOvers {
       one('to itself', 'actor 4.0', { to: 0 }),
       one('to an actor that there is not', 'actor 4.0', { to: 2 }),
       one('from an actor that there is not', 'actor 4.1', { from: 2 }, [], 1),
-      one('without leaves', 'actor 4.0', { leaves: [] }),
+      one('without leaves', null, { leaves: [] }),
+      one('without leaves and with a root', 'actor 4.0', { leaves: [], fields: { root: named('root') } }),
+      one('of an empty log and no epoch', null, {
+        leaves: [],
+        fields: { log: { size: 0n, root: twin.root([]) }, lastEpoch: 0n },
+      }),
+      one('of an empty log with another root and no epoch', 'actor 4.0', {
+        leaves: [],
+        fields: { log: { size: 0n, root: named('root') }, lastEpoch: 0n },
+      }),
       one('of an empty log', 'actor 4.0', fields({ log: { size: 0n, root: named('log') } })),
       one('of no epoch', 'actor 4.0', fields({ lastEpoch: 0n })),
       one('of an epoch of the version', 'actor 4.0', fields({ lastEpoch: 101n })),

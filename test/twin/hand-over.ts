@@ -151,6 +151,8 @@ function shownOf(
   id: Buffer,
 ): MailboxLeaf | SenderLeaf | undefined {
   openLeaves(handed, shown);
+  // Without leaves nobody has one.
+  if (handed.leaves === 0) return undefined;
   const leaves = shown.leaves.map(({ preimage }) =>
     decoded('a leaf of a hand-over', () => decodeHandedLeaf(handed.role, preimage)),
   );

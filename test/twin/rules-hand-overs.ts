@@ -5,7 +5,16 @@ import type { ChainLeaf } from './decode.js';
 import { decodeChainLeaf, decodeInboxPage } from './decode.js';
 import type { PartsOf } from './evidence-form.js';
 import { readMessage } from './evidence-messages.js';
-import { decoded, hear, type Known, keyInUse, must, open, verifyClaim } from './evidence-steps.js';
+import {
+  decoded,
+  EMPTY_ROOT,
+  hear,
+  type Known,
+  keyInUse,
+  must,
+  open,
+  verifyClaim,
+} from './evidence-steps.js';
 import {
   decodeHandedLeaf,
   goesThere,
@@ -48,9 +57,9 @@ export function malformedHandOver(known: Known, { side, shown }: PartsOf<23>): H
       from === to ||
       keyInUse(handed.before, role, from) === undefined ||
       keyInUse(handed.next, role, to) === undefined ||
-      handed.leaves === 0 ||
-      handed.log.size === 0n ||
-      handed.lastEpoch === 0n ||
+      (handed.leaves === 0 && !handed.root.equals(EMPTY_ROOT)) ||
+      (handed.log.size === 0n) !== (handed.lastEpoch === 0n) ||
+      (handed.log.size === 0n && !handed.log.root.equals(EMPTY_ROOT)) ||
       handed.lastEpoch >= firstEpochOf(handed.next);
     must(wrong, 'nothing is wrong with it');
   } else if (leaves.length === 1) {

@@ -4,18 +4,11 @@ import { compareWhole, FormatError, toHex } from '../bytes.js';
 import type { Claim } from '../claim.js';
 import { decodeHandOver, type HandOver } from '../hand-over.js';
 import type { Checkpoint } from '../log.js';
+import type { OpenedHandOver } from '../opened-hand-over.js';
 import type { OpenedLeaf } from '../statement.js';
 import { RULE } from './evidence.js';
 import { readHanded, SIDE } from './handed.js';
-import { neighboursIn, type Testimony } from './testimony.js';
-
-/** A hand-over with what is opened of it. */
-export interface OpenedHandOver {
-  readonly signed: Uint8Array;
-  /** By who hands over, and by who takes over. */
-  readonly signatures: { readonly from: Uint8Array; readonly to: Uint8Array };
-  readonly leaves: readonly OpenedLeaf[];
-}
+import { neighboursIn, pairs, type Testimony } from './testimony.js';
 
 /** As evidence has it, with the signature of one side and some of its leaves. */
 interface Shown {
@@ -34,7 +27,7 @@ export interface KnownHandOver {
 
 /** Those that can be read. */
 export function knownHandOvers(all: readonly OpenedHandOver[]): KnownHandOver[] {
-  return all.flatMap(({ signed, signatures, leaves: opened }) => {
+  return all.flatMap(({ signed, leaves: opened, ...signatures }) => {
     const said = orNull(() => decodeHandOver(signed));
     if (!said) return [];
     const leaves = [...opened].sort((a, b) => a.leafIndex - b.leafIndex);
@@ -76,7 +69,7 @@ export function* ofHandOvers(beside: Beside): Generator<Parts> {
       [SIDE.to, to],
     ] as const)
       for (const handOver of shown) yield { rule: RULE.malformedHandOver, side, handOver };
-  for (const [i, a] of handOvers.entries()) for (const b of handOvers.slice(i + 1)) yield* ofTwo(a, b);
+  for (const [a, b] of pairs(handOvers)) yield* ofTwo(a, b);
   for (const known of handOvers) yield* ofStatements(known, beside);
 }
 

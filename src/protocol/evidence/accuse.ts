@@ -10,20 +10,23 @@ import type { Claim } from '../claim.js';
 import type { Checkpoint } from '../log.js';
 import { decodeManifest, type Manifest } from '../manifest.js';
 import { rootShown } from '../merkle.js';
+import type { OpenedHandOver } from '../opened-hand-over.js';
 import { submissionHash } from '../pages.js';
 import { comparePlaces } from '../place.js';
 import type { OpenedLeaf, Signed } from '../statement.js';
 import type { ShownSubmission } from '../submission.js';
-import { type KnownHandOver, knownHandOvers, type OpenedHandOver, ofHandOvers } from './accuse-handed.js';
+import { type KnownHandOver, knownHandOvers, ofHandOvers } from './accuse-handed.js';
 import { type Evidence, encodeEvidence, RULE, type Subject } from './evidence.js';
 import type { Recipient } from './message.js';
 import { ownMessages } from './own-messages.js';
 import { producersOf } from './rules-log.js';
 import {
   claimsOf,
+  combinations,
   decodedOrNull,
   grouped,
   neighboursIn,
+  pairs,
   placeOf,
   rowsOf,
   type Testimony,
@@ -386,15 +389,6 @@ const actorOf = ({ role, actor }: { role: Role; actor: number }) => `${role} ${a
 /** A link's part and a still both begin with their prefix of 9 bytes and the mailbox. */
 const isOfOneMailbox = (a: OpenedLeaf, b: OpenedLeaf) => sameBytes(a.leaf, 9, b.leaf, 9, 32);
 
-function pairs<T>(all: readonly T[]): [T, T][] {
-  return all.flatMap((a, i) => all.slice(i + 1).map((b) => [a, b] as [T, T]));
-}
-
 function inOrder<T>([a, b]: readonly [T, T], key: (value: T) => Uint8Array): [T, T] {
   return compareWhole(key(a), key(b)) < 0 ? [a, b] : [b, a];
-}
-
-/** One of each list, in every way. */
-function combinations<T>(lists: readonly (readonly T[])[]): T[][] {
-  return lists.reduce<T[][]>((all, list) => all.flatMap((some) => list.map((each) => [...some, each])), [[]]);
 }

@@ -7,6 +7,7 @@ import { type Claim, decodeClaim } from '../claim.js';
 import { struct } from '../fields.js';
 import { decodeManifest } from '../manifest.js';
 import type { SignedManifest } from '../manifest-chain.js';
+import { decodeOpenedHandOver } from '../opened-hand-over.js';
 import { type Accusation, accuse, type CaseFile } from './accuse.js';
 import { decodeEvidence, type Evidence, RULE } from './evidence.js';
 import { type Recipient, recipientFields } from './message.js';
@@ -95,12 +96,13 @@ export function disputedPlace(evidence: Uint8Array): DisputedPlace | null {
 type Stages = Extract<Evidence, { rule: typeof RULE.stages }>;
 
 /**
- * Evidence of a place once more, with what holders have opened of it; bridges by what the caller knows, besides the one
+ * Evidence of a place once more, with what holders have opened of it, and hand-overs of moves since; bridges by what the caller knows, besides the one
  * in it. Null when that proves nothing.
  */
 export function accuseAgain(
   evidence: Uint8Array,
   opened: readonly Uint8Array[],
+  handOvers: readonly Uint8Array[],
   serverId: Uint8Array,
   bridge: Dispute['bridge'],
 ): Accusation | null {
@@ -114,6 +116,7 @@ export function accuseAgain(
   const file: CaseFile = {
     manifests,
     claims: [...held, ...opened.map(decodeClaim)],
+    handOvers: handOvers.map(decodeOpenedHandOver),
     subject: {
       ...{ mailbox, epoch, inbox, index, recipients, others: [other] },
       ...(message[0] && { message: message[0] }),

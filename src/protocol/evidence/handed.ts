@@ -11,10 +11,13 @@ import {
   readHandedSender,
 } from '../hand-over.js';
 import { keysOf, type Manifest } from '../manifest.js';
+import type { OpenedManifest } from '../manifest-chain.js';
 import { EMPTY_ROOT, isConsistent, rootFromPath } from '../merkle.js';
+import { decodeOpenedHandOver } from '../opened-hand-over.js';
+import { HANDED_SENDER, type OpenedItem } from '../opening.js';
 import { NO_PLACE } from '../place.js';
 import { type PlacedAt, placementOf } from '../placement.js';
-import { type Actor, type Court, type InLog, must } from './court.js';
+import { type Actor, Court, type InLog, must } from './court.js';
 import type { ShownHandOver, SignedHandOver } from './evidence.js';
 import { stays } from './moves.js';
 
@@ -103,6 +106,7 @@ function leafOf<T extends { readonly id: Uint8Array }>(
   read: (leaf: Uint8Array) => T,
 ): T | null {
   mustOpen(said, shown);
+  if (said.leaves === 0) return null;
   const [first, second] = shown.leaves.map(({ leaf }) => read(leaf));
   must(first !== undefined, 'no leaf of the hand-over');
   const at = shown.leaves.map(({ leafIndex }) => leafIndex);
@@ -127,4 +131,30 @@ export function mustBeBefore(logged: InLog, { log }: HandOver, proof: Uint8Array
       ? proof.length === 0 && equalBytes(from.root, to.root)
       : isConsistent(from.size, from.root, to.size, to.root, proof);
   must(agree, 'it is not shown to be of the log of the hand-over');
+}
+
+/**
+ * Whether both have signed that the id is handed over; false = that it is not. `opened`: what an opening shows, of the version in
+ * force from the epoch. Throws `FormatError` where it shows neither.
+ */
+export function isHandedOver(
+  { stage, epoch, mailbox }: OpenedItem,
+  opened: readonly Uint8Array[],
+  manifests: readonly OpenedManifest[],
+): boolean {
+  const next = manifests.find(({ from }) => from === epoch)?.manifest;
+  const [bytes] = opened;
+  must(next !== undefined && opened.length === 1 && bytes !== undefined, 'one hand-over to a version');
+  const { signed, leaves, ...signatures } = decodeOpenedHandOver(bytes);
+  const all = manifests.map(({ hash, manifest }) => [hash, manifest] as const);
+  const court = new Court(manifests[0]!.hash, all);
+  handed(court, { signed, signature: signatures.to }, SIDE.to);
+  const said = handed(court, { signed, signature: signatures.from }, SIDE.from);
+  must(said.next.version === next.version, 'a hand-over to another version');
+  must(said.role === (stage === HANDED_SENDER ? ROLE.inbox : ROLE.outbox), 'a hand-over of another role');
+  mustHave(court, said, mailbox, next.version, next.version);
+  const shown = { signed, signature: signatures.from, leaves };
+  return said.role === ROLE.inbox
+    ? senderIn(said, shown, mailbox).counter > 0
+    : mailboxIn(said, shown, mailbox).total > 0;
 }

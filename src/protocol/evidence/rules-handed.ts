@@ -10,6 +10,7 @@ import type { HandedSender } from '../hand-over.js';
 import { PAGE_ENTRIES } from '../limits.js';
 import { actorKey, type Manifest } from '../manifest.js';
 import { inForceFrom } from '../manifest-chain.js';
+import { EMPTY_ROOT } from '../merkle.js';
 import { comparePlaces, formatPlace, type Place } from '../place.js';
 import { type Court, must } from './court.js';
 import type { EvidenceOf, ShownHandOver } from './evidence.js';
@@ -69,7 +70,10 @@ function malformed(court: Court, said: Handed, { leaves }: ShownHandOver): strin
     if (said.from === said.to) return 'to itself';
     if (!isInUse(said.before, said, said.from) || !isInUse(said.next, said, said.to))
       return 'with an actor that there is not';
-    if (said.leaves === 0 || said.log.size === 0 || said.lastEpoch === 0) return 'of nothing';
+    if (said.leaves === 0 && !equalBytes(said.root, EMPTY_ROOT)) return 'without leaves, and with a root';
+    const { size, root } = said.log;
+    if ((size === 0) !== (said.lastEpoch === 0) || (size === 0 && !equalBytes(root, EMPTY_ROOT)))
+      return `at a log of ${size} epochs that ends with ${said.lastEpoch}`;
     must(said.lastEpoch >= inForceFrom(said.next), 'nothing is wrong with it');
     return 'of an epoch of the version that it hands over to';
   }

@@ -78,3 +78,12 @@ export function rowsOf({ leaf }: Claim): {
     return [];
   }
 }
+
+export function pairs<T>(all: readonly T[]): [T, T][] {
+  return all.flatMap((a, i) => all.slice(i + 1).map((b) => [a, b] as [T, T]));
+}
+
+/** One of each list, in every way. */
+export function combinations<T>(lists: readonly (readonly T[])[]): T[][] {
+  return lists.reduce<T[][]>((all, list) => all.flatMap((some) => list.map((each) => [...some, each])), [[]]);
+}
