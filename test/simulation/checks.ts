@@ -38,7 +38,7 @@ export function checkRun(run: Case, persons: readonly Person[]): Findings {
     for (const { kind, what } of checkHistory(chronicle)) complain(`${kind}: ${what}`);
     checkHints(chronicle, complain);
     checkTotals(chronicle, persons, complain);
-    checkLeftovers(run, complain);
+    checkLeftovers({ ...run, isAtRest: true }, complain);
     checkPreviousPlaces(chronicle, disk, !persons.some(({ isLiar }) => isLiar), complain);
   } catch (error) {
     complain(`the checks themselves failed: ${(error as Error).stack}`);

@@ -25,7 +25,6 @@ import type { Identity } from '../../src/server/founding.js';
 
 /** Epochs that are committed until what was shared is deleted: that of the flush itself, and the next one. */
 const SOON = 2;
-
 /** Epochs that a sweep looks at with each commit, and between two flushes at most. */
 const SWEPT_AT_ONCE = 4;
 const MOST_FLUSH_EPOCHS = 8;
@@ -95,6 +94,8 @@ interface Kept {
   readonly identity: Identity;
   readonly disk: StoreReader & { readonly unneeded: Unneeded };
   readonly limits: Config['limits'];
+  /** All who read have acknowledged everything. */
+  readonly isAtRest: boolean;
 }
 
 export function checkLeftovers(of: Kept, complain: (problem: string) => void): void {
@@ -115,8 +116,9 @@ function markOf(disk: StoreReader, kind: 'inbox' | 'outbox', index: number): num
 }
 
 /** `needed`: keys of bodies; `counts`: by keys of counts, mailboxes and those with their own messages alone, flushed. */
-function unacknowledgedIn({ identity, disk, limits }: Kept, complain: (problem: string) => void) {
-  const letGo = disk.unneeded.letGoThrough(limits.retentionEpochs);
+function unacknowledgedIn(of: Kept, complain: (problem: string) => void) {
+  const { identity, disk, limits, isAtRest } = of;
+  const letGo = isAtRest ? disk.unneeded.letGoThrough(limits.retentionEpochs) : 0;
   const needed = new Set<string>();
   const counts = new Map<string, { mailboxes: number; own: number }>();
   for (const { key, value } of all(disk, TABLE.links)) {

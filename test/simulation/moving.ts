@@ -27,10 +27,11 @@ const STAYS = 0.25;
 const DYING = 0.5;
 const DIES = 0.4;
 const LATEST_DEATH = 2.5;
-/** Another stream of chance than the run's own; one in which all stay where they are for every seed that has found something before. */
+/**
+ * Other streams of chance than the run's own: one in which all stay where they are for every seed that had found something
+ * before there were moves, and one in which nobody dies for every seed that has found something since.
+ */
 const STREAM = 23 * 2 ** 40;
-
-/** Of it, too, for every seed that has found something. */
 const DYING_STREAM = 4677 * 2 ** 36;
 
 export class Moving {

@@ -122,7 +122,7 @@ export class SimulatedServer {
   private checkLeft({ what }: Change): void {
     const { loop, disk, config } = this;
     if (loop.isExcused) return;
-    const kept = { identity: readIdentity(disk)!, disk, limits: config.limits };
+    const kept = { identity: readIdentity(disk)!, disk, limits: config.limits, isAtRest: false };
     checkLeftovers(kept, (problem) => loop.complain(`${what}: ${problem}`));
   }
 
