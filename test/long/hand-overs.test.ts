@@ -150,6 +150,35 @@ test('whoever goes elsewhere and has a state is handed over, once, also over sev
   await server.stop();
 });
 
+/** Of the newest version: its hash, and all that is signed. */
+async function signedIn(data: string): Promise<readonly [string, readonly string[]]> {
+  const store = Store.openToRead(data);
+  const { hash, manifest } = readIdentity(store)!.manifests.at(-1)!;
+  const own = [...keptHandOvers(store)].filter(({ version }) => version === manifest.version);
+  const signed = own.map((handing) => toHex(readHandOver(store, handing)!.signed));
+  await store.close();
+  return [toHex(hash), signed];
+}
+
+test('a move that was cut short and is done again signs the same, or hands over to another version', async () => {
+  const data = copyOf(template);
+  await changeActors(data, { inboxes: 2, outboxes: 3 });
+  await (await serverAt(data)).stop();
+  // As if the first of them had been cut short before anything was durable: no key begins.
+  const [first, again, later] = [data, data, data].map(copyOf) as [string, string, string];
+  for (const each of [first, again]) await changeActors(each, { inboxes: 1, outboxes: 2 });
+  assert.equal(await signedIn(first), await signedIn(again));
+  const server = await serverAt(later);
+  const client = await clientOf(server, 'ann');
+  await client.send({ to: client.id, body: 'x' });
+  await client.close();
+  await server.stop();
+  await changeActors(later, { inboxes: 1, outboxes: 2 });
+  const [[hash, signed], [other, others]] = [await signedIn(first), await signedIn(later)];
+  assert.is.not(hash, other);
+  for (const each of signed) assert.not.ok(others.includes(each));
+});
+
 test('a start refuses what is not what was handed over, until an epoch is committed', async () => {
   const data = copyOf(template);
   await changeActors(data, { inboxes: 2, outboxes: 3 });

@@ -25,6 +25,7 @@ import {
   decodeOpenedHandOver,
   evenBuckets,
   inForceFrom,
+  type OpenedHandOver,
   openManifests,
   type Place,
   placementOf,
@@ -98,6 +99,18 @@ async function proofs(at: Home, sizes: readonly number[]): Promise<CaseFile['bri
   return (from, to) => known.get(`${from} ${to}`)!;
 }
 
+/** Each statement once, with all that is opened of it. */
+function grouped(all: readonly OpenedHandOver[]): OpenedHandOver[] {
+  const found = new Map<string, OpenedHandOver>();
+  for (const each of all) {
+    const name = toHex(each.signed);
+    const leaves = [...(found.get(name)?.leaves ?? []), ...each.leaves];
+    const different = new Map(leaves.map((leaf) => [leaf.leafIndex, leaf]));
+    found.set(name, { ...each, leaves: [...different.values()] });
+  }
+  return [...found.values()];
+}
+
 /** What these openings prove; both verifiers agree. */
 async function accused(
   at: Home,
@@ -106,7 +119,7 @@ async function accused(
   more: Partial<CaseFile> = {},
 ): Promise<Accusation | null> {
   const { serverId, manifests, manifest } = at.server.identity;
-  const read = handOvers.map(decodeOpenedHandOver);
+  const read = grouped(handOvers.map(decodeOpenedHandOver));
   const logs = read.map(({ signed }) => decodeHandOver(signed).log.size);
   const sizes = [...new Set([...logs, ...claims.map(({ checkpoint }) => checkpoint.size)])];
   const file = { manifests, claims, handOvers: read, bridge: await proofs(at, sizes), ...more } as CaseFile;
@@ -206,6 +219,52 @@ test('owners and the operator open what was handed over, nobody else; nothing in
   assert.is(await accused(at, claims.map(decodeClaim), [shown!]), null);
   await at.server.stop();
 });
+
+test('nobody is named over several moves of an honest server, whatever is opened of it', async () => {
+  const at = await home();
+  const ids = (await people(at)).slice(0, 8);
+  const places: Place[] = [];
+  const moves: number[] = [];
+  const talk = async () => {
+    for (const i of [0, 1, 2, 3]) places.push(await sent(at, i, ids, `${places.length}`));
+  };
+  await talk();
+  for (const counts of [
+    { inboxes: 2, outboxes: 2 },
+    { inboxes: 3, outboxes: 1 },
+    { inboxes: 1, outboxes: 2 },
+  ]) {
+    await meanwhile(at, () => changeActors(at.data, counts));
+    moves.push(epochOfMove(at));
+    // Of two moves nothing lies between.
+    if (counts.inboxes !== 3) await talk();
+  }
+  const messages = (await received(at, 7, places.length)).map(({ preimage }) => preimage);
+  const claims: Claim[] = [];
+  for (const place of places) {
+    claims.push(...(await opened(at, { stage: 'inbox', ...place })).map(decodeClaim));
+    for (const id of ids)
+      claims.push(...(await opened(at, { stage: 'outbox', ...place, mailbox: toHex(id) })).map(decodeClaim));
+  }
+  const handOvers: Uint8Array[] = [];
+  for (const epoch of moves)
+    for (const id of ids)
+      for (const stage of ['mailbox-hand-over', 'sender-hand-over']) {
+        const found = await opened(at, { stage, epoch, mailbox: toHex(id) }).catch(() => []);
+        handOvers.push(...found);
+      }
+  assert.ok(handOvers.length > 8);
+  for (const i of ids.keys())
+    assert.is(await accused(at, ownOf(claims, ids[i]!), handOvers, { messages }), null, `person ${i}`);
+  await at.server.stop();
+});
+
+/** Pages of inboxes, and leaves of one mailbox. */
+const ownOf = (claims: readonly Claim[], id: Uint8Array) =>
+  claims.filter(({ leaf, output }) => {
+    const isPage = leaf[8] === 'n'.charCodeAt(0);
+    return output === 0 && (isPage || Buffer.from(leaf.subarray(9, 41)).equals(id));
+  });
 
 /** The outbox forgets all that came since it wrote its states down last. */
 const forget = (at: Home) =>

@@ -12,7 +12,7 @@ import {
   type Client,
   type Epoch,
   type EvidenceWorld,
-  type Log,
+  Log,
   list2Of,
   listOf,
   openedOf,
@@ -246,11 +246,44 @@ class HandOvers {
         made: { fields: { placementRoot: named('exceptions') } },
       }),
       this.falseMailbox('to another outbox', 'nothing', this.mailbox(3n, 3n), { made: { to: 2 } }),
+      this.falseMailbox('with leaves of another root', 'nothing', this.mailbox(3n, 3n), {
+        made: { fields: { root: named('root') } },
+      }),
+      this.awayAndBack(),
+      this.onAnotherBase(),
       this.falseMailbox('on another server', 'nothing', this.mailbox(3n, 3n), {
         made: { fields: { serverId: named('server') } },
       }),
       this.falseMailbox('to the first version', 'nothing', this.mailbox(3n, 3n), { made: { version: 1 } }),
     ];
+  }
+
+  /** Of outbox 1, which hands it over from the second version on, a leaf of the first: it had not got it then. */
+  private awayAndBack(): EvidenceCase {
+    const log = this.moves.log([
+      { epoch: 7n, by: '4.1', made: oneOf(1, [this.link]) },
+      { epoch: 150n, by: '4.1', made: oneOf(0, []) },
+    ]);
+    const claim = log.claim(saidBy(log.epochs[0]!, 4, 1), 0, 0);
+    const made = { role: 4, log, from: 1, to: 0, version: 3, leaves: this.leaves(4, this.mailbox(3n, 3n)) };
+    const parts = [this.id, claim, u8(0), u8(0), this.shown(made, 0), u8(0)];
+    return this.make('a leaf of before another move', 24, 'nothing', parts, 205n);
+  }
+
+  /** An epoch that was aborted, and logged late. */
+  private onAnotherBase(): EvidenceCase {
+    const { world, moves } = this;
+    const stages = world.stages(7n, []);
+    stages.set('4.0', oneOf(1, [this.link]));
+    const manifestHash = twin.manifestHash(moves.manifests[0]!.bytes);
+    const base = { size: 0n, root: twin.root([]) };
+    const [first] = moves.log([{ epoch: 5n, by: '4.0', made: oneOf(0, []) }]).epochs;
+    const late = world.epoch(7n, stages, { manifestHash, base }, { previousEpoch: 5n });
+    const log = new Log(world, [first!, late]);
+    const claim = log.claim(saidBy(late, 4, 0), 0, 0);
+    const made = { role: 4, log, leaves: this.leaves(4, this.mailbox(3n, 3n)) };
+    const parts = [this.id, claim, u8(0), u8(0), this.shown(made, 0), u8(0)];
+    return this.make('an epoch that is not on its log', 24, 'nothing', parts);
   }
 
   /** A row of inbox 0 in epoch 7, and what is handed over. */
@@ -360,6 +393,8 @@ class HandOvers {
       this.falseTaken('the leaves beside it', 'nothing', first, told, { at: [1, 3] }),
       this.falseTaken('the first leaf, which is below', 'nothing', link(5n, 4n), null, { at: [0] }),
       this.falseTaken('no leaf', 'nothing', link(5n, 4n), null, { at: [] }),
+      this.falseTaken('leaves far apart', 'nothing', link(5n, 4n), null, { at: [0, 3] }),
+      this.falseTaken('a leaf above, which is not the first', 'nothing', link(5n, 4n), null, { at: [2] }),
       this.falseTaken('with a row', 'nothing', first, told, { row: 1 }),
     ];
   }
@@ -385,6 +420,7 @@ class HandOvers {
     const told = this.sender(4n, at(5n));
     return [
       this.falseRow('the next counter behind the last place', 'nothing', 5n, at(5n), told),
+      this.falseRow('behind a place of the last epoch', 'nothing', 5n, at(7n), this.sender(4n, at(7n))),
       this.falseRow('the next counter behind another place', guilty, 5n, at(3n), told),
       this.falseRow('another counter behind the last place', guilty, 6n, at(5n), told),
       this.falseRow('a counter again', guilty, 4n, at(3n), told),
@@ -399,7 +435,14 @@ class HandOvers {
   // ---- both
 
   /** Receiver 0 has a message in epoch 7 for the mailbox, outbox 0 consumed it. */
-  lost(name: string, expected: string, told: Handed | null, size = 2, bare = true): EvidenceCase {
+  lost(
+    name: string,
+    expected: string,
+    told: Handed | null,
+    size = 2,
+    bare = true,
+    fields: Partial<twin.HandOverFields> = {},
+  ): EvidenceCase {
     const { world } = this;
     const item = { mailbox: this.id, inbox: 0, index: 0, messageHash: named('message') };
     const log = this.moves.log([
@@ -407,7 +450,7 @@ class HandOvers {
       { epoch: 9n, by: '4.0', made: oneOf(0, []) },
     ]);
     const [receiver, consumer] = [saidBy(log.epochs[0]!, 3, 0), saidBy(log.epochs[0] as Epoch, 4, 0)];
-    const made = { role: 4, log, size, leaves: this.leaves(4, told) };
+    const made = { role: 4, log, size, leaves: this.leaves(4, told), fields };
     const message = world.preimage(world.message(this.client, 1n, [this.client]));
     return this.make(name, 26, expected, [
       subjectOf({ mailbox: this.id, ...(bare ? {} : { message }) }),
@@ -427,6 +470,9 @@ class HandOvers {
       this.lost('a message was lost, and the mailbox', guilty, null),
       this.lost('a message was lost, under a later checkpoint', guilty, this.mailbox(5n, 2n), 1),
       this.lost('it is there', 'nothing', this.mailbox(7n, 2n)),
+      this.lost('of another log', 'nothing', this.mailbox(5n, 2n), 2, true, {
+        log: { size: 2n, root: named('fork') },
+      }),
       this.lost('with a message', 'nothing', this.mailbox(5n, 2n), 2, false),
     ];
   }
@@ -488,14 +534,24 @@ class HandOvers {
   twoCases(): EvidenceCase[] {
     const log = this.before;
     const base = { role: 4, log, leaves: this.leaves(4, null) };
-    const two = (name: string, expected: string, a: Made, b: Made, side: number, isSorted = true) => {
+    const two = (
+      name: string,
+      expected: string,
+      a: Made,
+      b: Made,
+      side: number,
+      isSorted = true,
+      last = 150n,
+    ) => {
       const both = [a, b].sort((x, y) => Buffer.compare(this.signed(x), this.signed(y)));
       const [first, second] = isSorted ? both : both.reverse();
-      return this.make(name, 22, expected, [
-        u8(side),
-        this.handOver(first!, side),
-        this.handOver(second!, side),
-      ]);
+      return this.make(
+        name,
+        22,
+        expected,
+        [u8(side), this.handOver(first!, side), this.handOver(second!, side)],
+        last,
+      );
     };
     const other = { ...base, leaves: this.leaves(4, this.mailbox(5n, 3n)) };
     const longer = { ...other, fields: { log: { size: 2n, root: named('log') } } };
@@ -507,6 +563,19 @@ class HandOvers {
       two('two, the higher first', 'nothing', base, other, 0, false),
       two('at two logs', 'nothing', base, longer, 0),
       two('at two logs of one size', 'nothing', base, fork, 0),
+      two(
+        'at two logs of one root',
+        'nothing',
+        base,
+        {
+          ...other,
+          fields: { log: { size: 2n, root: twin.root(log.hashes) } },
+        },
+        0,
+      ),
+      two('from two, to one', 'nothing', base, { ...other, from: 2 }, 1),
+      two('from one, to two', 'nothing', base, { ...other, to: 2 }, 0),
+      two('to two versions', 'nothing', base, { ...other, version: 3 }, 0, true, 205n),
       two('of two roles', 'nothing', base, { ...base, role: 1 }, 0),
       two('from another', 'nothing', base, { ...other, from: 1, to: 0 }, 0),
       two('by neither side', 'nothing', base, other, 2),

@@ -1,6 +1,6 @@
 /** What hand-overs may prove, beside all else that is known of a case: candidates for rules 22 to 25 and 27 (accuse.ts). */
 import { ROLE } from '../attestation.js';
-import { compareWhole, FormatError, toHex } from '../bytes.js';
+import { compareWhole, equalBytes, FormatError, toHex } from '../bytes.js';
 import type { Claim } from '../claim.js';
 import { decodeHandOver, type HandOver } from '../hand-over.js';
 import type { Checkpoint } from '../log.js';
@@ -15,6 +15,18 @@ interface Shown {
   readonly signed: Uint8Array;
   readonly signature: Uint8Array;
   readonly leaves: readonly OpenedLeaf[];
+  /** Of the leaves, as far as they can be read. */
+  readonly ids: readonly Uint8Array[];
+}
+
+/** Those that may show something of an id: it, what is beside it, or that there are no leaves. */
+function about(shown: readonly Shown[], id: Uint8Array): readonly Shown[] {
+  const isOf = ({ ids: [first, second] }: Shown) =>
+    second ? compareWhole(first!, id) < 0 && compareWhole(id, second) < 0 : !first || equalBytes(first, id);
+  const found = shown.filter(isOf);
+  const hasOwn = found.some(({ ids }) => ids.length === 1);
+  // Else also what may be the first leaf or the last.
+  return hasOwn ? found : [...found, ...shown.filter(({ ids }) => ids.length === 1)];
 }
 
 export interface KnownHandOver {
@@ -32,9 +44,11 @@ export function knownHandOvers(all: readonly OpenedHandOver[]): KnownHandOver[] 
     if (!said) return [];
     const leaves = [...opened].sort((a, b) => a.leafIndex - b.leafIndex);
     const shown = [[], ...leaves.map((leaf) => [leaf]), ...neighboursIn(leaves)];
-    const by = (signature: Uint8Array) => shown.map((some) => ({ signed, signature, leaves: some }));
-    const ids = leaves.flatMap(({ leaf }) => orNull(() => readHanded(said, leaf).id) ?? []);
-    return [{ said, ids, from: by(signatures.from), to: by(signatures.to) }];
+    const idsOf = (some: readonly OpenedLeaf[]) =>
+      some.flatMap(({ leaf }) => orNull(() => readHanded(said, leaf).id) ?? []);
+    const by = (signature: Uint8Array) =>
+      shown.map((some) => ({ signed, signature, leaves: some, ids: idsOf(some) }));
+    return [{ said, ids: idsOf(leaves), from: by(signatures.from), to: by(signatures.to) }];
   });
 }
 
@@ -85,8 +99,8 @@ function* ofTwo(a: KnownHandOver, b: KnownHandOver): Generator<Parts> {
   ] as const) {
     if (was.said.role !== is.said.role || was.said.to !== is.said.from) continue;
     for (const id of ids.values())
-      for (const earlier of was.to)
-        for (const later of is.from) yield { rule: RULE.falseHandOn, id, earlier, later };
+      for (const earlier of about(was.to, id))
+        for (const later of about(is.from, id)) yield { rule: RULE.falseHandOn, id, earlier, later };
   }
 }
 
@@ -104,14 +118,13 @@ function* ofStatements({ said, ids, from, to }: KnownHandOver, beside: Beside): 
           };
         });
   for (const { claim, row, message, ids } of found) {
-    const { actor, role } = claim.decoded;
-    if (role !== said.role) continue;
-    for (const handOver of actor === said.to ? to : [])
+    const { actor } = claim.decoded;
+    for (const handOver of actor === said.to ? about(to, ids[0]!) : [])
       yield { rule: RULE.falseTakeOver, handOver, later: claim, row, message };
     if (actor !== said.from) continue;
     const rest = { earlier: claim, row, message, bridge: bridge(claim.checkpoint, said.log) };
-    for (const handOver of from)
-      for (const id of ids) yield { rule: RULE.falseHandOver, id, handOver, ...rest };
+    for (const id of ids)
+      for (const handOver of about(from, id)) yield { rule: RULE.falseHandOver, id, handOver, ...rest };
   }
 }
 
