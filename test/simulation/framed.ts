@@ -52,6 +52,7 @@ import type { Disk } from './disk.js';
 import type { Liar } from './liar.js';
 import type { Random } from './random.js';
 import type { EndedKey } from './secrets.js';
+import { handOversAbout } from './shown-hand-overs.js';
 
 /** Epochs that are opened and accused together. */
 const EPOCHS = 6;
@@ -114,6 +115,13 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
         .map((each) => each.checkpoint)
         .concat(forks),
       submissions: shown.submissions,
+      handOvers: handOversAbout(
+        disk,
+        identity,
+        epochs,
+        items.map(({ mailbox }) => mailbox),
+        random,
+      ),
       statements: [...statements, ...forged(statements, random), ...stolen(of, statements)],
     };
     for (const { evidence, verdict } of accusations(file, (each) => accuse(each, serverId, manifest.rootKey)))

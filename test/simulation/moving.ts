@@ -107,9 +107,7 @@ export class Moving {
       store.write([record]);
     };
     const { lastEpoch } = recoverLog(disk);
-    const signerBefore = secrets.signersIn(identity.manifest);
-    const signerAfter = secrets.signersIn(next);
-    const signers = { signerBefore, signerAfter };
+    const signers = secrets.signersOf(identity.manifest, next);
     plan.move!({ store, write, identity, next, nextHash, lastEpoch, ...signers, observe: () => {} });
     for (const record of records) write(record);
     const counts = `${after.inboxes} inboxes and ${after.outboxes} outboxes`;

@@ -40,15 +40,6 @@ export class Secrets {
     return this.seeds.get(toHex(key))!;
   }
 
-  /** Who signs for an actor by this manifest. */
-  signersIn({ actors }: Manifest): (slot: Slot) => Signer {
-    return ({ role, index }) => {
-      const isIt = (each: ManifestActor) =>
-        each.role === role && each.index === index && each.lastEpoch === 0;
-      return importSecretKey(this.of(actors.find(isIt)!));
-    };
-  }
-
   /** Those that a manifest has in use. */
   keysOf({ actors }: Manifest): ServerKeys {
     const of = (role: Role) =>
@@ -63,6 +54,19 @@ export class Secrets {
       receivers: of(ROLE.receiver),
       outboxes: of(ROLE.outbox),
       sequencer: of(ROLE.sequencer)[0]!,
+    };
+  }
+
+  /** What signs for an actor of a manifest, and of the next one. */
+  signersOf(before: Manifest, after: Manifest) {
+    const signerOf = ({ actors }: Manifest, { role, index }: Slot) => {
+      const isIt = (actor: ManifestActor) =>
+        actor.role === role && actor.index === index && actor.lastEpoch === 0;
+      return importSecretKey(this.of(actors.find(isIt)!));
+    };
+    return {
+      signerBefore: (slot: Slot) => signerOf(before, slot),
+      signerAfter: (slot: Slot) => signerOf(after, slot),
     };
   }
 

@@ -12,6 +12,7 @@ import { signCheckpoint } from '../../src/actors/sequencer.js';
 import { type Checkpoint, countsIn, SESSION_KIND, type SessionKind } from '../../src/protocol/index.js';
 import { type Config, loadConfig } from '../../src/server/config.js';
 import { checkKeys, found, type Identity, readIdentity } from '../../src/server/founding.js';
+import { checkTakenOver } from '../../src/server/handing-over.js';
 import type { ServerKeys } from '../../src/server/keys.js';
 import { type LogState, readFrontier, recoverLog } from '../../src/server/recovery.js';
 import { shutDown } from '../../src/server/shutdown.js';
@@ -139,6 +140,7 @@ export class SimulatedServer {
     this.config = { ...this.config, ...countsIn(identity.manifest) };
     checkKeys(identity, this.keys);
     const log = recoverLog(disk);
+    checkTakenOver(disk, identity);
     const signer = { serverId: identity.serverId, sign: importSecretKey(this.keys.sequencer).sign };
     const checkpoint = signCheckpoint(signer, { size: log.size, root: readFrontier(disk, log.size).root() });
     const board = new Board(loop, this.profile, process, this.observe, this.lyingIn(identity));
