@@ -223,6 +223,26 @@ export function claimOn(stage: number, leaf: Uint8Array, leafIndex: number, leav
 const links = w.EPOCH_1.leaves.map(({ preimage }) => preimage);
 const bobsLink = leafFor(w.EPOCH_1, w.BOB);
 
+/** As if a second version with this hash placed Bob at outbox 1, behind epoch 1. */
+const bobsState = { lastEpoch: 1, total: 2, head: sha256(bobsLink.preimage) };
+const mailboxLeaf = p.handedLeaf(p.ROLE.outbox, p.keptMailbox(w.BOB, bobsState));
+const alicesState = { counter: 2, place: { epoch: 1, inbox: 0, index: 1 } };
+const senderLeaf = p.handedLeaf(p.ROLE.inbox, p.keptSender(w.ALICE, alicesState));
+const handedOver = p.encodeHandOver({
+  ...{ serverId: w.SERVER_ID, manifestHash: w.same(0x0e), placementRoot: p.EMPTY_ROOT },
+  ...{ role: p.ROLE.outbox, from: 0, to: 1, log: w.CHECKPOINT_1, lastEpoch: 1 },
+  ...{ leaves: 1, root: sha256(mailboxLeaf) },
+});
+const handOver: Example = {
+  'mailbox preimage': mailboxLeaf,
+  'mailbox hash': sha256(mailboxLeaf),
+  'sender preimage': senderLeaf,
+  'sender hash': sha256(senderLeaf),
+  'signed bytes': handedOver,
+  key: w.KEYS.outbox.publicKey,
+  signature: w.KEYS.outbox.sign(handedOver),
+};
+
 // ---- vectors
 
 const [lowerId, higherId] = p.compareWhole(w.ALICE, w.BOB) < 0 ? [w.ALICE, w.BOB] : [w.BOB, w.ALICE];
@@ -280,6 +300,7 @@ export const OBJECTS: Readonly<Record<string, Example>> = {
   checkpoint,
   manifest,
   placement,
+  'hand-over': handOver,
   session,
   tree,
   'claim-on-a-link': { claim: claimOn(3, bobsLink.preimage, links.indexOf(bobsLink.preimage), links) },

@@ -291,35 +291,54 @@ test('an outbox that hands over less is named by what it signed before, or was g
   await at.server.stop();
 });
 
-test('the owner of a mailbox that lost its own message over a move has the outbox named by a complaint', async () => {
-  const at = await home();
-  const ids = await people(at);
-  const one = moved(at, ids, 'outbox')[0]!;
-  const other = [...ids.keys()].find((i) => i !== one)!;
-  const place = await sent(at, one, [ids[other]!]);
-  const [message] = await received(at, other, 1);
-  await meanwhile(at, async () => {
-    await forget(at);
-    await move(at);
+/** A mailbox that has brought nothing, says whoever has it. */
+const empty = (data: string, id: Uint8Array) =>
+  inStore(data, (_, write) => {
+    const chain = {
+      lastEpoch: 0,
+      total: 0,
+      head: Uint8Array.from(randomBytes(32)),
+      links: 0,
+      own: 0,
+      bytes: 0,
+    };
+    write(idKey(TABLE.mailbox, id), mailboxCodec.encode({ chain, acknowledged: chain })!);
   });
-  // The new outbox says in good faith that nothing came.
-  const later = await sent(at, other, [ids[one]!], 'later');
-  const mailbox = toHex(ids[one]!);
-  const of = async (stage: string, where: typeof place) =>
-    (await opened(at, { stage, ...where, mailbox })).map(decodeClaim);
-  const claims = [...(await of('receiver', place)), ...(await of('outbox', later))];
-  const subject = { mailbox: ids[one]!, ...place, message: message!.preimage };
-  const found = await accused(at, claims, [], { subject });
-  assert.is(whom(found), 'server');
-  const vectors = new Vectors();
-  const client = await clientOf(at.server, `person ${one}`, { vectors });
-  const complaint = await vectors.complain(found!.evidence);
-  same(at, complaint);
-  assert.match(whom(complaint)!, /^4\.0 /);
-  assert.equal(complaint.closed, []);
-  await client.close();
-  await at.server.stop();
-});
+
+for (const liar of [0, 1])
+  test(`the owner of a mailbox that lost its own message over a move has outbox ${liar} named by a complaint`, async () => {
+    const at = await home();
+    const ids = await people(at);
+    const one = moved(at, ids, 'outbox')[0]!;
+    const [other, another] = [...ids.keys()].filter((i) => i !== one) as [number, number];
+    const place = await sent(at, one, [ids[other]!]);
+    const [message] = await received(at, other, 1);
+    await meanwhile(at, async () => {
+      if (liar === 0) await forget(at);
+      await move(at);
+    });
+    if (liar === 1) {
+      await sent(at, another, [ids[other]!]);
+      await meanwhile(at, () => empty(at.data, ids[one]!));
+    }
+    // The new outbox says that nothing came, in good faith or not.
+    const later = await sent(at, other, [ids[one]!], 'later');
+    const mailbox = toHex(ids[one]!);
+    const of = async (stage: string, where: typeof place) =>
+      (await opened(at, { stage, ...where, mailbox })).map(decodeClaim);
+    const claims = [...(await of('receiver', place)), ...(await of('outbox', later))];
+    const subject = { mailbox: ids[one]!, ...place, message: message!.preimage };
+    const found = await accused(at, claims, [], { subject });
+    assert.is(whom(found), 'server');
+    const vectors = new Vectors();
+    const client = await clientOf(at.server, `person ${one}`, { vectors });
+    const complaint = await vectors.complain(found!.evidence);
+    same(at, complaint);
+    assert.is(whom(complaint)!.slice(0, 3), `4.${liar}`);
+    assert.equal(complaint.closed, []);
+    await client.close();
+    await at.server.stop();
+  });
 
 test('an outbox that does not go on from what it took over is named', async () => {
   const at = await home();

@@ -1,5 +1,5 @@
 /** Secrets of all keys that a server ever had. They are kept for ever here, for a thief who has read them before they were thrown away. */
-import { importSecretKey, type Signer } from '#crypto';
+import { importSecretKey } from '#crypto';
 import { type Manifest, type ManifestActor, ROLE, type Role, toHex } from '../../src/protocol/index.js';
 import type { Identity } from '../../src/server/founding.js';
 import type { ServerKeys } from '../../src/server/keys.js';
