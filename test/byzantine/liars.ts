@@ -189,7 +189,7 @@ export const ELSEWHERE: readonly (readonly [lie: string, says: string, where: st
     '`test/counterexamples.test.ts`, *a client cannot frame an actor with its own word* and *what a message is for is shown by its own hash*',
   ],
   [
-    'a lying client beside crashes, restores and losses',
+    'a lying client beside crashes and lost connections',
     'nobody was named in any run',
     '`test/simulation/`, at the end of each run',
   ],

@@ -1,7 +1,14 @@
 /** A play: some epochs with a cheat in one of them. Then clients compare, and holders open. */
 import { type Accusation, accuse, type CaseFile } from '../../src/protocol/evidence/accuse.js';
 import { readMailboxLeaf } from '../../src/protocol/evidence/leaves.js';
-import { type Claim, comparePlaces, type Place, ROLE, type Role } from '../../src/protocol/index.js';
+import {
+  attestationHash,
+  type Claim,
+  comparePlaces,
+  type Place,
+  ROLE,
+  type Role,
+} from '../../src/protocol/index.js';
 import { bothSay } from '../support/verdicts.js';
 import * as twin from '../twin/index.js';
 import type { Act } from './acts.js';
@@ -12,13 +19,24 @@ export interface Ending {
   readonly theatre: Theatre;
   /** The message of the second epoch that cheats are about. */
   readonly message: SentMessage;
-  /** What two clients can show by themselves. */
+  /** What Alice, Bob and Carol can show by themselves, with statements that were let out beside the log. */
   readonly clients: Accusation | null;
-  /** With what holders other than the cheats have opened. */
+  /** With what holders other than the cheats have opened, and what any client has. */
   readonly opened: Accusation | null;
-  /** How many openings it took. */
-  readonly openings: number;
+  /** What was opened for that. */
+  readonly openings: Openings;
 }
+
+export interface Openings {
+  /** Leaves, and statements that have none. */
+  readonly count: number;
+  /** Those of them that the evidence rests on. */
+  readonly needed: number;
+  /** No message said what to ask for: it is all that anybody opens. */
+  readonly isAll: boolean;
+}
+
+const NO_OPENINGS: Openings = { count: 0, needed: 0, isAll: false };
 
 export function play(cheats: readonly Cheat[], checks: boolean, refusing: readonly string[] = []): Ending {
   const theatre = new Theatre({ cheats, checks });
@@ -28,7 +46,7 @@ export function play(cheats: readonly Cheat[], checks: boolean, refusing: readon
     if (!theatre.epoch()) break;
   }
   const message = theatre.sent[2]!;
-  const empty = { theatre, message, clients: null, opened: null, openings: 0 };
+  const empty = { theatre, message, clients: null, opened: null, openings: NO_OPENINGS };
   if (theatre.epochs.length === 0) return empty;
   return { ...empty, ...compare(theatre, refusing) };
 }
@@ -137,13 +155,16 @@ export function compare(
   theatre: Theatre,
   refusing: readonly string[],
 ): Pick<Ending, 'clients' | 'opened' | 'openings'> {
+  const { alice, bob, carol } = theatre.cast;
+  const three = [alice, bob, carol].map((i) => theatre.client(i));
   const own = theatre.world.clients.flatMap(({ id }) => leavesOf(theatre, id));
   const messages = [...theatre.sent, ...theatre.others].map((sent) => preimage(theatre, sent));
   const statements = theatre.leaked.map(({ bytes, signature }) => ({ attestation: bytes, signature }));
   const { manifests, checkpoints, submissions } = theatre;
   const bridge = (from: number, to: number) => theatre.bridge(from, to);
   const base = { manifests, messages, checkpoints, statements, submissions, bridge };
-  const subjects: (Subject | undefined)[] = [undefined, ...divergences(theatre)];
+  // What a message says to ask for comes before all that there is.
+  const subjects: (Subject | undefined)[] = [...divergences(theatre), undefined];
   const files = subjects.map((subject) => ({
     ...base,
     claims: subject ? own.filter((claim) => concerns(claim, subject)) : own,
@@ -151,16 +172,24 @@ export function compare(
   }));
   const { serverId } = theatre.world;
   let clients: Accusation | null = null;
-  for (const file of files) clients = better(clients, accuse(file, serverId, theatre.rootKey));
+  for (const { subject, ...file } of files) {
+    if (subject && !three.some((id) => Buffer.compare(id, subject.mailbox) === 0)) continue;
+    const claims = file.claims.filter((claim) => isOf(claim, three));
+    const shown = { ...file, claims, ...(subject && { subject }) };
+    clients = better(clients, accuse(shown, serverId, theatre.rootKey));
+  }
   let opened = clients;
-  let openings = 0;
+  let openings = NO_OPENINGS;
   for (const file of files) {
     const more = file.subject
       ? [...opening(theatre, file.subject, refusing), ...beside(theatre, file.subject, own, refusing)]
       : everything(theatre, refusing);
     const found = accuse({ ...file, claims: [...file.claims, ...more] }, serverId, theatre.rootKey);
     const best = better(opened, found);
-    if (best === found && found) openings = more.length;
+    if (best === found && found && best !== opened) {
+      const needed = neededIn(found.evidence, more, file.claims);
+      openings = { count: more.length, needed, isAll: !file.subject };
+    }
     opened = best;
   }
   for (const found of [clients, opened]) if (found) bothSay(found.evidence, serverId, theatre.rootKey);
@@ -177,8 +206,33 @@ function rankOf({ verdict }: Accusation): number {
   return verdict.outcome === 'actor' ? verdict.role : 10;
 }
 
-function concerns({ leaf }: Claim, { mailbox, others = [] }: Pick<Subject, 'mailbox' | 'others'>): boolean {
-  return [mailbox, ...others].some((id) => Buffer.compare(leaf.subarray(9, 41), id) === 0);
+function concerns(claim: Claim, { mailbox, others = [] }: Pick<Subject, 'mailbox' | 'others'>): boolean {
+  return isOf(claim, [mailbox, ...others]);
+}
+
+/** A leaf of an outbox: a link's part and a still have their mailbox at one place. */
+function isOf({ leaf }: Claim, mailboxes: readonly Uint8Array[]): boolean {
+  return mailboxes.some((id) => Buffer.compare(leaf.subarray(9, 41), id) === 0);
+}
+
+/** How many opened ones stand in evidence, by their leaves or else by their statements, and are not what clients had. */
+function neededIn(evidence: Uint8Array, opened: readonly Claim[], own: readonly Claim[]): number {
+  const bytes = Buffer.from(evidence);
+  const isIn = (part: Uint8Array) => bytes.includes(Buffer.from(part));
+  const had = new Set(own.flatMap(({ leaf, signature }) => [twin.hex(leaf), twin.hex(signature)]));
+  const leaves = new Set<string>();
+  const statements = new Set<string>();
+  for (const { leaf, attestation, signature } of opened) {
+    const name = twin.hex(signature);
+    const isThere = [signature, attestationHash(attestation)].some((each) => isIn(each));
+    if (!isThere) continue;
+    if (leaf.length > 0 && isIn(leaf)) {
+      if (!had.has(twin.hex(leaf))) leaves.add(`${name} ${twin.hex(leaf)}`);
+      had.add(name);
+    } else if (!had.has(name)) statements.add(name);
+  }
+  const byStatement = [...statements].filter((name) => !had.has(name));
+  return leaves.size + byStatement.length;
 }
 
 /** Who keeps an output of an act, and opens it unless it refuses: its maker, and the one that was given it. Outboxes give theirs to nobody. */

@@ -54,7 +54,7 @@ function said({ clients, opened, openings }: Ending): string[] {
   if (opened === clients) return first;
   return [
     ...first,
-    `  With ${openings} leaves that holders other than the cheat have opened:`,
+    `  With ${openings.count} leaves that holders other than the cheat have opened, ${openings.needed} of them needed:`,
     ...proof(opened),
   ];
 }

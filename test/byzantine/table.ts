@@ -5,7 +5,7 @@ import type { Cheat } from './cheat.js';
 import { CHEATS } from './cheats.js';
 import { forked } from './fork.js';
 import { ELSEWHERE, LIES, outcomeOfLie } from './liars.js';
-import { type Ending, holders, isOpen, play } from './play.js';
+import { type Ending, holders, isOpen, type Openings, play } from './play.js';
 
 const ROLES = ['inbox', 'router', 'receiver', 'outbox', 'sequencer'] as const;
 
@@ -39,12 +39,15 @@ function named({ verdict }: Accusation): string {
 
 const inWords = (rule: string) => rule.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
-/** Two clients compare: one exchange. Then each holder that opens is another one. */
+function openedIn({ count, needed, isAll }: Openings): string {
+  return `${isAll ? 'all ' : ''}${count} opened, ${needed} needed`;
+}
+
 function cell({ theatre, clients, opened, openings }: Ending): string {
   if (theatre.stopped) return `stopped by ${theatre.stopped.who}`;
   const parts: string[] = [];
   if (clients) parts.push(`clients: ${named(clients)}, ${size(clients)}`);
-  if (opened && opened !== clients) parts.push(`${openings} opened: ${named(opened)}, ${size(opened)}`);
+  if (opened && opened !== clients) parts.push(`${openedIn(openings)}: ${named(opened)}, ${size(opened)}`);
   return parts.length > 0 ? parts.join('; ') : 'nothing is proven';
 }
 
@@ -64,12 +67,29 @@ export function refusals(): string[] {
   });
 }
 
+const NOT_RUN = 'not run';
+const SIGNED_CONTEXT = 'in rows *close …*, *log …*';
+
+/** Where a role could do it and no play of that name does. */
+const ELSEWHERE_OR_NOT: Readonly<Record<string, string>> = {
+  'inbox: duplicate': 'in row *number twice*',
+  'outbox: malformed pages': NOT_RUN,
+  'outbox: serve a stale checkpoint': NOT_RUN,
+  'sequencer: equivocate': '[two worlds](#two-groups-of-clients-in-two-worlds)',
+  'sequencer: sign a false count': 'in row *omit a statement*',
+  'sequencer: sign another base': SIGNED_CONTEXT,
+  'sequencer: sign another manifest': SIGNED_CONTEXT,
+  'sequencer: sign another placement': SIGNED_CONTEXT,
+  'sequencer: sign twice after a restart': NOT_RUN,
+  'sequencer: skip an empty attestation': 'in row *omit a statement*',
+};
+
 function tableOf(all: readonly Outcome[], ending: (outcome: Outcome) => Ending): string[] {
   const names = [...new Set(all.map(({ cheat }) => cheat.name))];
   const rows = names.map((name) => {
     const cells = ROLES.map((role) => {
       const outcome = all.find(({ cheat }) => cheat.name === name && cheat.role === role);
-      return outcome ? cell(ending(outcome)) : '—';
+      return outcome ? cell(ending(outcome)) : (ELSEWHERE_OR_NOT[`${role}: ${name}`] ?? '—');
     });
     return `| ${name} | ${cells.join(' | ')} |`;
   });
@@ -152,17 +172,19 @@ some 900 bytes of proof (\`test/delivery-size.test.ts\`). What a server keeps fo
 `;
 
 /** The whole document. */
-export function documentOf(all: readonly Outcome[], pairs: LeagueCount, triples: LeagueCount): string {
+export function documentOf(all: readonly Outcome[], counts: readonly LeagueCount[]): string {
   const fork = forked();
   return `# Who is found out, and by whom
 
 Written by \`npm run docs:accountability\` from plays with real stages that cheat (\`test/byzantine/\`); a test holds this
 page to what they show. In each play one actor cheats in the second epoch or behind it, about a message from Alice to Bob and
-Carol, and refuses to open anything afterwards. First two clients compare what they hold themselves: one exchange. Then
-holders open what they keep: an output's maker and its consumers, each opening one more exchange. A cell says what that
-proves: who is named in bold, by which rule of [PROTOCOL.md](PROTOCOL.md#the-rules), and how large the evidence is.
+Carol, and refuses to open anything afterwards; the actor is number 0 of its role. First (*clients*) Alice, Bob and Carol show each other the leaves that they hold, for each message
+that one of them misses, or has and should not; and all of theirs at once. With these go statements that somebody was told beside those that are logged, and whatever clients have sent and signed. Then,
+for each message that any of the 24 clients misses, or has and should not, its holders *open* what they keep of its way through the stages: an output's maker and its consumers. Where
+no message says what to ask for, they open *all* that they keep of the three epochs, which is more than a client may ask for. A cell says how many leaves (and statements that have none) were opened,
+how many of them stand in the evidence and were *needed*, and what that proves: who is named in bold, by which rule of [PROTOCOL.md](PROTOCOL.md#the-rules), and how large the evidence is.
 Where a cheat's name begins with *submissions required* the manifest says so, and clients sign what they submit; elsewhere nothing is signed.
-*Nothing is proven* has its reason under [what cannot be proven](#what-cannot-be-proven). — is what a role cannot do, as it has no such thing to do it with, or, of sequencers, does in other rows.
+*Nothing is proven* has its reason under [what cannot be proven](#what-cannot-be-proven). — is what a role cannot do, as it has no such thing to do it with. *Not run* is what it could do, and does in no play.
 
 ## Every actor checks what it is given (\`checks: everywhere\`)
 
@@ -195,14 +217,16 @@ checkpoints, ${fork.sameSize}; with different sizes, ${fork.otherSize}. No other
 
 ## Actors in league
 
-Every two, and every three, of the cheats of routers, receivers and outboxes that change what becomes of a message, of as many roles, all in the second epoch, without
-checks; none of them opens anything. *The server*: of the output that decides, maker and consumer are both in league, and it stays closed (a router's is kept by itself and by the receiver that it is for).
-*Nothing*: both swap the same two messages, so that everybody has what was sent, and nobody has anything to ask for.
+Every two, and every three, of the cheats in the first six rows, which change what becomes of a message, as routers, receivers and outboxes commit them, of as many roles; each of an inbox's among
+them with each of theirs; and every cheat of a sequencer with each of all these. All are number 0 of their roles, no honest actor checks, and none of them opens anything.
+*The server*: of the output that decides, maker and consumer are both in league, and it stays closed (a router's is kept by itself and by the receiver that it is for; an inbox's by itself and its router).
+*Nothing*: both swap the same two messages, so that everybody has what was sent, and nobody has anything to ask for; an inbox alters or invents a message that nobody has signed, and
+the other one then finds none to do anything to, or its output stays closed; and what a sequencer closes an epoch with stops an honest inbox, so that nothing of the epoch leaves the server.
+Not run: three with an inbox or the sequencer among them, four and more, leagues with checks, in several epochs, of two of one role, and with cheats that are not among the six.
 
 | in league | plays | one of them is named | the server | nothing | an honest actor is named |
 |---|---|---|---|---|---|
-${leagueRow('two', pairs)}
-${leagueRow('three', triples)}
+${counts.map((count, i) => leagueRow(LEAGUES[i]!.name, count)).join('\n')}
 
 ## Clients that lie
 
@@ -259,9 +283,18 @@ const IN_LISTS = [
   'duplicate',
 ];
 
-/** So many cheats of as many roles that change what becomes of a message, in every way. */
+const isInLists = ({ name }: Cheat) => IN_LISTS.includes(name);
+
+/** Each cheat of a role with each of another one that changes what becomes of a message. */
+function leaguesWith(role: 'inbox' | 'sequencer'): Cheat[][] {
+  const own = CHEATS.filter((cheat) => cheat.role === role && (role === 'sequencer' || isInLists(cheat)));
+  const others = CHEATS.filter((cheat) => cheat.role !== role && isInLists(cheat));
+  return own.flatMap((one) => others.map((other) => [one, other]));
+}
+
+/** So many cheats of as many roles behind the inboxes that change what becomes of a message, in every way. */
 export function leagues(size: number): Cheat[][] {
-  const all = CHEATS.filter(({ name, role }) => IN_LISTS.includes(name) && role !== 'inbox');
+  const all = CHEATS.filter((cheat) => isInLists(cheat) && cheat.role !== 'inbox');
   const grown = (some: Cheat[][]) =>
     some.flatMap((league) => {
       const last = league.at(-1);
@@ -272,6 +305,15 @@ export function leagues(size: number): Cheat[][] {
     });
   return Array.from({ length: size }).reduce<Cheat[][]>(grown, [[]]);
 }
+
+/** All that are played, in the order of the document. */
+export const LEAGUES: readonly { readonly name: string; readonly leagues: readonly (readonly Cheat[])[] }[] =
+  [
+    { name: 'two', leagues: leagues(2) },
+    { name: 'three', leagues: leagues(3) },
+    { name: 'an inbox and another', leagues: leaguesWith('inbox') },
+    { name: 'the sequencer and another', leagues: leaguesWith('sequencer') },
+  ];
 
 /** None of them opens anything, and nobody checks. */
 export function playLeagues(
