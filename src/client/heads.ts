@@ -4,13 +4,17 @@
  * signed both heads, and whoever has the larger one is given by it what the other is convicted with.
  */
 
+import { verifierOf } from '#crypto';
 import {
+  actorKey,
   type Base,
   type Checkpoint,
   CountersignError,
+  checkpointText,
   FormatError,
   getU64,
   HASH_BYTES,
+  ROLE,
   Writer,
 } from '../protocol/index.js';
 import { decodeProof } from '../protocol/notes/index.js';
@@ -18,7 +22,11 @@ import { type Accusation, judging } from './accusing.js';
 import { isSameLog } from './anchor-check.js';
 import { askFor } from './asking.js';
 import { ComparisonError } from './comparison-error.js';
+import { pause } from './pause.js';
 import type { World } from './world.js';
+
+/** Between questions for a proof. */
+const AGAIN_MS = [0, 200, 400, 800];
 
 /** Size 8 ‖ root 32 ‖ signature 64. */
 export const HEAD_BYTES = 104;
@@ -71,26 +79,38 @@ export async function proofsFrom(
   return { proof: await ask(from), beside: isHidden ? await ask(from + 1) : new Uint8Array(0) };
 }
 
-/** Empty where there is none, whatever the reason. */
+/**
+ * Empty where there is none, whatever the reason. Asked for again some times: what answers may not know yet of an epoch that a
+ * client was told of, as all of a server's threads hear of it at once.
+ */
 async function proofFrom(url: string, signal: AbortSignal): Promise<Uint8Array> {
-  try {
-    return decodeProof(await askFor(url, signal));
-  } catch (error) {
-    if (error instanceof FormatError || error instanceof CountersignError) return new Uint8Array(0);
-    throw error;
+  for (const ms of AGAIN_MS) {
+    try {
+      if (ms > 0) await pause(ms, signal);
+      return decodeProof(await askFor(url, signal));
+    } catch (error) {
+      if (error instanceof FormatError) break;
+      if (!(error instanceof CountersignError)) throw error;
+    }
   }
+  return new Uint8Array(0);
 }
 
-/**
- * Evidence of two heads that are not shown to be of one log; null when nothing is proven. Rejects with `ComparisonError`
- * (`malformed`) when the other's is not signed by a sequencer that is known here.
- */
+/** Rejects with `ComparisonError` (`malformed`) unless the other's head is signed by a sequencer that is known here. */
+export async function checkSigned(head: Uint8Array, { manifests, serverId }: World): Promise<void> {
+  const { size, root } = baseOf(head);
+  if (size === 0) return;
+  const text = checkpointText(serverId, size, root);
+  for (const { manifest } of manifests) {
+    const key = verifierOf(actorKey(manifest, ROLE.sequencer, 0));
+    if (await key.verify(text, head.subarray(8 + HASH_BYTES))) return;
+  }
+  throw new ComparisonError('malformed', `a checkpoint of ${size} epochs that no known sequencer has signed`);
+}
+
+/** Evidence of two heads that are not shown to be of one log; null when nothing is proven. */
 export async function accuseOf({ own, others, proofs }: Heads, world: World): Promise<Accusation | null> {
   const { accuseOfHeads } = await judging.get();
   const { manifests, manifest, serverId } = world;
-  try {
-    return accuseOfHeads(own, others, proofs, manifests, serverId, manifest.rootKey);
-  } catch (cause) {
-    throw new ComparisonError('malformed', `of the other's checkpoint: ${cause}`, { cause });
-  }
+  return accuseOfHeads(own, others, proofs, manifests, serverId, manifest.rootKey);
 }
