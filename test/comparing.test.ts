@@ -219,6 +219,14 @@ test('two clients of an honest server have the same', async () => {
   assert.is(ofAlice.outcome, 'same');
   assert.equal(ofAlice, ofBob);
   assert.is((await compare(cora, bob))[0].outcome, 'same');
+  // What answers over HTTP may hear of an epoch later than the client did.
+  const told = [alice, bob].map(gather);
+  for (let i = 0; i < 3; i++) await alice.still();
+  assert.is.not(alice.checkpoint.size, bob.checkpoint.size);
+  const restore = withoutProofs(5);
+  assert.is((await compare(alice, bob))[0].outcome, 'same');
+  restore();
+  assert.ok(told.every(({ suspicions }) => suspicions.length === 0));
   await end(server, alice, bob, cora);
 });
 
@@ -319,11 +327,14 @@ function errorsOf(one: Client, other: Client): Promise<ComparisonError>[] {
   );
 }
 
-/** No server gives a consistency proof any more. Returns the way back. */
-function withoutProofs(): () => void {
+/** No server gives a consistency proof any more, the next so many times. Returns the way back. */
+function withoutProofs(times = Number.POSITIVE_INFINITY): () => void {
   const { fetch } = globalThis;
+  let left = times;
   globalThis.fetch = async (url, options) =>
-    String(url).includes('/v1/consistency/') ? new Response('', { status: 404 }) : fetch(url, options);
+    String(url).includes('/v1/consistency/') && left-- > 0
+      ? new Response('', { status: 404 })
+      : fetch(url, options);
   return () => {
     globalThis.fetch = fetch;
   };

@@ -1,6 +1,7 @@
 /** Questions over HTTP that need no session, and do not say who asks. */
 import { CountersignError, FormatError } from '../protocol/index.js';
 import { decodeProof } from '../protocol/notes/index.js';
+import { pause } from './pause.js';
 
 /** Of an answer. */
 const MOST_BYTES = 1 << 20;
@@ -44,17 +45,27 @@ async function bounded({ body }: Response): Promise<Uint8Array> {
   return new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
 }
 
-/** The server's consistency proof between two sizes, packed: empty when it gives none, whatever the reason. */
+/** Between questions for a proof. */
+const AGAIN_MS = [0, 200, 400, 800];
+
+/**
+ * The server's consistency proof between two sizes, packed: empty when it gives none, whatever the reason. Asked for again some
+ * times: what answers may not know yet of an epoch that a client was told of, as all of a server's threads hear of it at once.
+ */
 export async function askForProof(
   http: string,
   from: number,
   to: number,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  try {
-    return decodeProof(await askFor(`${http}/v1/consistency/${from}/${to}`, signal));
-  } catch (error) {
-    if (error instanceof FormatError || error instanceof CountersignError) return new Uint8Array(0);
-    throw error;
+  for (const ms of AGAIN_MS) {
+    try {
+      if (ms > 0) await pause(ms, signal);
+      return decodeProof(await askFor(`${http}/v1/consistency/${from}/${to}`, signal));
+    } catch (error) {
+      if (error instanceof FormatError) break;
+      if (!(error instanceof CountersignError)) throw error;
+    }
   }
+  return new Uint8Array(0);
 }

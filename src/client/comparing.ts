@@ -58,6 +58,8 @@ export interface Party {
   readonly head: () => Uint8Array;
   /** Asks the server for what it proves between two heads. */
   readonly prove: (own: Uint8Array, others: Uint8Array) => Promise<Proofs>;
+  /** Rejects unless the other's head is signed. */
+  readonly checkSigned: (others: Uint8Array) => Promise<void>;
   /** Evidence of heads that are not shown to be of one log. */
   readonly accuse: (heads: Heads) => Promise<Accusation | null>;
   /** Asks the server for a newer leaf. */
@@ -177,6 +179,7 @@ class Comparison {
     const { line, party } = this;
     const own = party.head();
     const { head: others } = await line.swap(SAY.head, { head: own });
+    await line.inTime(() => party.checkSigned(others));
     const proofs: Uint8Array[] = [];
     if (areApart(own, others)) {
       const given = await line.inTime(() => party.prove(own, others));

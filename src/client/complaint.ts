@@ -14,13 +14,13 @@ import {
   inOrder,
   ROLE,
 } from '../protocol/index.js';
-import { abortable } from './abortable.js';
 import { type Accusation, judging } from './accusing.js';
 import { ComparisonError } from './comparison-error.js';
 import type { Gateway } from './gateway.js';
 import { isHandOver, movesOf, proofsOf } from './hand-overs.js';
 import { bridgeOver, type Range } from './log-range.js';
 import type { OpenOptions } from './openings.js';
+import { pause } from './pause.js';
 import { VerificationError } from './verification-error.js';
 
 /** What a stage has signed of the place. */
@@ -193,12 +193,4 @@ class Asking {
     }
     unanswered.push(at);
   }
-}
-
-/** Ends early when the signal says so. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return abortable<void>(signal, (resolve) => {
-    const timer = setTimeout(resolve, ms);
-    return () => clearTimeout(timer);
-  }).catch(() => {});
 }

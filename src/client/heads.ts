@@ -4,7 +4,17 @@
  * signed both heads, and whoever has the larger one is given by it what the other is convicted with.
  */
 
-import { type Base, type Checkpoint, getU64, HASH_BYTES, Writer } from '../protocol/index.js';
+import { verifierOf } from '#crypto';
+import {
+  actorKey,
+  type Base,
+  type Checkpoint,
+  checkpointText,
+  getU64,
+  HASH_BYTES,
+  ROLE,
+  Writer,
+} from '../protocol/index.js';
 import { type Accusation, judging } from './accusing.js';
 import { isSameLog } from './anchor-check.js';
 import { askForProof } from './asking.js';
@@ -62,16 +72,21 @@ export async function proofsFrom(
   return { proof: await ask(from), beside: isHidden ? await ask(from + 1) : new Uint8Array(0) };
 }
 
-/**
- * Evidence of two heads that are not shown to be of one log; null when nothing is proven. Rejects with `ComparisonError`
- * (`malformed`) when the other's is not signed by a sequencer that is known here.
- */
+/** Rejects with `ComparisonError` (`malformed`) unless the other's head is signed by a sequencer that is known here. */
+export async function checkSigned(head: Uint8Array, { manifests, serverId }: World): Promise<void> {
+  const { size, root } = baseOf(head);
+  if (size === 0) return;
+  const text = checkpointText(serverId, size, root);
+  for (const { manifest } of manifests) {
+    const key = verifierOf(actorKey(manifest, ROLE.sequencer, 0));
+    if (await key.verify(text, head.subarray(8 + HASH_BYTES))) return;
+  }
+  throw new ComparisonError('malformed', `a checkpoint of ${size} epochs that no known sequencer has signed`);
+}
+
+/** Evidence of two heads that are not shown to be of one log; null when nothing is proven. */
 export async function accuseOf({ own, others, proofs }: Heads, world: World): Promise<Accusation | null> {
   const { accuseOfHeads } = await judging.get();
   const { manifests, manifest, serverId } = world;
-  try {
-    return accuseOfHeads(own, others, proofs, manifests, serverId, manifest.rootKey);
-  } catch (cause) {
-    throw new ComparisonError('malformed', `of the other's checkpoint: ${cause}`, { cause });
-  }
+  return accuseOfHeads(own, others, proofs, manifests, serverId, manifest.rootKey);
 }

@@ -22,7 +22,7 @@ import { ComparisonError, type ComparisonErrorCode } from './comparison-error.js
 import { type ComplainOptions, type Complaint, complain } from './complaint.js';
 import { disputeOf } from './dispute.js';
 import type { Gateway } from './gateway.js';
-import { accuseOf, headOf, proofsFrom } from './heads.js';
+import { accuseOf, checkSigned, headOf, proofsFrom } from './heads.js';
 import type { Range } from './log-range.js';
 import type { Member } from './member.js';
 import type { Message } from './message.js';
@@ -365,6 +365,7 @@ export class Vectors implements Participant {
       asOf: () => Math.min(this.durable, book.settled),
       head: () => headOf(member.session!.proven),
       prove: (own, others) => proofsFrom(gateway.ground.http, own, others, signal),
+      checkSigned: (others) => checkSigned(others, gateway.ground.world),
       accuse: (heads) => accuseOf(heads, gateway.ground.world),
       catchUp: () => gateway.still(member.index, { signal }).then(() => {}),
     };

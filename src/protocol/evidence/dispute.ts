@@ -6,11 +6,10 @@ import { HASH_BYTES, Reader } from '../bytes.js';
 import { type Claim, decodeClaim } from '../claim.js';
 import { decode, hash, signature, struct, u64 } from '../fields.js';
 import type { Checkpoint } from '../log.js';
-import { decodeManifest, manifestHash } from '../manifest.js';
+import { decodeManifest } from '../manifest.js';
 import type { SignedManifest } from '../manifest-chain.js';
 import { decodeOpenedHandOver } from '../opened-hand-over.js';
 import { type Accusation, accuse, type CaseFile } from './accuse.js';
-import { Court } from './court.js';
 import { decodeEvidence, type Evidence, RULE } from './evidence.js';
 import { type Recipient, recipientFields } from './message.js';
 
@@ -82,7 +81,7 @@ export function accuseOfChain(
 /**
  * Accuses of two heads, each of a log that a client has verified. `own`, `others`: size 8 ‖ root 32 ‖ signature 64; `proofs`: what was
  * given as consistency proofs between their sizes, and from the smaller plus 1, packed; `manifests`: all versions, from the first one on. Null
- * when nothing is proven. Throws `FormatError` when the other's is signed by no sequencer in them.
+ * when nothing is proven.
  */
 export function accuseOfHeads(
   own: Uint8Array,
@@ -93,8 +92,6 @@ export function accuseOfHeads(
   rootKey: Uint8Array,
 ): Accusation | null {
   const checkpoints = [own, others].map((head): Checkpoint => decode(headField, head));
-  const known = manifests.map(({ bytes }) => [manifestHash(bytes), decodeManifest(bytes)] as const);
-  new Court(serverId, known).checkpoint(checkpoints[1]!);
   // Of a power of two the proof has not the root, and that from one leaf more has it among its hashes.
   const size = Math.min(...checkpoints.map((each) => each.size));
   const roots = Number.isInteger(Math.log2(size)) ? proofs.flatMap(hashesOf) : [];
