@@ -375,6 +375,24 @@ class Layouts(unittest.TestCase):
         leaf = layouts.actor_leaf(signed, outbox["signature"])
         self.assertEqual(leaf, example("actor-leaf")["preimage"])
 
+    def test_hand_overs(self) -> None:
+        """What the outbox and an inbox hand over of Bob and Alice."""
+        one = example("hand-over")
+        head = example("link")["hash"]
+        mailbox = b"\0csign1hm" + BOB + u64(1) + u64(2) + head
+        self.assertEqual(mailbox, one["mailbox preimage"])
+        place = u64(1) + u16(0) + u32(1)
+        sender = b"\0csign1hs" + ALICE + u64(2) + place
+        self.assertEqual(sender, one["sender preimage"])
+        log = u64(1) + example("epoch-leaf-1")["hash"] + u64(1)
+        signed = (
+            b"countersign/v1 hand-over" + SERVER + b"\x0e" * 32
+            + trees.EMPTY_ROOT + b"\4" + u16(0) + u16(1) + log
+            + u32(1) + trees.root([one["mailbox hash"]])
+        )
+        self.assertEqual(signed, one["signed bytes"])
+        self.assertEqual(KEYS["outbox"].sign(signed), one["signature"])
+
     def test_epoch_leaves(self) -> None:
         """Both epochs, and the log over them."""
         leaves = []
