@@ -87,7 +87,7 @@ cli('demo --cheat shows a cheat, and its evidence can be verified', async () => 
   const bytes = readFileSync(result.evidence);
   rmSync(dirname(result.evidence), { recursive: true });
   assert.match(result.verdict, /outbox 0/);
-  assert.match(result.lines.join('\n'), /After one exchange two clients hold evidence/);
+  assert.match(result.lines.join('\n'), /Alice, Bob and Carol compare, and hold evidence/);
   const { status } = await verify(bytes);
   assert.is(status, 0);
   const unknown = await start(['demo', '--cheat', 'nobody:nothing']).ended;

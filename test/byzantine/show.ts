@@ -48,8 +48,8 @@ export function show(name: string): Shown | null {
 
 function said({ clients, opened, openings }: Ending): string[] {
   const first = clients
-    ? ['  After one exchange two clients hold evidence:', ...proof(clients)]
-    : ['  What clients hold themselves proves nothing yet.'];
+    ? ['  Alice, Bob and Carol compare, and hold evidence:', ...proof(clients)]
+    : ['  What Alice, Bob and Carol hold themselves proves nothing yet.'];
   if (!opened) return [...first, '  Why it stays so: docs/ACCOUNTABILITY.md, "What cannot be proven".'];
   if (opened === clients) return first;
   return [

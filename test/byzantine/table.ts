@@ -222,7 +222,7 @@ them with each of theirs; and every cheat of a sequencer with each of all these.
 *The server*: of the output that decides, maker and consumer are both in league, and it stays closed (a router's is kept by itself and by the receiver that it is for; an inbox's by itself and its router).
 *Nothing*: both swap the same two messages, so that everybody has what was sent, and nobody has anything to ask for; an inbox alters or invents a message that nobody has signed, and
 the other one then finds none to do anything to, or its output stays closed; and what a sequencer closes an epoch with stops an honest inbox, so that nothing of the epoch leaves the server.
-Not run: three with an inbox or the sequencer among them, four and more, leagues with checks, in several epochs, of two of one role, and with cheats that are not among the six.
+Not run: three with an inbox or the sequencer among them, four and more, leagues with checks, in several epochs (but for what a sequencer does in the third), of two of one role, and with cheats that are not among the six.
 
 | in league | plays | one of them is named | the server | nothing | an honest actor is named |
 |---|---|---|---|---|---|
