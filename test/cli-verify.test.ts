@@ -1,7 +1,7 @@
 /** `countersign verify` and `countersign demo --cheat`, as programs. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { toHex } from '../src/protocol/index.js';
@@ -74,6 +74,10 @@ cli('2: what is no evidence, no file, or too large; and a wrong command line', a
   const { status, stderr } = await verifyHere(new Uint8Array((1 << 20) + 1));
   assert.is(status, 2);
   assert.match(stderr, /unreadable/);
+  // Whatever says that it is empty, and is not.
+  const endless = await start(['verify', '/dev/zero', '--server', server, '--root', root]).ended;
+  assert.is(endless.status, 2);
+  assert.match(endless.stderr, /has more than \d+ bytes/);
 });
 
 cli('demo --cheat shows a cheat, and its evidence can be verified', async () => {
@@ -81,12 +85,17 @@ cli('demo --cheat shows a cheat, and its evidence can be verified', async () => 
   assert.is(shown.status, 0, shown.stderr);
   const result = JSON.parse(shown.stdout);
   const bytes = readFileSync(result.evidence);
-  rmSync(result.evidence);
+  rmSync(dirname(result.evidence), { recursive: true });
+  assert.match(result.verdict, /outbox 0/);
+  assert.match(result.lines.join('\n'), /After one exchange two clients hold evidence/);
   const { status } = await verify(bytes);
   assert.is(status, 0);
   const unknown = await start(['demo', '--cheat', 'nobody:nothing']).ended;
   assert.is(unknown.status, 2);
   assert.match(unknown.stderr, /outbox:break a chain: head/);
+  const beside = await start(['demo', '--cheat', 'outbox:break a chain: head', '--seed', '7']).ended;
+  assert.is(beside.status, 2);
+  assert.match(beside.stderr, /--seed: not with --cheat/);
 });
 
 cli.run();

@@ -56,6 +56,13 @@ test('keys are changed, and everything holds', async () => {
   assert.ok(counts.rotations > 0);
 });
 
+test('numbers of actors are changed, and everything holds', async () => {
+  const { problems, counts } = await simulate(35, { epochs: 8 });
+  assert.equal(problems, []);
+  assert.ok(counts.moves > 0);
+  assert.ok(counts.rotations > 0);
+});
+
 test('another seed is another run', async () => {
   const [one, other] = [await simulate(1, { epochs: 2 }), await simulate(2, { epochs: 2 })];
   assert.is.not(one.digest, other.digest);

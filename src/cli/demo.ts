@@ -40,7 +40,10 @@ export const command: Command = {
     },
   },
   async run({ values, json, say }) {
-    if (typeof values['cheat'] === 'string') return showCheat(values['cheat'], { say });
+    if (typeof values['cheat'] === 'string') {
+      refuseBesideCheat(values);
+      return showCheat(values['cheat'], { say });
+    }
     const messages = integer(values, 'messages', 10, 100_000);
     const clients = integer(values, 'clients', 2, 200);
     const seed = integer(values, 'seed', 0, 2 ** 31 - 1);
@@ -56,6 +59,12 @@ export const command: Command = {
 };
 
 const DEFECT = 'This is a defect: please report it with the lines above.';
+
+/** A cheat is played as it is. */
+function refuseBesideCheat(values: OptionValues): void {
+  for (const name of ['messages', 'clients', 'seed'])
+    if (values[name] !== command.options[name]!.default) throw new UsageError(`--${name}: not with --cheat`);
+}
 
 function integer(values: OptionValues, name: string, least: number, most: number): number {
   const text = values[name] as string;

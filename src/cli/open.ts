@@ -3,7 +3,6 @@
  * party of the message by its key, or as the operator by a token at the internal port. Where an inbox has taken in what
  * nobody submitted, the evidence is written instead.
  */
-import { writeFile } from 'node:fs/promises';
 import { addresses } from '../client/directory.js';
 import type { OpenedStage, OpenOptions } from '../client/index.js';
 import { submissionOf } from '../client/submission.js';
@@ -12,6 +11,7 @@ import { CountersignError, type ErrorCode, MAX_U16, ROLE, toHex, verifyOpening }
 import { readKeyFile } from '../server/key-file.js';
 import { clientFrom, clientOptions, idFrom, urlFrom } from './client-options.js';
 import { type Command, type OptionValues, UsageError } from './command.js';
+import { writeNew } from './files.js';
 import { fetchVerified } from './manifest.js';
 
 const STAGES = ['inbox', 'router', 'receiver', 'outbox'] as const;
@@ -29,7 +29,11 @@ export const command: Command = {
       value: 'ID',
       about: 'whose item of it (default: your own; none at the inbox)',
     },
-    out: { type: 'string', value: 'FILE', about: 'where to write the claim; a second one goes to FILE.2' },
+    out: {
+      type: 'string',
+      value: 'FILE',
+      about: 'needed: the new file for the claim; a second one goes to FILE.2',
+    },
     ...clientOptions,
     token: { type: 'string', value: 'FILE', about: "the operator's, instead of a key" },
     internal: {
@@ -47,7 +51,7 @@ export const command: Command = {
     const opened = token === undefined ? await byKey(values, options) : await byToken(values, options, token);
     if (opened instanceof Uint8Array) throw await falseRow(opened, `${out}.evidence`);
     const files = opened.claims.map((_, i) => (i === 0 ? out : `${out}.${i + 1}`));
-    for (const [i, file] of files.entries()) await writeFile(file, opened.claims[i]!);
+    for (const [i, file] of files.entries()) await writeNew(file, opened.claims[i]!);
     const what = opened.isThere ? 'has it' : 'does not have it';
     say(`the ${options.stage} ${what}, and has signed that: ${files.join(', ')}`);
     const result = { stage: options.stage, isThere: opened.isThere, files };
@@ -83,7 +87,7 @@ function number(values: OptionValues, name: string, most: number): number {
 
 /** Writes the evidence. */
 async function falseRow(evidence: Uint8Array, file: string): Promise<CountersignError> {
-  await writeFile(file, evidence);
+  await writeNew(file, evidence);
   const text = `the inbox has taken in what nobody submitted: countersign verify judges ${file}`;
   return new CountersignError('verification-failed', text);
 }

@@ -1,5 +1,4 @@
 /** `countersign verify`: says what a piece of evidence proves, against whom and by which rule, or that it proves nothing. */
-import { readFile, stat } from 'node:fs/promises';
 import {
   decodeEvidence,
   evidenceToJson,
@@ -9,6 +8,7 @@ import {
 } from '../protocol/evidence/index.js';
 import { fromHex, ROLE_NAMES, toHex } from '../protocol/index.js';
 import { type Command, Failure, type OptionValues, UsageError } from './command.js';
+import { readAtMost } from './files.js';
 
 export const command: Command = {
   name: 'verify',
@@ -51,12 +51,9 @@ function idFrom(values: OptionValues, name: string): Uint8Array {
   }
 }
 
-/** Nothing is read that is too large to be evidence. */
 async function read(file: string): Promise<Uint8Array> {
   try {
-    const { size } = await stat(file);
-    if (size > MAX_EVIDENCE) throw new Error(`${size} bytes, evidence has at most ${MAX_EVIDENCE}`);
-    return await readFile(file);
+    return await readAtMost(file, MAX_EVIDENCE);
   } catch (error) {
     const text = (error as Error).message;
     throw unreadable(text, { outcome: 'unreadable', text });

@@ -158,9 +158,8 @@ export class VectorBook {
     this.markState();
   }
 
-  /** The leaf that comes names this epoch as the last one before it. */
+  /** The leaf that comes names this epoch as the last one before it. Pairs may be there before the first one. */
   private follow(previousEpoch: number): void {
-    // Before the first leaf, too, when there may be pairs already: an application asks for blocks whenever it likes.
     if (previousEpoch > this.lastLink) this.forget(previousEpoch);
   }
 

@@ -46,7 +46,7 @@ export interface ManifestPlan {
 }
 
 export interface MoveContext {
-  readonly store: Store;
+  readonly store: RecoveryStore;
   readonly write: (record: StoreRecord) => void;
   readonly identity: Identity;
   readonly next: Manifest;
@@ -163,9 +163,8 @@ export function nextVersion(
   keys: readonly Uint8Array[],
   rootSeed: Uint8Array,
 ): NextVersion {
-  const { actors } = identity.manifest;
-  // No key has signed anything above what is reserved; one that has signed nothing ends in its first epoch.
-  const last = Math.max(recoverLog(store).reserved, ...actors.map(({ firstEpoch }) => firstEpoch));
+  // No key has signed anything above what is reserved; a version without an epoch is in force for its first number all the same.
+  const last = Math.max(recoverLog(store).reserved, identity.manifests.at(-1)!.from);
   const manifest = nextManifest(identity, plan, keys, last);
   const { record, ...signed } = signManifest(manifest, rootSeed);
   const { hash } = openManifests([...identity.manifests, signed]).at(-1)!;

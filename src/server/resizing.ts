@@ -26,7 +26,8 @@ export function changeActors(
   return changeManifest(data, plan, observe).then((changed) => ({ ...changed, ...counts }));
 }
 
-function planOf(before: ActorCounts, after: ActorCounts): ManifestPlan {
+/** Throws `OperatorError` `actors-same`, `actors-invalid`. */
+export function planOf(before: ActorCounts, after: ActorCounts): ManifestPlan {
   for (const [name, count] of Object.entries(after))
     if (!Number.isSafeInteger(count) || count < 1 || count > BUCKETS) throw invalid(name, count);
   if (before.inboxes === after.inboxes && before.outboxes === after.outboxes) throw same(before);

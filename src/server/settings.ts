@@ -59,7 +59,7 @@ export function settingsFor(cores: number) {
     data: text('./data', 'directory', 'where keys, log and mailboxes live'),
     host: text('127.0.0.1', 'address', 'the address that clients reach'),
     port: integer(7700, 0, U16, 'port', 'for clients; 0 takes any free one'),
-    internalPort: integer(7701, 0, U16, 'port', 'metrics and administration, always on loopback'),
+    internalPort: integer(7701, 0, U16, 'port', 'health and administration, always on loopback'),
     operatorToken: live(
       keyFile('whose token opens what stages signed, and audits, on the internal port; empty: none'),
     ),

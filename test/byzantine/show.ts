@@ -10,6 +10,8 @@ export interface Shown {
   readonly lines: readonly string[];
   /** Null when it was stopped before anything left the server. */
   readonly evidence: Uint8Array | null;
+  /** What it proves, in words. */
+  readonly verdict: string | null;
   readonly serverId: string;
   readonly rootKey: string;
 }
@@ -39,14 +41,17 @@ export function show(name: string): Shown | null {
     ...(theatre.stopped ? [`  ${theatre.stopped.who} stopped: "${theatre.stopped.what}"`] : said(unchecked)),
   ];
   const evidence = opened?.evidence ?? null;
-  return { lines, evidence, serverId: toHex(theatre.world.serverId), rootKey: toHex(theatre.rootKey) };
+  const verdict = opened?.verdict.text ?? null;
+  const { world, rootKey } = theatre;
+  return { lines, evidence, verdict, serverId: toHex(world.serverId), rootKey: toHex(rootKey) };
 }
 
 function said({ clients, opened, openings }: Ending): string[] {
   const first = clients
     ? ['  After one exchange two clients hold evidence:', ...proof(clients)]
     : ['  What clients hold themselves proves nothing yet.'];
-  if (!opened || opened === clients) return first;
+  if (!opened) return [...first, '  Why it stays so: docs/ACCOUNTABILITY.md, "What cannot be proven".'];
+  if (opened === clients) return first;
   return [
     ...first,
     `  With ${openings} leaves that holders other than the cheat have opened:`,

@@ -119,7 +119,7 @@ const UNPROVABLE = `## What cannot be proven
 - Only an inbox keeps submissions: routers check a message's hash, with \`checks: everywhere\`, and not who has signed it; audits do not look at them.
 - Placement with exceptions is judged only where the rules do not need to know who is placed where.
 - What actors hand over when buckets are moved is not signed: where an id was moved between two statements about it, a message that was lost exposes the server, and anything else proves nothing
-  (PROTOCOL.md, *Moves*). The simulator moves none.
+  (PROTOCOL.md, *Moves*).
 - A client refuses a delivery in which its own chain skips a counter. One with vectors holds evidence of it by itself, and asks nobody: it keeps the claims of its links, what was hashed of the
   messages in them, and what leads through the log to the newest checkpoint (\`test/skipped-counter.test.ts\`). Without vectors, or with \`headsOnly\`, or where the message before
   the skip is let go, it has nothing that shows it to others: the server is suspected (\`suspicion\`).
@@ -220,7 +220,8 @@ ${ELSEWHERE.map((row) => `| ${row.join(' | ')} |`).join('\n')}
 
 \`npm run simulate\` runs the real stages, recovery and client library on simulated networks, disks and clocks, with crashes between
 any two steps; in every fourth run a client lies on the wire, and in every fourth an inbox, router, receiver or outbox lies to neighbours that
-check; in every twelfth of the others a sequencer lies about the log, or an outbox about the chains that it remembers; in every fourth run actors get new keys now and then. At the end of each run every epoch that is still kept is opened from the disk and accused of everything, also with what liars
+check; in every twelfth of the others a sequencer lies about the log, or an outbox about the chains that it remembers; in every fourth run actors get new keys now and then; in every fourth there are
+other numbers of inboxes and outboxes now and then, up to eight times, and ids go to others. At the end of each run every epoch that is still kept is opened from the disk and accused of everything, also with what liars
 say of it: statements of epochs that never were committed, claims from before things were deleted, changed bytes, messages that were
 not for who misses them. Nobody but an actor that has lied may be named, and nothing that was receipted may be lost but in its hands. Every seed is run twice; epochs are counted once.
 

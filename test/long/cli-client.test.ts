@@ -76,6 +76,10 @@ test('open fetches what the stages have signed, by the key or by the token', asy
     const { serverId, manifest } = server.identity;
     assert.is(verifyClaim(claim, serverId, manifest, serverId).attestation.epoch, Number(epoch));
   }
+  const key = readFileSync(join(cwd, 'otto.key'));
+  const over = await open('--stage', 'outbox', '--key', 'otto.key', '--out', 'otto.key');
+  assert.equal([over.status, jsonLines(over.stdout).at(-1).error.code], [1, 'file-exists']);
+  assert.equal(readFileSync(join(cwd, 'otto.key')), key);
   const refused = await open('--stage', 'inbox', '--key', 'trudy.key', '--out', 'no.claim');
   assert.equal([refused.status, jsonLines(refused.stdout).at(-1).error.code], [1, 'not-a-party']);
   assert.not.ok(existsSync(join(cwd, 'no.claim')));

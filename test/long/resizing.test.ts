@@ -140,6 +140,18 @@ test('the program makes actors more and fewer: keys and counts follow, and nothi
   assert.equal(await findingsIn(data), []);
 });
 
+test('actors are made fewer several times without an epoch between', async () => {
+  const data = copyOf(template);
+  const firsts: number[] = [];
+  for (const inboxes of [3, 2, 1]) firsts.push((await changeActors(data, { inboxes })).firstEpoch);
+  assert.equal(
+    firsts.map((first) => first - firsts[0]!),
+    [0, 1, 2],
+  );
+  assert.equal(await takeAll(data), [1, 1]);
+  assert.equal(await findingsIn(data), []);
+});
+
 test('bodies of before a move stay until the last of all outboxes has no need of them', async () => {
   const data = copyOf(template);
   await changeActors(data, { outboxes: 4 });

@@ -11,6 +11,7 @@ import { verify } from '../twin/index.js';
 import type { Chronicle, MadeClaim } from './chronicle.js';
 import { type Case, checkNobodyFramed } from './framed.js';
 import { checkReceipts } from './kept-receipts.js';
+import { checkLeftovers } from './leftovers.js';
 import type { Person } from './person.js';
 
 type Complain = (problem: string) => void;
@@ -37,6 +38,7 @@ export function checkRun(run: Case, persons: readonly Person[]): Findings {
     for (const { kind, what } of checkHistory(chronicle)) complain(`${kind}: ${what}`);
     checkHints(chronicle, complain);
     checkTotals(chronicle, persons, complain);
+    checkLeftovers(run, complain);
     checkPreviousPlaces(chronicle, disk, !persons.some(({ isLiar }) => isLiar), complain);
   } catch (error) {
     complain(`the checks themselves failed: ${(error as Error).stack}`);
@@ -87,9 +89,9 @@ function checkSigners(
     const [role, index, epoch] = [bytes[58]!, bytes.readUInt16BE(59), Number(bytes.readBigUInt64BE(61))];
     const name = `${ROLES[role]} ${index}`;
     const { actors, manifestHash } = known[versionIn(epoch, identity.manifests)]!;
-    const { key } = actors.find((actor) => actor.role === role && actor.index === index)!;
+    const actor = actors.find((each) => each.role === role && each.index === index);
     const isNamed = bytes.subarray(MANIFEST_HASH, MANIFEST_HASH + 32).equals(manifestHash);
-    if (name !== guilty && !(isNamed && verify(key, bytes, signature)))
+    if (name !== guilty && !(actor && isNamed && verify(actor.key, bytes, signature)))
       complain(`${name} signed epoch ${epoch} by another manifest than is in force, or with another key`);
   }
 }
@@ -230,9 +232,9 @@ function knownOf({ serverId, manifests }: Identity): Known[] {
   });
 }
 
-/** Which one is in force: a version is from the first epoch of the newest of its keys. */
+/** Which one is in force: a version is from the first epoch of the newest of its keys, and behind the last one of those that end. */
 function versionIn(epoch: number, manifests: readonly OpenedManifest[]): number {
   return manifests.findLastIndex(({ manifest: { actors } }) =>
-    actors.every(({ firstEpoch }) => firstEpoch <= epoch),
+    actors.every(({ firstEpoch, lastEpoch }) => (lastEpoch === 0 ? firstEpoch <= epoch : lastEpoch < epoch)),
   );
 }

@@ -63,6 +63,8 @@ export class Life {
   readonly process: Process;
   /** Messages whose outcome this application waits for. */
   pending = 0;
+  /** How often it has asked where it stands, and was not answered. */
+  asked = 0;
   private client: Connected | null = null;
   private closing = false;
   private readonly readers: readonly Reader[];
@@ -222,9 +224,16 @@ export class Life {
 
   still(mailbox: number): void {
     this.step(0, 'asks for a still', () => {
-      this.client!.still(mailbox)?.then(
-        (stand) => this.readers[mailbox]!.stood(stand),
+      const asked = this.client!.still(mailbox);
+      if (!asked) return;
+      this.asked++;
+      asked.then(
+        (stand) => {
+          this.asked--;
+          this.readers[mailbox]!.stood(stand);
+        },
         (error: CountersignError) => {
+          this.asked--;
           if (!UNKNOWN.has(error.code)) this.complain(`${this.process.name}: still: ${error.stack}`);
         },
       );

@@ -5,11 +5,13 @@
  */
 import type { StoreRecord } from '../../src/actors/messages.js';
 import { MemoryStore } from '../support/store.js';
+import { Unneeded } from './leftovers.js';
 import type { Loop, Process } from './loop.js';
 import { delayOf, type Profile } from './profile.js';
 import { nameOf } from './trace.js';
 
 export class Disk extends MemoryStore {
+  readonly unneeded = new Unneeded();
   private lastDurable = 0;
   private lastTold = 0;
 
@@ -18,11 +20,6 @@ export class Disk extends MemoryStore {
     private readonly profile: Profile,
   ) {
     super();
-  }
-
-  /** The entry with the highest key in [from, to). */
-  last(from: Uint8Array, to: Uint8Array): { key: Uint8Array; value: Uint8Array } | undefined {
-    return [...this.range(from, to)].at(-1);
   }
 
   /** Of one life of the server: `store.write` as the server has it. */
@@ -35,6 +32,7 @@ export class Disk extends MemoryStore {
       loop.at(this.lastDurable, process, 'write', () => {
         loop.note('disk', `${records.length} records ${digest(records)}`);
         this.write(records);
+        this.unneeded.wrote(this, process, records);
       });
       loop.at(this.lastTold, process, 'written', durable);
     };

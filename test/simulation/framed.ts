@@ -25,7 +25,6 @@ import {
   CountersignError,
   concat,
   consistencyProof,
-  countActors,
   decodeAttestation,
   decodeClaim,
   decodeSubmission,
@@ -39,17 +38,19 @@ import {
   multiproof,
   type OpenedItem,
   type PlacedAt,
-  placementOf,
   ROLE,
+  ROLE_NAMES,
   type ShownSubmission,
   toHex,
 } from '../../src/protocol/index.js';
 import type { Signed } from '../../src/protocol/statement.js';
+import type { Config } from '../../src/server/config.js';
 import type { Identity } from '../../src/server/founding.js';
 import type { Chronicle } from './chronicle.js';
+import type { Disk } from './disk.js';
 import type { Liar } from './liar.js';
 import type { Random } from './random.js';
-import type { EndedKey } from './rotating.js';
+import type { EndedKey } from './secrets.js';
 
 /** Epochs that are opened and accused together. */
 const EPOCHS = 6;
@@ -63,11 +64,9 @@ const MISSED = 0.5;
 export interface Case {
   readonly chronicle: Chronicle;
   readonly identity: Identity;
-  readonly disk: StoreReader;
+  readonly disk: Disk;
   readonly random: Random;
-  /** For how long what is acknowledged is kept, and what is not. */
-  readonly retentionEpochs: number;
-  readonly unacknowledgedEpochs: number;
+  readonly limits: Config['limits'];
   /** The actor that has lied, and what it signed beside the log. */
   readonly guilty: Pick<Liar, 'name' | 'role' | 'leaked' | 'checkpoints'> | null;
   readonly endedKeys: readonly EndedKey[];
@@ -78,6 +77,7 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
   const { identity, disk, random, guilty, chronicle } = of;
   const { manifest, manifests, serverId } = identity;
   const own = chronicle.claims.map(({ bytes }) => decodeClaim(bytes));
+  const placements = placementsOf(identity);
   const nodes = logNodes(disk);
   const forks = guilty?.checkpoints.slice(-FORKS) ?? [];
   const isOfLog = ({ size, root }: Checkpoint) => equalBytes(logRoot(nodes, size), root);
@@ -93,8 +93,8 @@ export function checkNobodyFramed(of: Case, complain: (problem: string) => void)
   let named = 0;
   let last = Number.POSITIVE_INFINITY;
   for (const epochs of some(keptEpochs(disk))) {
-    const items = epochs.flatMap((epoch) => [...itemsOf(disk, identity, epoch)]);
-    const shown = openedOf(of, items, checkpoint);
+    const items = epochs.flatMap((epoch) => [...itemsOf(disk, placements, epoch)]);
+    const shown = openedOf(of, items, checkpoint, complain);
     const mine = ownIn(own, epochs, random);
     // What a sequencer has logged of a stage that opens nothing then.
     const logged =
@@ -170,11 +170,13 @@ function* some(epochs: readonly number[]): Generator<number[]> {
     yield epochs.slice(Math.max(0, end - EPOCHS), end);
 }
 
+export const placementsOf = ({ serverId, manifests }: Identity) => new Placements(serverId, manifests);
+
 type Item = Omit<OpenedItem, 'stage'>;
 
 /** Mailboxes and places of all entries of an epoch. */
-export function* itemsOf(disk: StoreReader, { manifest }: Identity, epoch: number): Generator<Item> {
-  for (let outbox = 0; outbox < countActors(manifest, ROLE.outbox); outbox++) {
+export function* itemsOf(disk: StoreReader, placements: Placements, epoch: number): Generator<Item> {
+  for (let outbox = 0; outbox < placements.countsAt(epoch).outboxes; outbox++) {
     const bytes = disk.get(epochKey(TABLE.links, epoch, outbox));
     const links = bytes && Links.read(bytes);
     for (let i = 0; links && i < links.mailboxes; i++)
@@ -193,27 +195,36 @@ interface Shown {
 }
 
 /** Everything that is opened of these, each once. */
-function openedOf({ identity, disk }: Case, items: readonly Item[], checkpoint: Checkpoint): Shown {
-  const { manifest, serverId } = identity;
+function openedOf(
+  { identity, disk, guilty }: Case,
+  items: readonly Item[],
+  checkpoint: Checkpoint,
+  complain: (problem: string) => void,
+): Shown {
+  const placements = placementsOf(identity);
   const places = new Map<string, PlacedAt>();
-  const placed = (id: Uint8Array) => {
-    const known = places.get(toHex(id)) ?? placementOf(manifest, serverId, id);
-    places.set(toHex(id), known);
+  const placed = ({ epoch, mailbox }: Item) => {
+    const about = `${placements.manifestAt(epoch).version} ${toHex(mailbox)}`;
+    const known = places.get(about) ?? placements.placed(epoch, mailbox);
+    places.set(about, known);
     return known;
   };
-  const archive = { reader: disk, placements: new Placements(serverId, [{ from: 1, manifest }]) };
+  const archive = { reader: disk, placements };
   const claims = new Map<string, Claim>();
   const submissions = new Map<string, ShownSubmission>();
   /** Outputs of one page, which show all that there is when they are opened for anything. */
   const whole = new Set<string>();
   for (const item of items)
     for (const stage of STAGES) {
-      const { outbox } = placed(item.mailbox);
+      const { outbox } = placed(item);
       const output = `${stage} ${item.epoch} ${item.inbox} ${stage === ROLE.inbox ? '' : outbox}`;
       // A submission is shown with the rows that name it alone.
       if (whole.has(output) && stage !== ROLE.inbox) continue;
       const mailbox = stage === ROLE.inbox ? new Uint8Array(32) : item.mailbox;
       const shown = opened(archive, { ...item, stage, mailbox }, checkpoint);
+      if (!shown && !guilty && isIn(disk, item.epoch, checkpoint))
+        complain(`${ROLE_NAMES[stage]} opens nothing of ${item.epoch}.${item.inbox}.${item.index}`);
+      if (!shown) continue;
       for (const each of shown.submissions) submissions.set(toHex(each.signed) + toHex(each.page), each);
       for (const claim of shown.claims) {
         claims.set(`${toHex(claim.attestation)} ${claim.output} ${claim.leafIndex}`, claim);
@@ -221,6 +232,10 @@ function openedOf({ identity, disk }: Case, items: readonly Item[], checkpoint: 
       }
     }
   return { claims: [...claims.values()], submissions: [...submissions.values()] };
+}
+
+function isIn(disk: StoreReader, epoch: number, { size }: Checkpoint): boolean {
+  return decodeAttestations(disk.get(numberKey(TABLE.attestations, epoch))!).logIndex < size;
 }
 
 /** All statements of an epoch as they are logged, without what they are about. */
@@ -240,8 +255,12 @@ function loggedIn(disk: StoreReader, epoch: number, checkpoint: Checkpoint): Cla
   });
 }
 
-/** Nothing where it is too new for the checkpoint. */
-function opened(archive: Parameters<typeof open>[0], asked: OpenedItem, checkpoint: Checkpoint): Shown {
+/** Null where it is too new for the checkpoint, or not kept as it was signed. */
+function opened(
+  archive: Parameters<typeof open>[0],
+  asked: OpenedItem,
+  checkpoint: Checkpoint,
+): Shown | null {
   try {
     const steps = open(archive, asked, null, checkpoint);
     for (let step = steps.next(); ; step = steps.next())
@@ -251,8 +270,7 @@ function opened(archive: Parameters<typeof open>[0], asked: OpenedItem, checkpoi
         return { claims: shown, submissions: submissions.map(decodeSubmission) };
       }
   } catch (error) {
-    if (error instanceof CountersignError && error.code === 'opening-unknown')
-      return { claims: [], submissions: [] };
+    if (error instanceof CountersignError && error.code === 'opening-unknown') return null;
     throw error;
   }
 }
@@ -330,13 +348,13 @@ function stolen({ endedKeys, random }: Case, statements: readonly Signed[]): Sig
   const { sign } = importSecretKey(seed);
   const later = statements
     .map(({ attestation }) => decodeAttestation(attestation))
-    .filter((said) => {
-      return said.role === role && said.actor === index && said.epoch > lastEpoch;
-    });
+    .filter((said) => said.role === role && said.epoch > lastEpoch);
   if (later.length === 0) return [];
-  const said = random.pick(later);
+  // That actor need not be there any more.
+  const its = later.filter(({ actor }) => actor === index);
+  const said = random.pick(its.length > 0 ? its : later);
   return [said.inputs, random.bytes(32)].map((inputs) => {
-    const attestation = encodeAttestation({ ...said, manifestHash, inputs });
+    const attestation = encodeAttestation({ ...said, actor: index, manifestHash, inputs });
     return { attestation, signature: sign(attestation) };
   });
 }

@@ -3,25 +3,25 @@
  * its body where one of them has not got it yet. Left out is what the liar had in its hands from its first lie on.
  */
 import { epochKey, numberKey, TABLE } from '../../src/actors/store-keys.js';
-import { placementOf, toHex } from '../../src/protocol/index.js';
-import { type Case, itemsOf, keptEpochs } from './framed.js';
+import { toHex } from '../../src/protocol/index.js';
+import { type Case, itemsOf, keptEpochs, placementsOf } from './framed.js';
 import type { Person } from './person.js';
 
 const NEVER = 100_000;
 
 export function checkReceipts(
-  { chronicle, identity, disk, guilty, retentionEpochs, unacknowledgedEpochs }: Case,
+  { chronicle, identity, disk, guilty, limits: { retentionEpochs, unacknowledgedEpochs } }: Case,
   persons: readonly Person[],
   complain: (problem: string) => void,
 ): void {
   const sent = new Map(chronicle.sent.map((each) => [each.message, each]));
   const got = new Map(persons.flatMap(({ mailboxes }) => mailboxes.map((each) => [each.hex, each.got])));
   const places = new Map<string, number>();
-  const outboxOf = (hex: string) => {
-    const known = places.get(hex);
-    if (known !== undefined) return known;
-    const { outbox } = placementOf(identity.manifest, identity.serverId, Buffer.from(hex, 'hex'));
-    places.set(hex, outbox);
+  const placements = placementsOf(identity);
+  const outboxIn = (epoch: number, hex: string) => {
+    const about = `${placements.manifestAt(epoch).version} ${hex}`;
+    const outbox = places.get(about) ?? placements.placed(epoch, Buffer.from(hex, 'hex')).outbox;
+    places.set(about, outbox);
     return outbox;
   };
   const isAtInbox = guilty?.role === 'inbox' || guilty?.role === 'router';
@@ -35,24 +35,24 @@ export function checkReceipts(
     // Swept.
     if (!about || epoch <= newest - retentionEpochs) continue;
     const isLied = chronicle.lied !== undefined && epoch > chronicle.lied;
-    if (isLied && ((isAtInbox && inbox === 0) || (isAtOutbox && outboxOf(sender) === 0))) continue;
+    if (isLied && ((isAtInbox && inbox === 0) || (isAtOutbox && outboxIn(epoch, sender) === 0))) continue;
     if (!disk.get(numberKey(TABLE.attestations, epoch))) {
       complain(`${message} has its receipt of epoch ${epoch}, which is not there`);
       continue;
     }
     const items =
       epochs.get(epoch) ??
-      new Set([...itemsOf(disk, identity, epoch)].map((each) => nameOf(each, each.mailbox)));
+      new Set([...itemsOf(disk, placements, epoch)].map((each) => nameOf(each, each.mailbox)));
     epochs.set(epoch, items);
     for (const mailbox of new Set([sender, ...about.to])) {
-      if (isLied && isAtOutbox && outboxOf(mailbox) === 0) continue;
+      if (isLied && isAtOutbox && outboxIn(epoch, mailbox) === 0) continue;
       if (!items.has(nameOf({ inbox, index }, Buffer.from(mailbox, 'hex'))))
         complain(
           `${message} has its receipt at ${epoch}.${inbox}.${index}, and ${mailbox} has no entry of it`,
         );
       const isGot = !about.to.includes(mailbox) || got.get(mailbox)?.has(message!) !== false;
       const mayGo = unacknowledgedEpochs < NEVER;
-      if (!isGot && !mayGo && !disk.get(epochKey(TABLE.bodies, epoch, outboxOf(mailbox))))
+      if (!isGot && !mayGo && !disk.get(epochKey(TABLE.bodies, epoch, outboxIn(epoch, mailbox))))
         complain(`${message} has its receipt, ${mailbox} has not got it, and its body is gone`);
     }
   }

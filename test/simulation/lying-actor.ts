@@ -17,6 +17,7 @@ import { Random } from './random.js';
 const LIARS = 0.25;
 /** Of the steps in which it could. */
 const LIES = 0.2;
+const WRONG_RECEIVER = 'hand a share to the wrong receiver';
 /** Another stream of chance than the run's own, which is the same whether somebody lies or not. */
 const STREAM = 2 ** 47;
 /** An inbox lies about two messages. */
@@ -30,7 +31,7 @@ function canBeTold(cheat: Cheat, { outboxes }: Profile): boolean {
   const { role, name, take, give, before, plan, silent, isSigned } = cheat;
   if (role === 'sequencer' || name.startsWith('break a chain') || name.includes('a still')) return false;
   if (before || plan || silent || isSigned || !(take || give)) return false;
-  return outboxes > 1 || name !== 'hand a share to the wrong receiver';
+  return outboxes > 1 || name !== WRONG_RECEIVER;
 }
 
 export class LyingActor implements Liar {
@@ -128,7 +129,9 @@ export class LyingActor implements Liar {
     const [first] = said.flatMap(({ message }) => (message.type === 'inbox-batch' ? [message] : []));
     const isEnough = this.cheat.role !== 'inbox' || (first?.batch.count ?? 0) >= LEAST_MESSAGES;
     const signed = attestedIn(said);
-    if (!this.cheat.give || !signed || !isEnough) return said;
+    const receivers = said.filter(({ message }) => message.type === 'router-share').length;
+    const isAlone = this.cheat.name === WRONG_RECEIVER && receivers < 2;
+    if (!this.cheat.give || !signed || !isEnough || isAlone) return said;
     const shares = this.shares.filter(({ message }) => message.context.epoch === signed.epoch);
     const rows = rowsIn(said.map(({ message }) => message));
     const { length } = this.leaked;

@@ -64,7 +64,7 @@ function progress(total: Total): string {
   return [
     `${total.seeds} seeds, each twice: ${total.epochs} epochs (${rate} a second)`,
     `${total.filled} of them with messages, ${total.messages} messages, ${total.crashes} crashes, ${total.events} events`,
-    `${total.lyingClients} clients lied ${total.clientLies} times, ${total.lyingActors} actors ${total.actorLies} times, ${total.named} of them named, keys were changed ${total.rotations} times`,
+    `${total.lyingClients} clients lied ${total.clientLies} times, ${total.lyingActors} actors ${total.actorLies} times, ${total.named} of them named, keys were changed ${total.rotations} times, actors moved ${total.moves} times`,
   ].join('; ');
 }
 
@@ -91,5 +91,7 @@ const failure = await simulateMany(
 );
 console.log(`${failure === null ? '' : `${failure}\n`}${progress(total)}`);
 if (failure !== null) process.exitCode = 1;
-else if (wanted !== null && total.epochs < wanted)
+else if (wanted !== null && total.epochs < wanted) {
   console.log(`CUT SHORT: ${total.epochs} of ${wanted} epochs after ${elapsed().toFixed(0)} s`);
+  process.exitCode = 1;
+}

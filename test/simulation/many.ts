@@ -25,7 +25,16 @@ const PROCESS = fileURLToPath(new URL('process.js', import.meta.url));
 
 export function noTotal(): Total {
   const weather = { seeds: 0, epochs: 0, filled: 0, messages: 0, crashes: 0, events: 0 };
-  return { ...weather, lyingActors: 0, actorLies: 0, named: 0, lyingClients: 0, clientLies: 0, rotations: 0 };
+  return {
+    ...weather,
+    lyingActors: 0,
+    actorLies: 0,
+    named: 0,
+    lyingClients: 0,
+    clientLies: 0,
+    rotations: 0,
+    moves: 0,
+  };
 }
 
 export function add(total: Total, { counts }: Kept): void {

@@ -54,7 +54,7 @@ export function hunt(copy: string, mutant: Mutant): Outcome {
       '--processes',
       '1',
       '--epochs',
-      String(EPOCHS),
+      String(mutant.epochs ?? EPOCHS),
     ];
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
     if (status === 0) return { seeds: null, found: 'nothing' };

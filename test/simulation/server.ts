@@ -9,7 +9,7 @@ import { hostActors, type PipelineOptions, placementFor, threadOf } from '../../
 import { Placements } from '../../src/actors/placements.js';
 import { RequestHandler } from '../../src/actors/request-handler.js';
 import { signCheckpoint } from '../../src/actors/sequencer.js';
-import { type Checkpoint, SESSION_KIND, type SessionKind } from '../../src/protocol/index.js';
+import { type Checkpoint, countsIn, SESSION_KIND, type SessionKind } from '../../src/protocol/index.js';
 import { type Config, loadConfig } from '../../src/server/config.js';
 import { checkKeys, found, type Identity, readIdentity } from '../../src/server/founding.js';
 import type { ServerKeys } from '../../src/server/keys.js';
@@ -19,12 +19,14 @@ import { signedLog } from '../../src/server/signed-log.js';
 import { verifyAtOnce } from '../support/pipeline.js';
 import { Board } from './board.js';
 import type { Disk } from './disk.js';
+import { checkLeftovers } from './leftovers.js';
 import type { Liar } from './liar.js';
 import type { Loop, Process } from './loop.js';
 import { type Receiver, serverSocket, Wire } from './network.js';
+import type { Change, Operator } from './operator.js';
 import type { Profile } from './profile.js';
 import type { Random } from './random.js';
-import type { EndedKey, Rotating } from './rotating.js';
+import { type EndedKey, Secrets } from './secrets.js';
 
 /** One life of the server. */
 interface Life {
@@ -40,10 +42,10 @@ const NO_LISTENER = { refuse: () => {}, terminate: () => {}, applyLimits: () => 
 
 export class SimulatedServer {
   identity: Identity | null = null;
-  /** Those that it was founded with, and those in use. */
-  private readonly firstKeys: ServerKeys;
   private keys: ServerKeys;
-  readonly config: Config;
+  private readonly secrets: Secrets;
+  /** With as many actors as the manifest in force has. */
+  config: Config;
   crashes = 0;
   private life: Life | null = null;
   private lives = 0;
@@ -59,10 +61,10 @@ export class SimulatedServer {
       readonly liar: Liar;
       readonly mailboxes: () => readonly Uint8Array[];
     } | null,
-    private readonly rotating: Rotating | null,
+    private readonly operator: Operator,
   ) {
-    this.firstKeys = keysFrom(loop.random, profile);
-    this.keys = this.firstKeys;
+    this.keys = keysFrom(loop.random, profile);
+    this.secrets = new Secrets(this.keys);
     const flags = {
       inboxes: String(profile.inboxes),
       outboxes: String(profile.outboxes),
@@ -96,24 +98,36 @@ export class SimulatedServer {
     this.starting = process;
     loop.in(loop.random.between(5, 100), process, 'starts', () => {
       const identity = readIdentity(disk);
-      if (identity) return this.rotate(process, identity);
+      if (identity) return this.change(process, this.operator.changes(disk, this.secrets));
       found({ write: disk.writer(process) }, this.config, this.keys).then((made) => this.run(process, made));
     });
   }
 
-  /** Before it starts, some actors may get new keys. */
-  private rotate(process: Process, identity: Identity): void {
+  /** Before it starts, actors may get new keys, or there may be more or fewer of them. */
+  private change(process: Process, changes: Iterator<Change, void>): void {
     const { loop, disk } = this;
-    const next = this.rotating?.next(disk, identity, this.firstKeys.root);
-    if (!next) return this.run(process, identity);
-    const { manifest, firstEpoch, records } = next;
-    loop.note('server', `has version ${manifest.version} of its manifest from epoch ${firstEpoch} on`);
-    disk.writer(process)(records, () => this.run(process, readIdentity(disk)!));
+    const { value: change } = changes.next();
+    if (!change) return this.run(process, readIdentity(disk)!);
+    loop.note('server', change.what);
+    if (change.dies !== undefined)
+      loop.in(change.dies * this.profile.diskMs, process, 'is cut short', () => this.crash());
+    disk.writer(process)(change.records, () => {
+      this.checkLeft(change);
+      this.change(process, changes);
+    });
+  }
+
+  /** A liar may have written what it likes. */
+  private checkLeft({ what }: Change): void {
+    const { loop, disk, config } = this;
+    if (loop.isExcused) return;
+    const kept = { identity: readIdentity(disk)!, disk, limits: config.limits };
+    checkLeftovers(kept, (problem) => loop.complain(`${what}: ${problem}`));
   }
 
   /** Keys that are not in use any more, as a thief may have them. */
   get endedKeys(): readonly EndedKey[] {
-    return this.rotating?.ended(this.identity!, this.firstKeys) ?? [];
+    return this.secrets.ended(this.identity!);
   }
 
   private starting: Process | null = null;
@@ -121,7 +135,8 @@ export class SimulatedServer {
   private run(process: Process, identity: Identity): void {
     const { loop, disk } = this;
     this.identity = identity;
-    this.keys = this.rotating?.keysOf(identity.manifest, this.firstKeys) ?? this.firstKeys;
+    this.keys = this.secrets.keysOf(identity.manifest);
+    this.config = { ...this.config, ...countsIn(identity.manifest) };
     checkKeys(identity, this.keys);
     const log = recoverLog(disk);
     const signer = { serverId: identity.serverId, sign: importSecretKey(this.keys.sequencer).sign };
@@ -287,9 +302,9 @@ export class SimulatedServer {
   /** A client's socket arrives. Null: nobody listens. */
   accept(path: string, name: string, client: Receiver): Wire | null {
     const { life, loop, profile } = this;
-    if (!life || life.isStopping) return null;
-    const { handler, board, process } = life;
     const [kind, outbox] = target(path);
+    if (!life || life.isStopping || outbox >= this.config.outboxes) return null;
+    const { handler, board, process } = life;
     const number = life.nextConnection++;
     const gateway = (run: () => void) => board.as('gateway 0', run);
     const receiver: Receiver = {

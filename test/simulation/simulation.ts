@@ -4,7 +4,9 @@
  */
 import { claiming } from '../../src/client/claiming.js';
 import { sending } from '../../src/client/sending.js';
+import { placesAlike } from '../../src/protocol/index.js';
 import { formatPlace } from '../../src/protocol/place.js';
+import type { Identity } from '../../src/server/founding.js';
 import { checkRun } from './checks.js';
 import { Chronicle } from './chronicle.js';
 import type { Around } from './client.js';
@@ -17,10 +19,10 @@ import type { Liar } from './liar.js';
 import { Loop } from './loop.js';
 import { LyingActor } from './lying-actor.js';
 import { lyingHolder } from './lying-holder.js';
+import { Operator } from './operator.js';
 import { type Kind, Person } from './person.js';
 import { profileOf } from './profile.js';
 import { Random } from './random.js';
-import { Rotating } from './rotating.js';
 import { seal } from './seal.js';
 import { SimulatedServer } from './server.js';
 import { Reach } from './sockets.js';
@@ -49,8 +51,9 @@ export interface RunCounts {
   readonly named: number;
   readonly lyingClients: number;
   readonly clientLies: number;
-  /** New versions of the manifest. */
+  /** New versions of the manifest, with new keys; with other numbers of actors. */
   readonly rotations: number;
+  readonly moves: number;
 }
 
 export interface RunResult {
@@ -66,6 +69,9 @@ export interface RunResult {
 /** How many runs have a client that lies, from another stream of chance than the run's own. */
 const LYING_CLIENTS = 0.25;
 const LYING = 2 ** 33;
+
+/** Mean time in ms between stops, at most, of a server whose actors change in number. */
+const STOPS_MS = 400;
 
 /** Simulated times in ms: of bad weather at most, until everything must be at rest, and to see what comes after. */
 const WEATHER_MS = 20_000;
@@ -110,7 +116,7 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
         ...{ epochs, filled, messages, crashes: world.server.crashes + clientCrashes, events },
         ...{ lyingActors: of.guilty ? 1 : 0, actorLies: world.liar?.lies ?? 0, named: named > 0 ? 1 : 0 },
         ...{ lyingClients: clientLies > 0 ? 1 : 0, clientLies },
-        rotations: of.identity.manifests.length - 1,
+        ...versionsOf(of.identity),
       },
       compared: comparing?.outcomes ?? {},
       lastLines: trace.last(60),
@@ -118,17 +124,21 @@ export async function simulate(seed: number, options: RunOptions): Promise<RunRe
   });
 }
 
-function caseOf({ loop, server, profile }: World, chronicle: Chronicle, liar: Liar | null): Case {
-  const { disk, identity, endedKeys } = server;
+function versionsOf({ manifests }: Identity): Pick<RunCounts, 'rotations' | 'moves'> {
+  const later = manifests.slice(1);
+  const moves = later.filter(({ manifest }, i) => !placesAlike(manifest, manifests[i]!.manifest)).length;
+  return { rotations: later.length - moves, moves };
+}
+
+function caseOf({ loop, server }: World, chronicle: Chronicle, liar: Liar | null): Case {
+  const { disk, identity, endedKeys, config } = server;
   const guilty = liar && liar.lies > 0 ? liar : null;
-  const { retentionEpochs, unacknowledgedEpochs } = profile;
   return {
     chronicle,
     identity: identity!,
     disk,
     random: loop.random,
-    retentionEpochs,
-    unacknowledgedEpochs,
+    limits: config.limits,
     guilty,
     endedKeys,
   };
@@ -140,7 +150,11 @@ function makeWorld(
   chronicle: Chronicle,
   comparing: Comparing | null,
 ): World & { calm: { is: () => boolean }; liar: Liar | null } {
-  const profile = profileOf(loop.random);
+  const operator = new Operator(seed);
+  const drawn = profileOf(loop.random);
+  const profile = operator.isMoving
+    ? { ...drawn, serverStopMs: Math.min(drawn.serverStopMs || STOPS_MS, STOPS_MS) }
+    : drawn;
   loop.note('profile', JSON.stringify(profile));
   const lied = (what: string) => {
     loop.note('liar', what);
@@ -158,7 +172,7 @@ function makeWorld(
       if (message.type === 'committed') chronicle.committed(message.epoch);
     },
     liar && { liar, mailboxes },
-    Rotating.of(seed),
+    operator,
   );
   const reach = new Reach(loop, profile, server);
   const calm = { is: () => false };
@@ -220,6 +234,8 @@ async function stand({ loop, persons }: World, failed: () => boolean): Promise<v
   await loop.run(() => failed() || loop.now > late || mailboxes.every(({ total }) => total !== null));
   for (const { name, total } of mailboxes)
     if (total === null) loop.complain(`${name} does not learn where it stands`);
+  for (const { name, main } of read)
+    if (main && main.asked > 0) loop.complain(`${name} has asked ${main.asked} times and was not answered`);
 }
 
 /** What is still to come. What is on its way is looked for again when somebody has been shown something. */

@@ -19,6 +19,18 @@ export class MemoryStore implements StoreReader {
     return value && this.viewed;
   }
 
+  /** One that goes on from what this one has. */
+  copy(): MemoryStore {
+    const copy = new MemoryStore();
+    for (const [key, value] of this.records) copy.records.set(key, value);
+    return copy;
+  }
+
+  /** The entry with the highest key in [from, to). */
+  last(from: Uint8Array, to: Uint8Array): { key: Uint8Array; value: Uint8Array } | undefined {
+    return [...this.range(from, to)].at(-1);
+  }
+
   *keys(from: Uint8Array, to: Uint8Array): Generator<Uint8Array> {
     for (const { key } of this.range(from, to)) yield key;
   }
