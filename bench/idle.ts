@@ -196,11 +196,13 @@ try {
   await server.stop();
   progress.start('moving', 2);
   const moves = { 'to two': await move(2), back: await move(1) };
-  server = (await start(data)).server;
+  const afterMove = await start(data);
+  server = afterMove.server;
   progress.stop();
   const starts = {
     stopped: { readySeconds: afterStop.ready, sessionSeconds: afterStop.session },
     killed: { readySeconds: afterKill.ready, sessionSeconds: afterKill.session },
+    moved: { readySeconds: afterMove.ready, sessionSeconds: afterMove.session },
   };
   if (values.json) {
     const result = {
