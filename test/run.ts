@@ -30,6 +30,8 @@ const DEFAULT_TIMEOUT_SECONDS = 200;
  */
 const LONGEST = [
   'many-vectors',
+  'comparing',
+  'vectors',
   'rotation-client',
   'simulation',
   'attack',

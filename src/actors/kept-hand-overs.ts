@@ -10,6 +10,7 @@ import {
   compareBytes,
   concat,
   getU16,
+  HAND_OVER_BYTES,
   HANDED_BYTES,
   HASH_BYTES,
   type HandingRole,
@@ -27,7 +28,6 @@ import { TABLE } from './store-keys.js';
 
 /** Leaves of a block. */
 export const BLOCK = 64;
-const SIGNED_BYTES = 209;
 const RECORD_KEY_BYTES = 7;
 
 /** Who hands over to whom, by which version of the manifest. */
@@ -72,7 +72,7 @@ export function handOverRecord(
 export function readHandOver(reader: StoreReader, handing: Handing): KeptHandOver | undefined {
   const record = reader.get(handOverKey(handing));
   if (!record) return undefined;
-  const [first, second] = [SIGNED_BYTES, SIGNED_BYTES + SIGNATURE_BYTES];
+  const [first, second] = [HAND_OVER_BYTES, HAND_OVER_BYTES + SIGNATURE_BYTES];
   return {
     signed: record.subarray(0, first),
     signatures: {

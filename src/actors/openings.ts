@@ -155,12 +155,12 @@ function findEpoch({ reader, placements }: Archive, epoch: number, { size }: Che
  * else it went is the sender's to tell.
  */
 function isParty(archive: Archive, asked: OpenedItem, key: Uint8Array): boolean {
+  const { mailbox } = asked;
+  if (equalBytes(mailbox, key)) return true;
   const sender = senderOf(archive.reader, asked);
   const isSender = sender !== null && equalBytes(sender, key);
   // The sender's own row is its own also where a later stage has lost the message.
   if (asked.stage === ROLE.inbox) return isSender || hasItem(archive, asked, key);
-  const { mailbox } = asked;
-  if (equalBytes(mailbox, key)) return true;
   const isBetween = isSender || (sender !== null && equalBytes(sender, mailbox));
   return isBetween && hasItem(archive, asked, key) && hasItem(archive, asked, mailbox);
 }

@@ -3,7 +3,7 @@
  * evidence where there is any: from the data directory of a server that is stopped, or over the network by the operator's
  * token.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addresses } from '../client/directory.js';
 import { type AuditReport, audit, type EpochSource, type Finding } from '../protocol/audit/index.js';
@@ -20,6 +20,7 @@ import {
   ROLE_NAMES,
   toHex,
 } from '../protocol/index.js';
+import { MAX_NOTE_BYTES } from '../protocol/notes/index.js';
 import { openKeptDirectory } from '../server/kept-directory.js';
 import { readKeyFile } from '../server/key-file.js';
 import { OperatorError } from '../server/operator-error.js';
@@ -28,6 +29,7 @@ import { NetworkSource } from './audit/network.js';
 import { idFrom, urlFrom, urlOption } from './client-options.js';
 import { type Call, type Command, Failure, type OptionValues, UsageError } from './command.js';
 import { type Progress, progressOn } from './demo/progress.js';
+import { readAtMost } from './files.js';
 
 export const command: Command = {
   name: 'audit',
@@ -145,7 +147,7 @@ async function checkpointsFrom(values: OptionValues, { manifests }: EpochSource)
   const files = (values['checkpoint'] ?? []) as string[];
   return Promise.all(
     files.map(async (file) => {
-      const note = await readFile(file, 'utf8');
+      const note = new TextDecoder().decode(await readAtMost(file, MAX_NOTE_BYTES));
       try {
         return readCheckpointNote(note, versions[0]!.hash, keys);
       } catch (error) {

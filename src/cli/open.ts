@@ -5,18 +5,26 @@
  */
 import { addresses } from '../client/directory.js';
 import type { OpenedStage, OpenOptions } from '../client/index.js';
-import { stageOf } from '../client/openings.js';
 import { submissionOf } from '../client/submission.js';
 import { submittedBy } from '../protocol/evidence/index.js';
-import { CountersignError, type ErrorCode, MAX_U16, toHex, verifyOpening } from '../protocol/index.js';
+import {
+  CountersignError,
+  type ErrorCode,
+  isHandOver,
+  MAX_U16,
+  STAGE,
+  type StageName,
+  toHex,
+  verifyOpening,
+} from '../protocol/index.js';
 import { readKeyFile } from '../server/key-file.js';
 import { clientFrom, clientOptions, idFrom, urlFrom } from './client-options.js';
 import { type Command, type OptionValues, UsageError } from './command.js';
 import { writeNew } from './files.js';
 import { fetchVerified } from './manifest.js';
 
-const STAGES = ['inbox', 'router', 'receiver', 'outbox', 'sender-hand-over', 'mailbox-hand-over'] as const;
-const isMove = (stage: string) => stage.endsWith('-hand-over');
+const STAGES = Object.keys(STAGE) as StageName[];
+const isMove = (stage: StageName) => isHandOver(STAGE[stage]);
 
 export const command: Command = {
   name: 'open',
@@ -138,7 +146,7 @@ async function byToken(values: OptionValues, options: OpenOptions, file: string)
   if (stage !== 'inbox') query.set('mailbox', toHex(mailbox));
   const token = toHex(await readKeyFile(file));
   const { claims, submissions } = await fetchOpening(`${values['internal']}/v1/openings?${query}`, token);
-  const asked = { stage: stageOf(stage), epoch, inbox, index, mailbox };
+  const asked = { stage: STAGE[stage], epoch, inbox, index, mailbox };
   const isThere = verifyOpening(asked, claims, world.manifests);
   const submission = submissionOf({ submittedBy }, world, asked, null, isThere, claims[0]!, submissions[0]);
   return submission instanceof Uint8Array ? submission : { isThere, claims, submission };

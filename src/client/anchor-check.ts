@@ -1,14 +1,6 @@
 /** Pure: what a server's anchors show of a log that a client has verified up to some size. */
 import { verifierOf } from '#crypto';
-import {
-  actorKey,
-  type Base,
-  equalBytes,
-  FormatError,
-  isConsistent,
-  type Manifest,
-  ROLE,
-} from '../protocol/index.js';
+import { actorKey, type Base, FormatError, type Manifest, ROLE } from '../protocol/index.js';
 import {
   type CheckpointNote,
   checkpointKey,
@@ -69,12 +61,4 @@ async function hasCosigned(key: VerifierKey, { text, signatures }: CheckpointNot
     }
   }
   return false;
-}
-
-/** Whether one of two signed heads of a log goes on as the other; `proof` (packed) is of the smaller to the larger size. */
-export function isSameLog(one: Base, other: Base, proof: Uint8Array): boolean {
-  const [small, large] = one.size <= other.size ? [one, other] : [other, one];
-  return small.size === large.size
-    ? equalBytes(small.root, large.root)
-    : isConsistent(small.size, small.root, large.size, large.root, proof);
 }

@@ -12,12 +12,14 @@ import {
   equalBytes,
   inForceAt,
   inOrder,
+  isHandOver,
   ROLE,
+  STAGE,
 } from '../protocol/index.js';
 import { type Accusation, judging } from './accusing.js';
 import { ComparisonError } from './comparison-error.js';
 import type { Gateway } from './gateway.js';
-import { isHandOver, movesOf, proofsOf } from './hand-overs.js';
+import { movesOf, proofsOf } from './hand-overs.js';
 import { bridgeOver, type Range } from './log-range.js';
 import type { OpenOptions } from './openings.js';
 import { pause } from './pause.js';
@@ -84,11 +86,12 @@ export async function complain(
   let best: Accusation = { evidence, verdict: judged };
   if (!place) return { ...best, closed: [], unanswered: [] };
   const limit = AbortSignal.timeout(timeoutMs);
-  const asking = new Asking(gateway, mailbox, place, signal ? AbortSignal.any([signal, limit]) : limit);
+  const ending = signal ? AbortSignal.any([signal, limit]) : limit;
+  const asking = new Asking(gateway, mailbox, place, ending);
   for (const group of asking.groups()) {
     await asking.all(group);
     const { claims, handOvers } = asking;
-    const proofs = await proofsOf(http, handOvers, claims, limit);
+    const proofs = await proofsOf(http, handOvers, claims, ending);
     signal?.throwIfAborted();
     const bridge = (from: number, to: number) => proofs(from, to) ?? bridgeOver(ranges, from, to);
     const again = accuseAgain(evidence, claims, handOvers, serverId, bridge);
@@ -173,7 +176,7 @@ class Asking {
     const { mailbox, ...where } = at;
     if (mailbox && this.refused.has(mailbox)) return;
     const asked = { ...where, index, epoch, ...(mailbox && { mailbox }), signal };
-    const into = isHandOver(where) ? handOvers : claims;
+    const into = isHandOver(STAGE[at.stage]) ? handOvers : claims;
     while (!signal.aborted) {
       try {
         into.push(...(await gateway.open(asking, asked)).claims);

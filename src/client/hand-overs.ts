@@ -7,16 +7,11 @@ import {
   placementOf,
 } from '../protocol/index.js';
 import { askForProof } from './asking.js';
-import type { OpenOptions } from './openings.js';
 import type { World } from './world.js';
 
 /** Moves that are asked about. */
 const MOST_MOVES = 8;
 const MOST_PROOFS = 16;
-
-export function isHandOver({ stage }: Pick<OpenOptions, 'stage'>): boolean {
-  return stage === 'mailbox-hand-over' || stage === 'sender-hand-over';
-}
 
 /** From which epochs on a mailbox has been at another outbox, behind this epoch. */
 export function movesOf({ manifests, serverId }: World, mailbox: Uint8Array, epoch: number): number[] {

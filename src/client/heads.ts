@@ -12,11 +12,12 @@ import {
   checkpointText,
   getU64,
   HASH_BYTES,
+  isOneLog,
+  isPowerOfTwo,
   ROLE,
   Writer,
 } from '../protocol/index.js';
 import { type Accusation, judging } from './accusing.js';
-import { isSameLog } from './anchor-check.js';
 import { askForProof } from './asking.js';
 import { ComparisonError } from './comparison-error.js';
 import type { World } from './world.js';
@@ -56,7 +57,7 @@ export function areApart(own: Uint8Array, others: Uint8Array): boolean {
 export function areOfOneLog({ own, others, proofs }: Heads): boolean {
   const [one, other] = [baseOf(own), baseOf(others)];
   if (one.size === 0 || other.size === 0) return true;
-  return [...proofs, new Uint8Array(0)].some((proof) => isSameLog(one, other, proof));
+  return [...proofs, new Uint8Array(0)].some((proof) => isOneLog(one, other, proof));
 }
 
 /** What the server proves between two heads that are apart. */
@@ -68,7 +69,7 @@ export async function proofsFrom(
 ): Promise<Proofs> {
   const [from, to] = [sizeOf(own), sizeOf(others)].sort((a, b) => a - b) as [number, number];
   const ask = (size: number) => askForProof(http, size, to, signal);
-  const isHidden = Number.isInteger(Math.log2(from)) && from + 1 < to;
+  const isHidden = isPowerOfTwo(from) && from + 1 < to;
   return { proof: await ask(from), beside: isHidden ? await ask(from + 1) : new Uint8Array(0) };
 }
 

@@ -5,13 +5,13 @@ import {
   decodeOpening,
   encodeOpen,
   errorCode,
-  HANDED_SENDER,
   isHandOver,
   MAX_U16,
   type OpenedItem,
   type Opening,
   ROLE,
-  type Stage,
+  STAGE,
+  type StageName,
 } from '../protocol/index.js';
 import { abortable } from './abortable.js';
 import type { Emitter } from './events.js';
@@ -29,7 +29,7 @@ import type { World } from './world.js';
 
 export interface OpenOptions {
   /** A hand-over: what was told of a sender or mailbox to the inbox or outbox that it was moved to. */
-  readonly stage: 'inbox' | 'router' | 'receiver' | 'outbox' | 'sender-hand-over' | 'mailbox-hand-over';
+  readonly stage: StageName;
   /** The message's place. Of a hand-over: the first epoch of the version of the manifest that moved it; inbox and index are 0. */
   readonly epoch: number;
   readonly inbox: number;
@@ -109,7 +109,8 @@ export async function openStage(
 /** Throws `TypeError` on what is no item. */
 function itemOf(options: OpenOptions, { identity }: Member): OpenedItem {
   const { stage, epoch, inbox, index, mailbox, message } = options;
-  const role = stageOf(stage);
+  const role = STAGE[stage];
+  if (!role) throw new TypeError(`stage: ${stage} is none`);
   for (const [name, most] of [
     ['epoch', Number.MAX_SAFE_INTEGER],
     ['inbox', MAX_U16],
@@ -129,16 +130,6 @@ function itemOf(options: OpenOptions, { identity }: Member): OpenedItem {
     index,
     mailbox: mailbox === undefined ? own : idOf(mailbox, 'mailbox'),
   };
-}
-
-const HAND_OVERS: readonly string[] = ['sender-hand-over', 'mailbox-hand-over'];
-
-export function stageOf(name: OpenOptions['stage']): Stage {
-  const at = HAND_OVERS.indexOf(name);
-  if (at >= 0) return (HANDED_SENDER + at) as Stage;
-  const role = ROLE[name as keyof typeof ROLE];
-  if (role >= ROLE.inbox && role <= ROLE.outbox) return role;
-  throw new TypeError(`stage: ${name} is none`);
 }
 
 /** What waits for answers on a front session; what is lost with its socket is asked again. */

@@ -5,6 +5,7 @@
  * messages in them.
  */
 import {
+  COUNTER_AT,
   CountersignError,
   decodeClaim,
   decodeDeliver,
@@ -12,6 +13,7 @@ import {
   equalBytes,
   getU64,
   LINK_ENTRY_BYTES,
+  SENDER_AT,
 } from '../protocol/index.js';
 import { type Accusation, judging } from './accusing.js';
 import { claimParts } from './claim-making.js';
@@ -28,9 +30,6 @@ import type { World } from './world.js';
 
 /** Parts of links that evidence has at the most (rule 19). */
 const MOST_LINKS = 8;
-/** In the preimage of a message's hash. */
-const SENDER_AT = 40;
-const COUNTER_AT = 72;
 
 /**
  * Where a client's only mailbox is shown a chain that skips a counter, what proves it to others is told, or why nothing does;

@@ -9,6 +9,7 @@ import {
   type Checkpoint,
   CountersignError,
   FormatError,
+  isOneLog,
   type Manifest,
   ROLE,
   toHex,
@@ -22,7 +23,7 @@ import {
   NOTE_KEY,
   type VerifierKey,
 } from '../protocol/notes/index.js';
-import { type Anchor, isSameLog, openAnchor } from './anchor-check.js';
+import { type Anchor, openAnchor } from './anchor-check.js';
 import { askFor } from './asking.js';
 import { addresses } from './directory.js';
 import { Emitter } from './events.js';
@@ -287,7 +288,7 @@ export class WitnessWatch {
     const [from, to] = [own.size, anchor.size].sort((a, b) => a - b) as [number, number];
     if (from === 0) return;
     const proof = from === to ? new Uint8Array(0) : await this.proof(from, to);
-    if (proof && isSameLog(own, anchor, proof)) return;
+    if (proof && isOneLog(own, anchor, proof)) return;
     const { serverId, manifest } = this.client;
     const text =
       from === to

@@ -19,6 +19,9 @@ const DOMAIN = /* @__PURE__ */ ascii('countersign/v1 hand-over');
 const MAILBOX_PREFIX = /* @__PURE__ */ ascii('\0csign1hm');
 const SENDER_PREFIX = /* @__PURE__ */ ascii('\0csign1hs');
 
+/** Of what both sign. */
+export const HAND_OVER_BYTES = 209;
+
 export interface HandOver {
   readonly serverId: Uint8Array;
   /** Of the version that places elsewhere. */
@@ -52,7 +55,7 @@ export interface HandedSender {
 /** The bytes that both sign. */
 export function encodeHandOver(handOver: HandOver): Uint8Array {
   const { serverId, manifestHash, placementRoot, role, from, to, log, lastEpoch, leaves, root } = handOver;
-  return new Writer(256)
+  return new Writer(HAND_OVER_BYTES)
     .bytes(DOMAIN)
     .bytes(serverId)
     .bytes(manifestHash)

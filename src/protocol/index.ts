@@ -34,13 +34,14 @@ export {
   decodeOpening,
   encodeOpen,
   encodeOpening,
-  HANDED_MAILBOX,
   HANDED_SENDER,
   isHandOver,
   type Open,
   type OpenedItem,
   type Opening,
+  STAGE,
   type Stage,
+  type StageName,
 } from './opening.js';
 export * from './pages.js';
 export * from './parts.js';

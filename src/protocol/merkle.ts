@@ -226,6 +226,19 @@ export function isConsistent(
   return shown !== null && equalBytes(shown.before, root) && equalBytes(shown.after, toRoot);
 }
 
+/** Two tree heads are of one log: equal, or `proof` (packed; empty of one size) leads from the smaller to the larger. */
+export function isOneLog(one: TreeHead, other: TreeHead, proof: Uint8Array): boolean {
+  const [from, to] = one.size <= other.size ? [one, other] : [other, one];
+  return from.size === to.size
+    ? proof.length === 0 && equalBytes(from.root, to.root)
+    : isConsistent(from.size, from.root, to.size, to.root, proof);
+}
+
+interface TreeHead {
+  readonly size: number;
+  readonly root: Uint8Array;
+}
+
 /** By a consistency proof, the root that the log of `to` leaves had at `size`; null if the proof does not tell, as where that is a power of two. */
 export function rootShown(
   size: number,
@@ -237,7 +250,7 @@ export function rootShown(
   return shown && equalBytes(shown.after, toRoot) ? shown.before : null;
 }
 
-const isPowerOfTwo = (size: number) => Number.isInteger(Math.log2(size));
+export const isPowerOfTwo = (size: number) => Number.isInteger(Math.log2(size));
 
 /** Both roots that a proof leads to, with the first node in front; null where it is none between these sizes. */
 function rootsIn(

@@ -11,10 +11,10 @@ import { RECIPIENT_PAGE } from './limits.js';
 
 export const MESSAGE_TAG = ascii('csign1ms');
 // Offsets inside the message preimage.
-const SERVER_AT = 8;
-const SENDER_AT = 40;
-const COUNTER_AT = 72;
-const COUNT_AT = 80;
+export const SERVER_AT = 8;
+export const SENDER_AT = 40;
+export const COUNTER_AT = 72;
+export const COUNT_AT = 80;
 export const R_AT = 82;
 
 /** Hashes the messages of one server of which R is known. Keeps one preimage buffer. */

@@ -8,10 +8,11 @@ import { blob, list, signature, struct, u8, type ValueOf } from './fields.js';
 import { leafFields } from './statement.js';
 
 const TAG = /* @__PURE__ */ ascii('csign1ho');
-const MAX_SIGNED = 256;
+/** Of its signed bytes, wherever they are read: what they are is judged, and not how many. */
+export const MAX_HAND_OVER = 256;
 
 const field = /* @__PURE__ */ struct({
-  signed: /* @__PURE__ */ blob(MAX_SIGNED),
+  signed: /* @__PURE__ */ blob(MAX_HAND_OVER),
   from: signature,
   to: signature,
   leaves: /* @__PURE__ */ list(u8, /* @__PURE__ */ struct(leafFields), 2),

@@ -1,6 +1,6 @@
 /** The frames open and opening: what a stage has signed of a message, for its parties. */
 
-import { ROLE, type Role } from './attestation.js';
+import { ROLE } from './attestation.js';
 import { FormatError } from './bytes.js';
 import { blob, checked, type Field, hash, list, struct, u8, u16, u32, u64, type ValueOf } from './fields.js';
 import { decodeFrame, encodeFrame, FRAME } from './frames.js';
@@ -10,14 +10,25 @@ const MAX_CLAIMS = 2;
 const MAX_CLAIM_BYTES = 1 << 19;
 const MAX_SUBMISSION_BYTES = 1 << 14;
 
-/**
- * Beside roles: what was handed over of a sender or a mailbox to the version of the manifest that is in force from the epoch. No
- * place then.
- */
 export const HANDED_SENDER = 6;
 export const HANDED_MAILBOX = 7;
-export type Stage = Role | typeof HANDED_SENDER | typeof HANDED_MAILBOX;
-export const isHandOver = (stage: Stage): stage is Exclude<Stage, Role> => stage > ROLE.outbox + 1;
+
+/**
+ * What can be opened. Beside roles that attest: what was handed over of a sender or a mailbox to the version of the manifest that
+ * is in force from the epoch; no place then.
+ */
+export const STAGE = {
+  inbox: ROLE.inbox,
+  router: ROLE.router,
+  receiver: ROLE.receiver,
+  outbox: ROLE.outbox,
+  'sender-hand-over': HANDED_SENDER,
+  'mailbox-hand-over': HANDED_MAILBOX,
+} as const;
+const STAGES = Object.values(STAGE);
+export type StageName = keyof typeof STAGE;
+export type Stage = (typeof STAGE)[StageName];
+export const isHandOver = (stage: Stage): stage is 6 | 7 => stage >= HANDED_SENDER;
 
 /** An item at a stage: of that mailbox (at the inbox there are none: zeros), at that place. */
 const openFields = struct({
@@ -30,8 +41,7 @@ const openFields = struct({
   mailbox: hash,
 });
 export const openFrame = /* @__PURE__ */ checked(openFields, ({ stage, mailbox, inbox, index }) => {
-  if (stage < ROLE.inbox || stage === ROLE.sequencer || stage > HANDED_MAILBOX)
-    throw new FormatError(`stage: ${stage} is not known`);
+  if (!STAGES.includes(stage)) throw new FormatError(`stage: ${stage} is not known`);
   if ((stage === ROLE.inbox) !== mailbox.every((byte) => byte === 0))
     throw new FormatError('mailbox: zeros at the inbox, and only there');
   if (isHandOver(stage) && inbox + index > 0) throw new FormatError('index: a hand-over has no place');

@@ -5,15 +5,13 @@ import { sha256 } from '#crypto';
 import {
   FormatError,
   fromHex,
-  HANDED_MAILBOX,
-  HANDED_SENDER,
   isHandOver,
   MAX_U16,
   type OpenedItem,
   ROLE,
-  ROLE_NAMES,
-  type Role,
+  STAGE,
   type Stage,
+  type StageName,
 } from '../protocol/index.js';
 import { readKeyFile } from './key-file.js';
 
@@ -28,11 +26,6 @@ export async function hasToken({ headers }: IncomingMessage, file: string): Prom
   const hash = (text: string) => sha256(Buffer.from(text));
   return timingSafeEqual(hash(given), hash(token));
 }
-
-const HAND_OVERS: Readonly<Record<string, Stage>> = {
-  'sender-hand-over': HANDED_SENDER,
-  'mailbox-hand-over': HANDED_MAILBOX,
-};
 
 /**
  * What the query asks for; each member once, the mailbox in hexadecimal and none at the inbox, no place of a hand-over. Throws
@@ -58,12 +51,8 @@ export function openedItem(url: string): OpenedItem {
 }
 
 function stageOf(name: string): Stage {
-  if (Object.hasOwn(HAND_OVERS, name)) return HAND_OVERS[name]!;
-  const stage = ROLE_NAMES.indexOf(name as (typeof ROLE_NAMES)[number]) as Role;
-  if (stage >= ROLE.inbox && stage <= ROLE.outbox) return stage;
-  throw new FormatError(
-    'stage: expected inbox, router, receiver, outbox, sender-hand-over or mailbox-hand-over',
-  );
+  if (Object.hasOwn(STAGE, name)) return STAGE[name as StageName];
+  throw new FormatError(`stage: expected one of ${Object.keys(STAGE).join(', ')}`);
 }
 
 function noPlace(query: URLSearchParams): { readonly inbox: 0; readonly index: 0 } {

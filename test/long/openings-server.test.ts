@@ -41,7 +41,7 @@ test('frames that make no sense end the socket', async () => {
   const { server, item } = await world();
   const wrong = [
     { ...item, stage: 0 as OpenedItem['stage'] },
-    { ...item, stage: ROLE.sequencer },
+    { ...item, stage: ROLE.sequencer as never },
     { ...item, stage: ROLE.outbox },
     { ...item, mailbox: idOf('bob') },
   ];

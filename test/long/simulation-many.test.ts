@@ -1,7 +1,9 @@
 /** The simulator as a whole: several processes, a record that is gone on with, and longer runs of seeds that found something. */
+import { spawnSync } from 'node:child_process';
 import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { appendRecord, noTotal, readRecord, simulateMany } from '../simulation/many.js';
@@ -41,6 +43,14 @@ test('several processes find what one finds, and a record is gone on with', asyn
     rmSync(folder, { recursive: true });
   }
 });
+test('a run that is cut short says so, and fails', () => {
+  const main = fileURLToPath(new URL('../simulation/main.js', import.meta.url));
+  const args = ['--seed', '1', '--total', '100000', '--epochs', '2', '--seconds', '0', '--processes', '1'];
+  const { status, stdout } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
+  assert.match(stdout, /CUT SHORT: \d+ of 100000 epochs/);
+  assert.is(status, 1);
+});
+
 // What these found: rosters that were never checked, or let go before, who is told of a later start before it is that far, and
 // a pair that was asked for before anything came.
 for (const [seed, epochs] of [

@@ -6,7 +6,7 @@ import type { Recipient } from '../evidence/message.js';
 import { FrameWriter } from '../frame-writer.js';
 import { RECIPIENT_PAGE } from '../limits.js';
 import { merkleRoot } from '../merkle-tree.js';
-import { MESSAGE_TAG, R_AT } from '../message-hash.js';
+import { COUNT_AT, COUNTER_AT, MESSAGE_TAG, R_AT, SENDER_AT, SERVER_AT } from '../message-hash.js';
 import {
   INBOX_ROW_BYTES,
   ITEM_HASH_AT,
@@ -24,11 +24,6 @@ import type { EpochView, InboxRows, Lists } from './view.js';
 
 const LEAF_BYTES = 80;
 const MAILBOX_AT = 16;
-/** Where things lie in a preimage: `csign1ms` ‖ server id 32 ‖ sender 32 ‖ counter 8 ‖ recipients 2 ‖ R ‖ body hash 32. */
-const SERVER_AT = 8;
-const SENDER_AT = 40;
-const COUNTER_AT = 72;
-const RECIPIENTS_AT = 80;
 
 /** A message that is kept and is the one that its inbox signed. */
 export class Known {
@@ -39,7 +34,7 @@ export class Known {
     readonly hash: Uint8Array,
     readonly leaves: Uint8Array,
   ) {
-    this.recipients = getU16(preimage, RECIPIENTS_AT);
+    this.recipients = getU16(preimage, COUNT_AT);
   }
 
   get sender(): Uint8Array {

@@ -4,6 +4,7 @@ import { compareWhole, equalBytes, FormatError, toHex } from '../bytes.js';
 import type { Claim } from '../claim.js';
 import { decodeHandOver, type HandOver } from '../hand-over.js';
 import type { Checkpoint } from '../log.js';
+import { SENDER_AT } from '../message-hash.js';
 import type { OpenedHandOver } from '../opened-hand-over.js';
 import type { OpenedLeaf } from '../statement.js';
 import { RULE } from './evidence.js';
@@ -127,6 +128,3 @@ function* ofStatements({ said, ids, from, to }: KnownHandOver, beside: Beside): 
       for (const handOver of about(from, id)) yield { rule: RULE.falseHandOver, id, handOver, ...rest };
   }
 }
-
-/** Of a message's preimage: behind tag and server id. */
-const SENDER_AT = 40;

@@ -14,7 +14,7 @@ import {
 import { equalBytes, FormatError, toHex } from '../bytes.js';
 import { actorLeafHash, type Checkpoint, checkpointText, decodeEpochLeaf, type EpochLeaf } from '../log.js';
 import { actorPosition, epochActors, keysOf, type Manifest } from '../manifest.js';
-import { isConsistent, rootBefore, rootFromPath } from '../merkle.js';
+import { isOneLog, rootBefore, rootFromPath } from '../merkle.js';
 import type { Committed, Logged, OpenedLeaf, Signed } from '../statement.js';
 
 /** Who said something. Its key is what it is: a role and a number are how the manifest calls it. */
@@ -218,13 +218,7 @@ export class Court {
    */
   bridge(one: InLog, other: InLog, proof: Uint8Array): void {
     must(one.isOnItsLog && other.isOnItsLog, 'an epoch on another base than the log before it');
-    const [a, b] = [one.checkpoint, other.checkpoint];
-    const [from, to] = a.size <= b.size ? [a, b] : [b, a];
-    const agree =
-      from.size === to.size
-        ? proof.length === 0 && equalBytes(from.root, to.root)
-        : isConsistent(from.size, from.root, to.size, to.root, proof);
-    must(agree, 'the checkpoints are not shown to be of one log');
+    must(isOneLog(one.checkpoint, other.checkpoint, proof), 'the checkpoints are not shown to be of one log');
   }
 }
 

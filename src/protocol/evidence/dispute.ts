@@ -4,11 +4,14 @@
  */
 import { HASH_BYTES, Reader } from '../bytes.js';
 import { type Claim, decodeClaim } from '../claim.js';
-import { decode, hash, signature, struct, u64 } from '../fields.js';
+import { decode, struct } from '../fields.js';
 import type { Checkpoint } from '../log.js';
 import { decodeManifest } from '../manifest.js';
 import type { SignedManifest } from '../manifest-chain.js';
+import { isPowerOfTwo } from '../merkle.js';
+import { SENDER_AT } from '../message-hash.js';
 import { decodeOpenedHandOver } from '../opened-hand-over.js';
+import { checkpointFields } from '../statement.js';
 import { type Accusation, accuse, type CaseFile } from './accuse.js';
 import { decodeEvidence, type Evidence, RULE } from './evidence.js';
 import { type Recipient, recipientFields } from './message.js';
@@ -38,7 +41,7 @@ export interface Dispute {
 }
 
 const recipientField = struct(recipientFields);
-const headField = struct({ size: u64, root: hash, signature });
+const headField = struct(checkpointFields);
 
 function readRecipient(bytes: Uint8Array): Recipient {
   const from = new Reader(bytes);
@@ -94,7 +97,7 @@ export function accuseOfHeads(
   const checkpoints = [own, others].map((head): Checkpoint => decode(headField, head));
   // Of a power of two the proof has not the root, and that from one leaf more has it among its hashes.
   const size = Math.min(...checkpoints.map((each) => each.size));
-  const roots = Number.isInteger(Math.log2(size)) ? proofs.flatMap(hashesOf) : [];
+  const roots = isPowerOfTwo(size) ? proofs.flatMap(hashesOf) : [];
   for (const proof of [...proofs, new Uint8Array(0)]) {
     const found = accuse(
       { manifests, claims: [], checkpoints, bridge: () => proof, roots },
@@ -121,9 +124,6 @@ export interface DisputedPlace {
   /** Of the message; null where the other one has another message there. */
   readonly sender: Uint8Array | null;
 }
-
-/** In the preimage of a message's hash. */
-const SENDER_AT = 40;
 
 /** Null where it is not about one. Throws `FormatError` on what is no evidence. */
 export function disputedPlace(evidence: Uint8Array): DisputedPlace | null {

@@ -23,6 +23,7 @@ import {
 } from '../fields.js';
 import { type Json, toJson } from '../fields-json.js';
 import { MOST_MANIFESTS } from '../manifest-chain.js';
+import { MAX_HAND_OVER } from '../opened-hand-over.js';
 import {
   checkpointFields,
   committedFields,
@@ -39,7 +40,6 @@ const TAG = ascii('csign1ev');
 /** More is refused unread: a pure function that anybody may call must not cost more than this lets it. */
 export const MAX_EVIDENCE = 1 << 20;
 const MAX_MANIFEST = 1 << 19;
-const MAX_HAND_OVER = 256;
 /** Of rule 19: link parts from one own message to the next, and messages. */
 export const MAX_OWN_LINKS = 8;
 export const MAX_OWN_MESSAGES = 512;

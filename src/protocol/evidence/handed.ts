@@ -12,7 +12,7 @@ import {
 } from '../hand-over.js';
 import { keysOf, type Manifest } from '../manifest.js';
 import type { OpenedManifest } from '../manifest-chain.js';
-import { EMPTY_ROOT, isConsistent, rootFromPath } from '../merkle.js';
+import { EMPTY_ROOT, isOneLog, rootFromPath } from '../merkle.js';
 import { decodeOpenedHandOver } from '../opened-hand-over.js';
 import { HANDED_SENDER, type OpenedItem } from '../opening.js';
 import { NO_PLACE } from '../place.js';
@@ -125,12 +125,7 @@ function leafOf<T extends { readonly id: Uint8Array }>(
 export function mustBeBefore(logged: InLog, { log }: HandOver, proof: Uint8Array): void {
   must(logged.isOnItsLog, 'an epoch on another base than the log before it');
   must(logged.index < log.size, 'an epoch behind the hand-over');
-  const [from, to] = logged.checkpoint.size <= log.size ? [logged.checkpoint, log] : [log, logged.checkpoint];
-  const agree =
-    from.size === to.size
-      ? proof.length === 0 && equalBytes(from.root, to.root)
-      : isConsistent(from.size, from.root, to.size, to.root, proof);
-  must(agree, 'it is not shown to be of the log of the hand-over');
+  must(isOneLog(logged.checkpoint, log, proof), 'it is not shown to be of the log of the hand-over');
 }
 
 /**

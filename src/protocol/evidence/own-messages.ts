@@ -2,11 +2,9 @@
 import { sha256 } from '#crypto';
 import { equalBytes, FormatError, sameBytes, toHex } from '../bytes.js';
 import type { Claim } from '../claim.js';
+import { SENDER_AT } from '../message-hash.js';
 import { MAX_OWN_LINKS, MAX_OWN_MESSAGES } from './evidence.js';
 import { type LinkPart, readMailboxLeaf } from './leaves.js';
-
-/** Of a message's preimage: behind tag and server id. */
-const SENDER_AT = 40;
 
 export interface OwnMessages {
   readonly sender: Uint8Array;
