@@ -109,8 +109,8 @@ export async function openStage(
 /** Throws `TypeError` on what is no item. */
 function itemOf(options: OpenOptions, { identity }: Member): OpenedItem {
   const { stage, epoch, inbox, index, mailbox, message } = options;
+  if (!Object.hasOwn(STAGE, stage)) throw new TypeError(`stage: ${stage} is none`);
   const role = STAGE[stage];
-  if (!role) throw new TypeError(`stage: ${stage} is none`);
   for (const [name, most] of [
     ['epoch', Number.MAX_SAFE_INTEGER],
     ['inbox', MAX_U16],

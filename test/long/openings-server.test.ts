@@ -102,6 +102,7 @@ test('the client library opens, verifies and says whether it is there', async ()
     { index: -1 },
     { epoch: 0.5 },
     { stage: 'sequencer' as 'inbox' },
+    { stage: 'constructor' as 'inbox' },
     { stage: 'inbox' as const, mailbox: bob.id },
   ])
     assert.instance(
