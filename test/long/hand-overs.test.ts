@@ -4,6 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { sha256 } from '#crypto';
 import {
+  BLOCK,
   type Handing,
   handOverKey,
   keptHandOvers,
@@ -16,6 +17,7 @@ import {
   decodeHandOver,
   equalBytes,
   inForceFrom,
+  type Manifest,
   openManifests,
   placementOf,
   ROLE,
@@ -28,13 +30,16 @@ import { readIdentity } from '../../src/server/founding.js';
 import { recoverLog } from '../../src/server/recovery.js';
 import { changeActors } from '../../src/server/resizing.js';
 import { Store } from '../../src/server/store.js';
-import { clientOf, directory, read, serverAt } from '../client-helpers.js';
+import { clientOf, directory, keyOf, read, serverAt } from '../client-helpers.js';
 import { refused } from '../support/rotation-client.js';
+import * as twin from '../twin/index.js';
 
 const test = suite('hand-overs');
 
-/** More than a block of leaves goes from one outbox to another. */
-const MANY = Array.from({ length: 150 }, (_, i) => `member ${i}`);
+/** A third of them goes to each new outbox, whichever that is: more than a block of leaves. */
+const MANY = Array.from({ length: 400 }, (_, i) => `member ${i}`);
+
+const NOBODY = twin.publicKeyOf(keyOf('nobody'));
 
 async function used(): Promise<string> {
   const data = directory('hand-overs');
@@ -50,7 +55,7 @@ async function used(): Promise<string> {
   await ann.send({ to: ids, body: 'to all' });
   await read(ann, MANY.length / 10);
   await ann.close();
-  // With a mailbox, and nothing in it.
+  // With a mailbox, and nothing in it, so that nothing of it is handed over.
   await (await clientOf(server, 'nobody')).close();
   await server.stop();
   return data;
@@ -69,7 +74,7 @@ function allIn(store: Store): Map<string, Handing> {
   );
 }
 
-/** Checks every hand-over of the newest version by what is stored; the ids in them. */
+/** Checks every hand-over of the newest version by what is stored, and that nobody else went elsewhere; the ids in them. */
 function checked(store: Store): string[] {
   const identity = readIdentity(store)!;
   const [before, next] = openManifests(identity.manifests).slice(-2) as never as ReturnType<
@@ -77,6 +82,14 @@ function checked(store: Store): string[] {
   >;
   const { size, lastEpoch } = recoverLog(store);
   const names: string[] = [];
+  const goes = [ROLE.inbox, ROLE.outbox].flatMap((role) => {
+    const kind = role === ROLE.outbox ? 'outbox' : 'inbox';
+    const placed = ({ manifest }: { manifest: Manifest }, id: Uint8Array) =>
+      placementOf(manifest, identity.serverId, id)[kind];
+    return idsOf(store, role)
+      .filter((id) => placed(before!, id) !== placed(next!, id))
+      .map((id) => `${role} ${toHex(id)}`);
+  });
   for (const handing of allIn(store).values()) {
     if (handing.version !== next!.manifest.version) continue;
     const { role, from, to } = handing;
@@ -88,10 +101,8 @@ function checked(store: Store): string[] {
     assert.ok(equalBytes(said.manifestHash, next!.hash));
     assert.not.equal(actorKey(before!.manifest, role, from), actorKey(next!.manifest, role, to));
     const isMailbox = role === ROLE.outbox;
-    const table = isMailbox ? TABLE.mailbox : TABLE.sender;
     let leaves = 0;
-    for (const { key } of store.range(Uint8Array.of(table), Uint8Array.of(table + 1))) {
-      const id = Uint8Array.from(key.subarray(1));
+    for (const id of [...idsOf(store, role), NOBODY]) {
       const kind = isMailbox ? 'outbox' : 'inbox';
       const isOf =
         placementOf(before!.manifest, identity.serverId, id)[kind] === from &&
@@ -115,7 +126,16 @@ function checked(store: Store): string[] {
     }
     assert.is(leaves, said.leaves);
   }
+  assert.equal([...names].sort(), goes.sort());
   return names;
+}
+
+/** Who has sent something, or been sent something. */
+function idsOf(store: Store, role: number): Uint8Array[] {
+  const table = role === ROLE.outbox ? TABLE.mailbox : TABLE.sender;
+  const states = store.range(Uint8Array.of(table), Uint8Array.of(table + 1));
+  const ids = [...states].map(({ key }) => Uint8Array.from(key.subarray(1)));
+  return ids.filter((id) => !equalBytes(id, NOBODY));
 }
 
 const template = await used();
@@ -125,8 +145,12 @@ test('whoever goes elsewhere and has a state is handed over, once, also over sev
   await changeActors(data, { inboxes: 2, outboxes: 3 });
   const first = Store.openToRead(data);
   const names = checked(first);
-  assert.ok(names.length > 100);
   assert.is(new Set(names).size, names.length);
+  assert.ok(
+    [...allIn(first).values()].some(
+      (each) => decodeHandOver(readHandOver(first, each)!.signed).leaves > BLOCK,
+    ),
+  );
   assert.ok([...allIn(first).values()].some(({ role }) => role === ROLE.inbox));
   const before = [...allIn(first)].map(([name, handing]) => [
     name,
