@@ -1,4 +1,6 @@
 /** The runner must see every way in which a test file can fail, above all the silent ones. */
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { PASSING, run, UVU } from './support/run.js';
@@ -67,6 +69,21 @@ runner('counts skipped tests and picks files by a part of their path', () => {
     run({ 'a.test.js': text, 'b.test.js': 'throw 1' }, '', 'a.t').last,
     '1 passed, 0 failed, 1 skipped',
   );
+});
+
+runner('removes what a file leaves in the temporary directory, and keeps it where a test failed', () => {
+  const leaves = (result: string) =>
+    `${UVU}import { tmpdir } from 'node:os';\nimport { writeFileSync } from 'node:fs';\n` +
+    `console.log(\`at \${tmpdir()} \${writeFileSync(\`\${tmpdir()}/left\`, 'x')}\`);\n` +
+    `test('a', () => { if (${result}) throw new Error('no'); });\ntest.run();`;
+  const { stdout } = run({ 'a.test.js': leaves('true') });
+  const [, kept] = /What it left: (.*)$/m.exec(stdout)!;
+  assert.is(readFileSync(join(kept!, 'left'), 'utf8'), 'x');
+  rmSync(kept!, { recursive: true });
+  const said = run({ 'a.test.js': leaves('false').replace('`at', '`N/A: at') }).stdout;
+  const [, removed] = /N\/A: at (.*) undefined$/m.exec(said)!;
+  assert.not.ok(existsSync(removed!));
+  assert.is.not(removed, kept);
 });
 
 runner('leaves out what was compiled from a test that is gone', () => {

@@ -5,10 +5,11 @@
  *
  * A file counts by uvu's closing lines, not by its exit code: uvu exits 0 when a file forgets
  * `.run()`, and when a `before` hook throws. Folders named `long` run only when given as the root.
+ * What a file leaves in the temporary directory is removed, unless a test of it failed: then it is said where that lies.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import { parseArgs, stripVTControlCharacters } from 'node:util';
 
@@ -116,7 +117,8 @@ function endGroup(pid: number): void {
 
 function runFile(path: string, timeoutSeconds: number): Promise<Result> {
   const start = process.hrtime.bigint();
-  const env = { ...process.env, FORCE_COLOR: '0' };
+  const temporary = mkdtempSync(join(tmpdir(), `countersign-${basename(path, '.test.js')}-`));
+  const env = { ...process.env, FORCE_COLOR: '0', TMPDIR: temporary };
   const child = spawn(process.execPath, [path], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   const pid = child.pid ?? 0;
   children.add(pid);
@@ -153,7 +155,10 @@ function runFile(path: string, timeoutSeconds: number): Promise<Result> {
       children.delete(pid);
       const seconds = Number(process.hrtime.bigint() - start) / 1e9;
       output = stripVTControlCharacters(output);
-      resolve({ ...judge(output, ending), output, seconds });
+      const judged = judge(output, ending);
+      if (judged.failed === 0) rmSync(temporary, { recursive: true, force: true, maxRetries: 10 });
+      else output += `\nWhat it left: ${temporary}\n`;
+      resolve({ ...judged, output, seconds });
     });
   });
 }

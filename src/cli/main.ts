@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * `countersign <command>`: finds the command and runs it. Commands are imported when they are
  * called, so that the start of one does not pay for what another needs.

@@ -32,7 +32,7 @@ test.before(async () => {
 test('the library and its documents ship, and nothing else', () => {
   const paths = files.map(({ path }) => path);
   const known =
-    /^(dist\/src\/.*\.(js|d\.ts)|dist\/browser\/(client|send|claims|vectors|noble|verdict|witnesses)\.js|docs\/\w+\.md|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
+    /^(bin\/countersign\.js|dist\/src\/.*\.(js|d\.ts)|dist\/browser\/(client|send|claims|vectors|noble|verdict|witnesses)\.js|docs\/\w+\.md|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
   assert.equal(
     paths.filter((path) => !known.test(path)),
     [],
