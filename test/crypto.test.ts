@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { memoised } from '../src/crypto/memo.js';
+import { memoised, onceGood } from '../src/crypto/memo.js';
 import * as noble from '../src/crypto/noble.js';
 import * as node from '../src/crypto/node.js';
 import * as web from '../src/crypto/web.js';
@@ -349,6 +349,18 @@ signing(
     assert.is(asked, 4, 'another key is another question');
   },
 );
+
+signing('a good key is asked about once, until thousands have come, and a bad one again', () => {
+  let asked = 0;
+  const isGood = (key: Uint8Array) => ++asked > 0 && key[0] === 1;
+  const keyOf = (good: number, at: number) => Uint8Array.of(good, at >> 8, at & 255);
+  const ask = (...key: readonly [number, number]) => onceGood(keyOf(...key), isGood);
+  const answers = [ask(1, 0), ask(1, 0), ask(1, 1), ask(0, 2), ask(0, 2), ask(1, 0)];
+  assert.equal([answers, asked], [[true, true, true, false, false, true], 4]);
+  for (let at = 2; at < 4000; at++) assert.ok(ask(1, at));
+  assert.equal([ask(1, 3999), asked], [true, 4002]);
+  assert.equal([ask(1, 0), asked], [true, 4003]);
+});
 
 signing('a secret key of the wrong length throws', async () => {
   for (const length of [0, 31, 33, 64]) {

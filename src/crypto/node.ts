@@ -12,7 +12,7 @@ import {
   verify,
 } from 'node:crypto';
 import { publicKeyObject } from './key-object.js';
-import { memoised } from './memo.js';
+import { memoised, onceGood } from './memo.js';
 import * as rule from './rule.js';
 import type { PublicKey, Signer } from './types.js';
 
@@ -45,7 +45,9 @@ const secretKey = (algorithm: number, secret: Uint8Array) =>
 const scalar = secretKey(rule.X25519, rule.ruleScalar());
 
 /** Whether a key keeps the rule. */
-export function isGoodKey(key: Uint8Array): boolean {
+export const isGoodKey = (key: Uint8Array): boolean => key.length === 32 && onceGood(key, keepsRule);
+
+function keepsRule(key: Uint8Array): boolean {
   const u = rule.ruleU(key);
   if (!u) return false;
   try {
