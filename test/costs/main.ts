@@ -7,14 +7,19 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { readArguments } from '../../bench/arguments.js';
 import { connectMany } from '../../src/client/index.js';
 import { directory } from '../client-helpers.js';
 import { ServerProcess } from '../support/server-process.js';
 import { disputed } from './dispute.js';
 import type { Told, Took } from './receiver.js';
 
-const { values } = parseArgs({ options: { messages: { type: 'string', default: '30000' } } });
+const USAGE = `Usage: npm run costs -- [--messages N]
+
+What proof and comparing cost clients, over real sockets: the rows of the table in docs/ACCOUNTABILITY.md.
+
+  --messages N     to each client: 30000`;
+const { values } = readArguments(USAGE, { options: { messages: { type: 'string', default: '30000' } } });
 const MESSAGES = Number(values.messages);
 const BODY = 128;
 const WINDOW = 64;

@@ -1,14 +1,24 @@
-/**
- * npm run simulate -- [--seconds N] [--seed N] [--seeds N] [--total N] [--epochs N] [--processes N] [--record FILE] [--vectors]:
- * seeds in several processes, each run twice, for some seconds, so many seeds, or so many epochs in all: what is reached
- * first. One seed alone where nothing says how many. A record is gone on with behind its last seed, and counts. With
- * --vectors clients compare, and nobody lies.
- */
+/** `npm run simulate`: seeds in several processes, each run twice, until there are enough. */
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
+import { readArguments, refuse } from '../../bench/arguments.js';
 import { add, appendRecord, noTotal, readRecord, simulateMany, type Total } from './many.js';
 
-const { values } = parseArgs({
+const USAGE = `Usage: npm run simulate -- [options]
+
+Runs server and clients on a simulated clock, network and disk, each seed twice, and checks every run.
+It ends with what is reached first of --seconds, --seeds and --total: 10 seconds where nothing says it,
+one seed where only --seed is given. Exit code 1: something was found, or --total was not reached.
+
+  --seed N         the first seed; the clock's where it is left out
+  --seeds N        so many seeds
+  --total N        so many epochs in all
+  --seconds N      for so long
+  --epochs N       of each seed: 30
+  --processes N    one for each core
+  --record FILE    keeps a line for each seed, and goes on behind the last one in it
+  --vectors        clients compare, and nobody lies`;
+
+const { values } = readArguments(USAGE, {
   options: {
     seconds: { type: 'string' },
     seed: { type: 'string' },
@@ -25,8 +35,7 @@ function numberOf(name: Exclude<keyof typeof values, 'vectors'>): number | null 
   const text = values[name];
   if (text === undefined) return null;
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(Number(text))) {
-    console.error(`--${name}: expected a whole number, got ${text}`);
-    process.exit(2);
+    return refuse(USAGE, `--${name}: expected a whole number, got ${text}`);
   }
   return Number(text);
 }
@@ -47,8 +56,7 @@ const epochs = numberOf('epochs')!;
 const { record } = values;
 const before = record ? readRecord(record) : [];
 if (before.length > 0 && (seed !== null || before.some(({ asked }) => asked !== epochs))) {
-  console.error(`${record} goes on behind its last seed, with --epochs ${before[0]!.asked}`);
-  process.exit(2);
+  refuse(USAGE, `${record} goes on behind its last seed, with --epochs ${before[0]!.asked}`);
 }
 const total = noTotal();
 for (const kept of before) add(total, kept);
