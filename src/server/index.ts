@@ -5,8 +5,8 @@
 import { mkdir } from 'node:fs/promises';
 import { address } from '../actors/messages.js';
 import type { Answer } from '../actors/openings-desk.js';
-import { allActors, type Plan, placementFor, threadOf } from '../actors/pipeline.js';
-import { Placements } from '../actors/placements.js';
+import { allActors, type Plan, threadOf } from '../actors/pipeline.js';
+import { Placements, placementFor } from '../actors/placements.js';
 import { RequestHandler } from '../actors/request-handler.js';
 import { Switchboard } from '../actors/switchboard.js';
 import { type Checkpoint, type OpenedItem, type PlacedAt, toHex } from '../protocol/index.js';

@@ -5,8 +5,8 @@
 
 import { importSecretKey } from '#crypto';
 import { type ActorMessage, type Address, address } from '../../src/actors/messages.js';
-import { hostActors, type PipelineOptions, placementFor, threadOf } from '../../src/actors/pipeline.js';
-import { Placements } from '../../src/actors/placements.js';
+import { hostActors, type PipelineOptions, threadOf } from '../../src/actors/pipeline.js';
+import { Placements, placementFor } from '../../src/actors/placements.js';
 import { RequestHandler } from '../../src/actors/request-handler.js';
 import { signCheckpoint } from '../../src/actors/sequencer.js';
 import { type Checkpoint, countsIn, SESSION_KIND, type SessionKind } from '../../src/protocol/index.js';
