@@ -16,7 +16,6 @@ import { Cosigning } from './cosigning.js';
 import { lockDataDirectory } from './data-lock.js';
 import { deferred } from './deferred.js';
 import { boundByManifest, checkKeys, found, type Identity, readIdentity } from './founding.js';
-import { checkTakenOver } from './handing-over.js';
 import { type FrontOptions, frontRequests, internalRequests } from './http.js';
 import { readKeyFile } from './key-file.js';
 import { loadOrCreateKeys, type ServerKeys } from './keys.js';
@@ -28,6 +27,7 @@ import { type LogState, recoverLog } from './recovery.js';
 import { shutDown } from './shutdown.js';
 import { type SignedLog, signedLog } from './signed-log.js';
 import { Store } from './store.js';
+import { checkTakenOver } from './taking-over.js';
 import { type Certificate, readCertificate } from './tls.js';
 import { startWorkers, WORKER_MODULE, type Workers } from './workers.js';
 
