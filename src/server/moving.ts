@@ -120,7 +120,7 @@ function countAgain(move: Move, placed: Placed): void {
     const epochs = countedBehind(store, after);
     for (const epoch of epochs) {
       first ||= epoch;
-      progress('counting who has not acknowledged', epoch - first, lastEpoch - first);
+      progress('counting who has not acknowledged', epoch - first, lastEpoch - first + 1);
       const counts = countsOf(move, epoch, placed);
       for (const record of deletions(store, TABLE.references, epoch)) write(record);
       for (const [outbox, { mailboxes, own }] of counts)

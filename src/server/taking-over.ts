@@ -44,6 +44,9 @@ import {
 } from './moved-ids.js';
 import { type RecoveryStore, recoverLog } from './recovery.js';
 
+const LEAVES_OUT = 'it leaves ids out';
+const HAS_MORE = 'it has more ids';
+
 /** At a start: the newest version, where it places ids elsewhere and no epoch is committed under it. Throws as `checkHandOvers`. */
 export function checkTakenOver(
   store: RecoveryStore,
@@ -142,21 +145,22 @@ class KeptLeaves {
     if (this.at === this.block.length) this.read();
     const { block, at } = this;
     if (!sameBytes(block, at, kept, 0, kept.length)) {
-      const isLater = compareBytes(block, at, kept, 0, 32) > 0;
-      throw differs(this.handing, isLater ? 'it leaves ids out' : 'an id begins with another state');
+      const order = compareBytes(block, at, kept, 0, 32);
+      if (order === 0) throw differs(this.handing, 'an id begins with another state');
+      throw differs(this.handing, order > 0 ? LEAVES_OUT : HAS_MORE);
     }
     this.at += kept.length;
   }
 
   /** There must be no other. */
   end(): void {
-    if (this.left > 0 || this.at < this.block.length) throw differs(this.handing, 'it has more ids');
+    if (this.left > 0 || this.at < this.block.length) throw differs(this.handing, HAS_MORE);
   }
 
   private read(): void {
     const { handing, left, blocks, blockRoots } = this;
     const count = Math.min(left, BLOCK);
-    if (count === 0) throw differs(handing, 'it leaves ids out');
+    if (count === 0) throw differs(handing, LEAVES_OUT);
     const block = this.store.get(handOverKey(handing, blocks));
     const root = blockRoots.subarray(blocks * HASH_BYTES, (blocks + 1) * HASH_BYTES);
     const isWhole = block?.length === count * HANDED_BYTES[handing.role];
