@@ -69,6 +69,14 @@ test('a file that lacks a page that is not free is cut', async () => {
     }
   }
   assert.ok(refused > KEPT, `${refused}`);
+  // One more page at the end, which is not free.
+  const bytes = readFileSync(whole);
+  for (const at of [144, 4096 + 144]) bytes.writeBigUInt64LE(bytes.readBigUInt64LE(at) + 1n, at);
+  writeFileSync(file, bytes);
+  assert.throws(
+    () => checkStoreFile(file),
+    ({ code }: OperatorError) => code === 'data-damaged',
+  );
 });
 
 test('whatever is in the heads and in the table of free pages, it is whole, cut or no store', async () => {
