@@ -20,7 +20,14 @@ import { SESSION_KIND, toHex } from '../src/protocol/index.js';
 import { readArguments } from './arguments.js';
 import { bundleFor, LightSender, open } from './light-client.js';
 import { manyKeys } from './many-keys.js';
-import { memoryOf, newDirectory, type RunningServer, startServer, timeCommand } from './server-process.js';
+import {
+  type CommandFigures,
+  memoryOf,
+  newDirectory,
+  type RunningServer,
+  startServer,
+  timeCommand,
+} from './server-process.js';
 import { signerOf } from './systems/countersign-keys.js';
 
 const USAGE = `npm run -s bench:idle -- [--mailboxes 1000000] [--messages 200000] [--settle 3] [--json] [-- server flags]
@@ -167,7 +174,7 @@ async function start(data: string): Promise<{ server: RunningServer; ready: numb
 }
 
 /** To so many inboxes and outboxes, while the server is stopped. */
-async function move(actors: number): Promise<{ seconds: number; peakMiB: number }> {
+async function move(actors: number): Promise<CommandFigures> {
   const counts = ['--inboxes', String(actors), '--outboxes', String(actors)];
   const taken = await timeCommand(['actors', '--data', data, ...counts]);
   progress.at(actors);

@@ -83,21 +83,42 @@ export async function startServer(
   };
 }
 
-/** Runs `countersign` with these arguments to its end: seconds, and memory at the most. Rejects when it fails. */
-export async function timeCommand(args: readonly string[]): Promise<{ seconds: number; peakMiB: number }> {
+export interface CommandFigures {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  /** Its own memory at the most, as `memoryOf` has it. */
+  readonly ownMiB: number;
+}
+
+/** How often a command is looked at. */
+const LOOK_MS = 20;
+
+/** Runs `countersign` with these arguments to its end. Rejects when it fails. */
+export async function timeCommand(args: readonly string[]): Promise<CommandFigures> {
   const began = performance.now();
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
-  let peakMiB = 0;
+  let [cpu, own] = [0, 0];
   const look = setInterval(() => {
-    peakMiB = usageOf(child.pid!).peakMiB || peakMiB;
-  }, 20);
+    cpu = usageOf(child.pid!).cpu || cpu;
+    own = Math.max(own, ownOf(child.pid!));
+  }, LOOK_MS);
   const [code] = await once(child, 'exit');
   clearInterval(look);
   if (code !== 0) throw new Error(`countersign ${args[0]} ended with ${code}`);
   return {
     seconds: Number(((performance.now() - began) / 1000).toFixed(2)),
-    peakMiB: Math.round(peakMiB),
+    cpuSeconds: Number(cpu.toFixed(2)),
+    ownMiB: Math.round(own / 2 ** 20),
   };
+}
+
+/** 0 of one that has ended. */
+function ownOf(pid: number): number {
+  try {
+    return memoryOf(pid).own || 0;
+  } catch {
+    return 0;
+  }
 }
 
 /** The first line of JSON that a server writes. */

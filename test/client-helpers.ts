@@ -4,18 +4,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ClientOptions } from '../src/client/client.js';
 import { type Client, connect } from '../src/client/index.js';
-import { loadConfig, type Server, startServer } from '../src/server/index.js';
+import { loadConfig, type Server, type StartOptions, startServer } from '../src/server/index.js';
 import { named } from './worlds.js';
 
 export const directory = (name: string) => mkdtempSync(join(tmpdir(), `countersign-${name}-`));
 
-export function serverAt(data: string, flags: Record<string, string> = {}): Promise<Server> {
+export function serverAt(
+  data: string,
+  flags: Record<string, string> = {},
+  options: StartOptions = {},
+): Promise<Server> {
   const config = loadConfig({
     flags: { data, port: '0', 'internal-port': '0', ...flags },
     env: {},
     cores: 2,
   });
-  return startServer(config);
+  return startServer(config, options);
 }
 
 /** Takes what is not signed, too, as clients of a few lines send it. */

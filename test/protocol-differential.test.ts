@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { placementFor } from '../src/actors/placements.js';
 import * as attestation from '../src/protocol/attestation.js';
 import * as bundle from '../src/protocol/bundle.js';
 import { blinderFor, encodeBundle } from '../src/protocol/bundle-encode.js';
@@ -635,10 +636,14 @@ manifests('unsorted actors and runs, and what names nobody, are refused', () => 
 
 manifests('buckets and placement', () => {
   fc.assert(
-    fc.property(anyManifest, hash, hash, (value, serverId, id) => {
-      assert.is(placement.bucketOf(serverId, id), twin.bucketOf(serverId, id));
-      const { inbox, outbox } = placement.placementOf(fastManifest(value), serverId, id);
-      assert.equal({ inbox, outbox }, twin.placementOf(serverId, value.runs, [], id));
+    fc.property(anyManifest, hash, hash, hash, (value, serverId, ...ids) => {
+      const placed = placementFor(fastManifest(value), serverId);
+      for (const id of ids) {
+        assert.is(placement.bucketOf(serverId, id), twin.bucketOf(serverId, id));
+        const expected = twin.placementOf(serverId, value.runs, [], id);
+        for (const at of [placement.placementOf(fastManifest(value), serverId, id), placed(id)])
+          assert.equal({ inbox: at.inbox, outbox: at.outbox }, expected);
+      }
     }),
     runOptions(100),
   );

@@ -148,6 +148,11 @@ export class Links {
     return idAt(this.bytes, this.headerAt(i));
   }
 
+  mailboxBytes(i: number): Uint8Array {
+    const at = this.headerAt(i);
+    return this.bytes.subarray(at, at + 32);
+  }
+
   position(i: number): number {
     return getU32(this.bytes, this.headerAt(i) + 32);
   }

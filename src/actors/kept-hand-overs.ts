@@ -5,6 +5,7 @@
  *   record  signed bytes 209 ‖ signature of the old actor 64 ‖ of the new one 64 ‖ blocks × their root 32
  *   block   leaves without their prefixes
  */
+import { sha256Into } from '#crypto';
 import {
   buildTree,
   compareBytes,
@@ -15,7 +16,6 @@ import {
   HASH_BYTES,
   type HandingRole,
   handedLeaf,
-  handedLeafHash,
   merkleRoot,
   multiproof,
   putU16,
@@ -96,12 +96,21 @@ export function blockRoot(role: HandingRole, block: Uint8Array): Uint8Array {
   return merkleRoot(hashesOf(role, block));
 }
 
+/** Of all leaves of a block. */
 function hashesOf(role: HandingRole, block: Uint8Array): Uint8Array {
-  return concat(...leavesIn(role, block).map((leaf) => handedLeafHash(role, leaf)));
+  const bytes = HANDED_BYTES[role];
+  const hashes = new Uint8Array((block.length / bytes) * HASH_BYTES);
+  // One leaf is written over the other, behind the prefix.
+  const leaf = handedLeaf(role, block.subarray(0, bytes));
+  for (let i = 0; i * bytes < block.length; i++) {
+    leaf.set(block.subarray(i * bytes, (i + 1) * bytes), leaf.length - bytes);
+    sha256Into(leaf, hashes, i * HASH_BYTES);
+  }
+  return hashes;
 }
 
 /** Leaves of a block, without their prefixes. */
-export function leavesIn(role: HandingRole, block: Uint8Array): Uint8Array[] {
+function leavesIn(role: HandingRole, block: Uint8Array): Uint8Array[] {
   const bytes = HANDED_BYTES[role];
   return Array.from({ length: block.length / bytes }, (_, i) => block.subarray(i * bytes, (i + 1) * bytes));
 }
@@ -144,7 +153,7 @@ export function openHandOver(
     if (!block) return undefined;
     const leaf = block[leafIndex % BLOCK];
     if (!leaf) continue;
-    const own = buildTree(concat(...block.map((each) => handedLeafHash(role, each))));
+    const own = buildTree(hashesOf(role, concat(...block)));
     const outputPath = concat(multiproof(own, [leafIndex % BLOCK]), multiproof(tree, [number]));
     opened.push({ leaf: handedLeaf(role, leaf), leafIndex, outputPath });
   }

@@ -65,6 +65,20 @@ function getChain(bytes: Uint8Array, at: number): KeptChain {
   };
 }
 
+/** Of a state as it is stored: where its chain ends. Throws `FormatError` as `decode`. */
+export function decodeChain(bytes: Uint8Array): KeptChain {
+  const chain = getChain(bytes, 0);
+  const isState =
+    (chain.lastEpoch === 0) === (chain.total === 0) && acknowledgedThrough(bytes) <= chain.lastEpoch;
+  if (!isState) throw new FormatError(`a mailbox's state of ${chain.total} entries by ${chain.lastEpoch}`);
+  return chain;
+}
+
+/** Of a state as it is stored: the newest epoch acknowledged. */
+export function acknowledgedThrough(bytes: Uint8Array): number {
+  return getU64(bytes, CHAIN_BYTES);
+}
+
 /** last epoch 8 ‖ total 8 ‖ head 32 ‖ links 4 ‖ own links 4 ‖ bytes 8, for the chain and for what is acknowledged. */
 export const mailboxCodec: StateCodec<MailboxState> = {
   encode({ chain, acknowledged }) {
@@ -74,13 +88,7 @@ export const mailboxCodec: StateCodec<MailboxState> = {
     return bytes;
   },
   /** Throws `FormatError` on a state that is none: what it leads to would make this outbox guilty, whoever wrote it. */
-  decode(bytes) {
-    const [chain, acknowledged] = [getChain(bytes, 0), getChain(bytes, CHAIN_BYTES)];
-    const isState =
-      (chain.lastEpoch === 0) === (chain.total === 0) && acknowledged.lastEpoch <= chain.lastEpoch;
-    if (!isState) throw new FormatError(`a mailbox's state of ${chain.total} entries by ${chain.lastEpoch}`);
-    return { chain, acknowledged };
-  },
+  decode: (bytes) => ({ chain: decodeChain(bytes), acknowledged: getChain(bytes, CHAIN_BYTES) }),
 };
 
 /** What makes a mailbox: its chain starts with the seed (32 random bytes). */

@@ -8,16 +8,7 @@
  * An actor's step either completes or the server stops: an error here is never one request's.
  */
 import { importSecretKey } from '#crypto';
-import {
-  type Checkpoint,
-  type Frontier,
-  getU64,
-  keysOf,
-  type Manifest,
-  type PlacedAt,
-  placementOf,
-  placementRoot,
-} from '../protocol/index.js';
+import { type Checkpoint, type Frontier, getU64, keysOf, placementRoot } from '../protocol/index.js';
 import { Inbox } from './inbox.js';
 import { Lifecycle } from './lifecycle.js';
 import { Memory } from './memory.js';
@@ -31,7 +22,7 @@ import {
   type StoreReader,
 } from './messages.js';
 import { Outbox } from './outbox.js';
-import { type ManifestVersion, Placements } from './placements.js';
+import { type ManifestVersion, Placements, placementFor } from './placements.js';
 import type { QuotaLimits } from './quotas.js';
 import { Receiver } from './receiver.js';
 import { Router } from './router.js';
@@ -102,11 +93,6 @@ export interface PipelineOptions {
 /** With what the actors of one thread have in common. */
 interface ThreadOptions extends PipelineOptions {
   readonly memory: Memory;
-}
-
-/** The placement of ids by buckets; the one function that every stage uses. */
-export function placementFor(manifest: Manifest, serverId: Uint8Array): (id: Uint8Array) => PlacedAt {
-  return (id) => placementOf(manifest, serverId, id);
 }
 
 /** Makes the actors of a thread and connects them to its switchboard. Returns how to stop them. */

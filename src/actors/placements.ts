@@ -4,12 +4,14 @@
  */
 import {
   type ActorCounts,
+  bucketsOf,
   countsIn,
   inForceAt,
   type Manifest,
   type PlacedAt,
   placementOf,
   placesAlike,
+  placesOf,
 } from '../protocol/index.js';
 
 /** A version of the manifest, and the first epoch that it is in force for. */
@@ -47,4 +49,11 @@ export class Placements {
   placed(epoch: number, id: Uint8Array): PlacedAt {
     return placementOf(this.manifestAt(epoch), this.serverId, id);
   }
+}
+
+/** The placement of ids by buckets; the one function that every stage uses. */
+export function placementFor(manifest: Manifest, serverId: Uint8Array): (id: Uint8Array) => PlacedAt {
+  const bucketOf = bucketsOf(serverId);
+  const places = placesOf(manifest);
+  return (id) => places[bucketOf(id)]!;
 }

@@ -1,6 +1,7 @@
 /** `countersign actors`: other numbers of inboxes and outboxes for a server that is stopped. */
 import { changeActors } from '../server/resizing.js';
 import { type Command, columns, UsageError } from './command.js';
+import { progressOn, shownBy } from './demo/progress.js';
 import { DATA, dataOf, sayVersion } from './manifest-change.js';
 
 export const command: Command = {
@@ -16,7 +17,7 @@ export const command: Command = {
       about: 'outboxes, each with its receiver (default: as many as now)',
     },
   },
-  async run({ values, say }) {
+  async run({ values, say, json }) {
     const data = dataOf(values);
     const asked = Object.fromEntries(
       ['inboxes', 'outboxes'].flatMap((name) => {
@@ -27,7 +28,9 @@ export const command: Command = {
       }),
     );
     if (Object.keys(asked).length === 0) throw new UsageError('expected --inboxes, --outboxes or both');
-    const changed = await changeActors(data, asked);
+    const progress = progressOn(process.stderr, !json, () => {});
+    const showing = { progress: shownBy(progress) };
+    const changed = await changeActors(data, asked, showing).finally(progress.stop);
     const { inboxes, outboxes, actors } = changed;
     sayVersion(say, changed);
     say(`actors    ${inboxes} inboxes, ${outboxes} outboxes`);

@@ -28,7 +28,7 @@ import { adviceFor } from './advice.js';
 import { NetworkSource } from './audit/network.js';
 import { idFrom, urlFrom, urlOption } from './client-options.js';
 import { type Call, type Command, Failure, type OptionValues, UsageError } from './command.js';
-import { type Progress, progressOn } from './demo/progress.js';
+import { type Progress, progressOn, shownBy } from './demo/progress.js';
 import { readAtMost } from './files.js';
 
 export const command: Command = {
@@ -82,17 +82,13 @@ async function run(
   const checkpoints = await checkpointsFrom(values, source);
   const into = values['evidence'] as string | undefined;
   if (into !== undefined) await mkdir(into, { recursive: true });
-  let title = '';
+  const show = shownBy(progress);
   const began = performance.now();
   const report = await audit(source, {
     ...window,
     checkpoints,
-    progress(what, done, total) {
-      const now = what === 'log' ? 'reading the log' : 'recomputing epochs';
-      if (now !== title) progress.start(now, total);
-      title = now;
-      progress.at(done);
-    },
+    progress: (what, done, total) =>
+      show(what === 'log' ? 'reading the log' : 'recomputing epochs', done, total),
   });
   const seconds = (performance.now() - began) / 1000;
   progress.stop();

@@ -2,6 +2,7 @@
 import { type Server, startServer } from '../server/index.js';
 import { type Call, type Command, fail } from './command.js';
 import { configFrom, configOptions } from './config-flags.js';
+import { saidNowAndThen } from './demo/progress.js';
 
 export const command: Command = {
   name: 'serve',
@@ -11,6 +12,7 @@ export const command: Command = {
     const { values, say, json } = call;
     const server = await startServer(configFrom(values), {
       warn: (text) => process.stderr.write(`warning: ${text}\n`),
+      progress: saidNowAndThen((line) => say(`Starting: ${line}`)),
     });
     const { serverId, url, internalUrl, config } = server;
     say(`Countersign listens on ${url} (health on ${internalUrl}), data in ${config.data}`);

@@ -10,7 +10,6 @@
  * The manifest is the next version, and so is the placement. Leaves rise strictly by id; who has no entry in its chain, or has
  * sent nothing, has none. There is one for each two actors such that buckets go from the one to the other.
  */
-import { sha256 } from '#crypto';
 import { type Base, ROLE } from './attestation.js';
 import { ascii, concat, expectBytes, Reader, Writer } from './bytes.js';
 import type { Place } from './place.js';
@@ -99,8 +98,6 @@ export type HandingRole = keyof typeof HANDED_BYTES;
 export function handedLeaf(role: HandingRole, kept: Uint8Array): Uint8Array {
   return concat(role === ROLE.inbox ? SENDER_PREFIX : MAILBOX_PREFIX, kept);
 }
-
-export const handedLeafHash = (role: HandingRole, kept: Uint8Array) => sha256(handedLeaf(role, kept));
 
 export function keptMailbox(mailbox: Uint8Array, { lastEpoch, total, head }: HandedMailbox): Uint8Array {
   return new Writer(80).bytes(mailbox).u64(lastEpoch).u64(total).bytes(head).done();

@@ -6,7 +6,7 @@
  *
  * Keyed with the server id, so that nobody can grind ids that all fall into one bucket beforehand.
  */
-import { sha256 } from '#crypto';
+import { sha256, sha256Into } from '#crypto';
 import { ascii, concat, getU16, Writer } from './bytes.js';
 import { BUCKETS } from './limits.js';
 import type { Manifest } from './manifest.js';
@@ -40,6 +40,27 @@ export function placementRoot(exceptions: readonly PlacementException[]): Uint8A
 /** The bucket of an id: 0 to 4095. 4096 divides 2^16, so the last two of the eight bytes decide. */
 export function bucketOf(serverId: Uint8Array, id: Uint8Array): number {
   return getU16(sha256(concat(BUCKET_TAG, serverId, id)), 6) % BUCKETS;
+}
+
+/** `bucketOf` for many ids of one server, in a quarter of its time. */
+export function bucketsOf(serverId: Uint8Array): (id: Uint8Array) => number {
+  const preimage = concat(BUCKET_TAG, serverId, new Uint8Array(32));
+  const hash = new Uint8Array(32);
+  return (id) => {
+    preimage.set(id, 40);
+    sha256Into(preimage, hash, 0);
+    return getU16(hash, 6) % BUCKETS;
+  };
+}
+
+/** By bucket: where its ids are placed. */
+export function placesOf({ buckets }: Manifest): PlacedAt[] {
+  const places: PlacedAt[] = [];
+  for (let bucket = 0, run = 0; bucket < BUCKETS; bucket++) {
+    if (buckets[run + 1]?.firstBucket === bucket) run++;
+    places.push(buckets[run]!);
+  }
+  return places;
 }
 
 /** Where an id without an exception is placed: the run that its bucket lies in. */

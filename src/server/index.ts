@@ -5,8 +5,8 @@
 import { mkdir } from 'node:fs/promises';
 import { address } from '../actors/messages.js';
 import type { Answer } from '../actors/openings-desk.js';
-import { allActors, type Plan, placementFor, threadOf } from '../actors/pipeline.js';
-import { Placements } from '../actors/placements.js';
+import { allActors, type Plan, threadOf } from '../actors/pipeline.js';
+import { Placements, placementFor } from '../actors/placements.js';
 import { RequestHandler } from '../actors/request-handler.js';
 import { Switchboard } from '../actors/switchboard.js';
 import { type Checkpoint, type OpenedItem, type PlacedAt, toHex } from '../protocol/index.js';
@@ -16,18 +16,19 @@ import { Cosigning } from './cosigning.js';
 import { lockDataDirectory } from './data-lock.js';
 import { deferred } from './deferred.js';
 import { boundByManifest, checkKeys, found, type Identity, readIdentity } from './founding.js';
-import { checkTakenOver } from './handing-over.js';
 import { type FrontOptions, frontRequests, internalRequests } from './http.js';
 import { readKeyFile } from './key-file.js';
 import { loadOrCreateKeys, type ServerKeys } from './keys.js';
 import { type Listener, listenForClients } from './listeners.js';
 import { settleKeys } from './manifest-change.js';
+import type { TellProgress } from './moved-ids.js';
 import { OperatorError } from './operator-error.js';
 import { listen, type Port } from './ports.js';
 import { type LogState, recoverLog } from './recovery.js';
 import { shutDown } from './shutdown.js';
 import { type SignedLog, signedLog } from './signed-log.js';
 import { Store } from './store.js';
+import { checkTakenOver } from './taking-over.js';
 import { type Certificate, readCertificate } from './tls.js';
 import { startWorkers, WORKER_MODULE, type Workers } from './workers.js';
 
@@ -39,6 +40,8 @@ export interface StartOptions {
   readonly workerModule?: string;
   /** Told what the operator should know, while it runs. */
   readonly warn?: (text: string) => void;
+  /** Told how far it is with what may make a start long. */
+  readonly progress?: TellProgress;
 }
 
 export interface Server {
@@ -70,13 +73,13 @@ export interface Server {
 /** Throws `OperatorError` when the server cannot start; nothing is left running or locked then. */
 export async function startServer(
   asked: Config,
-  { workerModule = WORKER_MODULE, warn = () => {} }: StartOptions = {},
+  { workerModule = WORKER_MODULE, warn = () => {}, progress = () => {} }: StartOptions = {},
 ): Promise<Server> {
   await mkdir(asked.data, { recursive: true, mode: 0o700 });
   const lock = await lockDataDirectory(asked.data);
   const undo: (() => Promise<unknown>)[] = [() => lock.release()];
   try {
-    return await start(asked, workerModule, warn, undo);
+    return await start(asked, workerModule, warn, progress, undo);
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => {});
     throw error;
@@ -87,6 +90,7 @@ async function start(
   asked: Config,
   workerModule: string,
   warn: (text: string) => void,
+  progress: TellProgress,
   undo: (() => Promise<unknown>)[],
 ): Promise<Server> {
   const failure = deferred<never>();
@@ -102,7 +106,7 @@ async function start(
   const identity = known ?? (await found(store, config, keys));
   checkKeys(identity, keys);
   const log = recoverLog(store);
-  checkTakenOver(store, identity);
+  checkTakenOver(store, identity, progress);
   const signed = signedLog(store, identity, keys.sequencer);
   const anchors = await Anchors.open(config.data, { ...signed, size: log.size });
   const placementOf = cached(placementFor(identity.manifest, identity.serverId));

@@ -12,10 +12,15 @@
  */
 import { Links } from '../actors/epoch-file.js';
 import { idAt, idBytes } from '../actors/ids.js';
-import { type MailboxState, mailboxCodec, unacknowledged } from '../actors/mailbox-state.js';
+import {
+  acknowledgedThrough,
+  type MailboxState,
+  mailboxCodec,
+  unacknowledged,
+} from '../actors/mailbox-state.js';
 import type { StoreRecord } from '../actors/messages.js';
 import { recoverMailboxes } from '../actors/outbox-recovery.js';
-import type { Placements } from '../actors/placements.js';
+import { type Placements, placementFor } from '../actors/placements.js';
 import { Quotas } from '../actors/quotas.js';
 import { deletions } from '../actors/retention.js';
 import { replaySenders, type SenderState, senderCodec } from '../actors/sender-state.js';
@@ -30,14 +35,8 @@ import {
   TABLE,
 } from '../actors/store-keys.js';
 import { referencesRecord, Unacknowledged } from '../actors/unacknowledged.js';
-import {
-  type ActorCounts,
-  countsIn,
-  getU64,
-  type Manifest,
-  type PlacedAt,
-  placementOf,
-} from '../protocol/index.js';
+import { type ActorCounts, countsIn, getU64, type Manifest, type PlacedAt } from '../protocol/index.js';
+import type { TellProgress } from './moved-ids.js';
 import type { RecoveryStore } from './recovery.js';
 
 export interface Move {
@@ -48,7 +47,10 @@ export interface Move {
   readonly lastEpoch: number;
   readonly next: Manifest;
   readonly observe: (step: string) => void;
+  readonly progress: TellProgress;
 }
+
+type Placed = (id: Uint8Array) => PlacedAt;
 
 /** Epochs looked at before anything about them is written. */
 const EPOCHS_AT_ONCE = 256;
@@ -62,14 +64,13 @@ const NO_QUOTA = {
 export function moveStates(move: Move): void {
   const { placements, next, observe } = move;
   const before = countsIn(placements.newest);
-  const { serverId } = placements;
-  const placed = (id: string) => placementOf(next, serverId, idBytes(id));
+  const placed = placementFor(next, placements.serverId);
   observe('write the states of senders');
   writeSenders(move, before);
   observe('write the states of mailboxes');
-  const { mailboxes, changed } = writeMailboxes(move, before);
+  const changed = writeMailboxes(move, before);
   observe('count who has not acknowledged');
-  countAgain(move, mailboxes, placed);
+  countAgain(move, placed);
   observe('write who is full');
   moveFull(move, before, changed, placed);
   observe('write how far actors are');
@@ -86,15 +87,10 @@ function writeSenders({ store, write, lastEpoch }: Move, { inboxes }: ActorCount
   for (const record of senders.flush()) write(record);
 }
 
-type Mailboxes = StateTable<string, MailboxState>;
-
-/** `changed`: with something unacknowledged, and not as they were at the last flush. */
-function writeMailboxes(
-  move: Move,
-  { outboxes }: ActorCounts,
-): { readonly mailboxes: Mailboxes; readonly changed: readonly string[] } {
+/** Returns those with something unacknowledged that are not as they were at the last flush. */
+function writeMailboxes(move: Move, { outboxes }: ActorCounts): string[] {
   const { store: reader, write, lastEpoch, placements } = move;
-  const mailboxes: Mailboxes = new StateTable(
+  const mailboxes = new StateTable<string, MailboxState>(
     reader,
     (id) => idKey(TABLE.mailbox, idBytes(id)),
     mailboxCodec,
@@ -113,17 +109,19 @@ function writeMailboxes(
     const { links, own } = unacknowledged(mailboxes.get(id)!);
     if (links + own > 0) changed.push(id);
   }
-  mailboxes.flushed();
-  return { mailboxes, changed };
+  return changed;
 }
 
 /** Of every epoch with a count. */
-function countAgain(move: Move, mailboxes: Mailboxes, placed: (id: string) => PlacedAt): void {
-  const { store, write } = move;
+function countAgain(move: Move, placed: Placed): void {
+  const { store, write, lastEpoch, progress } = move;
+  let first = 0;
   for (let after = 0; ; ) {
     const epochs = countedBehind(store, after);
     for (const epoch of epochs) {
-      const counts = countsOf(move, epoch, mailboxes, placed);
+      first ||= epoch;
+      progress('counting who has not acknowledged', epoch - first, lastEpoch - first + 1);
+      const counts = countsOf(move, epoch, placed);
       for (const record of deletions(store, TABLE.references, epoch)) write(record);
       for (const [outbox, { mailboxes, own }] of counts)
         write(referencesRecord(epoch, outbox, { mailboxes, own, bodyBytes: 0 }));
@@ -146,19 +144,14 @@ function countedBehind(store: RecoveryStore, after: number): number[] {
 }
 
 /** By new outboxes: how many of their mailboxes have not acknowledged the epoch, and have only sent in it. */
-function countsOf(
-  { store, placements }: Move,
-  epoch: number,
-  mailboxes: Mailboxes,
-  placed: (id: string) => PlacedAt,
-) {
+function countsOf({ store, placements }: Move, epoch: number, placed: Placed) {
   const counts = new Map<number, { mailboxes: number; own: number }>();
   for (let old = 0; old < placements.countsAt(epoch).outboxes; old++) {
     const bytes = store.get(epochKey(TABLE.links, epoch, old));
     const links = bytes && Links.read(bytes);
     for (let i = 0; i < (links?.mailboxes ?? 0); i++) {
-      const mailbox = links!.mailbox(i);
-      if (mailboxes.get(mailbox)!.acknowledged.lastEpoch >= epoch) continue;
+      const mailbox = links!.mailboxBytes(i);
+      if (acknowledgedThrough(store.view(idKey(TABLE.mailbox, mailbox))!) >= epoch) continue;
       const { outbox } = placed(mailbox);
       const count = counts.get(outbox) ?? { mailboxes: 0, own: 0 };
       counts.set(outbox, count);
@@ -173,13 +166,13 @@ function moveFull(
   { store, write }: Move,
   { outboxes }: ActorCounts,
   changed: readonly string[],
-  placed: (id: string) => PlacedAt,
+  placed: Placed,
 ): void {
   // As many as a start reads, too.
   const keys = [...store.keys(fullKey(0), fullKey(outboxes))].map((key) => Uint8Array.from(key));
   for (const key of keys) write({ key, value: null });
   for (const mailbox of new Set([...keys.map((key) => idAt(key, 3)), ...changed]))
-    write({ key: fullKey(placed(mailbox).outbox, mailbox), value: Uint8Array.of(1) });
+    write({ key: fullKey(placed(idBytes(mailbox)).outbox, mailbox), value: Uint8Array.of(1) });
 }
 
 function writeMarks({ write, lastEpoch, next }: Move, before: ActorCounts): void {

@@ -9,6 +9,7 @@ import {
   type ObserveChange,
   type Slot,
 } from './manifest-change.js';
+import type { TellProgress } from './moved-ids.js';
 import { moveStates } from './moving.js';
 import { OperatorError } from './operator-error.js';
 
@@ -16,19 +17,23 @@ import { OperatorError } from './operator-error.js';
 export function changeActors(
   data: string,
   asked: Partial<ActorCounts>,
-  observe?: ObserveChange,
+  { observe, progress }: { observe?: ObserveChange; progress?: TellProgress } = {},
 ): Promise<ManifestChange & ActorCounts> {
   let counts: ActorCounts = { inboxes: 0, outboxes: 0 };
   const plan = (manifest: Manifest) => {
     const before = countsIn(manifest);
     counts = { ...before, ...asked };
-    return planOf(before, counts);
+    return planOf(before, counts, progress);
   };
   return changeManifest(data, plan, observe).then((changed) => ({ ...changed, ...counts }));
 }
 
 /** Throws `OperatorError` `actors-same`, `actors-invalid`. */
-export function planOf(before: ActorCounts, after: ActorCounts): ManifestPlan {
+export function planOf(
+  before: ActorCounts,
+  after: ActorCounts,
+  progress: TellProgress = () => {},
+): ManifestPlan {
   for (const [name, count] of Object.entries(after))
     if (!Number.isSafeInteger(count) || count < 1 || count > BUCKETS) throw invalid(name, count);
   if (before.inboxes === after.inboxes && before.outboxes === after.outboxes) throw same(before);
@@ -38,9 +43,9 @@ export function planOf(before: ActorCounts, after: ActorCounts): ManifestPlan {
     buckets: evenBuckets(after.inboxes, after.outboxes),
     move: ({ identity, ...move }) => {
       const { serverId, manifest, manifests } = identity;
-      moveStates({ ...move, placements: new Placements(serverId, manifests) });
+      moveStates({ ...move, placements: new Placements(serverId, manifests), progress });
       move.observe('sign what is handed over');
-      handOver({ ...move, serverId, before: manifest });
+      handOver({ ...move, serverId, before: manifest, progress });
     },
   };
 }

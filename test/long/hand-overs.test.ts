@@ -1,4 +1,5 @@
 /** What actors hand over when ids are moved: signed once, durable with the manifest, held against what is stored. */
+import { randomBytes } from 'node:crypto';
 import { cpSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -11,11 +12,15 @@ import {
   openHandOver,
   readHandOver,
 } from '../../src/actors/kept-hand-overs.js';
+import type { StoreRecord } from '../../src/actors/messages.js';
 import { idKey, TABLE } from '../../src/actors/store-keys.js';
 import {
   actorKey,
   decodeHandOver,
   equalBytes,
+  HANDED_BYTES,
+  HASH_BYTES,
+  type HandingRole,
   inForceFrom,
   type Manifest,
   openManifests,
@@ -27,11 +32,11 @@ import {
   toHex,
 } from '../../src/protocol/index.js';
 import { readIdentity } from '../../src/server/founding.js';
+import type { OperatorError } from '../../src/server/operator-error.js';
 import { recoverLog } from '../../src/server/recovery.js';
 import { changeActors } from '../../src/server/resizing.js';
 import { Store } from '../../src/server/store.js';
 import { clientOf, directory, keyOf, read, serverAt } from '../client-helpers.js';
-import { refused } from '../support/rotation-client.js';
 import * as twin from '../twin/index.js';
 
 const test = suite('hand-overs');
@@ -142,7 +147,25 @@ const template = await used();
 
 test('whoever goes elsewhere and has a state is handed over, once, also over several moves', async () => {
   const data = copyOf(template);
-  await changeActors(data, { inboxes: 2, outboxes: 3 });
+  const told = new Map<string, number>();
+  await changeActors(
+    data,
+    { inboxes: 2, outboxes: 3 },
+    {
+      progress(what, done, total) {
+        assert.ok(done >= (told.get(what) ?? 0) && done < total);
+        told.set(what, done);
+      },
+    },
+  );
+  assert.equal(
+    [...told.keys()],
+    [
+      'counting who has not acknowledged',
+      ...['handing over', 'checking moved'].flatMap((doing) => [`${doing} senders`, `${doing} mailboxes`]),
+    ],
+  );
+  assert.ok(told.get('checking moved mailboxes')! > 2 ** 15);
   const first = Store.openToRead(data);
   const names = checked(first);
   assert.is(new Set(names).size, names.length);
@@ -206,47 +229,105 @@ test('a move that was cut short and is done again signs the same, or hands over 
 test('a start refuses what is not what was handed over, until an epoch is committed', async () => {
   const data = copyOf(template);
   await changeActors(data, { inboxes: 2, outboxes: 3 });
-  const changes: Record<string, (store: Store) => { key: Uint8Array; value: Uint8Array | null } | undefined> =
-    {
-      'a state of a mailbox': (store) => changed(store, idIn(store, ROLE.outbox), 14),
-      'a state of a sender': (store) => changed(store, idIn(store, ROLE.inbox), 6),
-      'a leaf': (store) => changed(store, handOverKey(handingIn(store, ROLE.outbox), 0), 40),
-      'the signature of the old one': (store) =>
-        changed(store, handOverKey(handingIn(store, ROLE.outbox)), 209),
-      'the signature of the new one': (store) =>
-        changed(store, handOverKey(handingIn(store, ROLE.inbox)), 300),
-      'what is signed': (store) => changed(store, handOverKey(handingIn(store, ROLE.inbox)), 205),
-      'all of it': (store) => ({ key: handOverKey(handingIn(store, ROLE.outbox)), value: null }),
-    };
-  for (const [name, change] of Object.entries(changes)) {
+  const [mailbox, sender] = [ROLE.outbox, ROLE.inbox] as const;
+  const statement = (store: Store, role: HandingRole) => handOverKey(handingIn(store, role));
+  const changes: readonly [string, (store: Store) => StoreRecord[]][] = [
+    ['an id begins with another state', (store) => [changed(store, idIn(store, mailbox), 14)]],
+    ['an id begins with another state', (store) => [changed(store, idIn(store, sender), 6)]],
+    ['its leaves are others', (store) => [changed(store, blockOf(store, 0), 40)]],
+    // As its state, but not as it was signed.
+    [
+      'its leaves are others',
+      (store) => [changed(store, blockOf(store, 0), 32 + 14), changed(store, idIn(store, mailbox), 14)],
+    ],
+    ['its leaves are others', (store) => [{ key: blockOf(store, 1), value: null }]],
+    [
+      'its leaves are others',
+      (store) => [
+        { key: blockOf(store, 0), value: store.get(blockOf(store, 0))!.slice(0, -HANDED_BYTES[mailbox]) },
+      ],
+    ],
+    ['outbox 0 has not signed it', (store) => [changed(store, statement(store, mailbox), 209)]],
+    ['inbox 1 has not signed it', (store) => [changed(store, statement(store, sender), 300)]],
+    ['inbox 0 has not signed it', (store) => [changed(store, statement(store, sender), 205)]],
+    ['its root is another one', (store) => [changed(store, statement(store, mailbox), -1)]],
+    [
+      'it has another number of leaves',
+      (store) => [
+        {
+          key: statement(store, mailbox),
+          value: store.get(statement(store, mailbox))!.slice(0, -HASH_BYTES),
+        },
+      ],
+    ],
+    ['there is none', (store) => [{ key: statement(store, mailbox), value: null }]],
+    ['it has more ids', (store) => [{ key: idIn(store, mailbox), value: null }]],
+    ['it has more ids', (store) => [{ key: idIn(store, mailbox, -1), value: null }]],
+    ['it leaves ids out', oneMore],
+    ['it leaves ids out', (store) => oneMore(store, -1)],
+  ];
+  for (const [what, change] of changes) {
     const damaged = copyOf(data);
     const store = Store.open(damaged, () => {});
-    store.transaction((write) => write(change(store)!));
-    await store.close();
-    await refused('hand-over-differs', () => serverAt(damaged)).catch((error: Error) => {
-      throw new Error(`${name}: ${error.message}`);
+    store.transaction((write) => {
+      for (const record of change(store)) write(record);
     });
+    await store.close();
+    try {
+      await serverAt(damaged);
+      assert.unreachable(what);
+    } catch (error) {
+      assert.is((error as OperatorError).code, 'hand-over-differs', `${what}: ${error}`);
+      assert.ok((error as OperatorError).message.endsWith(`: ${what}`), `${what}: ${error}`);
+    }
   }
-  const server = await serverAt(data);
+  const told = new Set<string>();
+  const options = { progress: (what: string) => void told.add(what) };
+  const server = await serverAt(data, {}, options);
+  assert.equal([...told], ['checking moved senders', 'checking moved mailboxes']);
+  told.clear();
   const client = await clientOf(server, MANY[5]!);
   await client.send({ to: client.id, body: 'x' });
   await client.close();
   await server.stop();
-  await (await serverAt(data)).stop();
+  await (await serverAt(data, {}, options)).stop();
+  assert.equal([...told], []);
 });
 
-const handingIn = (store: Store, role: number) =>
+const handingIn = (store: Store, role: HandingRole) =>
   [...keptHandOvers(store)].find((each) => each.role === role)!;
 
-/** Of the first state that was handed over. */
-function idIn(store: Store, role: number): Uint8Array {
-  const block = store.get(handOverKey(handingIn(store, role), 0))!;
-  return idKey(role === ROLE.outbox ? TABLE.mailbox : TABLE.sender, block.subarray(0, 32));
+const blockOf = (store: Store, number: number) => handOverKey(handingIn(store, ROLE.outbox), number);
+
+/** Of the first state that was handed over, or of the last one. */
+function idIn(store: Store, role: HandingRole, at: 0 | -1 = 0): Uint8Array {
+  const handing = handingIn(store, role);
+  const { leaves } = decodeHandOver(readHandOver(store, handing)!.signed);
+  const last = Math.ceil(leaves / BLOCK) - 1;
+  const block = store.get(handOverKey(handing, at === 0 ? 0 : last))!;
+  const leaf = at === 0 ? block : block.subarray(-HANDED_BYTES[role]);
+  return idKey(role === ROLE.outbox ? TABLE.mailbox : TABLE.sender, leaf.subarray(0, 32));
 }
 
+/** A mailbox that goes elsewhere, too, and is not among those that were handed over: before all of them or behind. */
+function oneMore(store: Store, at: 0 | -1 = 0): StoreRecord[] {
+  const { serverId, manifests } = readIdentity(store)!;
+  const [before, next] = manifests.slice(-2).map(({ manifest }) => manifest);
+  const { from, to } = handingIn(store, ROLE.outbox);
+  const other = idIn(store, ROLE.outbox, at);
+  for (;;) {
+    const id = randomBytes(32);
+    id.fill(at, 0, 2);
+    const isOf =
+      placementOf(before!, serverId, id).outbox === from && placementOf(next!, serverId, id).outbox === to;
+    if (isOf) return [{ key: idKey(TABLE.mailbox, id), value: store.get(other)! }];
+  }
+}
+
+/** Behind the end where it is below 0. */
 function changed(store: Store, key: Uint8Array, at: number) {
   const value = Uint8Array.from(store.get(key)!);
-  value[at]! ^= 1;
+  value[at < 0 ? value.length + at : at]! ^= 1;
   return { key, value };
 }
 

@@ -176,15 +176,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a move leaves counts of who has not acknowledged with the outboxes of before',
     file: 'server/moving.js',
-    find: 'countAgain(move, mailboxes, placed);',
+    find: 'countAgain(move, placed);',
     replace: '',
     seed: 5014,
   },
   {
     name: 'a move counts also who has acknowledged',
     file: 'server/moving.js',
-    find: 'acknowledged.lastEpoch >= epoch',
-    replace: 'acknowledged.lastEpoch > epoch',
+    find: 'mailbox))) >= epoch',
+    replace: 'mailbox))) > epoch',
     seed: 5020,
   },
   {
@@ -197,8 +197,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a move counts by the placement of before',
     file: 'server/moving.js',
-    find: 'placementOf(next, serverId, idBytes(id))',
-    replace: 'placementOf(placements.newest, serverId, idBytes(id))',
+    find: 'placementFor(next, placements.serverId)',
+    replace: 'placementFor(placements.newest, placements.serverId)',
     seed: 5014,
   },
   {

@@ -5,18 +5,18 @@
 
 import { importSecretKey } from '#crypto';
 import { type ActorMessage, type Address, address } from '../../src/actors/messages.js';
-import { hostActors, type PipelineOptions, placementFor, threadOf } from '../../src/actors/pipeline.js';
-import { Placements } from '../../src/actors/placements.js';
+import { hostActors, type PipelineOptions, threadOf } from '../../src/actors/pipeline.js';
+import { Placements, placementFor } from '../../src/actors/placements.js';
 import { RequestHandler } from '../../src/actors/request-handler.js';
 import { signCheckpoint } from '../../src/actors/sequencer.js';
 import { type Checkpoint, countsIn, SESSION_KIND, type SessionKind } from '../../src/protocol/index.js';
 import { type Config, loadConfig } from '../../src/server/config.js';
 import { checkKeys, found, type Identity, readIdentity } from '../../src/server/founding.js';
-import { checkTakenOver } from '../../src/server/handing-over.js';
 import type { ServerKeys } from '../../src/server/keys.js';
 import { type LogState, readFrontier, recoverLog } from '../../src/server/recovery.js';
 import { shutDown } from '../../src/server/shutdown.js';
 import { signedLog } from '../../src/server/signed-log.js';
+import { checkTakenOver } from '../../src/server/taking-over.js';
 import { verifyAtOnce } from '../support/pipeline.js';
 import { Board } from './board.js';
 import type { Disk } from './disk.js';

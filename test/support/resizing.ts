@@ -3,6 +3,12 @@ import { changeActors } from '../../src/server/resizing.js';
 
 const [data, inboxes, outboxes, at] = process.argv.slice(2);
 let step = 0;
-await changeActors(data!, { inboxes: Number(inboxes), outboxes: Number(outboxes) }, () => {
-  if (step++ === Number(at)) process.kill(process.pid, 'SIGKILL');
-});
+await changeActors(
+  data!,
+  { inboxes: Number(inboxes), outboxes: Number(outboxes) },
+  {
+    observe() {
+      if (step++ === Number(at)) process.kill(process.pid, 'SIGKILL');
+    },
+  },
+);
