@@ -85,15 +85,16 @@ const UNPROVEN = [
   'receiver:malformed pages',
   'outbox:deny with a still',
   'outbox:a still beside a link',
-  // Audits do not look at submissions, and what the clients of these plays know is not stored.
-  'inbox:submissions required: alter the committed hash',
-  "inbox:submissions required: inject, with another message's submission",
+  // Found is that no such submission is stored: who has it has the evidence.
   'inbox:submissions required: inject, with a submission that another client signs',
   'inbox:submissions required: inject, with a hash that is of no submission',
   'inbox:submissions required: take in what it refused, too',
   // Leaves are shown with the statements of actors, and none of those names that manifest.
   'sequencer:log another manifest',
 ];
+
+/** Manifests are added without what a server does when it moves ids. */
+const NOT_HANDED_OVER = /^hand-over: what (in|out)box \d handed over to (in|out)box \d is not kept$/;
 
 // An eighth of them in `npm test`; with RUNS=4 all.
 const SOME = CHEATS.filter((_, i) => RUNS >= 4 || i % 8 === SEED % 8);
@@ -113,7 +114,12 @@ for (const cheat of SOME) {
     }
     // As it is after a move.
     addLaterManifests(theatre);
-    assert.equal(lines(await auditTheatre(theatre)), lines(report));
+    const moved = lines(await auditTheatre(theatre));
+    assert.equal(
+      moved.filter((line) => !NOT_HANDED_OVER.test(line)),
+      lines(report),
+    );
+    assert.ok(moved.length > report.findings.length);
     if (UNPROVEN.includes(name)) return assert.is(proven.length, 0);
     const named = proven.flatMap(({ verdict }) => (verdict?.outcome === 'actor' ? [nameOf(verdict)] : []))[0];
     // Whom everything that clients and holders have together names, if they have.

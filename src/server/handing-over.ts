@@ -8,7 +8,6 @@ import { type Signer, trustedPublicKey } from '#crypto';
 import {
   BLOCK,
   blockRoot,
-  type Handing,
   handOverKey,
   handOverRecord,
   type KeptHandOver,
@@ -23,7 +22,6 @@ import { senderCodec } from '../actors/sender-state.js';
 import { idKey, TABLE } from '../actors/store-keys.js';
 import {
   actorKey,
-  BUCKETS,
   compareBytes,
   concat,
   decodeHandOver,
@@ -32,15 +30,18 @@ import {
   equalBytes,
   FormatError,
   HANDED_BYTES,
+  HANDING_ROLES,
   HASH_BYTES,
+  type Handing,
   type HandingRole,
   type HandOver,
+  handings,
   inForceFrom,
   keptMailbox,
   keptSender,
   type Manifest,
   merkleRoot,
-  type PlacedAt,
+  placedBy,
   placementOf,
   placesAlike,
   ROLE,
@@ -68,14 +69,13 @@ export interface HandingOver extends Versions {
 
 /** States of ids read at once, before anything is written. */
 const AT_ONCE = 1024;
-const ROLES: readonly HandingRole[] = [ROLE.inbox, ROLE.outbox];
 
 /** States are as of the last epoch (moving.ts). Throws `OperatorError` `hand-over-differs`. */
 export function handOver(work: HandingOver): void {
   const { store, write, signerAfter } = work;
   forget(work);
-  const made = handings(work).map((handing) => new Leaves(handing, write));
-  for (const role of ROLES) {
+  const made = handings(work.before, work.next).map((handing) => new Leaves(handing, write));
+  for (const role of HANDING_ROLES) {
     const of = new Map(
       made.filter(({ handing }) => handing.role === role).map((each) => [nameOf(each.handing), each]),
     );
@@ -92,27 +92,6 @@ export function handOver(work: HandingOver): void {
 }
 
 const nameOf = ({ from, to }: Pick<Handing, 'from' | 'to'>) => `${from} ${to}`;
-
-/** Each two actors such that buckets go from the one to the other, whether anybody is in them or not. */
-function handings({ before, next }: Versions): Handing[] {
-  const [old, now] = [before, next].map(({ buckets }) => {
-    const all: PlacedAt[] = [];
-    for (let bucket = 0, run = 0; bucket < BUCKETS; bucket++) {
-      if (buckets[run + 1]?.firstBucket === bucket) run++;
-      all.push(buckets[run]!);
-    }
-    return all;
-  });
-  const found = new Map<string, Handing>();
-  for (const role of ROLES)
-    for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      const kind = role === ROLE.inbox ? 'inbox' : 'outbox';
-      const [from, to] = [old![bucket]![kind], now![bucket]![kind]];
-      const handing = { version: next.version, role, from, to };
-      if (from !== to) found.set(`${role} ${nameOf(handing)}`, handing);
-    }
-  return [...found.values()];
-}
 
 function signedByOld(work: HandingOver, { handing, roots, count }: Leaves): KeptHandOver {
   const { store, serverId, nextHash: manifestHash, signerBefore } = work;
@@ -165,7 +144,7 @@ interface MovedId {
 function* movedIds(work: Versions & { readonly store: RecoveryStore }, role: HandingRole): Iterable<MovedId> {
   const { store, serverId } = work;
   const table = role === ROLE.inbox ? TABLE.sender : TABLE.mailbox;
-  const kind = role === ROLE.inbox ? 'inbox' : 'outbox';
+  const kind = placedBy(role);
   const end = Uint8Array.of(table + 1);
   for (let start: Uint8Array = Uint8Array.of(table); ; ) {
     const found: MovedId[] = [];
@@ -201,8 +180,8 @@ function keptOf(role: HandingRole, id: Uint8Array, value: Uint8Array): Uint8Arra
  * `OperatorError` `hand-over-differs`.
  */
 export function checkHandOvers(store: RecoveryStore, versions: Versions, sides: readonly Side[]): void {
-  const all = handings(versions);
-  for (const role of ROLES) {
+  const all = handings(versions.before, versions.next);
+  for (const role of HANDING_ROLES) {
     const counts = new Map<string, number>();
     for (const moved of movedIds({ ...versions, store }, role))
       counts.set(nameOf(moved), (counts.get(nameOf(moved)) ?? 0) + 1);
@@ -299,8 +278,8 @@ function checkLeaf(store: RecoveryStore, versions: Versions, handing: Handing, l
   const { role, from, to } = handing;
   const { serverId, before, next } = versions;
   const id = leaf.subarray(0, 32);
-  const [table, kind] =
-    role === ROLE.inbox ? [TABLE.sender, 'inbox' as const] : [TABLE.mailbox, 'outbox' as const];
+  const table = role === ROLE.inbox ? TABLE.sender : TABLE.mailbox;
+  const kind = placedBy(role);
   const isMoved =
     placementOf(before, serverId, id)[kind] === from && placementOf(next, serverId, id)[kind] === to;
   const value = store.get(idKey(table, id));

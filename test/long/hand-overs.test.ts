@@ -5,7 +5,6 @@ import * as assert from 'uvu/assert';
 import { sha256 } from '#crypto';
 import {
   BLOCK,
-  type Handing,
   handOverKey,
   keptHandOvers,
   openHandOver,
@@ -16,6 +15,7 @@ import {
   actorKey,
   decodeHandOver,
   equalBytes,
+  type Handing,
   inForceFrom,
   type Manifest,
   openManifests,
