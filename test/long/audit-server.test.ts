@@ -40,6 +40,7 @@ test('1: what was changed after it was signed is found, object by object, and no
   const planted: [string, Uint8Array, number][] = [
     ['output', epochKey(TABLE.inboxRows, epoch, 0), 20],
     ['missing', epochKey(TABLE.senderRuns, epoch, 0), 43],
+    ['submission', epochKey(TABLE.submissions, epoch, 0), 20],
     ['output', epochKey(TABLE.links, epoch, outbox), 25],
     ['cache', numberKey(TABLE.log, 1), 170],
     ['attestation', numberKey(TABLE.attestations, epoch), 100],
@@ -189,11 +190,14 @@ test('2: what is no data directory, cut, in use, or another server, and what to 
 
 test('a server that runs tells the same as its directory, right or wrong', async () => {
   const epoch = TALKED;
-  const damaged = await flipped(epochKey(TABLE.inboxRows, epoch, 0), 20);
-  for (const data of [await changed(async () => {}), damaged]) {
+  for (const [data, messages, kinds] of [
+    [await changed(async () => {}), 6, []],
+    [await flipped(epochKey(TABLE.inboxRows, epoch, 0), 20), 5, ['output']],
+    [await flipped(epochKey(TABLE.submissions, epoch, 0), 20), 6, ['submission']],
+  ] as const) {
     const server = await serverAt(data, FLAGS);
     await talk(server, 2);
-    const status = data === damaged ? 1 : 0;
+    const status = kinds.length > 0 ? 1 : 0;
     const online = result(await audit(...network(server)), status);
     await server.stop();
     const offline = result(await audit('--data', data, '--to', `${online.last}`), status);
@@ -206,7 +210,11 @@ test('a server that runs tells the same as its directory, right or wrong', async
       ...rest
     }: typeof online) => rest;
     assert.equal(facts(offline), facts(online));
-    assert.is(online.messages, data === damaged ? 5 : 6);
+    assert.is(online.messages, messages);
+    assert.equal(
+      online.deviations.map(({ kind }: { kind: Kind }) => kind),
+      [...kinds],
+    );
   }
 });
 
