@@ -5,14 +5,25 @@
 import { randomBytes } from 'node:crypto';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { importSecretKey } from '#crypto';
 import { handOverKey, keptHandOvers, readHandOver } from '../../src/actors/kept-hand-overs.js';
 import { mailboxCodec } from '../../src/actors/mailbox-state.js';
 import { senderCodec } from '../../src/actors/sender-state.js';
 import { flushMarkKey, idKey, numberValue, TABLE } from '../../src/actors/store-keys.js';
 import { NetworkSource } from '../../src/cli/audit/network.js';
 import { audit, type EpochSource, type Finding } from '../../src/protocol/audit/index.js';
-import { HAND_OVER_BYTES, type Handing, ROLE, toHex } from '../../src/protocol/index.js';
+import {
+  concat,
+  decodeHandOver,
+  encodeHandOver,
+  HAND_OVER_BYTES,
+  type Handing,
+  type HandOver,
+  ROLE,
+  toHex,
+} from '../../src/protocol/index.js';
 import { openKeptDirectory } from '../../src/server/kept-directory.js';
+import { loadOrCreateKeys, seedOf } from '../../src/server/keys.js';
 import { recoverLog } from '../../src/server/recovery.js';
 import { changeActors } from '../../src/server/resizing.js';
 import { rotateKeys } from '../../src/server/rotation.js';
@@ -264,6 +275,27 @@ for (const [liar, expected] of [
     assert.equal(named(await audited(at)), [...expected]);
   });
 
+test('new actors that invent what was before the move, of ids that nothing was handed over of', async () => {
+  const at = await home();
+  const ids = await people(at, MANY);
+  await sent(at, 0, [ids[0]!]);
+  await meanwhile(at, () => move(at));
+  await sent(at, 0, [ids[0]!]);
+  const one = moved(at, ids, 'outbox').find((i) => i !== 0)!;
+  const sender = moved(at, ids, 'inbox').find((i) => i !== 0 && i !== one)!;
+  const place = { epoch: 1, inbox: 0, index: 0 };
+  await meanwhile(at, async () => {
+    await changedChain(at, ids[one]!, (chain) => ({ ...chain, lastEpoch: 1, total: 3 }));
+    await inStore(at.data, (_, write) =>
+      write(idKey(TABLE.sender, ids[sender]!), senderCodec.encode({ last: 5, place, queuedIn: null })!),
+    );
+  });
+  await sentBlindly(at, sender, ids[one]!, 'goes on from what there was not');
+  // Of what lies before the move nothing is read but what was handed over.
+  const found = await audited(at, epochOfMove(at));
+  assert.equal(named(found).sort(), ['chain: 4.1 falseTakeOver', 'sender: 1.1 falseTakeOver']);
+});
+
 test('an inbox that leaves a sender out', async () => {
   const at = await home();
   const ids = await people(at, MANY);
@@ -337,6 +369,55 @@ test('every hand-over, and every part of it, is looked at: what was changed or l
   const { source, close } = await openKeptDirectory(at.data);
   assert.equal(lines(await audit(source)), []);
   await close();
+});
+
+test('what both have signed, of another log or move: told, and proven where a rule has it', async () => {
+  const at = await home();
+  const ids = await people(at, MANY);
+  await sent(at, 0, ids);
+  await sent(at, 1, ids);
+  await meanwhile(at, () => move(at));
+  const epoch = epochOfMove(at);
+  const { serverId, manifests, manifest } = at.server.identity;
+  await at.server.stop();
+  const keys = await loadOrCreateKeys(at.data, { inboxes: 2, outboxes: 2 });
+  const lies: [Partial<HandOver> | ((said: HandOver) => Partial<HandOver>), RegExp, string | undefined][] = [
+    [({ log }) => ({ log: { ...log, size: log.size - 1 } }), /is not of the log before the move/, undefined],
+    [
+      ({ log }) => ({ log: { ...log, root: randomBytes(32) } }),
+      /is not of the log before the move/,
+      undefined,
+    ],
+    [({ lastEpoch }) => ({ lastEpoch: lastEpoch - 1 }), /is not of the log before the move/, undefined],
+    [{ lastEpoch: epoch }, /is not of the log before the move/, 'malformedHandOver'],
+    [{ manifestHash: manifests[0]!.hash }, /is of another move/, undefined],
+    [{ placementRoot: randomBytes(32) }, /is of another move/, undefined],
+    [({ role }) => ({ role: ROLE.inbox + ROLE.outbox - role }), /is of another move/, undefined],
+    [{ from: 1 }, /is of another move/, 'malformedHandOver'],
+    [{ serverId: randomBytes(32) }, /is of another move/, undefined],
+    [{ leaves: 10_000 }, /has other leaves than were signed/, undefined],
+  ];
+  for (const role of [ROLE.inbox, ROLE.outbox] as const)
+    for (const [lie, text, rule] of lies) {
+      const key = handOverKey({ version: 2, role, from: 0, to: 1 });
+      let was: Uint8Array = new Uint8Array(0);
+      await inStore(at.data, (store, write) => {
+        was = Uint8Array.from(store.get(key)!);
+        const said = decodeHandOver(was.subarray(0, HAND_OVER_BYTES));
+        const signed = encodeHandOver({ ...said, ...(typeof lie === 'function' ? lie(said) : lie) });
+        const both = [0, 1].map((index) => importSecretKey(seedOf(keys, { role, index })).sign(signed));
+        write(key, concat(signed, ...both, was.subarray(HAND_OVER_BYTES + 128)));
+      });
+      const { source, close } = await openKeptDirectory(at.data);
+      const { findings } = await audit(source);
+      await close();
+      await inStore(at.data, (_, write) => write(key, was));
+      const [{ kind, text: told, evidence, verdict }] = findings as [Finding];
+      assert.equal([findings.length, kind], [1, 'hand-over'], `${text}`);
+      assert.match(told, text);
+      assert.is(verdict?.outcome === 'actor' ? verdict.rule : undefined, rule, told);
+      if (evidence) assert.equal(bothSay(evidence, serverId, manifest.rootKey), verdict);
+    }
 });
 
 test('hand-overs are the operator’s, in answers that can be gone on with', async () => {
