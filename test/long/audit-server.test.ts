@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importSecretKey } from '#crypto';
 import { epochKey, metaKey, numberKey, numberValue, TABLE } from '../../src/actors/store-keys.js';
-import { type Kind, audit as recompute } from '../../src/protocol/audit/index.js';
+import { type Finding, type Kind, audit as recompute } from '../../src/protocol/audit/index.js';
 import { placementOf, toHex } from '../../src/protocol/index.js';
 import { FORMAT } from '../../src/server/founding.js';
 import type { Server } from '../../src/server/index.js';
@@ -141,6 +141,28 @@ test('1: an actor that cheated before a move is named after it, too', async () =
   await moved.stop();
   assert.equal(await proven(), before);
 });
+
+for (const policy of ['required', 'accepted'])
+  test(`1: an inbox that takes in what its sender has not signed, where submissions are ${policy}, over the network too`, async () => {
+    const { server, cheat } = await started({ ...FLAGS, submissions: policy });
+    const [ann, ben] = await Promise.all(['ann', 'ben'].map((name) => clientOf(server, name)));
+    await ann!.send({ to: ben!.id, body: 'as it was sent' });
+    cheat({ way: 'forge', from: toHex(ann!.id), to: toHex(ben!.id) });
+    await ann!.send({ to: ben!.id, body: 'what becomes another' }).catch(() => {});
+    const online = result(await audit(...network(server)), 1);
+    await Promise.all([ann!, ben!].map((client) => client.close()));
+    await server.stop();
+    const offline = result(await audit('--data', server.config.data), 1);
+    for (const { deviations } of [online, offline])
+      assert.equal(
+        deviations.map(({ kind, verdict }: Finding) => [
+          kind,
+          verdict?.outcome === 'actor' ? verdict.rule : null,
+        ]),
+        // Who lets unsigned messages in cannot be shown to have made one up.
+        [['submission', policy === 'required' ? 'inboxRow' : null]],
+      );
+  });
 
 test('0: what a router has lost, and nobody else was to get, shows nowhere: that is said', async () => {
   const { data } = await lose('skip', false);

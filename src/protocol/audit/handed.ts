@@ -1,6 +1,6 @@
 /** A hand-over as it is kept, read: its statement, and its leaves where they are what was signed. */
-import { ROLE, ROLE_NAMES } from '../attestation.js';
-import { compareBytes, concat, equalBytes, FormatError, SIGNATURE_BYTES } from '../bytes.js';
+import { ROLE_NAMES } from '../attestation.js';
+import { compareBytes, equalBytes, FormatError, HASH_BYTES, SIGNATURE_BYTES } from '../bytes.js';
 import {
   decodeHandOver,
   HAND_OVER_BYTES,
@@ -80,10 +80,11 @@ export class Handed {
 
   /** Over as many leaves as are whole. */
   private built(): Tree {
-    const { role } = this.kept;
-    this.tree ??= buildTree(
-      concat(...Array.from({ length: Math.floor(this.count) }, (_, i) => handedLeafHash(role, this.at(i)))),
-    );
+    if (this.tree) return this.tree;
+    const hashes = new Uint8Array(Math.floor(this.count) * HASH_BYTES);
+    for (let i = 0; i < hashes.length / HASH_BYTES; i++)
+      hashes.set(handedLeafHash(this.kept.role, this.at(i)), i * HASH_BYTES);
+    this.tree = buildTree(hashes);
     return this.tree;
   }
 }
@@ -96,8 +97,6 @@ function saidOrNull(signed: Uint8Array): HandOver | null {
     throw error;
   }
 }
-
-export const isHandingRole = (role: number): boolean => role === ROLE.inbox || role === ROLE.outbox;
 
 /** What a hand-over is called. */
 export const handingText = ({ role, from, to }: Pick<KeptHandOver, 'role' | 'from' | 'to'>): string =>

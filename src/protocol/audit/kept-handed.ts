@@ -1,5 +1,5 @@
 /** Puts hand-overs together of their parts (kept-parts.ts): kind 11, any number of kind 12, and kind 8. */
-import { concat, FormatError, Reader } from '../bytes.js';
+import { FormatError, Reader, Writer } from '../bytes.js';
 import type { HandingRole } from '../hand-over.js';
 import type { Handing } from '../handings.js';
 import { PART, type Part } from './kept-parts.js';
@@ -10,7 +10,7 @@ const MAX_HANDED = 2 ** 31;
 
 export class HandOverBuilder {
   private head: (Handing & Pick<KeptHandOver, 'statement'>) | null = null;
-  private leaves: Uint8Array[] = [];
+  private leaves = new Writer();
   private length = 0;
 
   /** The hand-over that ends with this part. Throws `FormatError` on a part out of its place, and where there are too many. */
@@ -21,13 +21,13 @@ export class HandOverBuilder {
     if (kind === PART.handed) {
       this.length += bytes.length;
       if (this.length > MAX_HANDED) throw new FormatError(`hand-overs of more than ${MAX_HANDED} bytes`);
-      this.leaves.push(bytes);
+      this.leaves.bytes(bytes);
       return null;
     }
     if (kind !== PART.end) throw new FormatError(`part ${kind} is none of a hand-over`);
-    const leaves = bytes[0] === 1 ? concat(...this.leaves) : null;
+    const leaves = bytes[0] === 1 ? this.leaves.done() : null;
     this.head = null;
-    this.leaves = [];
+    this.leaves = new Writer();
     return { ...head, leaves };
   }
 
