@@ -2,13 +2,16 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { StoreSource } from '../src/actors/kept-source.js';
 import { address, type Refusal, RUN } from '../src/actors/messages.js';
 import { open } from '../src/actors/openings.js';
 import { Placements } from '../src/actors/placements.js';
 import { epochKey, TABLE } from '../src/actors/store-keys.js';
 import { findSubmission } from '../src/actors/submission-proofs.js';
+import { audit } from '../src/protocol/audit/index.js';
 import { submittedBy } from '../src/protocol/evidence/index.js';
 import { decodeSubmission, getU32, getU64, ROLE, SESSION_KIND, SUBMISSIONS } from '../src/protocol/index.js';
+import { lines } from './support/audits.js';
 import { Pipeline } from './support/pipeline.js';
 import { clusterOf } from './support/side-by-side.js';
 import * as twin from './twin/index.js';
@@ -118,24 +121,37 @@ class SignedInbox {
 
   /** What its inbox opens of the row, as whoever has the message holds it against that. */
   opened(epoch: number, index: number, counter: number): { signed: Buffer; counter: number } {
-    const { pipeline, serverId, world } = this;
+    const { pipeline, serverId } = this;
     const { manifest } = pipeline.cluster;
-    const placements = new Placements(serverId, [{ from: 1, manifest }]);
-    const archive = { reader: pipeline.store, placements };
+    const archive = { reader: pipeline.store, placements: this.placements() };
     const asked = { stage: ROLE.inbox, epoch, inbox: 0, index, mailbox: new Uint8Array(32) };
     const steps = open(archive, asked, null, pipeline.checkpoint());
     let step = steps.next();
     while (!step.done) step = steps.next();
     const [shown] = step.value.submissions;
-    const bytes = twin.manifestBytes(world.manifest);
-    const signature = twin.sign(world.rootSecret, twin.join(twin.ascii('countersign/v1 manifest'), bytes));
     const message = this.preimage(counter);
     const { rootKey } = manifest;
     const [claim] = step.value.claims;
-    const found = submittedBy(claim!, index, shown!, message, [{ bytes, signature }], serverId, rootKey);
+    const found = submittedBy(claim!, index, shown!, message, [this.manifest()], serverId, rootKey);
     if (!found || found instanceof Uint8Array) throw new Error('nobody is shown');
     assert.equal(Buffer.from(found.sender), this.sender.id);
     return { signed: Buffer.from(decodeSubmission(shown!).signed), counter: found.counter };
+  }
+
+  private placements(): Placements {
+    return new Placements(this.serverId, [{ from: 1, manifest: this.pipeline.cluster.manifest }]);
+  }
+
+  private manifest() {
+    const bytes = twin.manifestBytes(this.world.manifest);
+    const domain = twin.ascii('countersign/v1 manifest');
+    return { bytes, signature: twin.sign(this.world.rootSecret, twin.join(domain, bytes)) };
+  }
+
+  /** What an audit finds in what is kept. */
+  async audited(): Promise<string[]> {
+    const kept = { reader: this.pipeline.store, placements: this.placements() };
+    return lines(await audit(new StoreSource(kept, [this.manifest()])));
   }
 
   private preimage(counter: number): Buffer {
@@ -177,7 +193,7 @@ class SignedInbox {
 
 const test = suite('signed frames');
 
-test('a frame waits for its signature, what comes behind it too, and an epoch closes meanwhile', () => {
+test('a frame waits for its signature, what comes behind it too, and an epoch closes meanwhile', async () => {
   const one = new SignedInbox();
   one.submit(1, 2);
   one.submit(3, 1, null);
@@ -193,9 +209,10 @@ test('a frame waits for its signature, what comes behind it too, and an epoch cl
     assert.is(hash === twin.hex(twin.UNSIGNED), row === 2, `row ${row}`);
   }
   assert.equal(one.refusals(), []);
+  assert.equal(await one.audited(), []);
 });
 
-test('of a frame that was taken in partly before, the rest is taken in, and proven with what is known', () => {
+test('of a frame that was taken in partly before, the rest is taken in, and proven with what is known', async () => {
   const one = new SignedInbox();
   one.submit(1, 3);
   one.answer();
@@ -209,11 +226,12 @@ test('of a frame that was taken in partly before, the rest is taken in, and prov
   assert.is(hash, twin.hex(twin.submissionHash(bytes, signature)));
   assert.equal(one.opened(1, 2, 3), { signed: one.signed(1, 3).bytes, counter: 3 });
   for (const counter of [4, 5]) assert.equal(one.opened(2, counter - 4, counter), { signed: bytes, counter });
+  assert.equal(await one.audited(), []);
   one.submit(1, 5, new Uint8Array(64));
   assert.equal(one.refusals(), [], 'known counters are answered, whatever the signature');
 });
 
-test('of a frame of several pages each message is shown by its own', () => {
+test('of a frame of several pages each message is shown by its own', async () => {
   const one = new SignedInbox();
   one.submit(1, 130);
   one.answer();
@@ -221,6 +239,7 @@ test('of a frame of several pages each message is shown by its own', () => {
   const { bytes: signed } = one.signed(1, 130);
   for (const counter of [1, 64, 65, 128, 129, 130])
     assert.equal(one.opened(1, counter - 1, counter), { signed, counter });
+  assert.equal(await one.audited(), []);
 });
 
 test('what does not verify consumes no counter, and what came behind it is a gap', () => {

@@ -35,6 +35,7 @@ import { RUN, type StoreReader } from './messages.js';
 import { partPreimage } from './outbox-leaves.js';
 import type { Placements } from './placements.js';
 import { epochKey, numberKey, TABLE } from './store-keys.js';
+import { submissionParts } from './submission-proofs.js';
 
 export interface KeptIn {
   readonly reader: StoreReader;
@@ -115,6 +116,10 @@ function* putInbox(reader: StoreReader, epoch: number, inbox: number, out: Write
   for (let at = 0; at < runs.length; at += RUN.bytes) getU64(runs, at + RUN.counter);
   for (let at = 0; at < runs.length; at += PER_STEP * RUN.bytes)
     putPart(out, PART.senders, inbox, runs.subarray(at, at + PER_STEP * RUN.bytes));
+  for (const part of submissionParts(reader.get(epochKey(TABLE.submissions, epoch, inbox)) ?? NOTHING)) {
+    putPart(out, PART.submissions, inbox, part);
+    yield;
+  }
 }
 
 function* putOutbox(

@@ -5,7 +5,7 @@
  *   record  signed bytes 209 ‖ signature of the old actor 64 ‖ of the new one 64 ‖ blocks × their root 32
  *   block   leaves without their prefixes
  */
-import { sha256Into } from '#crypto';
+import { PART, putPart } from '../protocol/audit/kept-parts.js';
 import {
   buildTree,
   compareBytes,
@@ -14,13 +14,16 @@ import {
   HAND_OVER_BYTES,
   HANDED_BYTES,
   HASH_BYTES,
+  type Handing,
   type HandingRole,
+  handedHashes,
   handedLeaf,
   merkleRoot,
   multiproof,
   putU16,
   putU32,
   SIGNATURE_BYTES,
+  Writer,
 } from '../protocol/index.js';
 import type { OpenedLeaf } from '../protocol/statement.js';
 import type { StoreReader, StoreRecord } from './messages.js';
@@ -29,14 +32,6 @@ import { TABLE } from './store-keys.js';
 /** Leaves of a block. */
 export const BLOCK = 64;
 const RECORD_KEY_BYTES = 7;
-
-/** Who hands over to whom, by which version of the manifest. */
-export interface Handing {
-  readonly version: number;
-  readonly role: HandingRole;
-  readonly from: number;
-  readonly to: number;
-}
 
 /** Of the old actor and of the new one. */
 export type Side = 'from' | 'to';
@@ -83,30 +78,45 @@ export function readHandOver(reader: StoreReader, handing: Handing): KeptHandOve
   };
 }
 
-/** Of all versions. */
+/** Of all versions, in the order of version, role, from and to. Keys of blocks are not read. */
 export function* keptHandOvers(reader: StoreReader): Iterable<Handing> {
-  const [from, to] = [TABLE.handOver, TABLE.handOver + 1].map((table) => Uint8Array.of(table));
-  for (const { key } of reader.range(from!, to!))
+  const end = Uint8Array.of(TABLE.handOver + 1);
+  for (let from: Uint8Array = Uint8Array.of(TABLE.handOver); ; ) {
+    const handing = firstIn(reader, from, end);
+    if (!handing) return;
+    yield handing;
+    from = concat(handOverKey(handing, 0xffff_ffff), Uint8Array.of(0));
+  }
+}
+
+function firstIn(reader: StoreReader, from: Uint8Array, end: Uint8Array): Handing | null {
+  for (const key of reader.keys(from, end))
     if (key.length === RECORD_KEY_BYTES)
-      yield { version: key[1]!, role: key[2] as HandingRole, from: getU16(key, 3), to: getU16(key, 5) };
+      return { version: key[1]!, role: key[2] as HandingRole, from: getU16(key, 3), to: getU16(key, 5) };
+  return null;
+}
+
+/** Puts all parts of a hand-over (protocol/audit/kept-handed.ts), block by block; whole also where it is damaged. */
+export function* putKeptHandOver(reader: StoreReader, handing: Handing, out: Writer): Generator<undefined> {
+  const { version, role, from, to } = handing;
+  const head = new Writer(6).u8(version).u8(role).u16(from).u16(to).done();
+  const { signed, signatures, blockRoots } = readHandOver(reader, handing)!;
+  putPart(out, PART.handOver, 0, head, signed, signatures.from, signatures.to);
+  const blocks = Math.ceil(blockRoots.length / HASH_BYTES);
+  let found = 0;
+  for (let number = 0; number < blocks; number++) {
+    const block = reader.get(handOverKey(handing, number));
+    if (!block) continue;
+    putPart(out, PART.handed, 0, block);
+    found++;
+    yield;
+  }
+  putPart(out, PART.end, 0, Uint8Array.of(found === 0 && blocks > 0 ? 0 : 1));
 }
 
 /** The root of a block of leaves without their prefixes. */
 export function blockRoot(role: HandingRole, block: Uint8Array): Uint8Array {
-  return merkleRoot(hashesOf(role, block));
-}
-
-/** Of all leaves of a block. */
-function hashesOf(role: HandingRole, block: Uint8Array): Uint8Array {
-  const bytes = HANDED_BYTES[role];
-  const hashes = new Uint8Array((block.length / bytes) * HASH_BYTES);
-  // One leaf is written over the other, behind the prefix.
-  const leaf = handedLeaf(role, block.subarray(0, bytes));
-  for (let i = 0; i * bytes < block.length; i++) {
-    leaf.set(block.subarray(i * bytes, (i + 1) * bytes), leaf.length - bytes);
-    sha256Into(leaf, hashes, i * HASH_BYTES);
-  }
-  return hashes;
+  return merkleRoot(handedHashes(role, block));
 }
 
 /** Leaves of a block, without their prefixes. */
@@ -153,7 +163,7 @@ export function openHandOver(
     if (!block) return undefined;
     const leaf = block[leafIndex % BLOCK];
     if (!leaf) continue;
-    const own = buildTree(hashesOf(role, concat(...block)));
+    const own = buildTree(handedHashes(role, concat(...block)));
     const outputPath = concat(multiproof(own, [leafIndex % BLOCK]), multiproof(tree, [number]));
     opened.push({ leaf: handedLeaf(role, leaf), leafIndex, outputPath });
   }

@@ -1,6 +1,13 @@
 /** A store as an audit reads it (protocol/audit/source.ts). */
+import { HandOverBuilder } from '../protocol/audit/kept-handed.js';
 import { EpochBuilder, PART, PartReader, readLogRecord } from '../protocol/audit/kept-parts.js';
-import type { EpochSource, KeptChainState, KeptEpoch, LogRecord } from '../protocol/audit/source.js';
+import type {
+  EpochSource,
+  KeptChainState,
+  KeptEpoch,
+  KeptHandOver,
+  LogRecord,
+} from '../protocol/audit/source.js';
 import {
   type Checkpoint,
   decodeEpochLeaf,
@@ -10,6 +17,7 @@ import {
   ZERO_HASH,
 } from '../protocol/index.js';
 import { type KeptIn, keptEpochs, putKeptEpoch } from './kept-epochs.js';
+import { keptHandOvers, putKeptHandOver } from './kept-hand-overs.js';
 import { keptCheckpoint, LEAF_BYTES } from './log-store.js';
 import { mailboxCodec } from './mailbox-state.js';
 import type { StoreReader } from './messages.js';
@@ -73,6 +81,19 @@ export class StoreSource implements EpochSource {
     const builder = new EpochBuilder();
     for (const part of new PartReader().push(out.done())) if (part.kind !== PART.end) builder.add(part);
     return builder.done((epoch) => this.kept.placements.countsAt(epoch));
+  }
+
+  async *handOvers(): AsyncGenerator<KeptHandOver> {
+    const { reader } = this.kept;
+    const builder = new HandOverBuilder();
+    for (const handing of keptHandOvers(reader)) {
+      const out = new Writer(1 << 16);
+      for (const _ of putKeptHandOver(reader, handing, out));
+      for (const part of new PartReader().push(out.done())) {
+        const kept = builder.add(part);
+        if (kept) yield kept;
+      }
+    }
   }
 
   /** Nobody writes meanwhile. */

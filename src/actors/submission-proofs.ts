@@ -7,7 +7,15 @@
  * Rows are those that a frame brought, consecutive; known are the messages before them in the frame that had been taken
  * in already, and have rows elsewhere.
  */
-import { getU16, getU32, HASH_BYTES, putU16, putU32, SIGNATURE_BYTES } from '../protocol/index.js';
+import {
+  FormatError,
+  getU16,
+  getU32,
+  HASH_BYTES,
+  putU16,
+  putU32,
+  SIGNATURE_BYTES,
+} from '../protocol/index.js';
 
 export interface SubmissionProof {
   readonly firstRow: number;
@@ -32,6 +40,21 @@ export function packSubmissions(proofs: readonly SubmissionProof[]): Uint8Array 
     at += PROOF_BYTES + known.length;
   }
   return out;
+}
+
+/** Bytes after which an audit is given the next ones by themselves. */
+const PART_BYTES = 1 << 16;
+
+/** Whole ones, some at a time. Throws `FormatError` on bytes that are not so many. */
+export function* submissionParts(packed: Uint8Array): Generator<Uint8Array> {
+  for (let from = 0, at = 0; at < packed.length; ) {
+    const rest = packed.length - at;
+    at += PROOF_BYTES + (rest < PROOF_BYTES ? 0 : getU16(packed, at + 6) * HASH_BYTES);
+    if (at > packed.length) throw new FormatError(`${packed.length} bytes of submissions`);
+    if (at - from < PART_BYTES && at < packed.length) continue;
+    yield packed.subarray(from, at);
+    from = at;
+  }
 }
 
 /** What proves the submission of a row; null where it is unsigned. */

@@ -10,8 +10,9 @@
  * The manifest is the next version, and so is the placement. Leaves rise strictly by id; who has no entry in its chain, or has
  * sent nothing, has none. There is one for each two actors such that buckets go from the one to the other.
  */
+import { sha256Into } from '#crypto';
 import { type Base, ROLE } from './attestation.js';
-import { ascii, concat, expectBytes, Reader, Writer } from './bytes.js';
+import { ascii, concat, expectBytes, HASH_BYTES, Reader, Writer } from './bytes.js';
 import type { Place } from './place.js';
 
 const DOMAIN = /* @__PURE__ */ ascii('countersign/v1 hand-over');
@@ -97,6 +98,20 @@ export type HandingRole = keyof typeof HANDED_BYTES;
 /** The leaf of what is kept. */
 export function handedLeaf(role: HandingRole, kept: Uint8Array): Uint8Array {
   return concat(role === ROLE.inbox ? SENDER_PREFIX : MAILBOX_PREFIX, kept);
+}
+
+/** Hashes of the leaves that lie one behind the other without their prefixes; of whole ones. */
+export function handedHashes(role: HandingRole, kept: Uint8Array): Uint8Array {
+  const bytes = HANDED_BYTES[role];
+  const count = Math.floor(kept.length / bytes);
+  const hashes = new Uint8Array(count * HASH_BYTES);
+  // One leaf is written over the other, behind the prefix.
+  const leaf = handedLeaf(role, kept.subarray(0, bytes));
+  for (let i = 0; i < count; i++) {
+    leaf.set(kept.subarray(i * bytes, (i + 1) * bytes), leaf.length - bytes);
+    sha256Into(leaf, hashes, i * HASH_BYTES);
+  }
+  return hashes;
 }
 
 export function keptMailbox(mailbox: Uint8Array, { lastEpoch, total, head }: HandedMailbox): Uint8Array {

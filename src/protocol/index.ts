@@ -14,6 +14,7 @@ export * from './errors.js';
 export { FrameWriter } from './frame-writer.js';
 export * from './frames.js';
 export * from './hand-over.js';
+export * from './handings.js';
 export * from './json.js';
 export * from './limits.js';
 export * from './link-preimage.js';

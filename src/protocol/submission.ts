@@ -37,18 +37,23 @@ export interface Submission {
 }
 
 /** With the page of message `position`, counted from 0. */
-export function encodeSubmission(
+export function showSubmission(
   { serverId, sender, firstCounter, messageHashes, signature }: Submission,
   position: number,
-): Uint8Array {
+): ShownSubmission {
   const page = Math.floor(position / PAGE_ENTRIES);
   const from = page * PAGE_ENTRIES * HASH_BYTES;
-  const out = new Writer(MAX_PAGE);
-  submission.write(out, {
+  return {
     signed: submissionBytes(serverId, sender, firstCounter, messageHashes),
     signature,
     page: concat(SUBMISSION_PREFIX, messageHashes.subarray(from, from + PAGE_ENTRIES * HASH_BYTES)),
     pagePath: multiproof(buildTree(submissionPages(messageHashes)), [page]),
-  });
+  };
+}
+
+/** In binary. */
+export function encodeSubmission(of: Submission, position: number): Uint8Array {
+  const out = new Writer(MAX_PAGE);
+  submission.write(out, showSubmission(of, position));
   return out.done();
 }

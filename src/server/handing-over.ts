@@ -8,7 +8,6 @@ import type { Signer } from '#crypto';
 import {
   BLOCK,
   blockRoot,
-  type Handing,
   handOverKey,
   handOverRecord,
   type KeptHandOver,
@@ -21,12 +20,15 @@ import {
   decodeHandOver,
   EMPTY_ROOT,
   encodeHandOver,
+  HANDING_ROLES,
   HASH_BYTES,
+  type Handing,
+  handings,
   merkleRoot,
   SIGNATURE_BYTES,
 } from '../protocol/index.js';
 import type { Slot } from './manifest-change.js';
-import { type Committed, committedIn, handings, type Moving, movedIds, pairOf, ROLES } from './moved-ids.js';
+import { type Committed, committedIn, type Moving, movedIds, pairOf } from './moved-ids.js';
 import { checkHandOvers } from './taking-over.js';
 
 export interface HandingOver extends Moving {
@@ -40,17 +42,17 @@ export function handOver(work: HandingOver): void {
   const { store, write, signerAfter } = work;
   const committed = committedIn(store);
   forget(work, committed);
-  for (const role of ROLES) {
-    const made = new Map(
-      handings(work, role).map((handing) => [pairOf(handing), new Leaves(handing, write)]),
-    );
+  const all = handings(work.before, work.next);
+  for (const role of HANDING_ROLES) {
+    const of = all.filter((handing) => handing.role === role);
+    const made = new Map(of.map((handing) => [pairOf(handing), new Leaves(handing, write)]));
     for (const moved of movedIds(work, role, 'handing over')) made.get(pairOf(moved))!.add(moved.kept);
     for (const leaves of made.values())
       write(handOverRecord(leaves.handing, signedByOld(work, committed, leaves.end())));
   }
   // Each new one signs what it has checked.
   checkHandOvers(work, ['from']);
-  for (const handing of ROLES.flatMap((role) => handings(work, role))) {
+  for (const handing of all) {
     const { signatures, ...kept } = readHandOver(store, handing)!;
     const own = signerAfter({ role: handing.role, index: handing.to }).sign(kept.signed);
     write(handOverRecord(handing, { ...kept, signatures: { ...signatures, to: own } }));

@@ -19,7 +19,7 @@ import {
 import { checkpointNote, encodeProof } from '../protocol/notes/index.js';
 import type { WitnessStatus } from './cosigning.js';
 import type { Identity } from './founding.js';
-import { type Kept, sendEpochs, sendLog } from './kept-request.js';
+import { type Kept, sendEpochs, sendHandOvers, sendLog } from './kept-request.js';
 import { hasToken, openedItem } from './openings-request.js';
 import { allowsOrigin } from './origins.js';
 import { readIds } from './registration.js';
@@ -89,8 +89,8 @@ export interface InternalOptions {
 }
 
 /**
- * GET /healthz (the process answers), /readyz (it takes clients), /v1/openings (what stages have signed), /v1/log and
- * /v1/epochs (all that is kept, for audits), /v1/witnesses (how each fares); PUT /v1/mailboxes adds mailboxes.
+ * GET /healthz (the process answers), /readyz (it takes clients), /v1/openings (what stages have signed), /v1/log,
+ * /v1/epochs and /v1/hand-overs (all that is kept, for audits), /v1/witnesses (how each fares); PUT /v1/mailboxes adds mailboxes.
  */
 export function internalRequests(options: InternalOptions): RequestListener {
   const { ready, register, kept } = options;
@@ -98,20 +98,20 @@ export function internalRequests(options: InternalOptions): RequestListener {
   const operators = (answer: (request: IncomingMessage, response: ServerResponse) => unknown): Handler => {
     return (response, request) => void answerOperator(request, response, options, answer);
   };
+  const streaming = (send: typeof sendEpochs) =>
+    operators(async ({ url }, response) => {
+      if (streams >= MOST_STREAMS) return sendError(response, 503, 'busy', 'another audit reads');
+      streams++;
+      await send(url!, response, kept).finally(() => streams--);
+    });
   const reads = route([
     [/^\/healthz$/, (response) => sendJson(response, 200, { healthy: true })],
     [/^\/readyz$/, (response) => sendJson(response, ready() ? 200 : 503, { ready: ready() })],
     [/^\/v1\/witnesses$/, (response) => sendJson(response, 200, { witnesses: options.witnesses() })],
     [/^\/v1\/openings$/, operators((request, response) => sendOpening(response, request, options))],
     [/^\/v1\/log$/, operators(({ url }, response) => sendLog(url!, response, kept))],
-    [
-      /^\/v1\/epochs$/,
-      operators(async ({ url }, response) => {
-        if (streams >= MOST_STREAMS) return sendError(response, 503, 'busy', 'another audit reads');
-        streams++;
-        await sendEpochs(url!, response, kept).finally(() => streams--);
-      }),
-    ],
+    [/^\/v1\/epochs$/, streaming(sendEpochs)],
+    [/^\/v1\/hand-overs$/, streaming(sendHandOvers)],
   ]);
   return (request, response) => {
     const mailboxes = /^\/v1\/mailboxes(?:\/([^/?]*))?$/.exec(request.url ?? '');

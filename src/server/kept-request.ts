@@ -1,11 +1,12 @@
 /**
- * What an auditor with the operator's token reads: the log (GET /v1/log) and what is kept of epochs (GET /v1/epochs), as
- * streams, in steps between which everybody else has their turn.
+ * What an auditor with the operator's token reads: the log (GET /v1/log), what is kept of epochs (GET /v1/epochs), and what was
+ * handed over (GET /v1/hand-overs), as streams, in steps between which everybody else has their turn.
  */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type KeptIn, keptEpochs, putKeptEpoch } from '../actors/kept-epochs.js';
+import { keptHandOvers, putKeptHandOver } from '../actors/kept-hand-overs.js';
 import { keptRecords } from '../actors/kept-source.js';
 import { PART, putLogRecord, putPart } from '../protocol/audit/kept-parts.js';
 import { type Checkpoint, FormatError, Writer } from '../protocol/index.js';
@@ -16,8 +17,8 @@ export interface Kept extends KeptIn {
 
 /** Leaves in an answer. */
 const MOST_LEAVES = 4096;
-/** Epochs, and bytes after which no other epoch begins, in an answer. */
-const MOST_EPOCHS = 1024;
+/** Epochs or hand-overs, and bytes after which no other one begins, in an answer. */
+const MOST_OBJECTS = 1024;
 const MOST_BYTES = 64 << 20;
 const CHUNK_BYTES = 64 << 10;
 /** Who takes nothing for so long has gone. */
@@ -49,9 +50,29 @@ export async function sendEpochs(url: string, response: ServerResponse, kept: Ke
   response.writeHead(200, HEADERS);
   const out = new Outgoing(response);
   let next = nextKept(kept, from, to);
-  for (let count = 0; next > 0 && count < MOST_EPOCHS && out.bytes < MOST_BYTES; count++) {
+  for (let count = 0; next > 0 && count < MOST_OBJECTS && out.bytes < MOST_BYTES; count++) {
     for (const _ of putKeptEpoch(kept, next, out.writer)) if (!(await out.flush(CHUNK_BYTES))) return;
     next = nextKept(kept, next + 1, to);
+  }
+  putPart(out.writer, PART.next, 0, new Writer(8).u64(next).done());
+  if (await out.flush(0)) response.end();
+}
+
+/** From hand-over number `from` on, as many as an answer holds: later moves come behind them. Throws `FormatError`. */
+export async function sendHandOvers(url: string, response: ServerResponse, { reader }: Kept): Promise<void> {
+  const { from } = numbers(url, ['from']) as { from: number };
+  response.writeHead(200, HEADERS);
+  const out = new Outgoing(response);
+  let [number, next] = [0, 0];
+  for (const handing of keptHandOvers(reader)) {
+    if (number++ < from) continue;
+    const isFull = number - from > MOST_OBJECTS || out.bytes >= MOST_BYTES;
+    if (isFull) {
+      next = number - 1;
+      break;
+    }
+    for (const _ of putKeptHandOver(reader, handing, out.writer)) if (!(await out.flush(CHUNK_BYTES))) return;
+    if (!(await out.flush(CHUNK_BYTES))) return;
   }
   putPart(out.writer, PART.next, 0, new Writer(8).u64(next).done());
   if (await out.flush(0)) response.end();

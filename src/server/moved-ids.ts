@@ -3,20 +3,20 @@
  * lie under their ids, so one pass over a table has them in the order of leaves.
  */
 
-import type { Handing } from '../actors/kept-hand-overs.js';
 import { decodeChain } from '../actors/mailbox-state.js';
 import { senderCodec } from '../actors/sender-state.js';
 import { TABLE } from '../actors/store-keys.js';
 import {
   type Base,
-  BUCKETS,
   bucketsOf,
   concat,
   getU16,
+  type Handing,
   type HandingRole,
   keptMailbox,
   keptSender,
   type Manifest,
+  placedBy,
   placesOf,
   ROLE,
 } from '../protocol/index.js';
@@ -34,29 +34,14 @@ export interface Versions {
 /** Told how far it is with what takes long: so much of so much. */
 export type TellProgress = (what: string, done: number, total: number) => void;
 
-export const ROLES: readonly HandingRole[] = [ROLE.inbox, ROLE.outbox];
-
-const kindOf = (role: HandingRole) => (role === ROLE.inbox ? 'inbox' : 'outbox');
-
 /** By bucket: who had its ids, and who has them next. */
 function placesBy(role: HandingRole, { before, next }: Versions): readonly [number[], number[]] {
-  const of = (manifest: Manifest) => placesOf(manifest).map((placed) => placed[kindOf(role)]);
+  const of = (manifest: Manifest) => placesOf(manifest).map((placed) => placed[placedBy(role)]);
   return [of(before), of(next)];
 }
 
 /** Of a pair of actors, as the key of a map. */
 export const pairOf = ({ from, to }: Pick<Handing, 'from' | 'to'>) => from * 2 ** 16 + to;
-
-/** Each two actors such that buckets go from the one to the other, whether anybody is in them or not. */
-export function handings(versions: Versions, role: HandingRole): Handing[] {
-  const [old, now] = placesBy(role, versions);
-  const found = new Map<number, Handing>();
-  for (let bucket = 0; bucket < BUCKETS; bucket++) {
-    const handing = { version: versions.next.version, role, from: old[bucket]!, to: now[bucket]! };
-    if (handing.from !== handing.to) found.set(pairOf(handing), handing);
-  }
-  return [...found.values()];
-}
 
 export interface MovedId {
   readonly from: number;
@@ -123,7 +108,7 @@ export function committedIn(store: RecoveryStore): Committed {
 }
 
 export function differs({ role, from, to }: Handing, what: string): OperatorError {
-  const who = kindOf(role);
+  const who = placedBy(role);
   return new OperatorError(
     'hand-over-differs',
     `what ${who} ${from} handed over to ${who} ${to} is not what is stored: ${what}`,

@@ -7,7 +7,6 @@ import { trustedPublicKey } from '#crypto';
 import {
   BLOCK,
   blockRoot,
-  type Handing,
   handOverKey,
   type KeptHandOver,
   readHandOver,
@@ -21,8 +20,11 @@ import {
   equalBytes,
   FormatError,
   HANDED_BYTES,
+  HANDING_ROLES,
   HASH_BYTES,
+  type Handing,
   type HandOver,
+  handings,
   inForceFrom,
   merkleRoot,
   placesAlike,
@@ -34,11 +36,9 @@ import {
   type Committed,
   committedIn,
   differs,
-  handings,
   type Moving,
   movedIds,
   pairOf,
-  ROLES,
   type TellProgress,
   type Versions,
 } from './moved-ids.js';
@@ -67,16 +67,18 @@ export function checkTakenOver(
 export function checkHandOvers(work: Moving, sides: readonly Side[]): void {
   const { store } = work;
   const committed = committedIn(store);
-  for (const role of ROLES) {
-    const all = new Map(
-      handings(work, role).map((handing) => {
+  const all = handings(work.before, work.next);
+  for (const role of HANDING_ROLES) {
+    const of = all.filter((handing) => handing.role === role);
+    const made = new Map(
+      of.map((handing) => {
         const kept = readHandOver(store, handing);
         const said = checkStatement(work, committed, handing, kept, sides);
         return [pairOf(handing), new KeptLeaves(store, handing, said.leaves, kept!.blockRoots)];
       }),
     );
-    for (const moved of movedIds(work, role, 'checking moved')) all.get(pairOf(moved))!.expect(moved.kept);
-    for (const leaves of all.values()) leaves.end();
+    for (const moved of movedIds(work, role, 'checking moved')) made.get(pairOf(moved))!.expect(moved.kept);
+    for (const leaves of made.values()) leaves.end();
   }
 }
 

@@ -136,12 +136,13 @@ const UNPROVABLE = `## What cannot be proven
 - A signed message that is altered to bytes that nobody has is shown by the submission alone, where that is of 64 messages at the most; a larger one has pages
   that do not fit into evidence together.
 - Clients of these plays show what they have signed; the client library does not keep that, and shows what the inbox opens. An inbox that shows nothing is suspected.
-- Only an inbox keeps submissions: routers check a message's hash, with \`checks: everywhere\`, and not who has signed it; audits do not look at them.
+- Only an inbox keeps submissions: routers check a message's hash, with \`checks: everywhere\`, and not who has signed it. Audits do, of what the inbox has kept: what it has not kept they miss, and name nobody
+  for it.
 - An audit knows who a message was for only while its bundle is kept. What a router has dropped for its only recipient, or for all of them, is kept by nobody from the first, and what
   all who got it have acknowledged is gone: audits count these messages, and hold no router against them. Their senders and recipients can, when they compare.
 - Placement with exceptions is judged only where the rules do not need to know who is placed where.
 - Where an id was moved between two statements about it, the hand-over that both actors have signed says which of them is guilty (PROTOCOL.md, *Hand-overs*). As long as it is not shown, or where the key of that actor was changed in between, a message that was lost exposes the server, and
-  anything else proves nothing. A client asks for it when it complains of a lost message; audits do not look at it.
+  anything else proves nothing. A client asks for it when it complains of a lost message; audits look at all of them.
 - A client refuses a delivery in which its own chain skips a counter. One with vectors holds evidence of it by itself, and asks nobody: it keeps the claims of its links, what was hashed of the
   messages in them, and what leads through the log to the newest checkpoint (\`test/skipped-counter.test.ts\`). Without vectors, or with \`headsOnly\`, or where the message before
   the skip is let go, it has nothing that shows it to others: the server is suspected (\`suspicion\`).

@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importSecretKey } from '#crypto';
 import { epochKey, metaKey, numberKey, numberValue, TABLE } from '../../src/actors/store-keys.js';
-import { type Kind, audit as recompute } from '../../src/protocol/audit/index.js';
+import { type Finding, type Kind, audit as recompute } from '../../src/protocol/audit/index.js';
 import { placementOf, toHex } from '../../src/protocol/index.js';
 import { FORMAT } from '../../src/server/founding.js';
 import type { Server } from '../../src/server/index.js';
@@ -40,6 +40,7 @@ test('1: what was changed after it was signed is found, object by object, and no
   const planted: [string, Uint8Array, number][] = [
     ['output', epochKey(TABLE.inboxRows, epoch, 0), 20],
     ['missing', epochKey(TABLE.senderRuns, epoch, 0), 43],
+    ['submission', epochKey(TABLE.submissions, epoch, 0), 20],
     ['output', epochKey(TABLE.links, epoch, outbox), 25],
     ['cache', numberKey(TABLE.log, 1), 170],
     ['attestation', numberKey(TABLE.attestations, epoch), 100],
@@ -141,6 +142,28 @@ test('1: an actor that cheated before a move is named after it, too', async () =
   assert.equal(await proven(), before);
 });
 
+for (const policy of ['required', 'accepted'])
+  test(`1: an inbox that takes in what its sender has not signed, where submissions are ${policy}, over the network too`, async () => {
+    const { server, cheat } = await started({ ...FLAGS, submissions: policy });
+    const [ann, ben] = await Promise.all(['ann', 'ben'].map((name) => clientOf(server, name)));
+    await ann!.send({ to: ben!.id, body: 'as it was sent' });
+    cheat({ way: 'forge', from: toHex(ann!.id), to: toHex(ben!.id) });
+    await ann!.send({ to: ben!.id, body: 'what becomes another' }).catch(() => {});
+    const online = result(await audit(...network(server)), 1);
+    await Promise.all([ann!, ben!].map((client) => client.close()));
+    await server.stop();
+    const offline = result(await audit('--data', server.config.data), 1);
+    for (const { deviations } of [online, offline])
+      assert.equal(
+        deviations.map(({ kind, verdict }: Finding) => [
+          kind,
+          verdict?.outcome === 'actor' ? verdict.rule : null,
+        ]),
+        // Who lets unsigned messages in cannot be shown to have made one up.
+        [['submission', policy === 'required' ? 'inboxRow' : null]],
+      );
+  });
+
 test('0: what a router has lost, and nobody else was to get, shows nowhere: that is said', async () => {
   const { data } = await lose('skip', false);
   const found = result(await audit('--data', data), 0);
@@ -189,11 +212,14 @@ test('2: what is no data directory, cut, in use, or another server, and what to 
 
 test('a server that runs tells the same as its directory, right or wrong', async () => {
   const epoch = TALKED;
-  const damaged = await flipped(epochKey(TABLE.inboxRows, epoch, 0), 20);
-  for (const data of [await changed(async () => {}), damaged]) {
+  for (const [data, messages, kinds] of [
+    [await changed(async () => {}), 6, []],
+    [await flipped(epochKey(TABLE.inboxRows, epoch, 0), 20), 5, ['output']],
+    [await flipped(epochKey(TABLE.submissions, epoch, 0), 20), 6, ['submission']],
+  ] as const) {
     const server = await serverAt(data, FLAGS);
     await talk(server, 2);
-    const status = data === damaged ? 1 : 0;
+    const status = kinds.length > 0 ? 1 : 0;
     const online = result(await audit(...network(server)), status);
     await server.stop();
     const offline = result(await audit('--data', data, '--to', `${online.last}`), status);
@@ -206,7 +232,11 @@ test('a server that runs tells the same as its directory, right or wrong', async
       ...rest
     }: typeof online) => rest;
     assert.equal(facts(offline), facts(online));
-    assert.is(online.messages, data === damaged ? 5 : 6);
+    assert.is(online.messages, messages);
+    assert.equal(
+      online.deviations.map(({ kind }: { kind: Kind }) => kind),
+      [...kinds],
+    );
   }
 });
 

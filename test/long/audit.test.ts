@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { audit } from '../../src/protocol/audit/index.js';
 import { decodePlaced, encodeBundle, encodeSubmit, FRAME, type Placed } from '../../src/protocol/index.js';
 import { openKeptDirectory } from '../../src/server/kept-directory.js';
-import { directory, unsignedAt } from '../client-helpers.js';
+import { clientOf, directory, read, serverAt, unsignedAt } from '../client-helpers.js';
 import { idOf } from '../support/names.js';
 import { countersign } from '../support/program.js';
 import { Raw } from '../support/raw.js';
@@ -18,6 +18,7 @@ const MAILBOXES = 100;
 const FRAMES = 400;
 const PER_FRAME = 500;
 const OPENED = 20;
+const ALONE = 500;
 
 /** Sends everything, a few frames ahead of what is placed; resolves with the last that were. */
 async function fill(url: string): Promise<Placed> {
@@ -106,6 +107,22 @@ test('full epochs, and empty ones', async () => {
   await empty.stop();
   told('empty epochs from the directory', await audited('--data', idle));
   await spent(idle);
+});
+
+test('messages alone in their epochs, which their senders have signed, and have not', async () => {
+  for (const submissions of ['required', 'off']) {
+    const data = directory('audit-cost');
+    const server = await serverAt(data, { submissions, 'epoch-heartbeat-ms': '600000' });
+    const client = await clientOf(server, 'ann');
+    for (let i = 0; i < ALONE; i++) {
+      await client.send({ to: client.id, body: 'x' });
+      await read(client, 1);
+    }
+    await client.close();
+    await server.stop();
+    console.log(`submissions: ${submissions}`);
+    await spent(data);
+  }
 });
 
 test.run();

@@ -6,7 +6,6 @@ import * as assert from 'uvu/assert';
 import { sha256 } from '#crypto';
 import {
   BLOCK,
-  type Handing,
   handOverKey,
   keptHandOvers,
   openHandOver,
@@ -20,6 +19,7 @@ import {
   equalBytes,
   HANDED_BYTES,
   HASH_BYTES,
+  type Handing,
   type HandingRole,
   inForceFrom,
   type Manifest,

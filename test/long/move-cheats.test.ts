@@ -3,14 +3,12 @@
  * from what it took over. Who is named by what the server opens, to the operator and to the owner of a mailbox.
  */
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { mailboxCodec } from '../../src/actors/mailbox-state.js';
 import { senderCodec } from '../../src/actors/sender-state.js';
 import { flushMarkKey, idKey, numberValue, TABLE } from '../../src/actors/store-keys.js';
-import { connectSender } from '../../src/client/index.js';
 import type { Member } from '../../src/client/member.js';
 import { preimageOf } from '../../src/client/preimage.js';
 import { Vectors } from '../../src/client/vectors-entry.js';
@@ -22,59 +20,33 @@ import {
   decodeClaim,
   decodeHandOver,
   decodeOpenedHandOver,
-  evenBuckets,
-  inForceFrom,
   type OpenedHandOver,
-  openManifests,
   type Place,
-  placementOf,
   toHex,
 } from '../../src/protocol/index.js';
 import { decodeProof } from '../../src/protocol/notes/index.js';
-import type { Server } from '../../src/server/index.js';
 import { recoverLog } from '../../src/server/recovery.js';
 import { changeActors } from '../../src/server/resizing.js';
-import { Store } from '../../src/server/store.js';
-import { clientOf, directory, keyOf, serverAt } from '../client-helpers.js';
+import { clientOf } from '../client-helpers.js';
+import {
+  empty,
+  epochOfMove,
+  forget,
+  type Home,
+  home,
+  inStore,
+  meanwhile,
+  move,
+  moved,
+  people,
+  sent,
+  sentBlindly,
+} from '../support/moving-home.js';
 import { countersign } from '../support/program.js';
 import { refused } from '../support/rotation-client.js';
 import { bothSay } from '../support/verdicts.js';
 
 const test = suite('actors that lie when ids are moved');
-
-interface Home {
-  data: string;
-  flags: Record<string, string>;
-  token: string;
-  server: Server;
-}
-
-async function home(): Promise<Home> {
-  const data = directory('move-cheats');
-  const token = randomBytes(32).toString('hex');
-  const file = join(data, 'operator.token');
-  writeFileSync(file, `${token}\n`, { mode: 0o600 });
-  const flags = { 'operator-token': file };
-  return { data, flags, token, server: await serverAt(data, flags) };
-}
-
-/** The server's actors do something else meanwhile. */
-async function meanwhile(at: Home, change: () => unknown): Promise<void> {
-  await at.server.stop();
-  await change();
-  at.server = await serverAt(at.data, at.flags);
-}
-
-const move = (at: Home) => changeActors(at.data, { inboxes: 2, outboxes: 2 });
-
-async function inStore(
-  data: string,
-  change: (store: Store, write: (key: Uint8Array, value: Uint8Array) => void) => void,
-) {
-  const store = Store.open(data, () => {});
-  store.transaction((write) => change(store, (key, value) => write({ key, value })));
-  await store.close();
-}
 
 /** What the operator opens, in binary. */
 async function opened(at: Home, query: Record<string, string | number>): Promise<Uint8Array[]> {
@@ -136,32 +108,6 @@ const whom = (found: Accusation | null) =>
   found?.verdict.outcome === 'actor'
     ? `${found.verdict.role}.${found.verdict.index} ${found.verdict.rule}`
     : found?.verdict.outcome;
-
-/** Names whose ids go from outbox (and inbox) 0 to 1, or stay. */
-async function people(at: Home) {
-  const clients = await Promise.all(Array.from({ length: 16 }, (_, i) => clientOf(at.server, `person ${i}`)));
-  const ids = clients.map(({ id }) => id);
-  for (const client of clients) await client.close();
-  return ids;
-}
-
-/** Those whose mailbox, or whose inbox, becomes number 1. */
-function moved({ server }: Home, ids: readonly Uint8Array[], kind: 'inbox' | 'outbox'): number[] {
-  const { manifest, serverId } = server.identity;
-  const next = { ...manifest, buckets: evenBuckets(2, 2) };
-  return [...ids.keys()].filter((i) => placementOf(next, serverId, ids[i]!)[kind] === 1);
-}
-
-const epochOfMove = ({ server }: Home) =>
-  inForceFrom(openManifests(server.identity.manifests).at(-1)!.manifest);
-
-/** Sends, and says where it stands. */
-async function sent(at: Home, from: number, to: readonly Uint8Array[], body = 'text') {
-  const client = await clientOf(at.server, `person ${from}`);
-  const { place } = await client.send({ to, body });
-  await client.close();
-  return place;
-}
 
 /** What was hashed of the messages that somebody has, and where they stand. */
 async function received(at: Home, person: number, count: number) {
@@ -261,12 +207,6 @@ const ownOf = (claims: readonly Claim[], id: Uint8Array) =>
     return output === 0 && (isPage || Buffer.from(leaf.subarray(9, 41)).equals(id));
   });
 
-/** The outbox forgets all that came since it wrote its states down last. */
-const forget = (at: Home) =>
-  inStore(at.data, (store, write) => {
-    write(flushMarkKey('outbox', 0), numberValue(recoverLog(store).lastEpoch));
-  });
-
 test('an outbox that hands over less is named by what it signed before, or was given', async () => {
   const at = await home();
   const ids = await people(at);
@@ -291,20 +231,6 @@ test('an outbox that hands over less is named by what it signed before, or was g
   assert.is(whom(await accused(at, [...beside, ...given], handOvers, { subject })), '4.0 lostInHandOver');
   await at.server.stop();
 });
-
-/** A mailbox that has brought nothing, says whoever has it. */
-const empty = (data: string, id: Uint8Array) =>
-  inStore(data, (_, write) => {
-    const chain = {
-      lastEpoch: 0,
-      total: 0,
-      head: Uint8Array.from(randomBytes(32)),
-      links: 0,
-      own: 0,
-      bytes: 0,
-    };
-    write(idKey(TABLE.mailbox, id), mailboxCodec.encode({ chain, acknowledged: chain })!);
-  });
 
 for (const liar of [0, 1])
   test(`the owner of a mailbox that lost its own message over a move has outbox ${liar} named by a complaint`, async () => {
@@ -388,14 +314,6 @@ test('an outbox that hands on less than it took over is named by the two hand-ov
   assert.is(whom(await accused(at, [], both.flat())), '4.1 falseHandOn');
   await at.server.stop();
 });
-
-/** By a client that does not look at its own chain. */
-async function sentBlindly(at: Home, from: number, to: Uint8Array, body: string) {
-  const client = await connectSender({ url: at.server.url, key: keyOf(`person ${from}`) });
-  const { place } = await client.send({ to, body });
-  await client.close();
-  return place;
-}
 
 for (const [liar, rule] of [
   [0, '1.0 falseHandOver'],

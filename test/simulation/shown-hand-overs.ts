@@ -1,7 +1,8 @@
 /** What was handed over in moves about these epochs, opened for whose mailboxes are in them; some of it changed. */
 import { idAt, idBytes } from '../../src/actors/ids.js';
-import { type Handing, keptHandOvers, openHandOver, readHandOver } from '../../src/actors/kept-hand-overs.js';
+import { keptHandOvers, openHandOver, readHandOver } from '../../src/actors/kept-hand-overs.js';
 import type { StoreReader } from '../../src/actors/messages.js';
+import type { Handing } from '../../src/protocol/index.js';
 import type { OpenedHandOver } from '../../src/protocol/opened-hand-over.js';
 import type { Identity } from '../../src/server/founding.js';
 import type { Random } from './random.js';

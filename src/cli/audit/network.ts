@@ -1,7 +1,14 @@
 /** A running server as an audit reads it, with the operator's token, by its internal port. */
 import { setTimeout as pass } from 'node:timers/promises';
-import type { EpochSource, KeptChainState, KeptEpoch, LogRecord } from '../../protocol/audit/index.js';
-import { EpochBuilder, PART, PartReader, readLogRecord } from '../../protocol/audit/kept-parts.js';
+import type {
+  EpochSource,
+  KeptChainState,
+  KeptEpoch,
+  KeptHandOver,
+  LogRecord,
+} from '../../protocol/audit/index.js';
+import { HandOverBuilder } from '../../protocol/audit/kept-handed.js';
+import { EpochBuilder, PART, type Part, PartReader, readLogRecord } from '../../protocol/audit/kept-parts.js';
 import { readCheckpointNote } from '../../protocol/audit/note.js';
 import {
   actorKey,
@@ -69,31 +76,38 @@ export class NetworkSource implements EpochSource {
   }
 
   async *epochs(from: number, to: number): AsyncGenerator<KeptEpoch> {
-    for (let next = from; next > 0; ) {
-      let until: number | null = null;
-      for await (const part of this.parts(next, to)) {
-        if ('next' in part) until = part.next;
-        else yield part;
+    const countsAt = (epoch: number) => countsIn(inForceAt(this.manifests, epoch).manifest);
+    let builder = new EpochBuilder();
+    for await (const part of this.parts((next) => `/v1/epochs?from=${next}&to=${to}`, from))
+      if (part.kind !== PART.end) builder.add(part);
+      else {
+        if (part.bytes[0] === 1) yield builder.done(countsAt);
+        builder = new EpochBuilder();
       }
-      if (until === null) throw new CountersignError('connection-lost', 'the server ended before its answer');
-      next = until;
+  }
+
+  async *handOvers(): AsyncGenerator<KeptHandOver> {
+    const builder = new HandOverBuilder();
+    for await (const part of this.parts((next) => `/v1/hand-overs?from=${next}`, 0)) {
+      const kept = builder.add(part);
+      if (kept) yield kept;
     }
   }
 
-  private async *parts(from: number, to: number): AsyncGenerator<KeptEpoch | { readonly next: number }> {
-    const countsAt = (epoch: number) => countsIn(inForceAt(this.manifests, epoch).manifest);
-    const response = await this.ask(`/v1/epochs?from=${from}&to=${to}`);
-    const reader = new PartReader();
-    let builder = new EpochBuilder();
-    for await (const chunk of chunksOf(response))
-      for (const part of reader.push(chunk)) {
-        if (part.kind === PART.next) yield { next: new Reader(part.bytes).u64() };
-        else if (part.kind !== PART.end) builder.add(part);
-        else {
-          if (part.bytes[0] === 1) yield builder.done(countsAt);
-          builder = new EpochBuilder();
+  /** Of one answer behind the other, until there are no more. */
+  private async *parts(pathFrom: (next: number) => string, from: number): AsyncGenerator<Part> {
+    for (let next: number | null = from; ; ) {
+      const reader = new PartReader();
+      const response = await this.ask(pathFrom(next));
+      next = null;
+      for await (const chunk of chunksOf(response))
+        for (const part of reader.push(chunk)) {
+          if (part.kind === PART.next) next = new Reader(part.bytes).u64();
+          else yield part;
         }
-      }
+      if (next === null) throw new CountersignError('connection-lost', 'the server ended before its answer');
+      if (next === 0) return;
+    }
   }
 
   async newest(): Promise<number> {

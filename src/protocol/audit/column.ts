@@ -5,7 +5,7 @@ import type { Recipient } from '../evidence/message.js';
 import { PAGE_ENTRIES } from '../limits.js';
 import { RECEIVER_PREFIX, ROUTER_PREFIX } from '../pages.js';
 import type { Case } from './draft.js';
-import { openEntry } from './inbox.js';
+import { openEntry } from './entries.js';
 import { ITEM_KEY_BYTES, type ItemList, itemPages, lowerBound } from './items.js';
 import { isRecipient, type Known, recipientAt, recipientFrom } from './known-messages.js';
 import { leavesOf } from './outbox.js';

@@ -20,6 +20,10 @@ export type Kind =
   | 'chain'
   /** An inbox's entry that does not go on where its sender stood, or is not its message's. */
   | 'sender'
+  /** An entry whose submission is missing, or is not its sender's over its message. */
+  | 'submission'
+  /** What was handed over at a move is not there, not signed, or not where chains and senders stood. */
+  | 'hand-over'
   /** A message that a stage lost, changed or made up. */
   | 'message'
   /** What is kept beside what was signed: hashes, nodes, where chains stand. */

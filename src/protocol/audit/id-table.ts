@@ -15,6 +15,10 @@ export class IdTable {
     return this.slots.size;
   }
 
+  ids(): Iterable<string> {
+    return this.slots.keys();
+  }
+
   /** Offset of the id's row; −1 where there is none. */
   find(id: string): number {
     const slot = this.slots.get(id);
@@ -51,4 +55,9 @@ export function idText(bytes: Uint8Array, at = 0): string {
   let text = '';
   for (let i = at; i < at + 32; i++) text += String.fromCharCode(bytes[i]!);
   return text;
+}
+
+/** The id of a key. */
+export function idOf(text: string): Uint8Array {
+  return Uint8Array.from({ length: 32 }, (_, i) => text.charCodeAt(i));
 }

@@ -1,7 +1,6 @@
 /** An inbox's share of an epoch: its entries are what it signed, and go on where their senders stood. */
-import { equalBytes, FormatError, sameBytes, ZERO_HASH } from '../bytes.js';
+import { equalBytes, FormatError } from '../bytes.js';
 import { PAGE_ENTRIES } from '../limits.js';
-import { SUBMISSIONS } from '../manifest.js';
 import { merkleRoot } from '../merkle-tree.js';
 import {
   getPlace,
@@ -13,17 +12,14 @@ import {
   rowAt,
 } from '../pages.js';
 import { comparePlaces, formatPlace, type Place } from '../place.js';
-import type { Signed } from '../statement.js';
-import type { Case } from './draft.js';
+import { entriesCase } from './entries.js';
 import { short } from './findings.js';
 import { idText } from './id-table.js';
-import { splitPages } from './items.js';
-import type { Prover } from './prover.js';
-import type { KeptEpoch, KeptInbox } from './source.js';
+import type { KeptInbox } from './source.js';
+import { auditSubmissions } from './submissions.js';
 import { type EpochView, type InboxRows, outputOf, type Senders } from './view.js';
 
-/** Offsets in a row. */
-const SUBMISSION_AT = 32;
+/** Offset in a row. */
 const PREVIOUS_AT = 64;
 const NO_RUN = 0xffff_ffff;
 
@@ -52,6 +48,7 @@ export function auditInbox(view: EpochView, inbox: number): InboxRows | null {
   }
   const rows = { count, pages, senders: sendersOf(view, share, inbox, count) };
   auditRows(view, inbox, rows);
+  auditSubmissions(view, inbox, rows, share.submissions);
   return rows;
 }
 
@@ -83,7 +80,6 @@ function sendersOf(view: EpochView, { runs }: KeptInbox, inbox: number, count: n
 function auditRows(view: EpochView, inbox: number, { count, pages, senders }: InboxRows): void {
   const { world, manifest, kept, state } = view;
   const { epoch } = kept;
-  const isRequired = manifest.policy.submissions === SUBMISSIONS.required;
   const names = senders?.runs.map(({ sender }) => idText(sender)) ?? [];
   for (const { sender, first } of senders?.runs ?? [])
     if (world.placed(manifest, sender).inbox !== inbox)
@@ -91,8 +87,6 @@ function auditRows(view: EpochView, inbox: number, { count, pages, senders }: In
   for (let index = 0; index < count; index++) {
     const row = rowAt(index, INBOX_ROW_BYTES);
     const place = { epoch, inbox, index };
-    if (isRequired && sameBytes(pages, row + SUBMISSION_AT, ZERO_HASH, 0, 32))
-      tell(view, inbox, index, 'has no submission, which the manifest requires', null);
     const previous = placeAt(pages, row + PREVIOUS_AT);
     if (!previous || !liesBefore(previous, place)) {
       const what = previous ? formatPlace(previous) : 'no place';
@@ -101,8 +95,9 @@ function auditRows(view: EpochView, inbox: number, { count, pages, senders }: In
     if (!senders || !previous) continue;
     const counter = senders.counter(index);
     const fault = state.follow(names[senders.runOf[index]!]!, counter, place, previous);
-    if (fault)
-      tell(view, inbox, index, fault.text, previous.epoch > 0 ? [previous, fault.before] : [fault.before]);
+    if (!fault) continue;
+    const others = previous.epoch > 0 ? [previous, fault.before] : [fault.before];
+    tell(view, inbox, index, fault.text, others, senders.sender(index));
   }
 }
 
@@ -129,6 +124,7 @@ function tell(
   index: number,
   what: string,
   others: readonly (Place | null)[] | null,
+  sender: Uint8Array | null = null,
 ): void {
   const place = { epoch: kept.epoch, inbox, index };
   const text = `the entry of ${formatPlace(place)} ${what}`;
@@ -136,45 +132,9 @@ function tell(
     kind: 'sender',
     who: `inbox ${inbox}`,
     text,
-    proof: (prover) => entriesCase(prover, kept, [place, ...(others ?? [])]),
+    proof: async (prover) => ({
+      ...(await entriesCase(prover, kept, [place, ...(others ?? [])])),
+      ...(sender && (await prover.handed('inbox', sender))),
+    }),
   });
-}
-
-/** Entries of inboxes, opened, with their messages as far as these are kept, and what the inboxes have signed of those epochs. */
-export async function entriesCase(
-  prover: Prover,
-  kept: KeptEpoch,
-  places: readonly (Place | null)[],
-): Promise<Case> {
-  const claims: Case['claims'][number][] = [];
-  const messages: Uint8Array[] = [];
-  const statements: Signed[] = [];
-  for (const place of places) {
-    if (!place) continue;
-    const epoch = place.epoch === kept.epoch ? kept : await prover.kept(place.epoch);
-    if (!epoch) continue;
-    claims.push(...(await openEntry(prover, epoch, place.inbox, place.index)));
-    const said = epoch.attestations[place.inbox];
-    if (said) statements.push({ attestation: said.bytes, signature: said.signature });
-    const message = messageAt(epoch, place.inbox, place.index);
-    if (message) messages.push(message.preimage);
-  }
-  return { claims, messages, statements };
-}
-
-/** The page with an entry; none when what is kept is not what was signed. */
-export async function openEntry(prover: Prover, kept: KeptEpoch, inbox: number, index: number) {
-  const share = kept.inboxes[inbox];
-  if (!share || 'unreadable' in share) return [];
-  const pages = splitPages(share.pages, INBOX_ROW_BYTES);
-  return prover.openSigned(kept, inbox, 0, pages, [Math.floor(index / PAGE_ENTRIES)]);
-}
-
-export function messageAt({ outboxes }: KeptEpoch, inbox: number, index: number) {
-  for (const share of outboxes) {
-    if ('unreadable' in share) continue;
-    const found = share.messages.find((each) => each.inbox === inbox && each.index === index);
-    if (found) return found;
-  }
-  return null;
 }

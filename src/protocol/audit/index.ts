@@ -12,6 +12,7 @@ import type { Finding } from './findings.js';
 import { short } from './findings.js';
 import { idText } from './id-table.js';
 import { AuditedLog } from './log.js';
+import { Moves } from './moves.js';
 import { Prover } from './prover.js';
 import type { EpochSource, KeptEpoch } from './source.js';
 import { AuditState } from './state.js';
@@ -88,10 +89,15 @@ class Audit {
       progress?.('log', done, total),
     );
     const all = source.checkpoint ? [source.checkpoint, ...checkpoints] : checkpoints;
-    this.prover = new Prover(source, world, log, all);
+    const moves = await Moves.read(source, world, this.state, log, report);
+    this.prover = new Prover(source, world, log, all, moves);
     await this.settle();
-    if (log.first) await this.readEpochs(log, log.first.index, from, to);
-    if (to >= log.newestEpoch && !this.isCut) await this.readChains();
+    if (log.first) await this.readEpochs(log, moves, from, to);
+    if (to >= log.newestEpoch && !this.isCut) {
+      moves.until(log.size);
+      await this.settle();
+      await this.readChains();
+    }
     return {
       serverId: world.serverId,
       rootKey: world.rootKey,
@@ -108,13 +114,15 @@ class Audit {
   }
 
   /** Leaf by leaf, with the epochs that are kept. */
-  private async readEpochs(log: AuditedLog, index: number, from: number, to: number): Promise<void> {
+  private async readEpochs(log: AuditedLog, moves: Moves, from: number, to: number): Promise<void> {
     const { progress } = this.options;
     const kept = this.source.epochs(from, Math.min(to, log.newestEpoch))[Symbol.asyncIterator]();
-    const begin = index;
+    const begin = log.first!.index;
+    let index = begin;
     let next = await kept.next();
     for await (const { leaf: bytes } of this.source.records(index)) {
       const leaf = leafOf(bytes);
+      moves.until(index);
       if (leaf && leaf.epoch > to) break;
       if (this.isCut) break;
       while (leaf && !next.done && next.value.epoch < leaf.epoch) {

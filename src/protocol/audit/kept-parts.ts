@@ -1,6 +1,6 @@
 /**
- * What is kept of epochs, part by part, as a server gives it to an auditor. Parts of an epoch come in the order of their
- * kinds 1 to 7, and end with kind 8.
+ * What is kept, part by part, as a server gives it to an auditor. Parts of an epoch begin with kind 1 and end with kind 8,
+ * those of a hand-over (kept-handed.ts) begin with kind 11.
  *
  *   part          kind 1 ‖ actor 2 ‖ length 4 ‖ bytes
  *   1 epoch       epoch 8 ‖ log index 8
@@ -11,10 +11,13 @@
  *   6 message     inbox 2 ‖ index 4 ‖ length 2 ‖ preimage of its hash ‖ recipients × 80      actor = outbox
  *   7 unreadable  role 1 ‖ why, in UTF-8                      actor = inbox or outbox
  *   8 end         1: that is all of it; 0: it has gone meanwhile
- *   9 next        epoch 8: the answer ends here, ask again from this one; 0 = there are no more
+ *   9 next        number 8: the answer ends here, ask again from this one; 0 = there are no more
+ *  10 submissions n × (first index 4 ‖ count 2 ‖ known 2 ‖ signature 64 ‖ known × message hash 32)     actor = inbox
+ *  11 hand-over   version 1 ‖ role 1 ‖ from 2 ‖ to 2 ‖ signed bytes ‖ signature of from 64 ‖ signature of to 64
+ *  12 handed      leaves of the hand-over, without their prefixes
  */
 import { ROLE, type SignedAttestation } from '../attestation.js';
-import { concat, FormatError, Reader, type Writer } from '../bytes.js';
+import { concat, FormatError, HASH_BYTES, Reader, SIGNATURE_BYTES, type Writer } from '../bytes.js';
 import type { ActorCounts } from '../manifest.js';
 import { EPOCH_LEAF_BYTES } from '../statement.js';
 import type {
@@ -23,6 +26,7 @@ import type {
   KeptLeaf,
   KeptMessage,
   KeptOutbox,
+  KeptSubmission,
   LogRecord,
   SenderRun,
   Unreadable,
@@ -38,6 +42,9 @@ export const PART = {
   unreadable: 7,
   end: 8,
   next: 9,
+  submissions: 10,
+  handOver: 11,
+  handed: 12,
 } as const;
 
 /** Before a part's bytes. */
@@ -96,6 +103,7 @@ export class EpochBuilder {
   private readonly attestations: SignedAttestation[] = [];
   private readonly pages = new Map<number, Uint8Array[]>();
   private readonly runs = new Map<number, SenderRun[]>();
+  private readonly submissions = new Map<number, KeptSubmission[]>();
   private readonly leaves = new Map<number, KeptLeaf[]>();
   private readonly messages = new Map<number, KeptMessage[]>();
   private readonly unreadable = new Map<string, Unreadable>();
@@ -117,6 +125,9 @@ export class EpochBuilder {
     else if (kind === PART.senders) {
       const runs = listOf(this.runs, actor);
       while (from.at < from.limit) runs.push({ sender: from.hash(), counter: from.u64(), first: from.u32() });
+    } else if (kind === PART.submissions) {
+      const submissions = listOf(this.submissions, actor);
+      while (from.at < from.limit) submissions.push(readSubmission(from));
     } else if (kind === PART.leaf)
       listOf(this.leaves, actor).push({ hash: from.hash(), preimage: behind(32) });
     else if (kind === PART.message) listOf(this.messages, actor).push(readMessage(from));
@@ -134,6 +145,7 @@ export class EpochBuilder {
       this.unreadable.get(`${ROLE.inbox} ${i}`) ?? {
         pages: concat(...(this.pages.get(i) ?? [])),
         runs: this.runs.get(i) ?? [],
+        submissions: this.submissions.get(i) ?? [],
       };
     const outboxAt = (j: number): KeptOutbox | Unreadable =>
       this.unreadable.get(`${ROLE.outbox} ${j}`) ?? {
@@ -147,6 +159,11 @@ export class EpochBuilder {
       outboxes: Array.from({ length: outboxes }, (_, j) => outboxAt(j)),
     };
   }
+}
+
+function readSubmission(from: Reader): KeptSubmission {
+  const [first, count, known] = [from.u32(), from.u16(), from.u16()];
+  return { first, count, signature: from.bytes(SIGNATURE_BYTES), known: from.bytes(known * HASH_BYTES) };
 }
 
 function readMessage(from: Reader): KeptMessage {

@@ -17,7 +17,7 @@ import {
 } from '../pages.js';
 import { formatPlace } from '../place.js';
 import { pagesTree, putSiblings, recipientPages } from '../recipient-tree.js';
-import { entriesCase } from './inbox.js';
+import { entriesCase } from './entries.js';
 import { type ItemList, sorted } from './items.js';
 import type { KeptMessage } from './source.js';
 import type { EpochView, InboxRows, Lists } from './view.js';

@@ -4,7 +4,7 @@ import { sha256 } from '#crypto';
 import { concat, equalBytes, FormatError } from '../bytes.js';
 import { type Checkpoint, decodeEpochLeaf, type EpochLeaf } from '../log.js';
 import { epochActors } from '../manifest.js';
-import { EMPTY_ROOT, Frontier, logPath, nodeHash } from '../merkle.js';
+import { consistencyProof, EMPTY_ROOT, Frontier, type LogNodes, logPath, nodeHash } from '../merkle.js';
 import { buildTree, type Tree } from '../merkle-tree.js';
 import type { Draft } from './draft.js';
 import type { EpochSource, LogRecord } from './source.js';
@@ -16,7 +16,17 @@ const BLOCK = 2 ** BLOCK_LEVEL;
 
 export type Report = (draft: Draft) => void;
 
+/** The log before a version of the manifest comes into force. */
+export interface LogHead {
+  readonly size: number;
+  readonly root: Uint8Array;
+  /** Of its last leaf; 0 where there is none. */
+  readonly lastEpoch: number;
+}
+
 export class AuditedLog {
+  /** In the order of versions; of those that are not in force yet the whole log. */
+  readonly heads: LogHead[] = [];
   size = 0;
   newestEpoch = 0;
   /** The largest signed one that this log bears out; null when there is none. */
@@ -58,6 +68,7 @@ export class AuditedLog {
     }
     progress(log.size);
     log.newestEpoch = before?.epoch ?? 0;
+    log.begun(Number.MAX_SAFE_INTEGER, log.size, log.frontier.root(), log.newestEpoch);
     for (const checkpoint of all) log.hold(checkpoint);
     log.holdKept();
     return log;
@@ -81,6 +92,7 @@ export class AuditedLog {
       this.tell(index, 0, 'holds no epoch leaf');
       return before;
     }
+    this.begun(leaf.epoch, index, root, before?.epoch ?? 0);
     this.order(index, leaf, before);
     this.base(index, leaf, root);
     const manifest = this.world.manifest(leaf.manifestHash);
@@ -96,6 +108,13 @@ export class AuditedLog {
     if (!equalBytes(leaf.placementRoot, this.world.placementRoot))
       this.tell(index, leaf.epoch, 'names a placement that the manifest does not give');
     return leaf;
+  }
+
+  /** What is logged before the versions that are in force from this epoch on, or an earlier one. */
+  private begun(epoch: number, size: number, root: Uint8Array, lastEpoch: number): void {
+    const { versions } = this.world;
+    while (this.heads.length < versions.length && versions[this.heads.length]!.from <= epoch)
+      this.heads.push({ size, root, lastEpoch });
   }
 
   private order(index: number, { epoch, previousEpoch }: EpochLeaf, before: EpochLeaf | null): void {
@@ -163,15 +182,32 @@ export class AuditedLog {
 
   /** The audit path of a leaf under the checkpoint. Throws `FormatError` for one that it does not cover. */
   async path(index: number): Promise<Uint8Array> {
+    const size = this.covered(index);
+    return logPath(await this.nodes(index, size), index, size);
+  }
+
+  /** The proof that the log of so many leaves, not 0, is in that of the checkpoint. Throws `FormatError` where that does not cover it. */
+  async consistency(from: number): Promise<Uint8Array> {
+    const size = this.covered(from - 1);
+    return consistencyProof(await this.nodes(from - 1, size), from, size);
+  }
+
+  /** The checkpoint's size, where it covers the leaf. */
+  private covered(index: number): number {
     const { checkpoint } = this;
-    if (!checkpoint || index >= checkpoint.size) throw new FormatError('no signed checkpoint covers it');
-    const { size } = checkpoint;
+    if (!checkpoint || index < 0 || index >= checkpoint.size)
+      throw new FormatError('no signed checkpoint covers it');
+    return checkpoint.size;
+  }
+
+  /** What leads from a leaf up, in a log of this size. */
+  private async nodes(index: number, size: number): Promise<LogNodes> {
     const trees = new Map<number, Tree>();
     for (const block of new Set([Math.floor(index / BLOCK), Math.floor((size - 1) / BLOCK)])) {
       const hashes = (await this.leaves(block * BLOCK, BLOCK)).map((leaf) => sha256(leaf));
       trees.set(block, buildTree(concat(...hashes)));
     }
-    return logPath((level, at) => this.node(trees, level, at), index, size);
+    return (level, at) => this.node(trees, level, at);
   }
 
   private node(trees: ReadonlyMap<number, Tree>, level: number, index: number): Uint8Array {

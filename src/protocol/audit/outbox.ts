@@ -2,14 +2,18 @@
 import { sha256 } from '#crypto';
 import { compareBytes, equalBytes, FormatError, getU16, getU64, sameBytes } from '../bytes.js';
 import { LINK_ENTRY_BYTES, LINK_HEADER_BYTES, LINK_PREFIX, STILL_PREFIX } from '../chain.js';
+import type { Claim } from '../claim.js';
 import { PAGE_ENTRIES } from '../limits.js';
+import { inForceAt } from '../manifest-chain.js';
 import { merkleRoot } from '../merkle-tree.js';
 import { ITEM_INBOX_AT, ITEM_ROW_BYTES, pagesBytes } from '../pages.js';
 import { short } from './findings.js';
 import { idText } from './id-table.js';
 import { ITEM_KEY_BYTES, type ItemList, itemAt, newItems } from './items.js';
+import type { Prover } from './prover.js';
 import type { KeptEpoch, KeptLeaf, KeptOutbox } from './source.js';
 import { type EpochView, outputOf } from './view.js';
+import { Actors } from './world.js';
 
 /** Where things lie in a link's part and a still, which begin alike. */
 const MAILBOX_AT = 9;
@@ -93,19 +97,11 @@ class OutboxLeaves {
       who: `outbox ${outbox}`,
       text,
       proof: async (prover) => {
-        const earlier = before > 0 ? await prover.kept(before) : null;
-        const position = actors.outbox(outbox);
         const preimages = leaves.map(({ preimage }) => preimage);
-        const claims = await prover.openSigned(kept, position, 0, preimages, [i - 1, i, i + 1]);
-        const others = earlier ? await openLast(earlier) : [];
-        return { claims: [...claims, ...others] };
-
-        /** The mailbox's last leaf in the earlier epoch. */
-        async function openLast(epoch: KeptEpoch) {
-          const all = leavesOf(epoch, outbox);
-          const last = all.findLastIndex((leaf) => sameBytes(leaf, MAILBOX_AT, mailbox, 0, 32));
-          return prover.openSigned(epoch, position, 0, all, [last]);
-        }
+        const shown = [i - 1, i, i + 1];
+        const claims = await prover.openSigned(kept, actors.outbox(outbox), 0, preimages, shown);
+        const others = before > 0 ? await lastLeafOf(prover, before, mailbox) : [];
+        return { claims: [...claims, ...others], ...(await prover.handed('outbox', mailbox)) };
       },
     });
   }
@@ -207,6 +203,18 @@ class OutboxLeaves {
     }
     return fault;
   }
+}
+
+/** A mailbox's last leaf in an epoch, by whichever outbox had it; none where the epoch, or a leaf, is not kept. */
+export async function lastLeafOf(prover: Prover, epoch: number, mailbox: Uint8Array): Promise<Claim[]> {
+  const { world } = prover;
+  const kept = await prover.kept(epoch);
+  if (!kept) return [];
+  const { manifest } = inForceAt(world.versions, epoch);
+  const { outbox } = world.placed(manifest, mailbox);
+  const leaves = leavesOf(kept, outbox);
+  const last = leaves.findLastIndex((leaf) => sameBytes(leaf, MAILBOX_AT, mailbox, 0, 32));
+  return prover.openSigned(kept, new Actors(manifest).outbox(outbox), 0, leaves, [last]);
 }
 
 /** What is kept of an outbox's leaves; none when that cannot be read. */

@@ -6,9 +6,12 @@ import type { Claim } from '../claim.js';
 import { type Accusation, accuse } from '../evidence/accuse.js';
 import { actorLeafHash, type Checkpoint } from '../log.js';
 import { buildTree, multiproof, treeRoot } from '../merkle-tree.js';
+import type { PlacedAt } from '../placement.js';
 import type { Signed } from '../statement.js';
-import type { Draft } from './draft.js';
+import type { Case, Draft } from './draft.js';
+import type { Handed } from './handed.js';
 import type { AuditedLog } from './log.js';
+import type { Moves } from './moves.js';
 import type { EpochSource, KeptEpoch } from './source.js';
 import type { AuditWorld } from './world.js';
 
@@ -30,6 +33,7 @@ export class Prover {
     private readonly log: AuditedLog,
     /** All that are known, from wherever. */
     readonly checkpoints: readonly Checkpoint[],
+    private readonly moves: Moves,
   ) {}
 
   /** What is proven, when anything is. */
@@ -43,6 +47,27 @@ export class Prover {
       if (error instanceof FormatError || error instanceof RangeError) return null;
       throw error;
     }
+  }
+
+  /** Hand-overs with these of their leaves, and what leads from their logs to the checkpoint where it covers them. */
+  async handedCase(
+    shown: readonly (readonly [Handed, readonly number[]])[],
+  ): Promise<Pick<Case, 'handOvers' | 'bridge'>> {
+    const proofs = new Map<number, Uint8Array>();
+    for (const [{ said }] of shown) {
+      const size = said?.log.size ?? 0;
+      const isCovered = size > 0 && size <= (this.log.checkpoint?.size ?? 0);
+      if (isCovered && !proofs.has(size)) proofs.set(size, await this.log.consistency(size));
+    }
+    return {
+      handOvers: shown.map(([handed, leaves]) => handed.open(leaves)),
+      bridge: (from) => proofs.get(from) ?? NOTHING,
+    };
+  }
+
+  /** What was handed over of an id. */
+  handed(kind: keyof PlacedAt, id: Uint8Array): Promise<Pick<Case, 'handOvers' | 'bridge'>> {
+    return this.moves.opened(this, kind, id);
   }
 
   /** Leaves of the log as far as they are under the checkpoint, in claims that have nothing else. */

@@ -3,6 +3,7 @@
  * of it is believed: all is held against what was signed.
  */
 import type { SignedAttestation } from '../attestation.js';
+import type { Handing } from '../handings.js';
 import type { Checkpoint } from '../log.js';
 
 /** A leaf of the log, as it is kept: with the nodes that it completes, which are its own hash and those above. */
@@ -39,11 +40,22 @@ export interface KeptLeaf {
   readonly preimage: Uint8Array;
 }
 
+/** What a sender has signed of consecutive messages in an inbox's order: with them and who sent them, all of it. */
+export interface KeptSubmission {
+  /** Index of the first message, and how many there are. */
+  readonly first: number;
+  readonly count: number;
+  readonly signature: Uint8Array;
+  /** Message hashes before that of the first one, packed: of what it covers, and what had been taken in already. */
+  readonly known: Uint8Array;
+}
+
 /** What is kept of an inbox's queue. */
 export interface KeptInbox {
   /** Its pages, one behind the other. */
   readonly pages: Uint8Array;
   readonly runs: readonly SenderRun[];
+  readonly submissions: readonly KeptSubmission[];
 }
 
 /** What is kept of an outbox's share. */
@@ -67,6 +79,14 @@ export interface KeptEpoch {
   readonly outboxes: readonly (KeptOutbox | Unreadable)[];
 }
 
+/** A hand-over (hand-over.ts), and between whom it is kept. */
+export interface KeptHandOver extends Handing {
+  /** Signed bytes ‖ signature of from ‖ signature of to, unless something is wrong with it. */
+  readonly statement: Uint8Array;
+  /** Leaves without their prefixes, packed; null where they are not kept any more. */
+  readonly leaves: Uint8Array | null;
+}
+
 /** Where a mailbox's chain stands, as its outbox keeps it. */
 export interface KeptChainState {
   readonly mailbox: Uint8Array;
@@ -86,6 +106,8 @@ export interface EpochSource {
   epochs(from: number, to: number): AsyncIterable<KeptEpoch>;
   /** The newest epoch by now: what it makes too old may be gone. */
   newest(): Promise<number>;
+  /** In the order of version, role, from and to. */
+  handOvers(): AsyncIterable<KeptHandOver>;
   /** Where chains stand; none where the source cannot tell. */
   chains(): AsyncIterable<KeptChainState>;
 }

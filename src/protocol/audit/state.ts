@@ -1,7 +1,9 @@
-/** What an audit knows from the epochs before: where each chain and each sender stood. */
+/** What an audit knows from the epochs and hand-overs before: where each chain and each sender stood. */
 import { equalBytes, getU16, getU32, getU64, putU16, putU32, putU64 } from '../bytes.js';
 import type { ChainState } from '../chain.js';
+import type { HandedSender } from '../hand-over.js';
 import { comparePlaces, formatPlace, type Place } from '../place.js';
+import type { PlacedAt } from '../placement.js';
 import { IdTable } from './id-table.js';
 
 /** last epoch 8 ‖ total 8 ‖ head 32 */
@@ -21,8 +23,13 @@ export class AuditState {
   /** All committed epochs from this one on have been read whole: what an id had in them is known. */
   completeFrom = Number.MAX_SAFE_INTEGER;
 
-  get mailboxes(): number {
-    return this.chains.size;
+  /** The last epoch before the newest move of an id of which it is known what was handed over; 0 = there was none. */
+  handedUntil: (kind: keyof PlacedAt, id: string) => number = () => 0;
+
+  /** Senders (mailboxes) of which it is known where they stood. */
+  *ids(kind: keyof PlacedAt): Iterable<string> {
+    const has = (id: string) => (kind === 'inbox' ? this.sender(id) : this.chain(id)) !== null;
+    for (const id of (kind === 'inbox' ? this.senders : this.chains).ids()) if (has(id)) yield id;
   }
 
   /** Whether a chain goes on where it stood, as far as that is known. */
@@ -41,6 +48,8 @@ export class AuditState {
     }
     if (lastEpoch >= this.completeFrom)
       return { text: `goes on from epoch ${lastEpoch}, in which it had no link`, before };
+    if (lastEpoch > before && lastEpoch <= this.handedUntil('outbox', mailbox))
+      return { text: `goes on from epoch ${lastEpoch}, of which nothing was handed over`, before };
     return null;
   }
 
@@ -48,8 +57,10 @@ export class AuditState {
     const at = this.chains.find(mailbox);
     if (at < 0) return null;
     const { rows } = this.chains;
+    const lastEpoch = getU64(rows, at);
+    if (lastEpoch === 0) return null;
     return {
-      lastEpoch: getU64(rows, at),
+      lastEpoch,
       total: getU64(rows, at + 8),
       head: rows.subarray(at + 16, at + CHAIN_BYTES),
     };
@@ -63,36 +74,70 @@ export class AuditState {
     rows.set(head, at + 16);
   }
 
+  /** Nothing is known of it. */
+  forgetChain(mailbox: string): void {
+    putU64(this.chains.rows, this.chains.take(mailbox), 0);
+  }
+
   /** Whether a sender's message follows the one before it, as far as that is known. It is remembered. */
   follow(sender: string, counter: number, place: Place, previous: Place): Break<Place | null> | null {
+    const last = this.sender(sender);
+    this.moveSender(sender, { counter, place });
+    const text = this.fault(sender, counter, previous, last);
+    return text === null ? null : { text, before: last?.place ?? null };
+  }
+
+  /** Whether this is where a sender stands, as far as that is known. */
+  senderBreak(sender: string, { counter, place }: HandedSender): Break<Place | null> | null {
+    const last = this.sender(sender);
+    if (this.fault(sender, counter + 1, place, last) === null) return null;
+    const text = last
+      ? `it had counter ${last.counter} at ${formatPlace(last.place)}`
+      : 'its sender has nothing there';
+    return { text, before: last?.place ?? null };
+  }
+
+  sender(sender: string): HandedSender | null {
+    const at = this.senders.find(sender);
+    if (at < 0) return null;
+    const { rows } = this.senders;
+    const counter = getU64(rows, at + 14);
+    if (counter === 0) return null;
+    const [epoch, inbox, index] = [getU64(rows, at), getU16(rows, at + 8), getU32(rows, at + 10)];
+    return { counter, place: { epoch, inbox, index } };
+  }
+
+  moveSender(sender: string, { counter, place }: HandedSender): void {
     const at = this.senders.take(sender);
     const { rows } = this.senders;
-    const lastCounter = getU64(rows, at + 14);
-    const last: Place | null =
-      lastCounter === 0
-        ? null
-        : { epoch: getU64(rows, at), inbox: getU16(rows, at + 8), index: getU32(rows, at + 10) };
     putU64(rows, at, place.epoch);
     putU16(rows, at + 8, place.inbox);
     putU32(rows, at + 10, place.index);
     putU64(rows, at + 14, counter);
-    const text = this.fault(counter, previous, last, lastCounter);
-    return text === null ? null : { text, before: last };
   }
 
-  private fault(counter: number, previous: Place, last: Place | null, lastCounter: number): string | null {
+  /** Nothing is known of it. */
+  forgetSender(sender: string): void {
+    putU64(this.senders.rows, this.senders.take(sender) + 14, 0);
+  }
+
+  private fault(sender: string, counter: number, previous: Place, last: HandedSender | null): string | null {
     const isFirst = previous.epoch === 0;
     if (isFirst !== (counter === 1))
       return isFirst
         ? `is counter ${counter} and names no message before it`
         : 'is counter 1 behind another message';
-    const order = last ? comparePlaces(previous, last) : 1;
+    const order = last ? comparePlaces(previous, last.place) : 1;
     if (last && order < 0)
-      return `names ${isFirst ? 'nothing' : formatPlace(previous)} before it, and its sender had ${formatPlace(last)}`;
+      return `names ${isFirst ? 'nothing' : formatPlace(previous)} before it, and its sender had ${formatPlace(last.place)}`;
     if (last && order === 0)
-      return counter === lastCounter + 1 ? null : `is counter ${counter} behind counter ${lastCounter}`;
+      return counter === last.counter + 1 ? null : `is counter ${counter} behind counter ${last.counter}`;
     if (!isFirst && previous.epoch >= this.completeFrom)
       return `names ${formatPlace(previous)} before it, where its sender has nothing`;
-    return last && counter <= lastCounter + 1 ? `is counter ${counter} behind counter ${lastCounter}` : null;
+    if (!isFirst && previous.epoch <= this.handedUntil('inbox', sender))
+      return `names ${formatPlace(previous)} before it, of which nothing was handed over`;
+    return last && counter <= last.counter + 1
+      ? `is counter ${counter} behind counter ${last.counter}`
+      : null;
   }
 }

@@ -1,5 +1,6 @@
 /** Which server an audit is about: its manifests, and what they say of actors, keys and placement. */
 
+import { importPublicKey, type PublicKey } from '#crypto';
 import { ROLE } from '../attestation.js';
 import { equalBytes, toHex } from '../bytes.js';
 import { type Checkpoint, checkpointText } from '../log.js';
@@ -10,16 +11,18 @@ import { type PlacedAt, placementOf } from '../placement.js';
 import { idText } from './id-table.js';
 import type { EpochSource } from './source.js';
 
-/** Ids whose placement is remembered. */
+/** Ids whose placement, and senders whose keys, are remembered. */
 const PLACEMENTS = 100_000;
+const KEYS = 10_000;
 
 export class AuditWorld {
   readonly serverId: Uint8Array;
   readonly rootKey: Uint8Array;
   readonly newest: Manifest;
-  private readonly versions: readonly OpenedManifest[];
+  readonly versions: readonly OpenedManifest[];
   private readonly byHash: ReadonlyMap<string, Manifest>;
   private placements = new Map<string, PlacedAt>();
+  private keys = new Map<string, PublicKey | null>();
   /** Without exceptions, of which no manifest tells. */
   readonly placementRoot = EMPTY_ROOT;
 
@@ -55,6 +58,17 @@ export class AuditWorld {
     return this.newest.policy.retentionEpochs;
   }
 
+  /** Null of a sender that breaks the key rule. */
+  keyOf(sender: Uint8Array): PublicKey | null {
+    const id = idText(sender);
+    const known = this.keys.get(id);
+    if (known !== undefined) return known;
+    const key = keyOrNull(sender);
+    if (this.keys.size >= KEYS) this.keys = new Map();
+    this.keys.set(id, key);
+    return key;
+  }
+
   /** Where the manifest's buckets place an id, of which 32 bytes lie at `at`. */
   placed(manifest: Manifest, bytes: Uint8Array, at = 0): PlacedAt {
     const id = idText(bytes, at);
@@ -64,6 +78,14 @@ export class AuditWorld {
     if (this.placements.size >= PLACEMENTS) this.placements = new Map();
     if (manifest === this.newest) this.placements.set(id, placed);
     return placed;
+  }
+}
+
+function keyOrNull(bytes: Uint8Array): PublicKey | null {
+  try {
+    return importPublicKey(bytes);
+  } catch {
+    return null;
   }
 }
 

@@ -10,13 +10,14 @@ import {
   readHandedMailbox,
   readHandedSender,
 } from '../hand-over.js';
+import { placedBy } from '../handings.js';
 import { keysOf, type Manifest } from '../manifest.js';
 import type { OpenedManifest } from '../manifest-chain.js';
 import { EMPTY_ROOT, isOneLog, rootFromPath } from '../merkle.js';
 import { decodeOpenedHandOver } from '../opened-hand-over.js';
 import { HANDED_SENDER, type OpenedItem } from '../opening.js';
 import { NO_PLACE } from '../place.js';
-import { type PlacedAt, placementOf } from '../placement.js';
+import { placementOf } from '../placement.js';
 import { type Actor, Court, type InLog, must } from './court.js';
 import type { ShownHandOver, SignedHandOver } from './evidence.js';
 import { stays } from './moves.js';
@@ -52,9 +53,6 @@ function roleOf({ role }: HandOver) {
   return role;
 }
 
-/** By which of an id's two places actors of this role are. */
-export const kindOf = ({ role }: HandOver): keyof PlacedAt => (role === ROLE.inbox ? 'inbox' : 'outbox');
-
 /** Throws `FormatError` where placement has exceptions, which are not opened. */
 export function mustBeByBuckets({ placementRoot }: HandOver): void {
   must(equalBytes(placementRoot, EMPTY_ROOT), 'placement has exceptions, which are not opened here');
@@ -62,7 +60,7 @@ export function mustBeByBuckets({ placementRoot }: HandOver): void {
 
 /** Whether the id goes from the one to the other. */
 export function isMoved(court: Court, said: Handed, id: Uint8Array): boolean {
-  const kind = kindOf(said);
+  const kind = placedBy(said.role);
   const [old, now] = [said.before, said.next].map((each) => placementOf(each, court.serverId, id)[kind]);
   return old === said.from && now === said.to;
 }
@@ -72,7 +70,7 @@ export function mustHave(court: Court, said: Handed, id: Uint8Array, from: numbe
   mustBeByBuckets(said);
   must(isMoved(court, said, id), 'an id that is not handed over here');
   const versions = court.versions.filter(({ version }) => version >= from && version <= to);
-  must(versions.length > 0 && stays(court, id, kindOf(said), versions), 'it was moved meanwhile');
+  must(versions.length > 0 && stays(court, id, placedBy(said.role), versions), 'it was moved meanwhile');
 }
 
 /** A leaf, of whichever role. */
