@@ -2,12 +2,13 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { encodeFrame, type Frame, SAY } from '../src/client/comparison-frames.js';
-import { type ComplainOptions, complain } from '../src/client/complaint.js';
+import { type ComplainOptions, complaintOf } from '../src/client/complaint.js';
 import { firstDifference } from '../src/client/dispute.js';
 import type { Gateway } from '../src/client/gateway.js';
 import type { GatewayEvents } from '../src/client/gateway-events.js';
 import { headOf } from '../src/client/heads.js';
 import type { Client, Message } from '../src/client/index.js';
+import type { Member } from '../src/client/member.js';
 import type { OpenOptions } from '../src/client/openings.js';
 import { encodeFramed } from '../src/client/vector-frame.js';
 import type { ComparisonError, Finding } from '../src/client/vectors-entry.js';
@@ -186,8 +187,9 @@ for (const role of ['router', 'receiver', 'outbox'] as const)
     const complainAs = (who: Uint8Array, refusal: ErrorCode | null, options?: ComplainOptions) => {
       asked.length = 0;
       const ground = { world: { serverId, manifest, manifests } };
-      const gateway = { ground, id: () => who, open: holders(refusal) } as unknown as Gateway;
-      return complain(gateway, 0, [], clients!.evidence, options);
+      const gateway = { ground, open: holders(refusal) } as unknown as Gateway;
+      const member = { index: 0, identity: { publicKey: who } } as unknown as Member;
+      return complaintOf(gateway, member, clients!.evidence, options);
     };
     const told = await complainAs(sender!, null);
     assert.equal(bothSay(told.evidence, serverId, theatre.rootKey), told.verdict);

@@ -7,6 +7,7 @@ import type { Checkpoint, Manifest } from '../protocol/index.js';
 import { CountersignError } from '../protocol/index.js';
 import { abortable, abortedError, onAbort } from './abortable.js';
 import { claiming } from './claiming.js';
+import type { ComplainOptions, Complaint } from './complaint.js';
 import type { Retry } from './connection.js';
 import type { Sending } from './counters.js';
 import { fetchOutboxUrl } from './directory.js';
@@ -65,18 +66,22 @@ export class Gateway {
   outboxes: readonly OutboxSession[];
   /** Aborts requests under way. @internal */
   readonly ending = new AbortController();
+  /** Called when it is closed, though it may have failed before. @internal */
+  closed?: () => void;
   private ended: CountersignError | null = null;
   private opening: { resolve: () => void; reject: (error: unknown) => void } | null = null;
   /** @internal */
   outboxesStarted = false;
-  private closing: Promise<void> | null = null;
+  /** @internal */
+  closing: Promise<void> | null = null;
 
   /** Without `onMessages` no mailbox is opened, and nothing is proven. @internal */
   constructor(
     /** @internal */
     readonly ground: Ground,
     identities: readonly Identity[],
-    private readonly settings: Settings,
+    /** @internal */
+    readonly settings: Settings,
     private readonly onMessages: OnMessages | null,
   ) {
     this.persister = new Persister(ground.store, (error) => this.fail(storeError('saving', error)));
@@ -257,6 +262,7 @@ export class Gateway {
 
   /** Saves and sends what has been acknowledged, then closes. Messages under way go on in the store's next life. */
   close(reason = new CountersignError('closed', 'the client was closed')): Promise<void> {
+    this.closed?.();
     this.closing ??= this.finish(reason);
     return this.closing;
   }
@@ -367,6 +373,13 @@ export class Gateway {
     return claiming
       .get(options.signal)
       .then(({ openStage }) => openStage(this, this.living(mailbox), options));
+  }
+
+  /** Has evidence against the server narrowed to an actor, by what may be opened to the mailbox's owner. */
+  complain(mailbox: number, evidence: Uint8Array, options: ComplainOptions = {}): Promise<Complaint> {
+    return claiming
+      .get(options.signal)
+      .then(({ complaintOf }) => complaintOf(this, this.living(mailbox), evidence, options));
   }
 }
 

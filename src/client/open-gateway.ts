@@ -12,7 +12,7 @@ import { MemoryStore, type Store, storeError } from './store.js';
 
 /** Resolves when every mailbox is open or refused; rejects when all are. `onMessages` as in `Gateway`. */
 export async function openGateway(
-  options: GatewayOptions & { readonly vectors?: { start(gateway: Gateway): void } },
+  options: GatewayOptions & { readonly vectors?: { start(gateway: Gateway, signal?: AbortSignal): void } },
   dial: Dial,
   onMessages: OnMessages | null,
 ): Promise<Gateway> {
@@ -34,7 +34,7 @@ export async function openGateway(
       await loadSending(ending.signal);
     const opening = new Gateway({ world, http, frontUrl, store, saved }, identities, settings, onMessages);
     gateway = opening;
-    options.vectors?.start(opening);
+    options.vectors?.start(opening, signal);
     options.onReady?.((name, listener) => opening.on(name, listener));
     await opening.connect(ending.signal);
     opening.endWith(signal);

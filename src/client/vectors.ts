@@ -19,7 +19,6 @@ import { accuseIn } from './accusing.js';
 import { claimParts, claimStill } from './claim-making.js';
 import { type Duplex, findDifference, type Party } from './comparing.js';
 import { ComparisonError, type ComparisonErrorCode } from './comparison-error.js';
-import { type ComplainOptions, type Complaint, complain } from './complaint.js';
 import { disputeOf } from './dispute.js';
 import type { Gateway } from './gateway.js';
 import { accuseOf, checkSigned, headOf, proofsFrom } from './heads.js';
@@ -98,10 +97,10 @@ export class Vectors implements Participant {
   }
 
   /** Called by the client, before anything can be verified. @internal */
-  start(gateway: Gateway): void {
+  start(gateway: Gateway, signal?: AbortSignal): void {
     if (this.gateway) throw new TypeError('vectors: one for each client');
     watchLog(gateway, [this]);
-    watchSkips(gateway, this.member, this.reader, this.bundleOf, () => this.current);
+    watchSkips(gateway, this.member, this.reader, this.bundleOf, () => this.current, signal);
   }
 
   /** @internal */
@@ -342,14 +341,6 @@ export class Vectors implements Participant {
     );
     this.gateway.events.emit('divergence', { mailbox, peer, ...accusation });
     return { outcome: 'diverged', epoch: difference.epoch, ...accusation };
-  }
-
-  /**
-   * Has evidence that the server is faulty, of `compare`, narrowed to the actor by what its stages open of the place: a stage
-   * that does not is named. Judged here, not by the server. Rejects with a `ComparisonError` on what is no such evidence.
-   */
-  complain(evidence: Uint8Array, options?: ComplainOptions): Promise<Complaint> {
-    return complain(this.gateway, this.member.index, this.current.logAt(null), evidence, options);
   }
 
   private party(hex: string, peer: Uint8Array, signal: AbortSignal): Party {
