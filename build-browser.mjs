@@ -240,25 +240,21 @@ const FIRST = `
   protocol/placement
   protocol/log
   client/verifier
-  client/later
   client/sending
-  client/world
-  client/verification-error
-  client/options
-  client/message-queue
-  client/message
-  client/find-server
-  client/received-hash
-  client/backoff
-  protocol/parts
-  protocol/message-hash
-  client/member
+  protocol/chain
   client/events
+  client/turn
+  client/world
+  client/options
+  client/message
+  client/message-queue
+  client/find-server
+  client/backoff
   client/connection
+  client/member-making
   client/browser
-  protocol/fields
-  protocol/bundle-layout
   protocol/errors
+  client/member
 `
   .trim()
   .split(/\s+/);

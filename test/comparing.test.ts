@@ -8,7 +8,6 @@ import type { Gateway } from '../src/client/gateway.js';
 import type { GatewayEvents } from '../src/client/gateway-events.js';
 import { headOf } from '../src/client/heads.js';
 import type { Client, Message } from '../src/client/index.js';
-import type { Member } from '../src/client/member.js';
 import type { OpenOptions } from '../src/client/openings.js';
 import { encodeFramed } from '../src/client/vector-frame.js';
 import type { ComparisonError, Finding } from '../src/client/vectors-entry.js';
@@ -37,6 +36,7 @@ import {
   started,
   three,
   twoWorlds,
+  withoutProofs,
 } from './support/comparing.js';
 import { bothSay } from './support/verdicts.js';
 
@@ -187,9 +187,8 @@ for (const role of ['router', 'receiver', 'outbox'] as const)
     const complainAs = (who: Uint8Array, refusal: ErrorCode | null, options?: ComplainOptions) => {
       asked.length = 0;
       const ground = { world: { serverId, manifest, manifests } };
-      const gateway = { ground, open: holders(refusal) } as unknown as Gateway;
-      const member = { index: 0, identity: { publicKey: who } } as unknown as Member;
-      return complaintOf(gateway, member, clients!.evidence, options);
+      const gateway = { ground, id: () => who, open: holders(refusal) } as unknown as Gateway;
+      return complaintOf(gateway, 0, clients!.evidence, options);
     };
     const told = await complainAs(sender!, null);
     assert.equal(bothSay(told.evidence, serverId, theatre.rootKey), told.verdict);
@@ -330,19 +329,6 @@ function errorsOf(one: Client, other: Client): Promise<ComparisonError>[] {
       (error) => error,
     ),
   );
-}
-
-/** No server gives a consistency proof any more, the next so many times. Returns the way back. */
-function withoutProofs(times = Number.POSITIVE_INFINITY): () => void {
-  const { fetch } = globalThis;
-  let left = times;
-  globalThis.fetch = async (url, options) =>
-    String(url).includes('/v1/consistency/') && left-- > 0
-      ? new Response('', { status: 404 })
-      : fetch(url, options);
-  return () => {
-    globalThis.fetch = fetch;
-  };
 }
 
 function next(client: Client): Promise<{ peer: Uint8Array; evidence: Uint8Array }> {

@@ -7,8 +7,12 @@ export function abortedError({ reason }: Pick<AbortSignal, 'reason'>): Countersi
 
 const waiting = new WeakMap<AbortSignal, { readonly all: Set<() => void>; readonly listener: () => void }>();
 
-/** Runs when the signal, which is not aborted yet, is. Returns how to leave. */
+/** Runs when the signal is aborted, or at once where it is already. Returns how to leave. */
 export function onAbort(signal: AbortSignal, run: () => void): () => void {
+  if (signal.aborted) {
+    run();
+    return () => {};
+  }
   let known = waiting.get(signal);
   if (!known) {
     const all = new Set<() => void>();
@@ -41,5 +45,5 @@ export function abortable<T>(
       });
     giveUp = start(resolve, reject);
   });
-  return signal ? done.finally(() => leave()) : done;
+  return signal ? done.finally(leave) : done;
 }

@@ -21,7 +21,6 @@ import type { Accusation } from './accusing.js';
 import type { Gateway } from './gateway.js';
 import { movesOf } from './hand-overs.js';
 import { judging } from './judging.js';
-import type { Member } from './member.js';
 import type { OpenOptions } from './openings.js';
 import { pause } from './pause.js';
 import { Proofs, sizesOf } from './proofs.js';
@@ -73,10 +72,10 @@ const ANSWERS: readonly ErrorCode[] = [
   'verification-failed',
 ];
 
-/** `member`: whose openings are asked for. Rejects with `TypeError` on what is no evidence against this server, and as the signal says. */
+/** `mailbox`: whose openings are asked for, by the position of its key. Rejects with `TypeError` on what is no evidence against this server, and as the signal says. */
 export async function complaintOf(
   gateway: Gateway,
-  member: Member,
+  mailbox: number,
   evidence: Uint8Array,
   { timeoutMs = 300_000, signal, lost = [] }: ComplainOptions = {},
 ): Promise<Complaint> {
@@ -87,7 +86,7 @@ export async function complaintOf(
     throw new TypeError(`evidence: proves nothing against this server: ${judged.text}`);
   const limit = AbortSignal.timeout(timeoutMs);
   const ending = signal ? AbortSignal.any([signal, limit]) : limit;
-  const asking = new Asking(gateway, member, ending);
+  const asking = new Asking(gateway, mailbox, ending);
   const known = { evidence, verdict: judged };
   const found = await narrowed(judge, asking, await ofSkip(judge, asking, known, lost));
   signal?.throwIfAborted();
@@ -149,11 +148,11 @@ class Asking {
 
   constructor(
     private readonly gateway: Gateway,
-    private readonly member: Member,
+    private readonly asking: number,
     private readonly signal: AbortSignal,
   ) {
     const { http, world } = gateway.ground;
-    this.own = member.identity.publicKey;
+    this.own = gateway.id(asking);
     this.world = world;
     this.proofs = new Proofs(http, signal);
   }
@@ -207,7 +206,7 @@ class Asking {
 
   /** Once each. */
   async one({ epoch, index, ...at }: Wanted): Promise<void> {
-    const { claims, closed, gateway, handOvers, member, signal, unanswered } = this;
+    const { asking, claims, closed, gateway, handOvers, signal, unanswered } = this;
     const { mailbox, ...where } = at;
     const name = [at.stage, epoch, at.inbox, index, mailbox].join(' ');
     if (this.asked.has(name) || (mailbox && this.refused.has(mailbox))) return;
@@ -216,7 +215,7 @@ class Asking {
     const into = isHandOver(STAGE[at.stage]) ? handOvers : claims;
     while (!signal.aborted) {
       try {
-        into.push(...(await gateway.open(member.index, asked)).claims);
+        into.push(...(await gateway.open(asking, asked)).claims);
         return;
       } catch (error) {
         if (signal.aborted) break;

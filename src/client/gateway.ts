@@ -184,12 +184,11 @@ export class Gateway {
   /** Resolves when every mailbox is open or over; rejects when all are over. The signal's reason is coded. @internal */
   connect(signal: AbortSignal): Promise<void> {
     const abort = () => this.fail(this.fronts[0]!.connection.problem ?? signal.reason);
-    const leave = onAbort(signal, abort);
     const opened = new Promise<void>((resolve, reject) => {
       this.opening = { resolve, reject };
     });
-    if (signal.aborted) abort();
-    else for (const { connection } of this.fronts) connection.start();
+    const leave = onAbort(signal, abort);
+    if (!this.ended) for (const { connection } of this.fronts) connection.start();
     return opened.finally(leave);
   }
 
@@ -207,10 +206,9 @@ export class Gateway {
     if (this.members.every((member) => member.state !== 'connecting')) this.opening?.resolve();
   }
 
-  private retrying(members: readonly Member[], { attempt, retryInMs, reason }: Retry): void {
+  private retrying(members: readonly Member[], retry: Retry): void {
     if (this.ended) return;
-    for (const member of members)
-      if (!member.problem) this.change(member, { state: 'connecting', attempt, retryInMs, reason });
+    for (const member of members) if (!member.problem) this.change(member, { state: 'connecting', ...retry });
   }
 
   private change(member: Member, change: Omit<StateChange, 'mailbox'>): void {
@@ -243,7 +241,6 @@ export class Gateway {
     if (!signal) return;
     const abort = () => void this.close(abortedError(signal)).catch(() => {});
     if (this.ended) return;
-    if (signal.aborted) return abort();
     onAbort(this.ending.signal, onAbort(signal, abort));
   }
 
@@ -303,7 +300,8 @@ export class Gateway {
     return member;
   }
 
-  private living(mailbox: number): Member {
+  /** Throws what it is over with. @internal */
+  living(mailbox: number): Member {
     const member = this.member(mailbox);
     const over = member.problem ?? this.ended;
     if (over) throw over;
@@ -364,22 +362,17 @@ export class Gateway {
   /** Asks the outbox to prove where a mailbox stands: as of an epoch that was not known here at the call. */
   async still(mailbox: number, { signal }: StillOptions = {}): Promise<Stand> {
     const known = this.living(mailbox).mailbox.state?.asOf ?? 0;
-    const { standOf } = await claiming.get(signal);
-    return standOf(this.living(mailbox), known, signal);
+    return (await claiming.get(signal)).still(this.living(mailbox), known, signal);
   }
 
   /** What a stage of the server has signed of a message, of one that the mailbox's owner sent or received. */
   open(mailbox: number, options: OpenOptions): Promise<OpenedStage> {
-    return claiming
-      .get(options.signal)
-      .then(({ openStage }) => openStage(this, this.living(mailbox), options));
+    return claiming.get(options.signal).then((part) => part.open(this, mailbox, options));
   }
 
   /** Has evidence against the server narrowed to an actor, by what may be opened to the mailbox's owner. */
   complain(mailbox: number, evidence: Uint8Array, options: ComplainOptions = {}): Promise<Complaint> {
-    return claiming
-      .get(options.signal)
-      .then(({ complaintOf }) => complaintOf(this, this.living(mailbox), evidence, options));
+    return claiming.get(options.signal).then((part) => part.complain(this, mailbox, evidence, options));
   }
 }
 

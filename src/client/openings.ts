@@ -91,9 +91,10 @@ const desks = new WeakMap<FrontSession, Desk>();
  */
 export async function openStage(
   gateway: Gateway,
-  member: Member,
+  mailbox: number,
   options: OpenOptions,
 ): Promise<OpenedStage> {
+  const member = gateway.living(mailbox);
   const { ground, events } = gateway;
   const ask = (asked: OpenedItem) =>
     abortable<Opened>(options.signal, (resolve, reject) => {
