@@ -242,9 +242,11 @@ for (const ending of ['close', 'signal', 'stop'] as const)
     await wait(200);
     assert.not(isTold, 'it waits for an opening');
     mustProve(server, problem.evidence, lost - 1, lost + 1);
+    const endedAt = performance.now();
     if (ending === 'signal') abort.abort();
     else await (ending === 'close' ? alice.close() : server.stop());
     mustProve(server, await told, lost - 1, lost + 1);
+    assert.ok(performance.now() - endedAt < 15_000, 'not when it would have ended by itself');
     await alice.close();
     await all.close();
   });
