@@ -48,7 +48,7 @@ const withoutTexts = (text) => text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*|'[^'\n]*
  */
 const UNUSED =
   `Window WindowProxy WindowEventMap GlobalEventHandlersEventMap UIEvent Transferable MessageEventSource
-  Blob FormData ReadableStream MediaSource RequestInfo Request BodyInit Headers HeadersInit URLSearchParams
+  FormData MediaSource RequestInfo Request BodyInit Headers HeadersInit URLSearchParams
   OnErrorEventHandler IDBIndex IDBCursor IDBCursorWithValue`.split(/\s+/);
 
 /** Every member of the types of JavaScript itself, and of those of browsers that the globals in this code lead to. */

@@ -34,13 +34,13 @@ export function abortable<T>(
   signal: AbortSignal | undefined,
   start: (resolve: (value: T) => void, reject: (error: unknown) => void) => () => void,
 ): Promise<T> {
-  let leave = () => {};
+  let leave: (() => void) | undefined;
   const done = new Promise<T>((resolve, reject) => {
     if (signal?.aborted) throw abortedError(signal);
-    let giveUp = () => {};
+    let giveUp: (() => void) | undefined;
     if (signal)
       leave = onAbort(signal, () => {
-        giveUp();
+        giveUp?.();
         reject(abortedError(signal));
       });
     giveUp = start(resolve, reject);

@@ -371,8 +371,8 @@ export class Gateway {
   }
 
   /** Has evidence against the server narrowed to an actor, by what may be opened to the mailbox's owner. */
-  complain(mailbox: number, evidence: Uint8Array, options: ComplainOptions = {}): Promise<Complaint> {
-    return claiming.get(options.signal).then((part) => part.complain(this, mailbox, evidence, options));
+  complain(mailbox: number, evidence: Uint8Array, options?: ComplainOptions): Promise<Complaint> {
+    return claiming.get(options?.signal).then((part) => part.complain(this, mailbox, evidence, options));
   }
 }
 

@@ -60,12 +60,12 @@ export class MessageQueue {
       if (last && acknowledge === 'auto') last.ack();
       last = null;
     };
-    let leave = () => {};
+    let leave: (() => void) | undefined;
     const stop = () => {
       if (isOver) return;
       isOver = true;
       this.reading = false;
-      leave();
+      leave?.();
       this.awake();
     };
     if (signal) leave = onAbort(signal, stop);

@@ -21,7 +21,6 @@ export async function openGateway(
   const store = options.store ?? new MemoryStore();
   checkKeys(keys);
   const { http, front: frontUrl } = addresses(options.url);
-  if (signal?.aborted) throw abortedError(signal);
   const ending = new AbortController();
   const leave = signal && onAbort(signal, () => ending.abort(abortedError(signal)));
   const timer = setTimeout(() => ending.abort(timeout(settings)), settings.connectTimeoutMs);
