@@ -8,7 +8,7 @@ import { encodeFrame, SAY } from '../../src/client/comparison-frames.js';
 import type { Client } from '../../src/client/index.js';
 import type * as VectorsPart from '../../src/client/vectors-entry.js';
 import { ComparisonError, type Finding } from '../../src/client/vectors-entry.js';
-import { placementOf, toHex } from '../../src/protocol/index.js';
+import { placementOf, ROLE, toHex } from '../../src/protocol/index.js';
 import { keyOf } from '../client-helpers.js';
 import { Random } from '../simulation/random.js';
 import {
@@ -116,15 +116,42 @@ test('case 2: another content stands at the same place', async () => {
   await end(server, alice, bob, cora);
 });
 
-test('the files for browsers find and prove it, too', async () => {
+/** Clients of the files for browsers. */
+async function makerInBrowsers() {
   const built = (name: string) => import(new URL(`../../browser/${name}.js`, import.meta.url).href);
   const { connect } = (await built('client')) as typeof BrowserPart;
   const part = (await built('vectors')) as typeof VectorsPart;
   const ignore = () => {};
   Object.assign(globalThis, { WebSocket, addEventListener: ignore, removeEventListener: ignore });
-  const { server, cheat } = await started();
-  const make = ({ url }: typeof server, name: string) =>
+  return ({ url }: Started['server'], name: string) =>
     connect({ url, key: keyOf(name), vectors: new part.Vectors() }) as Promise<unknown> as Promise<Client>;
+}
+
+test('the files for browsers have a router named that lost a message for all', async () => {
+  const make = await makerInBrowsers();
+  const { server, cheat } = await started();
+  const [alice, bob, cora, dave] = (await Promise.all(
+    ['alice', 'bob', 'cora', 'dave'].map((name) => make(server, name)),
+  )) as [Client, Client, Client, Client];
+  const told = new Promise<Uint8Array>((resolve) =>
+    alice.on('evidence', ({ evidence }) => resolve(evidence)),
+  );
+  await chat(alice, bob, 2);
+  const [from, to, instead, beside] = [alice, bob, cora, dave].map((client) => toHex(client.id));
+  cheat({ way: 'skip', from: from!, to: to!, instead: instead!, beside: beside! });
+  const placed = new Promise((resolve) => alice.on('placed', resolve));
+  alice.send({ to: bob.id, body: 'the one that is lost' }).catch(() => {});
+  await placed;
+  await alice.send({ to: bob.id, body: 'the one behind it' }).catch(() => {});
+  const { serverId, manifest } = server.identity;
+  const judged = bothSay(await told, serverId, manifest.rootKey);
+  assert.is(judged.outcome === 'actor' && judged.role, ROLE.router, judged.text);
+  await end(server, alice, bob, cora, dave);
+});
+
+test('the files for browsers find and prove it, too', async () => {
+  const make = await makerInBrowsers();
+  const { server, cheat } = await started();
   const three = await Promise.all(['alice', 'bob', 'cora'].map((name) => make(server, name)));
   await lostAndProven(server, cheat, three as [Client, Client, Client]);
   const worlds = await twoWorlds(make);
