@@ -48,7 +48,7 @@ const withoutTexts = (text) => text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*|'[^'\n]*
  */
 const UNUSED =
   `Window WindowProxy WindowEventMap GlobalEventHandlersEventMap UIEvent Transferable MessageEventSource
-  Blob FormData ReadableStream MediaSource RequestInfo Request BodyInit Headers HeadersInit URLSearchParams
+  FormData MediaSource RequestInfo Request BodyInit Headers HeadersInit URLSearchParams
   OnErrorEventHandler IDBIndex IDBCursor IDBCursorWithValue`.split(/\s+/);
 
 /** Every member of the types of JavaScript itself, and of those of browsers that the globals in this code lead to. */
@@ -240,25 +240,21 @@ const FIRST = `
   protocol/placement
   protocol/log
   client/verifier
-  client/later
   client/sending
-  client/world
-  client/verification-error
-  client/options
-  client/message-queue
-  client/message
-  client/find-server
-  client/received-hash
-  client/backoff
-  protocol/parts
-  protocol/message-hash
-  client/member
+  protocol/chain
   client/events
+  client/turn
+  client/world
+  client/options
+  client/message
+  client/message-queue
+  client/find-server
+  client/backoff
   client/connection
+  client/member-making
   client/browser
-  protocol/fields
-  protocol/bundle-layout
   protocol/errors
+  client/member
 `
   .trim()
   .split(/\s+/);

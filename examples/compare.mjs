@@ -43,7 +43,7 @@ for (const [i, { outcome, evidence }] of found.entries()) {
   console.log('compared:', outcome);
   if (!evidence) continue;
   // For `countersign verify`. A complaint asks the server's stages for what names the actor.
-  const complaint = await [alice, bob][i].vectors.complain(evidence);
+  const complaint = await [alice, bob][i].complain(evidence);
   console.log(complaint.verdict.text, ...complaint.closed.map(({ stage, code }) => `${stage}: ${code}`));
 }
 

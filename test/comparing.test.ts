@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { encodeFrame, type Frame, SAY } from '../src/client/comparison-frames.js';
-import { type ComplainOptions, complain } from '../src/client/complaint.js';
+import { type ComplainOptions, complaintOf } from '../src/client/complaint.js';
 import { firstDifference } from '../src/client/dispute.js';
 import type { Gateway } from '../src/client/gateway.js';
 import type { GatewayEvents } from '../src/client/gateway-events.js';
@@ -36,6 +36,7 @@ import {
   started,
   three,
   twoWorlds,
+  withoutProofs,
 } from './support/comparing.js';
 import { bothSay } from './support/verdicts.js';
 
@@ -187,7 +188,7 @@ for (const role of ['router', 'receiver', 'outbox'] as const)
       asked.length = 0;
       const ground = { world: { serverId, manifest, manifests } };
       const gateway = { ground, id: () => who, open: holders(refusal) } as unknown as Gateway;
-      return complain(gateway, 0, [], clients!.evidence, options);
+      return complaintOf(gateway, 0, clients!.evidence, options);
     };
     const told = await complainAs(sender!, null);
     assert.equal(bothSay(told.evidence, serverId, theatre.rootKey), told.verdict);
@@ -328,19 +329,6 @@ function errorsOf(one: Client, other: Client): Promise<ComparisonError>[] {
       (error) => error,
     ),
   );
-}
-
-/** No server gives a consistency proof any more, the next so many times. Returns the way back. */
-function withoutProofs(times = Number.POSITIVE_INFINITY): () => void {
-  const { fetch } = globalThis;
-  let left = times;
-  globalThis.fetch = async (url, options) =>
-    String(url).includes('/v1/consistency/') && left-- > 0
-      ? new Response('', { status: 404 })
-      : fetch(url, options);
-  return () => {
-    globalThis.fetch = fetch;
-  };
 }
 
 function next(client: Client): Promise<{ peer: Uint8Array; evidence: Uint8Array }> {

@@ -286,7 +286,7 @@ test('a message to one of many is lost: that one differs, both prove it, and no 
   assert.is((await told).mailbox, 1);
   const [{ evidence }] = found as unknown as [{ evidence: Uint8Array }];
   // Asked for in the name of that mailbox. This server keeps one copy for all stages, which the outbox has changed.
-  const { closed } = await many.vectors.of(1).complain(evidence);
+  const { closed } = await many.gateway.complain(1, evidence);
   assert.equal(
     closed.flatMap(({ mailbox, stage, code }) => (mailbox && toHex(mailbox) === to ? [[stage, code]] : [])),
     [

@@ -1,7 +1,8 @@
-/** A server loses a message for all: its sender sees its own chain skip a counter, and holds evidence of that by itself. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+/** A server loses a message for all: its sender sees its own chain skip a counter, holds evidence of that by itself, and has the actor named. */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -10,7 +11,7 @@ import { type Client, FileStore, VerificationError } from '../src/client/index.j
 import { claimUnder, type Range } from '../src/client/log-range.js';
 import { type ComparisonError, Vectors, type VectorsOptions } from '../src/client/vectors-entry.js';
 import { decodeEvidence, RULE } from '../src/protocol/evidence/index.js';
-import { type Claim, concat, gapLevels, toHex } from '../src/protocol/index.js';
+import { type Claim, concat, gapLevels, ROLE, toHex } from '../src/protocol/index.js';
 import type { Server } from '../src/server/index.js';
 import { clientOf } from './client-helpers.js';
 import { chat, end, started } from './support/comparing.js';
@@ -96,14 +97,18 @@ interface Actors {
   readonly alice: Client;
   readonly bob: Client;
   readonly told: Promise<Uint8Array>;
-  /** The next message of Alice to this one is lost for all. */
-  readonly lose: (to: Client) => void;
+  /** The next message of Alice to this one is lost for all: by the outbox, unless told. */
+  readonly lose: (to: Client, way?: 'lose' | 'skip' | 'omit') => void;
   readonly close: () => Promise<void>;
 }
 
 /** Of Cora and Dave there are mailboxes alone: what is theirs nobody reads. */
-async function actors(options: Partial<ClientOptions> = {}, vectors: VectorsOptions = {}): Promise<Actors> {
-  const { server, cheat } = await started();
+async function actors(
+  options: Partial<ClientOptions> = {},
+  vectors: VectorsOptions = {},
+  flags: Record<string, string> = {},
+): Promise<Actors> {
+  const { server, cheat } = await started(flags);
   const listener = listening();
   const alice = await clientOf(server, 'alice', {
     vectors: new Vectors(vectors),
@@ -118,7 +123,10 @@ async function actors(options: Partial<ClientOptions> = {}, vectors: VectorsOpti
   void takeAll(alice);
   return {
     ...{ server, alice, told: listener.told, bob: bob! },
-    lose: (to) => cheat({ way: 'lose', from: toHex(alice.id), to: toHex(to.id), instead, beside }),
+    lose: (to, way = 'lose') => {
+      const [from, recipient] = [alice, to].map(({ id }) => toHex(id)) as [string, string];
+      cheat({ way, from, to: recipient, instead, beside });
+    },
     close: () => end(server, bob!),
   };
 }
@@ -194,6 +202,54 @@ test('within one epoch, and again in the next life with the same store', async (
   await eve.close();
   await all.close();
 });
+
+async function untilCheated(): Promise<void> {
+  while (existsSync(process.env['CHEAT_FILE']!)) await wait(5);
+}
+
+for (const [way, role] of [
+  ['omit', 'inbox'],
+  ['skip', 'router'],
+] as const)
+  test(`the client has the ${role} named by itself, by what is opened to it over a socket of its own`, async () => {
+    const all = await actors();
+    const { alice, bob, server, told, lose } = all;
+    await chat(alice, bob, 3);
+    lose(bob, way);
+    alice.send({ to: bob.id, body: 'the one that is lost' }).catch(() => {});
+    await untilCheated();
+    await bob.send({ to: alice.id, body: 'between' });
+    await failsWith(alice.send({ to: bob.id, body: 'the one behind it' }));
+    const evidence = await told;
+    const judged = bothSay(evidence, server.identity.serverId, server.identity.manifest.rootKey);
+    assert.is(judged.outcome === 'actor' && judged.role, ROLE[role], judged.text);
+    assert.equal((alice.problem as VerificationError).evidence, evidence);
+    await all.close();
+  });
+
+for (const ending of ['close', 'signal', 'stop'] as const)
+  test(`while a server does not open, evidence against it is there, and told at the latest when it ends: ${ending}`, async () => {
+    const abort = new AbortController();
+    const all = await actors({ signal: abort.signal }, {}, { 'limits-openings-per-minute': '1' });
+    const { alice, bob, server, told } = all;
+    await chat(alice, bob, 1);
+    const { counter: lost } = await sendLost(all);
+    await failsWith(alice.send({ to: bob.id, body: 'the one behind it' }));
+    const problem = alice.problem as VerificationError;
+    while (!problem.evidence) await wait(5);
+    let isTold = false;
+    void told.then(() => (isTold = true));
+    await wait(200);
+    assert.not(isTold, 'it waits for an opening');
+    mustProve(server, problem.evidence, lost - 1, lost + 1);
+    const endedAt = performance.now();
+    if (ending === 'signal') abort.abort();
+    else await (ending === 'close' ? alice.close() : server.stop());
+    mustProve(server, await told, lost - 1, lost + 1);
+    assert.ok(performance.now() - endedAt < 15_000, 'not when it would have ended by itself');
+    await alice.close();
+    await all.close();
+  });
 
 test('what is not kept any more is said to be so, and proves nothing', async () => {
   for (const [letGo, between] of [

@@ -7,8 +7,12 @@ export function abortedError({ reason }: Pick<AbortSignal, 'reason'>): Countersi
 
 const waiting = new WeakMap<AbortSignal, { readonly all: Set<() => void>; readonly listener: () => void }>();
 
-/** Runs when the signal, which is not aborted yet, is. Returns how to leave. */
+/** Runs when the signal is aborted, or at once where it is already. Returns how to leave. */
 export function onAbort(signal: AbortSignal, run: () => void): () => void {
+  if (signal.aborted) {
+    run();
+    return () => {};
+  }
   let known = waiting.get(signal);
   if (!known) {
     const all = new Set<() => void>();
@@ -30,16 +34,16 @@ export function abortable<T>(
   signal: AbortSignal | undefined,
   start: (resolve: (value: T) => void, reject: (error: unknown) => void) => () => void,
 ): Promise<T> {
-  let leave = () => {};
+  let leave: (() => void) | undefined;
   const done = new Promise<T>((resolve, reject) => {
     if (signal?.aborted) throw abortedError(signal);
-    let giveUp = () => {};
+    let giveUp: (() => void) | undefined;
     if (signal)
       leave = onAbort(signal, () => {
-        giveUp();
+        giveUp?.();
         reject(abortedError(signal));
       });
     giveUp = start(resolve, reject);
   });
-  return signal ? done.finally(() => leave()) : done;
+  return signal ? done.finally(leave) : done;
 }

@@ -1,16 +1,14 @@
-/** Evidence of what clients hold, judged at once: what judges is loaded when it is first needed. */
+/** Evidence of what clients hold, judged at once. */
 import type { Dispute, Verdict } from '../protocol/evidence/index.js';
 import { ComparisonError } from './comparison-error.js';
 import { isBridged } from './dispute.js';
-import { Later } from './later.js';
+import { judging } from './judging.js';
 
 /** Evidence in its one binary form, and what it proves to anybody. */
 export interface Accusation {
   readonly evidence: Uint8Array;
   readonly verdict: Verdict;
 }
-
-export const judging = new Later(() => import('../protocol/evidence/index.js'));
 
 /** Evidence of what the two have shown. Rejects with `ComparisonError` where that proves nothing. */
 export async function accuseIn(dispute: Dispute): Promise<Accusation> {

@@ -27,6 +27,7 @@ export function connectMany(options: ManyOptions): Promise<Gateway> {
 
 export { CountersignError, type ErrorCode } from '../protocol/index.js';
 export { Client, type ClientOptions } from './client.js';
+export type { AskedStage, ClosedStage, ComplainOptions, Complaint } from './complaint.js';
 export type { Gateway, StillOptions } from './gateway.js';
 export type { GatewayEvents, State, StateChange } from './gateway-events.js';
 export { IndexedDbStore } from './indexed-db-store.js';

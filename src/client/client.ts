@@ -1,5 +1,6 @@
 /** Client: one key, one mailbox. A gateway of one, with a loop to read from. */
 import type { Checkpoint, CountersignError, Manifest } from '../protocol/index.js';
+import type { ComplainOptions, Complaint } from './complaint.js';
 import type { Gateway, StillOptions } from './gateway.js';
 import type { GatewayEvents, State } from './gateway-events.js';
 import type { Resumed } from './mailbox.js';
@@ -106,6 +107,14 @@ export class Client {
    */
   open(options: OpenOptions): Promise<OpenedStage> {
     return this.gateway.open(0, options);
+  }
+
+  /**
+   * Has evidence that the server is faulty narrowed to the actor, by what its stages open of the place: a stage that does not is
+   * named. Judged here, not by the server. Rejects with `TypeError` on what is no evidence against this server.
+   */
+  complain(evidence: Uint8Array, options?: ComplainOptions): Promise<Complaint> {
+    return this.gateway.complain(0, evidence, options);
   }
 
   /** Ends the loop, saves and sends what has been acknowledged, then closes. */

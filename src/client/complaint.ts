@@ -13,17 +13,19 @@ import {
   inForceAt,
   inOrder,
   isHandOver,
+  type Place,
   ROLE,
   STAGE,
 } from '../protocol/index.js';
-import { type Accusation, judging } from './accusing.js';
-import { ComparisonError } from './comparison-error.js';
+import type { Accusation } from './accusing.js';
 import type { Gateway } from './gateway.js';
-import { movesOf, proofsOf } from './hand-overs.js';
-import { bridgeOver, type Range } from './log-range.js';
+import { movesOf } from './hand-overs.js';
+import { judging } from './judging.js';
 import type { OpenOptions } from './openings.js';
 import { pause } from './pause.js';
+import { Proofs, sizesOf } from './proofs.js';
 import { VerificationError } from './verification-error.js';
+import type { World } from './world.js';
 
 /** What a stage has signed of the place. */
 export interface AskedStage {
@@ -43,6 +45,8 @@ export interface ComplainOptions {
   /** How long stages that are busy are waited for, in ms. Default 300,000. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Where one's own chain skips counters: what was hashed of the messages that had them, the newest last. @internal */
+  readonly lost?: readonly Uint8Array[];
 }
 
 /** The evidence after all, and what it proves to anybody: the actor, or still only the server. */
@@ -68,39 +72,65 @@ const ANSWERS: readonly ErrorCode[] = [
   'verification-failed',
 ];
 
-/** `mailbox`: whose openings are asked for, by the position of its key. Rejects with `ComparisonError` on what is no evidence against this server, and as the signal says. */
-export async function complain(
+/** `mailbox`: whose openings are asked for, by the position of its key. Rejects with `TypeError` on what is no evidence against this server, and as the signal says. */
+export async function complaintOf(
   gateway: Gateway,
   mailbox: number,
-  ranges: readonly Range[],
   evidence: Uint8Array,
-  { timeoutMs = 300_000, signal }: ComplainOptions = {},
+  { timeoutMs = 300_000, signal, lost = [] }: ComplainOptions = {},
 ): Promise<Complaint> {
-  const { accuseAgain, disputedPlace, verdict } = await judging.get(signal);
-  const { world, http } = gateway.ground;
-  const { serverId, manifest } = world;
-  const judged = verdict(evidence, serverId, manifest.rootKey);
+  const judge = await judging.get(signal);
+  const { serverId, manifest } = gateway.ground.world;
+  const judged = judge.verdict(evidence, serverId, manifest.rootKey);
   if (judged.outcome === 'unreadable' || judged.outcome === 'nothing')
-    throw new ComparisonError('nothing-proven', `no evidence against this server: ${judged.text}`);
-  const place = judged.outcome === 'server' ? disputedPlace(evidence) : null;
-  let best: Accusation = { evidence, verdict: judged };
-  if (!place) return { ...best, closed: [], unanswered: [] };
+    throw new TypeError(`evidence: proves nothing against this server: ${judged.text}`);
   const limit = AbortSignal.timeout(timeoutMs);
   const ending = signal ? AbortSignal.any([signal, limit]) : limit;
-  const asking = new Asking(gateway, mailbox, place, ending);
-  for (const group of asking.groups()) {
-    await asking.all(group);
-    const { claims, handOvers } = asking;
-    const proofs = await proofsOf(http, handOvers, claims, ending);
-    signal?.throwIfAborted();
-    const bridge = (from: number, to: number) => proofs(from, to) ?? bridgeOver(ranges, from, to);
-    const again = accuseAgain(evidence, claims, handOvers, serverId, bridge);
-    if (again?.verdict.outcome !== 'actor') continue;
-    best = again;
-    break;
-  }
+  const asking = new Asking(gateway, mailbox, ending);
+  const known = { evidence, verdict: judged };
+  const found = await narrowed(judge, asking, await ofSkip(judge, asking, known, lost));
+  signal?.throwIfAborted();
   const { closed, unanswered } = asking;
-  return { ...best, closed, unanswered };
+  return { ...found, closed, unanswered };
+}
+
+type Judge = typeof import('../protocol/evidence/index.js');
+
+/** Of a chain that skips a counter: by the inbox's row of the later message, and by that of the one that this goes on from. */
+async function ofSkip(
+  judge: Judge,
+  asking: Asking,
+  known: Accusation,
+  lost: readonly Uint8Array[],
+): Promise<Accusation> {
+  const skip = known.verdict.outcome === 'server' ? judge.skippedCounter(known.evidence) : null;
+  // To another key than the sender's nothing of it is opened.
+  if (!skip || !asking.isOwn(skip.sender)) return known;
+  await asking.one(entryAt(skip));
+  const before = judge.placeBefore(asking.claims, skip);
+  if (before) await asking.one(entryAt(before));
+  const { claims, world } = asking;
+  const bridge = await asking.bridge([...skip.sizes, ...sizesOf(claims)]);
+  return judge.accuseOfSkip(known.evidence, claims, lost, world.serverId, bridge) ?? known;
+}
+
+/** Of a place where two mailboxes differ. */
+async function narrowed(judge: Judge, asking: Asking, known: Accusation): Promise<Accusation> {
+  const place = known.verdict.outcome === 'server' ? judge.disputedPlace(known.evidence) : null;
+  if (!place) return known;
+  for (const group of asking.groups(place)) {
+    for (const each of group) await asking.one(each);
+    const { claims, handOvers, world } = asking;
+    const bridge = await asking.bridge(place.sizes);
+    const again = judge.accuseAgain(known.evidence, claims, handOvers, world.serverId, bridge);
+    if (again?.verdict.outcome === 'actor') return again;
+  }
+  return known;
+}
+
+/** The entry at the inbox. */
+function entryAt({ epoch, inbox, index }: Place): Wanted {
+  return { stage: 'inbox', epoch, inbox, index, mailbox: null };
 }
 
 /** Asks for openings one after the other: the server bounds how many. */
@@ -109,54 +139,56 @@ class Asking {
   readonly handOvers: Uint8Array[] = [];
   readonly closed: ClosedStage[] = [];
   readonly unanswered: AskedStage[] = [];
+  readonly world: World;
   private readonly own: Uint8Array;
+  private readonly proofs: Proofs;
+  private readonly asked = new Set<string>();
   /** Whose items are not for the asker, the server says. */
   private readonly refused = new Set<Uint8Array>();
 
   constructor(
     private readonly gateway: Gateway,
     private readonly asking: number,
-    private readonly place: DisputedPlace,
     private readonly signal: AbortSignal,
   ) {
+    const { http, world } = gateway.ground;
     this.own = gateway.id(asking);
+    this.world = world;
+    this.proofs = new Proofs(http, signal);
   }
 
-  /** What may be asked for, what tells most first. */
-  groups(): readonly (readonly Wanted[])[] {
-    const { epoch, inbox, index, lacking, having } = this.place;
+  /** What may be asked for of a place, what tells most first. */
+  groups(place: DisputedPlace): readonly (readonly Wanted[])[] {
+    const { epoch, inbox, index, lacking, having } = place;
     const mailboxes = [lacking, ...(equalBytes(lacking, having) ? [] : [having])].filter((each) =>
-      this.isAnswered(each),
+      this.isAnswered(place, each),
     );
     mailboxes.sort((a, b) => Number(this.isOwn(b)) - Number(this.isOwn(a)));
-    const { manifest } = inForceAt(inOrder(this.gateway.ground.world.manifests), epoch);
+    const { manifest } = inForceAt(inOrder(this.world.manifests), epoch);
     const inboxes = Math.min(MOST_INBOXES, countActors(manifest, ROLE.inbox));
     const others = [...Array(inboxes).keys()].filter((each) => each !== inbox);
-    const entry = { stage: 'inbox' as const, epoch, inbox, index, mailbox: null };
     return [
-      this.isAnswered(null) ? [entry] : [],
+      this.isAnswered(place, null) ? [entryAt(place)] : [],
       ...mailboxes.map((mailbox) => STAGES.map((stage) => ({ stage, epoch, inbox, index, mailbox }))),
       ...mailboxes.map((mailbox) =>
         others.map((inbox) => ({ stage: 'router' as const, epoch, inbox, index: 0, mailbox })),
       ),
-      this.isOwn(lacking) ? this.moves() : [],
+      this.isOwn(lacking) ? this.moves(place) : [],
     ];
   }
 
   /** Of the mailbox that misses the message, whenever it was moved since. */
-  private moves(): readonly Wanted[] {
-    const { epoch, lacking: mailbox } = this.place;
+  private moves({ epoch, lacking: mailbox }: DisputedPlace): readonly Wanted[] {
     const at = { stage: 'mailbox-hand-over' as const, inbox: 0, index: 0, mailbox };
-    return movesOf(this.gateway.ground.world, mailbox, epoch).map((epoch) => ({ ...at, epoch }));
+    return movesOf(this.world, mailbox, epoch).map((epoch) => ({ ...at, epoch }));
   }
 
-  private isOwn(mailbox: Uint8Array): boolean {
+  isOwn(mailbox: Uint8Array): boolean {
     return equalBytes(mailbox, this.own);
   }
 
   /** Whether an honest server may give this to the asker; null is the inbox's entry. */
-  private isAnswered(mailbox: Uint8Array | null): boolean {
-    const { sender, having } = this.place;
+  private isAnswered({ sender, having }: DisputedPlace, mailbox: Uint8Array | null): boolean {
     // Two messages at one place: both mailboxes have one, and whose they are is not known.
     if (!sender || this.isOwn(sender)) return true;
     return mailbox ? this.isOwn(mailbox) || equalBytes(mailbox, sender) : this.isOwn(having);
@@ -167,14 +199,18 @@ class Asking {
     return !mailbox || this.isOwn(mailbox);
   }
 
-  async all(wanted: readonly Wanted[]): Promise<void> {
-    for (const each of wanted) await this.one(each);
+  /** What leads from what evidence of these sizes is proven in to what is opened. */
+  bridge(sizes: readonly number[]): Promise<(from: number, to: number) => Uint8Array> {
+    return this.proofs.between(sizes, this.claims, this.handOvers);
   }
 
-  private async one({ epoch, index, ...at }: Wanted): Promise<void> {
+  /** Once each. */
+  async one({ epoch, index, ...at }: Wanted): Promise<void> {
     const { asking, claims, closed, gateway, handOvers, signal, unanswered } = this;
     const { mailbox, ...where } = at;
-    if (mailbox && this.refused.has(mailbox)) return;
+    const name = [at.stage, epoch, at.inbox, index, mailbox].join(' ');
+    if (this.asked.has(name) || (mailbox && this.refused.has(mailbox))) return;
+    this.asked.add(name);
     const asked = { ...where, index, epoch, ...(mailbox && { mailbox }), signal };
     const into = isHandOver(STAGE[at.stage]) ? handOvers : claims;
     while (!signal.aborted) {

@@ -7,6 +7,7 @@ import type { Checkpoint, Manifest } from '../protocol/index.js';
 import { CountersignError } from '../protocol/index.js';
 import { abortable, abortedError, onAbort } from './abortable.js';
 import { claiming } from './claiming.js';
+import type { ComplainOptions, Complaint } from './complaint.js';
 import type { Retry } from './connection.js';
 import type { Sending } from './counters.js';
 import { fetchOutboxUrl } from './directory.js';
@@ -65,18 +66,22 @@ export class Gateway {
   outboxes: readonly OutboxSession[];
   /** Aborts requests under way. @internal */
   readonly ending = new AbortController();
+  /** Called when it is closed, though it may have failed before. @internal */
+  closed?: () => void;
   private ended: CountersignError | null = null;
   private opening: { resolve: () => void; reject: (error: unknown) => void } | null = null;
   /** @internal */
   outboxesStarted = false;
-  private closing: Promise<void> | null = null;
+  /** @internal */
+  closing: Promise<void> | null = null;
 
   /** Without `onMessages` no mailbox is opened, and nothing is proven. @internal */
   constructor(
     /** @internal */
     readonly ground: Ground,
     identities: readonly Identity[],
-    private readonly settings: Settings,
+    /** @internal */
+    readonly settings: Settings,
     private readonly onMessages: OnMessages | null,
   ) {
     this.persister = new Persister(ground.store, (error) => this.fail(storeError('saving', error)));
@@ -179,12 +184,11 @@ export class Gateway {
   /** Resolves when every mailbox is open or over; rejects when all are over. The signal's reason is coded. @internal */
   connect(signal: AbortSignal): Promise<void> {
     const abort = () => this.fail(this.fronts[0]!.connection.problem ?? signal.reason);
-    const leave = onAbort(signal, abort);
     const opened = new Promise<void>((resolve, reject) => {
       this.opening = { resolve, reject };
     });
-    if (signal.aborted) abort();
-    else for (const { connection } of this.fronts) connection.start();
+    const leave = onAbort(signal, abort);
+    if (!this.ended) for (const { connection } of this.fronts) connection.start();
     return opened.finally(leave);
   }
 
@@ -202,10 +206,9 @@ export class Gateway {
     if (this.members.every((member) => member.state !== 'connecting')) this.opening?.resolve();
   }
 
-  private retrying(members: readonly Member[], { attempt, retryInMs, reason }: Retry): void {
+  private retrying(members: readonly Member[], retry: Retry): void {
     if (this.ended) return;
-    for (const member of members)
-      if (!member.problem) this.change(member, { state: 'connecting', attempt, retryInMs, reason });
+    for (const member of members) if (!member.problem) this.change(member, { state: 'connecting', ...retry });
   }
 
   private change(member: Member, change: Omit<StateChange, 'mailbox'>): void {
@@ -238,7 +241,6 @@ export class Gateway {
     if (!signal) return;
     const abort = () => void this.close(abortedError(signal)).catch(() => {});
     if (this.ended) return;
-    if (signal.aborted) return abort();
     onAbort(this.ending.signal, onAbort(signal, abort));
   }
 
@@ -257,6 +259,7 @@ export class Gateway {
 
   /** Saves and sends what has been acknowledged, then closes. Messages under way go on in the store's next life. */
   close(reason = new CountersignError('closed', 'the client was closed')): Promise<void> {
+    this.closed?.();
     this.closing ??= this.finish(reason);
     return this.closing;
   }
@@ -297,7 +300,8 @@ export class Gateway {
     return member;
   }
 
-  private living(mailbox: number): Member {
+  /** Throws what it is over with. @internal */
+  living(mailbox: number): Member {
     const member = this.member(mailbox);
     const over = member.problem ?? this.ended;
     if (over) throw over;
@@ -358,15 +362,17 @@ export class Gateway {
   /** Asks the outbox to prove where a mailbox stands: as of an epoch that was not known here at the call. */
   async still(mailbox: number, { signal }: StillOptions = {}): Promise<Stand> {
     const known = this.living(mailbox).mailbox.state?.asOf ?? 0;
-    const { standOf } = await claiming.get(signal);
-    return standOf(this.living(mailbox), known, signal);
+    return (await claiming.get(signal)).still(this.living(mailbox), known, signal);
   }
 
   /** What a stage of the server has signed of a message, of one that the mailbox's owner sent or received. */
   open(mailbox: number, options: OpenOptions): Promise<OpenedStage> {
-    return claiming
-      .get(options.signal)
-      .then(({ openStage }) => openStage(this, this.living(mailbox), options));
+    return claiming.get(options.signal).then((part) => part.open(this, mailbox, options));
+  }
+
+  /** Has evidence against the server narrowed to an actor, by what may be opened to the mailbox's owner. */
+  complain(mailbox: number, evidence: Uint8Array, options?: ComplainOptions): Promise<Complaint> {
+    return claiming.get(options?.signal).then((part) => part.complain(this, mailbox, evidence, options));
   }
 }
 

@@ -17,9 +17,10 @@ import {
   ROLE,
   Writer,
 } from '../protocol/index.js';
-import { type Accusation, judging } from './accusing.js';
+import type { Accusation } from './accusing.js';
 import { askForProof } from './asking.js';
 import { ComparisonError } from './comparison-error.js';
+import { judging } from './judging.js';
 import type { World } from './world.js';
 
 /** Size 8 ‖ root 32 ‖ signature 64. */

@@ -37,6 +37,7 @@ export function connectMany(options: ManyOptions): Promise<Gateway> {
 export { CountersignError, type ErrorCode } from '../protocol/index.js';
 
 export { Client, type ClientOptions } from './client.js';
+export type { AskedStage, ClosedStage, ComplainOptions, Complaint } from './complaint.js';
 export { FileStore } from './file-store.js';
 export type { Gateway, StillOptions } from './gateway.js';
 export type { GatewayEvents, State, StateChange } from './gateway-events.js';

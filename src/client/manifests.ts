@@ -21,8 +21,8 @@ import {
 } from '../protocol/index.js';
 import { acceptManifest, getJson } from './directory.js';
 import type { Gateway } from './gateway.js';
+import { judging } from './judging.js';
 import type { Member } from './member.js';
-import { verifying } from './opening-log.js';
 import type { OutboxSession } from './outbox-session.js';
 import type { Change, Saved, SavedLog, Store } from './store.js';
 import { Mismatch, VerificationError } from './verification-error.js';
@@ -223,7 +223,7 @@ async function otherThan(
     other?.bytes,
   );
   if (!other) return error;
-  const { accuseOperator } = await verifying.get(signal);
+  const { accuseOperator } = await judging.get(signal);
   const evidence = accuseOperator(known.slice(0, at + 1), other, first!.hash, first!.manifest.rootKey);
   if (evidence) error.evidence = evidence;
   return error;

@@ -60,6 +60,7 @@ export class MessageQueue {
       if (last && acknowledge === 'auto') last.ack();
       last = null;
     };
+    let leave: (() => void) | undefined;
     const stop = () => {
       if (isOver) return;
       isOver = true;
@@ -67,8 +68,7 @@ export class MessageQueue {
       leave?.();
       this.awake();
     };
-    const leave = signal && !signal.aborted ? onAbort(signal, stop) : null;
-    if (signal?.aborted) stop();
+    if (signal) leave = onAbort(signal, stop);
     const iterator: AsyncIterableIterator<Message, undefined> = {
       next: async () => {
         if (isWaiting && !isOver) throw new TypeError('a message is waited for already');

@@ -39,7 +39,7 @@ class Proven {
    * in a page that cannot load what makes claims.
    */
   async claim({ signal }: ClaimOptions = {}): Promise<Uint8Array> {
-    return (await claiming.get(signal)).claimEntry(this.link, this.row);
+    return (await claiming.get(signal)).claim(this.link, this.row);
   }
 }
 

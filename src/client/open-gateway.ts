@@ -12,7 +12,7 @@ import { MemoryStore, type Store, storeError } from './store.js';
 
 /** Resolves when every mailbox is open or refused; rejects when all are. `onMessages` as in `Gateway`. */
 export async function openGateway(
-  options: GatewayOptions & { readonly vectors?: { start(gateway: Gateway): void } },
+  options: GatewayOptions & { readonly vectors?: { start(gateway: Gateway, signal?: AbortSignal): void } },
   dial: Dial,
   onMessages: OnMessages | null,
 ): Promise<Gateway> {
@@ -21,7 +21,6 @@ export async function openGateway(
   const store = options.store ?? new MemoryStore();
   checkKeys(keys);
   const { http, front: frontUrl } = addresses(options.url);
-  if (signal?.aborted) throw abortedError(signal);
   const ending = new AbortController();
   const leave = signal && onAbort(signal, () => ending.abort(abortedError(signal)));
   const timer = setTimeout(() => ending.abort(timeout(settings)), settings.connectTimeoutMs);
@@ -34,7 +33,7 @@ export async function openGateway(
       await loadSending(ending.signal);
     const opening = new Gateway({ world, http, frontUrl, store, saved }, identities, settings, onMessages);
     gateway = opening;
-    options.vectors?.start(opening);
+    options.vectors?.start(opening, signal);
     options.onReady?.((name, listener) => opening.on(name, listener));
     await opening.connect(ending.signal);
     opening.endWith(signal);

@@ -4,14 +4,11 @@
  */
 import { CountersignError, isHandOver, type OpenedItem, ROLE } from '../protocol/index.js';
 import type { Gateway } from './gateway.js';
-import { Later } from './later.js';
+import { judging } from './judging.js';
 import type { LogState } from './log-state.js';
 import type { Member } from './member.js';
 import type { Opened, OpenedStage } from './openings.js';
 import { VerificationError } from './verification-error.js';
-
-/** It judges at once, so in browsers with noble: a file of its own that whoever judges has, too. */
-export const verifying = new Later(() => import('../protocol/evidence/index.js'));
 
 /** Openings beside the one that is asked for: the server's log goes on meanwhile. */
 const MOST_MORE = 4;
@@ -61,7 +58,7 @@ async function goesOnFrom(
   behind: Opened | null,
   { checkpoint }: LogState,
 ): Promise<boolean> {
-  const { goesOn } = await verifying.get();
+  const { goesOn } = await judging.get();
   const { serverId, manifest, manifests } = ground.world;
   const { size, root, signature } = checkpoint;
   const [frame] = claims;

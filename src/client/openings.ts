@@ -18,9 +18,10 @@ import type { Emitter } from './events.js';
 import type { FrontSession } from './front-session.js';
 import type { Gateway } from './gateway.js';
 import type { GatewayEvents, StateChange } from './gateway-events.js';
+import { judging } from './judging.js';
 import type { Member } from './member.js';
 import type { Message } from './message.js';
-import { heldAgainstLog, verifying } from './opening-log.js';
+import { heldAgainstLog } from './opening-log.js';
 import { idOf } from './options.js';
 import { preimageOf } from './preimage.js';
 import { type Submission, submissionOf } from './submission.js';
@@ -90,9 +91,10 @@ const desks = new WeakMap<FrontSession, Desk>();
  */
 export async function openStage(
   gateway: Gateway,
-  member: Member,
+  mailbox: number,
   options: OpenOptions,
 ): Promise<OpenedStage> {
+  const member = gateway.living(mailbox);
   const { ground, events } = gateway;
   const ask = (asked: OpenedItem) =>
     abortable<Opened>(options.signal, (resolve, reject) => {
@@ -190,7 +192,7 @@ class Desk {
   private async verified(waiting: Waiting, shown: Shown, frame: Uint8Array): Promise<Opened> {
     const { world } = this;
     const { asked } = waiting;
-    const judge = await verifying.get();
+    const judge = await judging.get();
     const claims = shown.claims.map((claim) => Uint8Array.from(claim));
     let isThere: boolean;
     let submission: Submission | Uint8Array | null;

@@ -95,6 +95,12 @@ export class PairReader {
     return { messages: messages.filter(isKept), isPartial };
   }
 
+  /** What was hashed of a message that was sent. */
+  preimageOf(counter: number, bundle: Uint8Array): Uint8Array {
+    this.view.jump(bundle, 0, bundle.length);
+    return this.preimages.sent(this.owner, counter, this.view);
+  }
+
   private received(entry: ReceivedEntry): Omit<KeptMessage, 'inbox' | 'index' | 'messageHash'> {
     const isOpen = this.scope === SCOPE.rosters && entry.recipients > 1;
     const preimage = this.isWhole || isOpen ? this.preimages.received(this.owner, entry) : NOTHING;

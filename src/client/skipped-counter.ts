@@ -1,8 +1,8 @@
 /**
  * Skipped counters: the server has shown a client its own chain, and in it two of its messages, one after the other, whose
- * counters are not. The client refuses that frame. What vectors keep convicts the server of it, and nobody is asked: the
+ * counters are not. The client refuses that frame. What vectors keep convicts the server of it: the
  * claims of the newest links, which the log as it is known leads on to the frame's checkpoint, and what was hashed of the
- * messages in them.
+ * messages in them. Which actor it was is asked for then (complaint.ts), over a socket of its own, as those of the client are closed.
  */
 import {
   COUNTER_AT,
@@ -15,14 +15,15 @@ import {
   LINK_ENTRY_BYTES,
   SENDER_AT,
 } from '../protocol/index.js';
-import { type Accusation, judging } from './accusing.js';
 import { claimParts } from './claim-making.js';
 import { ComparisonError } from './comparison-error.js';
 import type { Gateway } from './gateway.js';
+import { judging } from './judging.js';
 import { claimUnder, rangeOf } from './log-range.js';
 import type { LogState } from './log-state.js';
 import type { Member } from './member.js';
 import type { BundleOf, PairReader } from './pair-messages.js';
+import { MemoryStore, nothingSaved } from './store.js';
 import type { VectorBook } from './vector-book.js';
 import { overFrame, type VerificationError } from './verification-error.js';
 import { isLink, type OwnMessages, Verification, type VerifiedDelivery } from './verifier.js';
@@ -31,9 +32,14 @@ import type { World } from './world.js';
 /** Parts of links that evidence has at the most (rule 19). */
 const MOST_LINKS = 8;
 
+/** Messages that are skipped of which it is told what was sent. */
+const MOST_LOST = 64;
+/** All that is asked for may take as long. */
+const MOST_MS = 30_000;
+
 /**
  * Where a client's only mailbox is shown a chain that skips a counter, what proves it to others is told, or why nothing does;
- * `book`: told of all that was verified before.
+ * `book`: told of all that was verified before; `signal`: the client's.
  */
 export function watchSkips(
   gateway: Gateway,
@@ -41,18 +47,25 @@ export function watchSkips(
   reader: PairReader,
   bundleOf: BundleOf,
   book: () => VectorBook,
+  signal: AbortSignal | undefined,
 ): void {
   gateway.on('state', ({ state, reason }) => {
     // No class of the client's: in browsers this file has its own.
     const { step } = (reason ?? {}) as Partial<VerificationError>;
-    if (state === 'failed' && step === 'own-message') void refused(reason as VerificationError);
+    if (state !== 'failed' || step !== 'own-message') return;
+    const { closing } = gateway;
+    const ended = new AbortController();
+    // To close it is to end this, and wait until it has.
+    gateway.closed = () => ended.abort();
+    gateway.closing = refused(reason as VerificationError, ended).then(() => closing!);
   });
-  async function refused(error: VerificationError): Promise<void> {
+  async function refused(error: VerificationError, ended: AbortController): Promise<void> {
     try {
       const found = await accuseOfSkip(gateway, member, book(), reader, bundleOf, error.frame);
       if (!found) return;
       error.evidence = found.evidence;
-      gateway.events.emit('evidence', { mailbox: 0, evidence: found.evidence });
+      error.evidence = await narrowed(gateway, member, found, ended, signal);
+      gateway.events.emit('evidence', { mailbox: 0, evidence: error.evidence });
     } catch (error) {
       if (!(error instanceof ComparisonError || error instanceof CountersignError)) throw error;
       gateway.events.emit('suspicion', { mailbox: 0, error });
@@ -72,7 +85,7 @@ async function accuseOfSkip(
   reader: PairReader,
   bundleOf: BundleOf,
   frame: Uint8Array,
-): Promise<Accusation | null> {
+): Promise<Skipped | null> {
   // All of this at once: what is known changes no more, but is let go with the client.
   const { delivery, link, skip } = again(world, member, frame);
   if (!skip) return null;
@@ -86,14 +99,70 @@ async function accuseOfSkip(
   const isKept = messages.some((each) => isOf(each, link.mailbox, skip.after));
   if (!isKept)
     throw new ComparisonError('let-go', `message ${skip.after} is not kept, which ${skip.counter} follows`);
+  const lost = lostOf(skip, reader, bundleOf);
   const { accuseOfChain } = await judging.get();
   const { manifests, manifest, serverId } = world;
   const found = accuseOfChain(claims, messages, manifests, serverId, manifest.rootKey);
-  if (found) return found;
+  if (found) return { evidence: found.evidence, lost };
   throw new ComparisonError(
     'nothing-proven',
     `what is between messages ${skip.after} and ${skip.counter} is not known`,
   );
+}
+
+/** What was hashed of the newest messages that are skipped, while they are not forgotten. */
+function lostOf({ after, counter }: Skip, reader: PairReader, bundleOf: BundleOf): Uint8Array[] {
+  const lost: Uint8Array[] = [];
+  for (let each = Math.max(after + 1, counter - MOST_LOST); each < counter; each++) {
+    const bundle = bundleOf(each);
+    if (bundle) lost.push(reader.preimageOf(each, bundle));
+  }
+  return lost;
+}
+
+/**
+ * Evidence of the actor, where what is opened to the client names it; else what there is. A socket that is lost is not opened again:
+ * a next life of the client has one by then.
+ */
+async function narrowed(
+  gateway: Gateway,
+  member: Member,
+  { evidence, lost }: Skipped,
+  ended: AbortController,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  const asker = askerFor(gateway, member);
+  const shown: Uint8Array[] = [];
+  asker.on('evidence', (told) => shown.push(told.evidence));
+  const signals = [ended.signal, AbortSignal.timeout(MOST_MS)];
+  const ending = AbortSignal.any(signal ? [...signals, signal] : signals);
+  asker.on('state', ({ state }) => state === 'connecting' && ended.abort());
+  try {
+    await asker.connect(ending);
+    const complaint = await asker.complain(0, evidence, { lost, signal: ending });
+    if (complaint.verdict.outcome === 'actor') return complaint.evidence;
+  } catch {
+    // Whatever it is, there is evidence.
+  } finally {
+    await asker.close();
+  }
+  return shown[0] ?? evidence;
+}
+
+/** A client of the same key and server that knows nothing but the log, and opens a front session alone. */
+function askerFor(gateway: Gateway, { identity, outbox, session }: Member): Gateway {
+  const saved = nothingSaved();
+  saved.logs.set(outbox, { checkpoint: session!.proven, frontier: new Uint8Array(0) });
+  const ground = { ...gateway.ground, saved, store: new MemoryStore() };
+  // The client's own: in browsers this file has another.
+  const made = gateway.constructor as typeof Gateway;
+  return new made(ground, [identity], gateway.settings, null);
+}
+
+/** Evidence against the server, and what was hashed of the messages that are skipped. */
+interface Skipped {
+  readonly evidence: Uint8Array;
+  readonly lost: readonly Uint8Array[];
 }
 
 interface Skip {

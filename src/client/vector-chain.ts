@@ -24,8 +24,6 @@ export class PairChain {
   verified: number;
   /** Framed bodies to the peer since the last one with a block for it. */
   sinceBlock = Infinity;
-  /** A size of the log at which the peer has named another root, until it is shown that what the two know is one log; 0 = none. */
-  forkedAt = 0;
   private baseHead: Uint8Array;
   private steps: Step[] = [];
 

@@ -6,6 +6,7 @@
  *   still    the claim of the newest still, when no link came behind it
  *   epoch i  one of the newest epochs that brought the mailbox something; i goes round, so there are never more than are to be kept
  *   pair i   where the chain of a pair starts
+ *   forks    with whom there are two logs
  *
  * Nothing at all under a name is as if it were not there.
  */
@@ -73,6 +74,17 @@ export type KeptMessage = ValueOf<typeof messageField>;
 export type KeptEpoch = ValueOf<typeof epochField>;
 
 export const pairField = struct({ peer: hash, from: u64, baseEpoch: u64, baseHead: hash, verified: u64 });
+
+const forkField = struct({
+  peer: hash,
+  size: u64,
+  /** The other's root of a log of that size, as its block names it; zeros where none has. */
+  root: hash,
+  /** Empty: nothing proves it. */
+  evidence: blob(1 << 20),
+});
+export const forksField = list(u8, forkField);
+export type Fork = ValueOf<typeof forkField>;
 
 export function encoded<T>(field: Field<T>, value: T): Uint8Array {
   const out = new Writer();

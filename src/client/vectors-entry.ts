@@ -16,7 +16,7 @@
  * Where that shows a difference the two find out in what, and who is at fault:
  *
  *     const found = await vectors.compare(alice, duplex);          // the other end does the same
- *     if (found.outcome !== 'same') await vectors.complain(found.evidence);
+ *     if (found.outcome !== 'same') await client.complain(found.evidence);
  *
  * With many mailboxes: `connectMany({ …, vectors: new ManyVectors() })`, and `vectors.of(mailbox)` is what `Vectors` is to one.
  *
@@ -26,7 +26,6 @@
 export type { Accusation } from './accusing.js';
 export type { Duplex } from './comparing.js';
 export { ComparisonError, type ComparisonErrorCode } from './comparison-error.js';
-export type { AskedStage, ClosedStage, ComplainOptions, Complaint } from './complaint.js';
 export { ManyVectors } from './many-vectors.js';
 export type { Framed, ToFrame } from './vector-frame.js';
 export {

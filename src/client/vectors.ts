@@ -19,8 +19,8 @@ import { accuseIn } from './accusing.js';
 import { claimParts, claimStill } from './claim-making.js';
 import { type Duplex, findDifference, type Party } from './comparing.js';
 import { ComparisonError, type ComparisonErrorCode } from './comparison-error.js';
-import { type ComplainOptions, type Complaint, complain } from './complaint.js';
 import { disputeOf } from './dispute.js';
+import { Forks, forkedAt } from './forks.js';
 import type { Gateway } from './gateway.js';
 import { accuseOf, checkSigned, headOf, proofsFrom } from './heads.js';
 import type { Range } from './log-range.js';
@@ -73,6 +73,7 @@ export class Vectors implements Participant {
   private member!: Member;
   private log!: SessionLog;
   private reader!: PairReader;
+  private forks!: Forks;
   private prefix = '';
   private saving = 0;
   private durable = 0;
@@ -98,10 +99,10 @@ export class Vectors implements Participant {
   }
 
   /** Called by the client, before anything can be verified. @internal */
-  start(gateway: Gateway): void {
+  start(gateway: Gateway, signal?: AbortSignal): void {
     if (this.gateway) throw new TypeError('vectors: one for each client');
     watchLog(gateway, [this]);
-    watchSkips(gateway, this.member, this.reader, this.bundleOf, () => this.current);
+    watchSkips(gateway, this.member, this.reader, this.bundleOf, () => this.current, signal);
   }
 
   /** @internal */
@@ -115,6 +116,7 @@ export class Vectors implements Participant {
     this.book = new VectorBook({ serverId, owner, scope, letGo, ...limits }, kept);
     this.saving = this.durable = this.book.asOf;
     this.reader = new PairReader(serverId, owner, scope, letGo !== 'headsOnly');
+    this.forks = new Forks(gateway, member, kept);
   }
 
   /** @internal */
@@ -173,7 +175,7 @@ export class Vectors implements Participant {
   /** @internal */
   changes(out: Change[]): void {
     this.saving = this.book.asOf;
-    for (const [name, bytes] of this.book.changes())
+    for (const [name, bytes] of [...this.book.changes(), ...this.forks.changes()])
       out.push({ type: 'kept', name: this.prefix + name, bytes });
   }
 
@@ -208,8 +210,7 @@ export class Vectors implements Participant {
     const shown = this.checked(hex, readBlock(bytes));
     if (shown.outcome === 'differs')
       this.suspect(peer, new ComparisonError('differs', `as of epoch ${shown.asOf}`));
-    if (shown.outcome === 'forked')
-      this.suspect(peer, new ComparisonError('forked', `two roots of a log of ${shown.size} epochs`));
+    if (shown.outcome === 'forked') this.suspect(peer, forkedAt(shown.size));
     return shown;
   }
 
@@ -217,15 +218,15 @@ export class Vectors implements Participant {
     const book = this.current;
     const known = book.anchors.find(({ size }) => size === block.anchor.size);
     const isOther = known && !equalBytes(known.root, block.anchor.root);
-    if (isOther) book.pairOf(hex).forkedAt = known.size;
+    if (isOther) this.forks.suspected(hex, block.anchor);
     // Later blocks may name anchors that are not known here: only `compare` shows that it was not so.
-    const { forkedAt } = book.pairOf(hex);
-    if (forkedAt > 0) return { outcome: 'forked', size: forkedAt };
+    const size = this.forks.sizeOf(hex);
+    this.gateway.persister.mark(this);
+    if (size !== undefined) return { outcome: 'forked', size };
     if (block.scope !== this.scope) return { outcome: 'unknown', reason: 'scope' };
     const { settled } = book;
     if (block.from > settled) return { outcome: 'unknown', reason: 'ahead' };
     const pair = book.meet(hex, block.from);
-    this.gateway.persister.mark(this);
     if (block.asOf > settled) return { outcome: 'unknown', reason: 'ahead' };
     if (pair.from !== block.from) return { outcome: 'unknown', reason: 'start' };
     const digest = pair.headAt(block.asOf);
@@ -315,7 +316,12 @@ export class Vectors implements Participant {
     try {
       return await this.found(hex, idOf(peer, 'peer'), duplex, ending);
     } catch (error) {
-      if (error instanceof ComparisonError && SUSPECT.includes(error.code)) this.suspect(peer, error);
+      if (!(error instanceof ComparisonError && SUSPECT.includes(error.code))) throw error;
+      // What was proven before is, whatever the server shows now.
+      const proof = await this.forks.proofOf(hex);
+      if (proof)
+        return { outcome: 'forked', size: proof.size, evidence: proof.evidence, verdict: proof.verdict };
+      this.suspect(peer, error);
       throw error;
     }
   }
@@ -323,14 +329,15 @@ export class Vectors implements Participant {
   private async found(hex: string, peer: Uint8Array, duplex: Duplex, signal: AbortSignal): Promise<Finding> {
     const found = await findDifference(this.party(hex, peer, signal), duplex, signal);
     const isOneLog = 'same' in found || ('difference' in found && !found.doubt);
-    if (isOneLog) this.book.pairOf(hex).forkedAt = 0;
+    if (isOneLog) this.forks.forget(hex);
+    this.gateway.persister.mark(this);
     if ('same' in found) {
       this.book.verified(hex, found.same);
-      this.gateway.persister.mark(this);
       return { outcome: 'same', asOf: found.same };
     }
     const { index: mailbox } = this.member;
     if ('forked' in found) {
+      this.forks.proven(hex, found.forked, found.accusation.evidence);
       this.gateway.events.emit('divergence', { mailbox, peer, ...found.accusation });
       return { outcome: 'forked', size: found.forked, ...found.accusation };
     }
@@ -342,14 +349,6 @@ export class Vectors implements Participant {
     );
     this.gateway.events.emit('divergence', { mailbox, peer, ...accusation });
     return { outcome: 'diverged', epoch: difference.epoch, ...accusation };
-  }
-
-  /**
-   * Has evidence that the server is faulty, of `compare`, narrowed to the actor by what its stages open of the place: a stage
-   * that does not is named. Judged here, not by the server. Rejects with a `ComparisonError` on what is no such evidence.
-   */
-  complain(evidence: Uint8Array, options?: ComplainOptions): Promise<Complaint> {
-    return complain(this.gateway, this.member.index, this.current.logAt(null), evidence, options);
   }
 
   private party(hex: string, peer: Uint8Array, signal: AbortSignal): Party {

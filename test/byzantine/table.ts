@@ -143,8 +143,9 @@ const UNPROVABLE = `## What cannot be proven
 - Placement with exceptions is judged only where the rules do not need to know who is placed where.
 - Where an id was moved between two statements about it, the hand-over that both actors have signed says which of them is guilty (PROTOCOL.md, *Hand-overs*). As long as it is not shown, or where the key of that actor was changed in between, a message that was lost exposes the server, and
   anything else proves nothing. A client asks for it when it complains of a lost message; audits look at all of them.
-- A client refuses a delivery in which its own chain skips a counter. One with vectors holds evidence of it by itself, and asks nobody: it keeps the claims of its links, what was hashed of the
-  messages in them, and what leads through the log to the newest checkpoint (\`test/skipped-counter.test.ts\`). Without vectors, or with \`headsOnly\`, or where the message before
+- A client refuses a delivery in which its own chain skips a counter. One with vectors holds evidence of it by itself: it keeps the claims of its links, what was hashed of the
+  messages in them, and what leads through the log to the newest checkpoint. It then asks for 30 seconds at the most, over a socket of its own, what the inbox has signed of the later message and of the place
+  that this goes on from, and what the stages have of its own mailbox there: where they open that, the evidence is of the actor, else of the server (\`test/skipped-counter.test.ts\`). Without vectors, or with \`headsOnly\`, or where the message before
   the skip is let go, it has nothing that shows it to others: the server is suspected (\`suspicion\`).
 `;
 

@@ -52,7 +52,7 @@ export async function disputed(rounds: number, say: (what: string) => void): Pro
   const { serverId, manifest } = server.identity;
   const [judged, verdictMs] = await timed(() => verdict(found.evidence, serverId, manifest.rootKey));
   if (judged.outcome !== 'server') throw new Error(`the evidence proves: ${judged.text}`);
-  const [complaint, complaintMs] = await timed(() => bob!.vectors!.complain(found.evidence));
+  const [complaint, complaintMs] = await timed(() => bob!.complain(found.evidence));
   const sent = [...line.toOne.sent, ...line.toOther.sent];
   await Promise.all([alice!.close(), bob!.close()]);
   await server.stop();

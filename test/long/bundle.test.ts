@@ -140,7 +140,7 @@ const MEMBERS: {
 } = {
   Client: {
     ...{ id: 1, serverId: 1, manifest: 1, checkpoint: 1, state: 1, problem: 1, resumed: 1 },
-    ...{ on: 1, send: 1, mailbox: 1, still: 1, open: 1, close: 1, vectors: 1 },
+    ...{ on: 1, send: 1, mailbox: 1, still: 1, open: 1, complain: 1, close: 1, vectors: 1 },
   },
   SenderClient: { id: 1, serverId: 1, manifest: 1, state: 1, problem: 1, on: 1, send: 1, close: 1 },
   Message: {

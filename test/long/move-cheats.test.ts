@@ -11,7 +11,6 @@ import { senderCodec } from '../../src/actors/sender-state.js';
 import { flushMarkKey, idKey, numberValue, TABLE } from '../../src/actors/store-keys.js';
 import type { Member } from '../../src/client/member.js';
 import { preimageOf } from '../../src/client/preimage.js';
-import { Vectors } from '../../src/client/vectors-entry.js';
 import type { World } from '../../src/client/world.js';
 import { type Accusation, accuse, type CaseFile } from '../../src/protocol/evidence/accuse.js';
 import {
@@ -257,9 +256,8 @@ for (const liar of [0, 1])
     const subject = { mailbox: ids[one]!, ...place, message: message!.preimage };
     const found = await accused(at, claims, [], { subject });
     assert.is(whom(found), 'server');
-    const vectors = new Vectors();
-    const client = await clientOf(at.server, `person ${one}`, { vectors });
-    const complaint = await vectors.complain(found!.evidence);
+    const client = await clientOf(at.server, `person ${one}`);
+    const complaint = await client.complain(found!.evidence);
     same(at, complaint);
     assert.is(whom(complaint)!.slice(0, 3), `4.${liar}`);
     assert.equal(complaint.closed, []);

@@ -22,7 +22,7 @@ export interface Outcome {
 /** A copy of the compiled product that may be spoilt. */
 function copyProduct(): string {
   const copy = mkdtempSync(join(tmpdir(), 'mutants-'));
-  for (const folder of ['dist/src', 'dist/test', 'package.json'])
+  for (const folder of ['dist/src', 'dist/test', 'dist/bench', 'package.json'])
     cpSync(join(ROOT, folder), join(copy, folder), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
   return copy;

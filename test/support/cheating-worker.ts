@@ -7,12 +7,15 @@
  *   drop    the recipient's row goes to another mailbox, which nobody reads
  *   lose    so does the recipient's, and the sender's own to a second one
  *   alter   the recipient gets another body, with the hash that it makes
- *   skip    the router leaves out the recipient's row, whoever has sent it
+ *   skip    the router leaves out the recipient's row, whoever has sent it, or has it for another mailbox; with "beside" the sender's own for a second one
  *   stray   the receiver has the recipient's row for another mailbox, whoever has sent it
+ *   omit    the inbox counts the message, and does not take it in
  *   forge   the inbox takes in another body, with the hash that it makes, and says that the sender has not signed
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { bundleBytes, chunkOf, counterOf } from '../../src/actors/batch.js';
+import type { HashedFrame } from '../../src/actors/hashed-frame.js';
+import { Inbox } from '../../src/actors/inbox.js';
 import { InboxQueue } from '../../src/actors/inbox-queue.js';
 import {
   type Items,
@@ -47,7 +50,7 @@ import {
 } from '../byzantine/rows.js';
 
 export interface Cheat {
-  readonly way: 'drop' | 'lose' | 'alter' | 'skip' | 'stray' | 'forge';
+  readonly way: 'drop' | 'lose' | 'alter' | 'skip' | 'stray' | 'forge' | 'omit';
   readonly from: string;
   readonly to: string;
   readonly instead?: string;
@@ -97,14 +100,38 @@ function batchOf({ batches }: ReceiverItems, row: Row) {
 }
 
 /** What a router or receiver is about to sign, without the recipient's row, or with another mailbox in it. */
-function skipped(items: Items, { to, instead }: Cheat, prefix: Uint8Array): Items {
+function skipped(items: Items, { from, to, instead, beside }: Cheat, prefix: Uint8Array): Items {
   const rows = rowsOf(items);
   const row = rows.find((each) => hex(mailboxOf(each)) === to && each.position !== SENT_ONLY);
   if (!row) return items;
   rmSync(file);
-  const other = instead ? [changed(row, (bytes) => Buffer.from(instead, 'hex').copy(bytes, 0))] : [];
-  const rest = rows.filter((each) => each !== row);
-  return itemsOf([...rest, ...other].sort(byOrder), prefix);
+  const given = (each: Row, mailbox: string | undefined) =>
+    mailbox ? [changed(each, (bytes) => Buffer.from(mailbox, 'hex').copy(bytes, 0))] : [];
+  const isSenders = (each: Row) =>
+    hex(mailboxOf(each)) === from && inboxOf(each) === inboxOf(row) && indexOf(each) === indexOf(row);
+  const told = rows.flatMap((each) => {
+    if (each === row) return given(each, instead);
+    return beside && isSenders(each) ? given(each, beside) : [each];
+  });
+  return itemsOf(told.sort(byOrder), prefix);
+}
+
+/** What an inbox does with a frame that it takes in. */
+interface TakingIn {
+  queue: InboxQueue;
+  senders: { put(id: string, state: { last: number }): void };
+  stateOf(id: string): { last: number };
+  take(hashed: HashedFrame, ...rest: unknown[]): void;
+}
+
+/** Whether it was one of the sender's alone, which is counted now and nowhere. */
+function omitted(inbox: TakingIn, { frame, count }: HashedFrame, { from }: Cheat): boolean {
+  if (hex(frame.sender) !== from || count !== 1) return false;
+  rmSync(file);
+  const id = Buffer.from(frame.sender).toString('latin1');
+  inbox.queue.countFrame(frame);
+  inbox.senders.put(id, { ...inbox.stateOf(id), last: frame.firstCounter });
+  return true;
 }
 
 /** The first message of the sender, in the rows that are about to be signed. */
@@ -159,6 +186,12 @@ export default function cheatingWorker(task: WorkerTask): Promise<void> {
     const items = merge.apply(this, given);
     const cheat = cheatOf('stray');
     return cheat ? skipped(items, cheat, RECEIVER_PREFIX) : items;
+  };
+  const inboxes = Inbox.prototype as unknown as TakingIn;
+  const { take } = inboxes;
+  inboxes.take = function (hashed, ...rest) {
+    const cheat = cheatOf('omit');
+    if (!cheat || !omitted(this, hashed, cheat)) take.call(this, hashed, ...rest);
   };
   const { batch } = InboxQueue.prototype;
   InboxQueue.prototype.batch = function (this: InboxQueue) {

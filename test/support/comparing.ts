@@ -164,3 +164,16 @@ export async function loseOne(
   await alice.send({ to: bob.id, body: 'the one that is lost' });
   await chat(alice, bob, behind);
 }
+
+/** No server gives a consistency proof any more, the next so many times. Returns the way back. */
+export function withoutProofs(times = Number.POSITIVE_INFINITY): () => void {
+  const { fetch } = globalThis;
+  let left = times;
+  globalThis.fetch = async (url, options) =>
+    String(url).includes('/v1/consistency/') && left-- > 0
+      ? new Response('', { status: 404 })
+      : fetch(url, options);
+  return () => {
+    globalThis.fetch = fetch;
+  };
+}

@@ -123,6 +123,8 @@ export interface DisputedPlace {
   readonly having: Uint8Array;
   /** Of the message; null where the other one has another message there. */
   readonly sender: Uint8Array | null;
+  /** Of the logs that it is proven in. */
+  readonly sizes: readonly number[];
 }
 
 /** Null where it is not about one. Throws `FormatError` on what is no evidence. */
@@ -131,7 +133,8 @@ export function disputedPlace(evidence: Uint8Array): DisputedPlace | null {
   if (decoded.rule !== RULE.stages) return null;
   const { epoch, inbox, index, mailbox, other, message } = decoded;
   const sender = message[0]?.subarray(SENDER_AT, SENDER_AT + HASH_BYTES) ?? null;
-  return { epoch, inbox, index, lacking: mailbox, having: other, sender };
+  const sizes = [decoded.earlier, decoded.later].map(({ checkpoint }) => checkpoint.size);
+  return { epoch, inbox, index, lacking: mailbox, having: other, sender, sizes };
 }
 
 type Stages = Extract<Evidence, { rule: typeof RULE.stages }>;

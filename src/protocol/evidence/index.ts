@@ -21,6 +21,7 @@ export {
 } from './evidence.js';
 export { goesOn } from './goes-on.js';
 export type { Suspect } from './guilt.js';
+export { accuseOfSkip, placeBefore, type SkippedCounter, skippedCounter } from './skipped.js';
 export { type Submitter, submittedBy } from './submitted.js';
 export { accuseOperator } from './two-manifests.js';
 export { type Verdict, verdict } from './verdict.js';
