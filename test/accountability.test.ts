@@ -1,13 +1,16 @@
-/** Some cheats of every role, and honest plays; all of them, and the document, are in test/long. */
+/** Some cheats of every role, some leagues, and honest plays; all of them, and the document, are in test/long. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { nameOf } from '../src/protocol/evidence/guilt.js';
 import { CHEATS } from './byzantine/cheats.js';
 import { addLaterManifests } from './byzantine/later.js';
+import { ENDS, endOf, keptEnds, LEAGUES } from './byzantine/leagues.js';
 import { LIES, outcomeOfLie } from './byzantine/liars.js';
 import { compare, play } from './byzantine/play.js';
-import { leagues, outcomeOf, playLeagues } from './byzantine/table.js';
+import { leaguesSection, outcomeOf } from './byzantine/table.js';
 import { RUNS, SEED } from './worlds.js';
 
 const accountability = suite('accountability');
@@ -58,10 +61,37 @@ for (const [role, name] of SOME.filter(isIn))
     assert.equal(compare(theatre, [`${role} 0`]).opened, opened);
   });
 
-accountability(`three in league, of which SEED=${SEED} says which, frame nobody`, () => {
-  const all = leagues(3);
-  const some = fc.sample(fc.constantFrom(...all), { seed: SEED, numRuns: 5 * RUNS });
-  assert.is(playLeagues(some).framed, 0);
+accountability('docs/ACCOUNTABILITY.md counts the leagues whose ends are kept', () => {
+  const file = fileURLToPath(new URL('../../docs/ACCOUNTABILITY.md', import.meta.url));
+  const ends = keptEnds();
+  assert.ok(readFileSync(file, 'utf8').includes(leaguesSection(ends)));
+  const sizes = ends.flatMap(({ unchecked, checked }) => [unchecked.length, checked.length]);
+  assert.equal(
+    sizes,
+    LEAGUES.flatMap(({ leagues }) => [leagues.length, leagues.length]),
+  );
+});
+
+for (const [i, { name, leagues }] of LEAGUES.entries())
+  accountability(`in league, ${name}: some of them, of which SEED=${SEED} says which, end as is kept`, () => {
+    const { unchecked, checked } = keptEnds()[i]!;
+    const some = fc.sample(fc.nat({ max: leagues.length - 1 }), { seed: SEED, numRuns: 2 * RUNS });
+    for (const which of some) {
+      const ends = [false, true].map((checks) => ENDS[endOf(leagues[which]!, checks)]);
+      assert.equal(ends, [unchecked[which], checked[which]], `number ${which}`);
+    }
+  });
+
+/** An honest sequencer logs no such epoch; where nobody checks it is the one that is named. */
+const NEEDS_THE_SEQUENCER = ['sign another', 'name other inputs', 'skip an empty'];
+
+accountability(`in league with any cheats, of which SEED=${SEED} says which: nobody else is named`, () => {
+  const all = CHEATS.filter(({ name }) => !NEEDS_THE_SEQUENCER.some((each) => name.startsWith(each)));
+  const three = fc.array(fc.constantFrom(...all), { minLength: 3, maxLength: 3 });
+  for (const cheats of fc.sample(three, { seed: SEED, numRuns: 5 * RUNS })) {
+    const league = [...new Map(cheats.map((cheat) => [cheat.role, cheat])).values()];
+    for (const checks of [false, true]) endOf(league, checks);
+  }
 });
 
 for (const lie of LIES.filter(isIn))

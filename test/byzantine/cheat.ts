@@ -44,8 +44,9 @@ export const PLAN: Plan = ({ alice, bob, carol, dave }) => [
 
 export interface Cheat {
   readonly name: string;
-  /** Number 0 of these. */
   readonly role: ActorKind;
+  /** Which of these: number 0 where nothing is said. */
+  readonly index?: number;
   /** The epoch, counted from 1, in which it cheats: the second where nothing is said. */
   readonly round?: number;
   /** Whether the manifest requires submissions, and clients sign them. */

@@ -99,7 +99,9 @@ export const outboxes: readonly Cheat[] = [
     // Alice has her receipt of the second epoch by then; Bob gets nothing of it.
     ...denying,
     name: 'drop after receipt',
-    serves: (mailbox, theatre) =>
-      mailbox.equals(bobOf(theatre)) ? { without: theatre.epochs[1]!.epoch } : {},
+    serves: (mailbox, theatre) => {
+      const second = theatre.epochs[1];
+      return second && mailbox.equals(bobOf(theatre)) ? { without: second.epoch } : {};
+    },
   },
 ];

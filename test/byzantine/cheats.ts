@@ -23,14 +23,8 @@ import {
   renumber,
   reroute,
 } from './rows.js';
-import type { SentMessage, Theatre } from './theatre.js';
 
-/** The message that cheats are about: Alice's second. */
-const about = ({ theatre }: { theatre: Theatre }): SentMessage => theatre.sent[2]!;
-const bobOf = (theatre: Theatre) => theatre.client(theatre.cast.bob);
-
-/** Index of Alice's third message of the second epoch, to Carol alone. */
-const NOT_FOR_BOB = 2;
+const target = ({ theatre, who }: Cheater) => theatre.target(who);
 
 type Change = (rows: readonly Row[], self: Cheater) => readonly Row[];
 
@@ -52,24 +46,24 @@ function inLists(name: string, change: Change): Cheat[] {
   return [router, receiver, outbox];
 }
 
-const isAbout = (row: Row, self: Cheater) => hashOf(row).equals(about(self).hash);
-const isBobs = (row: Row, self: Cheater) => mailboxOf(row).equals(bobOf(self.theatre));
+const isAbout = (row: Row, self: Cheater) => hashOf(row).equals(target(self).hash);
+const isFor = (row: Row, self: Cheater) => mailboxOf(row).equals(target(self).mailbox);
 
 const dropForOne = inLists('drop for one recipient', (rows, self) =>
-  rows.filter((row) => !(isAbout(row, self) && isBobs(row, self))),
+  rows.filter((row) => !(isAbout(row, self) && isFor(row, self))),
 );
 
 const dropForAll = inLists('drop for all', (rows, self) => rows.filter((row) => !isAbout(row, self)));
 
 const alter = inLists('alter the committed hash', (rows, self) =>
   rows.map((row) =>
-    isAbout(row, self) && isBobs(row, self) ? changed(row, (bytes) => named('other').copy(bytes, 38)) : row,
+    isAbout(row, self) && isFor(row, self) ? changed(row, (bytes) => named('other').copy(bytes, 38)) : row,
   ),
 );
 
-/** Bob's two messages of Alice, each in the other's place. */
+/** Two messages of one sender to one recipient, each in the other's place. */
 const swap = inLists('swap two messages', (rows, self) => {
-  const mine = rows.filter((row) => isBobs(row, self) && inboxOf(row) === 0);
+  const mine = rows.filter((row) => isFor(row, self) && inboxOf(row) === target(self).inbox);
   const [a, b] = mine;
   if (!a || !b) return rows;
   const put = (row: Row, other: Row) => changed(row, (bytes) => hashOf(other).copy(bytes, 38));
@@ -78,31 +72,31 @@ const swap = inLists('swap two messages', (rows, self) => {
 
 /** A made-up message for somebody that it is not for, at a place that there is. */
 const inject = inLists('inject', (rows, self) => {
-  const bobs = rows.find((row) => isBobs(row, self) && isAbout(row, self));
-  const bystander = self.theatre.client(self.theatre.cast.bystander);
-  if (!bobs) return rows;
-  const made = changed(bobs, (bytes) => {
+  const own = rows.find((row) => isFor(row, self) && isAbout(row, self));
+  const { bystander } = target(self);
+  if (!own) return rows;
+  const made = changed(own, (bytes) => {
     bystander.copy(bytes, 0);
     named('made up').copy(bytes, 38);
   });
   return [...rows, made].sort(byOrder);
 });
 
-/** Bob's message once more, at the place of another one that is not for him. */
+/** Its message once more, at the place of another one that is not for it. */
 const duplicate = inLists('duplicate', (rows, self) => {
-  const bobs = rows.find((row) => isBobs(row, self) && isAbout(row, self));
-  if (!bobs) return rows;
-  const again = changed(bobs, (bytes) => bytes.writeUInt32BE(NOT_FOR_BOB, 34));
+  const own = rows.find((row) => isFor(row, self) && isAbout(row, self));
+  if (!own) return rows;
+  const again = changed(own, (bytes) => bytes.writeUInt32BE(target(self).notForIt, 34));
   return [...rows, again].sort(byOrder);
 });
 
 const unsorted = inLists('unsorted', (rows) => [...rows].reverse());
 
-/** Somebody else's message goes to Bob, too. */
+/** A message goes to a bystander, too. */
 const misaddress = inLists('hand to a mailbox that it is not for', (rows, self) => {
   const theirs = rows.find((row) => isAbout(row, self));
-  const bystander = self.theatre.client(self.theatre.cast.bystander);
-  if (!theirs || !rows.some((row) => isBobs(row, self))) return rows;
+  const { bystander } = target(self);
+  if (!theirs || !rows.some((row) => isFor(row, self))) return rows;
   return [...rows, changed(theirs, (bytes) => bystander.copy(bytes, 0))].sort(byOrder);
 });
 
@@ -111,7 +105,7 @@ const wrongReceiver: Cheat = {
   give: (said, self) =>
     reroute(said, self, (shares) => {
       const [first, second, ...others] = shares;
-      const moved = first!.filter((row) => isBobs(row, self));
+      const moved = first!.filter((row) => isFor(row, self));
       return [first!.filter((row) => !moved.includes(row)), [...second!, ...moved].sort(byOrder), ...others];
     }),
 };

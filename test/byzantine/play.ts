@@ -25,6 +25,8 @@ export interface Ending {
   readonly opened: Accusation | null;
   /** What was opened for that. */
   readonly openings: Openings;
+  /** All that was proven on the way, the best or not. */
+  readonly found: readonly Accusation[];
 }
 
 export interface Openings {
@@ -46,7 +48,7 @@ export function play(cheats: readonly Cheat[], checks: boolean, refusing: readon
     if (!theatre.epoch()) break;
   }
   const message = theatre.sent[2]!;
-  const empty = { theatre, message, clients: null, opened: null, openings: NO_OPENINGS };
+  const empty = { theatre, message, clients: null, opened: null, openings: NO_OPENINGS, found: [] };
   if (theatre.epochs.length === 0) return empty;
   return { ...empty, ...compare(theatre, refusing) };
 }
@@ -69,13 +71,17 @@ export function leavesOf(theatre: Theatre, mailbox: Buffer): Claim[] {
   });
 }
 
-function servedTo(theatre: Theatre, mailbox: Buffer): { readonly size?: number; readonly without?: number } {
+function servedTo(
+  theatre: Theatre,
+  mailbox: Buffer,
+): { readonly size: number; readonly without: number | undefined } {
   const all = (theatre.options.cheats ?? []).map(({ serves }) => serves?.(mailbox, theatre) ?? {});
-  return Object.assign({}, ...all);
+  const { size = theatre.epochs.length, without } = Object.assign({}, ...all);
+  return { size: Math.min(size, theatre.epochs.length), without };
 }
 
 /** What a client's chain has at a place; null is nothing. */
-function entryAt(claims: readonly Claim[], { epoch, inbox, index }: Place): Buffer | null {
+export function entryAt(claims: readonly Claim[], { epoch, inbox, index }: Place): Buffer | null {
   for (const { leaf } of claims) {
     const link = readMailboxLeaf(leaf);
     if (link.kind !== 'link' || link.epoch !== epoch) continue;
@@ -85,7 +91,7 @@ function entryAt(claims: readonly Claim[], { epoch, inbox, index }: Place): Buff
   return null;
 }
 
-type Subject = NonNullable<CaseFile['subject']>;
+export type Subject = NonNullable<CaseFile['subject']>;
 
 export function preimage(theatre: Theatre, { message }: SentMessage): Uint8Array {
   const { sender, counter, recipients, body } = message;
@@ -116,9 +122,14 @@ function gapAt(sent: SentMessage, mailbox: Buffer) {
   return both.map((id) => recipientOf(sent, id));
 }
 
+/** The leaves of each client, by its id in hexadecimal. */
+export function heldBy(theatre: Theatre): Map<string, Claim[]> {
+  return new Map(theatre.world.clients.map(({ id }) => [twin.hex(id), leavesOf(theatre, id)]));
+}
+
 /** Everything that two clients find when they compare: places where one has what the other does not. */
-function* divergences(theatre: Theatre): Generator<Subject> {
-  const held = new Map(theatre.world.clients.map(({ id }) => [twin.hex(id), leavesOf(theatre, id)]));
+export function* divergences(theatre: Theatre): Generator<Subject> {
+  const held = heldBy(theatre);
   for (const sent of theatre.sent) {
     const place = theatre.placeOf(sent);
     if (!place) continue;
@@ -144,17 +155,29 @@ function* divergences(theatre: Theatre): Generator<Subject> {
         const column = known ? [known.sender, ...known.message.recipients.map((each) => each.mailbox)] : [];
         if (isHere && column.some((id) => id.equals(mailbox))) continue;
         const opened = isHere && { message: preimage(theatre, known), recipients: gapAt(known, mailbox) };
-        yield { mailbox, ...place, ...opened, others: [mailbox] };
+        yield { mailbox, ...place, ...opened, others: [mailbox, ...whoHasAnother(held, place, messageHash)] };
       }
     }
   }
+}
+
+/** Clients that have another message at a place. */
+export function whoHasAnother(
+  held: ReadonlyMap<string, readonly Claim[]>,
+  place: Place,
+  hash: Uint8Array,
+): Buffer[] {
+  return [...held].flatMap(([hex, claims]) => {
+    const entry = entryAt(claims, place);
+    return entry && Buffer.compare(entry, hash) !== 0 ? [Buffer.from(hex, 'hex')] : [];
+  });
 }
 
 /** What clients find when they compare, and what it comes to when holders have opened what they are asked for. */
 export function compare(
   theatre: Theatre,
   refusing: readonly string[],
-): Pick<Ending, 'clients' | 'opened' | 'openings'> {
+): Pick<Ending, 'clients' | 'opened' | 'openings' | 'found'> {
   const { alice, bob, carol } = theatre.cast;
   const three = [alice, bob, carol].map((i) => theatre.client(i));
   const own = theatre.world.clients.flatMap(({ id }) => leavesOf(theatre, id));
@@ -171,12 +194,15 @@ export function compare(
     ...(subject && { subject }),
   }));
   const { serverId } = theatre.world;
+  const all: (Accusation | null)[] = [];
   let clients: Accusation | null = null;
   for (const { subject, ...file } of files) {
     if (subject && !three.some((id) => Buffer.compare(id, subject.mailbox) === 0)) continue;
     const claims = file.claims.filter((claim) => isOf(claim, three));
     const shown = { ...file, claims, ...(subject && { subject }) };
-    clients = better(clients, accuse(shown, serverId, theatre.rootKey));
+    const found = accuse(shown, serverId, theatre.rootKey);
+    all.push(found);
+    clients = better(clients, found);
   }
   let opened = clients;
   let openings = NO_OPENINGS;
@@ -185,6 +211,7 @@ export function compare(
       ? [...opening(theatre, file.subject, refusing), ...beside(theatre, file.subject, own, refusing)]
       : everything(theatre, refusing);
     const found = accuse({ ...file, claims: [...file.claims, ...more] }, serverId, theatre.rootKey);
+    all.push(found);
     const best = better(opened, found);
     if (best === found && found && best !== opened) {
       const needed = neededIn(found.evidence, more, file.claims);
@@ -192,8 +219,13 @@ export function compare(
     }
     opened = best;
   }
-  for (const found of [clients, opened]) if (found) bothSay(found.evidence, serverId, theatre.rootKey);
-  return { clients, opened, openings };
+  const found = distinct(all.flatMap((each) => each ?? []));
+  for (const { evidence } of found) bothSay(evidence, serverId, theatre.rootKey);
+  return { clients, opened, openings, found };
+}
+
+function distinct(all: readonly Accusation[]): Accusation[] {
+  return [...new Map(all.map((each) => [twin.hex(each.evidence), each])).values()];
 }
 
 /** The one that names an actor, the earlier one in the pipeline; else what there is. */

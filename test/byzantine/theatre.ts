@@ -48,6 +48,18 @@ export interface SentMessage {
   readonly hash: Buffer;
 }
 
+/** What an actor's cheat is about. */
+export interface Target {
+  /** Of the message. */
+  readonly hash: Buffer;
+  readonly inbox: number;
+  /** One of its recipients, and another one of the same outbox that it is not for. */
+  readonly mailbox: Buffer;
+  readonly bystander: Buffer;
+  /** Index of another message of the same inbox and epoch, which is not for that recipient. */
+  readonly notForIt: number;
+}
+
 /** Numbers of clients. */
 export interface Cast {
   readonly alice: number;
@@ -73,6 +85,7 @@ export class Theatre {
   readonly manifests: { bytes: Uint8Array; signature: Uint8Array }[];
   readonly acts: Act[] = [];
   readonly sent: SentMessage[] = [];
+  readonly cast: Cast;
   /** Whether clients sign what they submit. */
   readonly isSigned: boolean;
   /** What clients have signed. */
@@ -102,6 +115,7 @@ export class Theatre {
     const bytes = twin.manifestBytes(this.world.manifest);
     const signature = twin.sign(this.world.rootSecret, concat(twin.ascii('countersign/v1 manifest'), bytes));
     this.manifests = [{ bytes, signature }];
+    this.cast = this.casting();
     this.cluster = clusterOf(this.world);
     this.pipeline = new Pipeline(this.cluster, {
       checkInputs: options.checks,
@@ -119,7 +133,9 @@ export class Theatre {
   // ---- actors
 
   private actor(who: Address, make: (checkInputs: boolean, send: Send) => Stage, send: Send): Stage {
-    const mine = (this.options.cheats ?? []).filter(({ role }) => role === who.kind && who.index === 0);
+    const mine = (this.options.cheats ?? []).filter(
+      ({ role, index = 0 }) => role === who.kind && index === who.index,
+    );
     const stage =
       who.kind === 'sequencer' && (!this.options.checks || mine.length > 0)
         ? new LenientSequencer(this, send, mine, this.known())
@@ -195,10 +211,29 @@ export class Theatre {
   }
 
   /**
+   * Of the messages of this epoch: the first one of Alice, and Bob. Of Dave, where the actor is the other inbox or its
+   * router; and Carol, where it is her receiver or outbox.
+   */
+  target({ kind, index }: Address): Target {
+    const { bob, bystander, carol } = this.cast;
+    const inbox = kind === 'inbox' || kind === 'router' ? index : 0;
+    const isHers = (kind === 'receiver' || kind === 'outbox') && index > 0;
+    const mailbox = this.client(isHers ? carol : bob);
+    const sent = this.pending.flatMap(([by, each]) => (by === inbox ? [each] : []));
+    const isFor = ({ message }: SentMessage) =>
+      message.recipients.some((each) => each.mailbox.equals(mailbox));
+    return {
+      ...{ hash: sent[0]!.hash, inbox, mailbox },
+      bystander: this.client(isHers ? this.strangerAt(index) : bystander),
+      notForIt: sent.findIndex((each) => !isFor(each)),
+    };
+  }
+
+  /**
    * Alice sends by inbox 0, Dave by inbox 1; Bob's mailbox is with outbox 0, as is that of a bystander, Carol's with
    * another.
    */
-  get cast(): Cast {
+  private casting(): Cast {
     const ids = [...Array(CLIENTS).keys()];
     const at = (i: number) => this.world.placement(this.client(i));
     const alice = ids.find((i) => at(i).inbox === 0 && at(i).outbox > 0)!;
@@ -206,6 +241,14 @@ export class Theatre {
     const [bob, bystander] = ids.filter((i) => at(i).outbox === 0) as [number, number];
     const carol = ids.find((i) => at(i).outbox > 0 && i !== alice && i !== dave)!;
     return { alice, bob, carol, dave, bystander };
+  }
+
+  /** A client with a mailbox at that outbox that nobody writes to. */
+  private strangerAt(outbox: number): number {
+    const playing = Object.values(this.cast);
+    return this.world.clients.findIndex(
+      ({ id }, i) => this.world.placement(id).outbox === outbox && !playing.includes(i),
+    );
   }
 
   /** Submits a message, to the inbox of its sender unless said otherwise. */
@@ -397,12 +440,18 @@ export class Theatre {
   placeOf({ hash }: SentMessage): Place | null {
     for (const act of this.acts) {
       if (act.role !== ROLE.inbox) continue;
-      const rows = act.outputs[0]!.flatMap((page) =>
-        Array.from({ length: (page.length - 9) / 78 }, (_, i) => page.subarray(9 + i * 78, 9 + i * 78 + 32)),
-      );
-      const index = rows.findIndex((row) => Buffer.compare(row, hash) === 0);
+      const index = rowsOfInbox(act).findIndex((row) => row.equals(hash));
       if (index >= 0) return { epoch: act.epoch, inbox: act.index, index };
     }
     return null;
   }
+}
+
+/** The message hashes that an inbox has signed. */
+export function rowsOfInbox({ outputs: [pages] }: Act): Buffer[] {
+  return pages!.flatMap((page) =>
+    Array.from({ length: (page.length - 9) / INBOX_ROW_BYTES }, (_, i) =>
+      Buffer.from(page.subarray(9 + i * INBOX_ROW_BYTES, 9 + i * INBOX_ROW_BYTES + 32)),
+    ),
+  );
 }

@@ -1,13 +1,15 @@
-/** `npm run docs:accountability`: plays every cheat and writes docs/ACCOUNTABILITY.md. */
+/** `npm run docs:accountability`: plays every cheat and league, some ten minutes, and writes docs/ACCOUNTABILITY.md and leagues.json. */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { documentOf, LEAGUES, outcomes, playLeagues } from './table.js';
+import { keepEnds, playAll } from './leagues.js';
+import { documentOf, outcomes } from './table.js';
 
 const show = (what: string) => (done: number, of: number) =>
   process.stderr.write(`\r${what}: ${done + 1} of ${of}${done + 1 === of ? '\n' : ''}`);
 
 const file = fileURLToPath(new URL('../../../docs/ACCOUNTABILITY.md', import.meta.url));
 const all = outcomes(show('cheats'));
-const counts = LEAGUES.map(({ name, leagues }) => playLeagues(leagues, show(name)));
-writeFileSync(file, documentOf(all, counts));
+const ends = playAll((name, done, of) => show(name)(done, of));
+keepEnds(ends);
+writeFileSync(file, documentOf(all, ends));
 console.log(`${file} is written`);

@@ -20,6 +20,8 @@ const LIES = 0.2;
 const WRONG_RECEIVER = 'hand a share to the wrong receiver';
 /** Another stream of chance than the run's own, which is the same whether somebody lies or not. */
 const STREAM = 2 ** 47;
+/** Where the same message is told again: there may be a message, or none. */
+const NOT_FOR_IT = 2;
 /** An inbox lies about two messages. */
 const LEAST_MESSAGES = 2;
 
@@ -167,12 +169,10 @@ export class LyingActor implements Liar {
     const row = rows.length > 0 ? this.random.pick(rows) : null;
     const bob = row ? mailboxOf(row) : Buffer.alloc(32);
     const others = mailboxes.filter((id) => !bob.equals(id));
-    const ids = [bob, Buffer.from(others.length > 0 ? this.random.pick(others) : bob)];
-    const about = { hash: row ? hashOf(row) : Buffer.alloc(32) };
+    const bystander = Buffer.from(others.length > 0 ? this.random.pick(others) : bob);
+    const hash = row ? hashOf(row) : Buffer.alloc(32);
     const theatre = {
-      sent: [about, about, about],
-      cast: { bob: 0, bystander: 1 },
-      client: (i: number) => ids[i]!,
+      target: () => ({ hash, inbox: 0, mailbox: bob, bystander, notForIt: NOT_FOR_IT }),
       pipeline: { sent: shares },
       leaked: { push: (signed: SignedAttestation) => this.leak(signed) },
     };

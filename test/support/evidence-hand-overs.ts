@@ -342,16 +342,18 @@ class HandOvers {
       outbox = 1,
       at,
       row = 0,
+      leaves = this.leaves(4, told),
     }: {
       epoch?: bigint;
       side?: number;
       outbox?: number;
       at?: number[];
       row?: number;
+      leaves?: Handed[];
     } = {},
   ): EvidenceCase {
     const said = this.moves.say(4, outbox, epoch, oneOf(1, [leaf]));
-    const made = { role: 4, log: this.before, leaves: this.leaves(4, told) };
+    const made = { role: 4, log: this.before, leaves };
     const parts = [this.shown(made, side, at), openedOf(said, 0, 0), u8(row), u8(0)];
     return this.make(name, 25, expected, parts, epoch > 150n ? epoch : 150n);
   }
@@ -364,7 +366,19 @@ class HandOvers {
     const first = linkOf({ mailbox: this.id, epoch: 150n });
     const part = linkOf({ mailbox: this.id, epoch: 150n, part: 1, previousEpoch: 5n, total: 68n });
     const still = stillOf({ mailbox: this.id, epoch: 150n, lastEpoch: 3n, total: 2n });
+    const others = this.leaves(4, null);
+    const [below, above] = [others.slice(0, 2), others.slice(2)];
+    const goesOn = (name: string, expected: string, at: number[], leaves: Handed[]) =>
+      this.falseTaken(`of ${name} shown`, expected, link(5n, 4n), null, { at, leaves });
     return [
+      goesOn('none handed over, the last leaf, below it', guilty, [1], below),
+      goesOn('none handed over, the first leaf, above it', guilty, [0], above),
+      goesOn('leaves below, the first', 'nothing', [0], below),
+      goesOn('leaves above, the last', 'nothing', [1], above),
+      goesOn('two leaves below', 'nothing', [0, 1], others),
+      goesOn('two leaves above', 'nothing', [2, 3], others),
+      goesOn('its leaf and the one before', 'nothing', [1, 2], this.leaves(4, told)),
+      goesOn('its leaf and the next one', 'nothing', [2, 3], this.leaves(4, told)),
       this.falseTaken('it goes on', 'nothing', link(5n, 4n), told),
       this.falseTaken('it goes on with a later part', 'nothing', part, told),
       this.falseTaken('it goes on from less', guilty, link(3n, 4n), told),
@@ -654,6 +668,20 @@ class HandOvers {
     ];
   }
 
+  /** Where an id goes to another outbox, and stays at its inbox. */
+  ofOneRole(): EvidenceCase[] {
+    const { id } = this.world.client(1, 1);
+    const one = (name: string, expected: string, role: number, leaf: Handed) => {
+      const made = { role, log: this.before, from: 1, to: 0, leaves: [leaf] };
+      return this.make(name, 23, expected, [u8(0), this.shown(made, 0, [0])]);
+    };
+    const place = { epoch: 5n, inbox: 1, index: 0 };
+    return [
+      one('a mailbox of who stays at its inbox', 'nothing', 4, this.mailbox(5n, 3n, named('head'), id)),
+      one('a sender whose mailbox alone is moved', 'actor 1.1', 1, this.sender(4n, place, id)),
+    ];
+  }
+
   all(): EvidenceCase[] {
     return [
       ...this.mailboxCases(),
@@ -668,5 +696,7 @@ class HandOvers {
   }
 }
 
-export const handOverCases = (world: EvidenceWorld): EvidenceCase[] =>
-  (['all', 'none'] as const).flatMap((kind) => new HandOvers(world, new Moves(world, kind)).all());
+export const handOverCases = (world: EvidenceWorld): EvidenceCase[] => [
+  ...(['all', 'none'] as const).flatMap((kind) => new HandOvers(world, new Moves(world, kind)).all()),
+  ...new HandOvers(world, new Moves(world, 'others')).ofOneRole(),
+];

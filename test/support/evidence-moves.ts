@@ -211,10 +211,8 @@ export class Moves {
     const { world, alice, bob, carol, kind } = this;
     const isMoved = kind === 'all';
     const unless = (guilty: string) => (isMoved ? 'nothing' : guilty);
-    const [before, start] = [4n, 5n].map((epoch) => ({ epoch, inbox: 0, index: 0 })) as [
-      twin.Place,
-      twin.Place,
-    ];
+    const before: twin.Place = { epoch: 4n, inbox: 0, index: 0 };
+    const start: twin.Place = { ...before, epoch: 5n };
     const of = (counter: bigint, body = 'text') => world.message(alice, counter, [bob], body);
     const afterwards = { ...before, epoch: 201n };
     return [
@@ -259,6 +257,7 @@ export class Moves {
       ),
       // Whose row it is is not opened: any bucket that was moved may be its.
       this.place('behind a place with nothing, over moves', kind === 'none' ? 'actor 1.0' : 'nothing', 205n),
+      this.place('behind a place with nothing, over one', kind === 'none' ? 'actor 1.0' : 'nothing', 150n),
       this.place('behind a place with nothing, before them', 'actor 1.0', 50n),
       this.later('a message passed over, away and back', unless('actor 4.0'), 205n),
       this.later('a message passed over, before the moves', 'actor 4.0', 50n),
