@@ -262,7 +262,18 @@ export interface Ends {
   readonly checked: string;
 }
 
-export function playAll(told: (name: string, done: number, of: number) => void = () => {}): Ends[] {
+/** Plays one league of so many, from the given one on; of the others it is as is kept. */
+export function playShare(every: number, first: number): Ends[] {
+  const kept = keptEnds();
+  return LEAGUES.map(({ name, leagues }, row) => {
+    const { unchecked, checked } = kept[row]!;
+    const letters = (known: string, checks: boolean) =>
+      leagues.map((league, i) => (i % every === first ? ENDS[endOf(league, checks)] : known[i]!)).join('');
+    return { name, unchecked: letters(unchecked, false), checked: letters(checked, true) };
+  });
+}
+
+export function playAll(told: (name: string, done: number, of: number) => void): Ends[] {
   return LEAGUES.map(({ name, leagues }) => {
     const letters = (checks: boolean) =>
       leagues.map((league, i) => {
