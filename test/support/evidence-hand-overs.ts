@@ -5,7 +5,7 @@
 import * as twin from '../twin/index.js';
 import { named } from '../worlds.js';
 import { type EvidenceCase, linkOf, oneOf, rowOf, stillOf } from './evidence-leaves.js';
-import { Moves } from './evidence-moves.js';
+import { Moves, newKeyOf } from './evidence-moves.js';
 import { pages, subjectOf, witnessOf } from './evidence-stages.js';
 import {
   bytesOf,
@@ -682,6 +682,22 @@ class HandOvers {
     ];
   }
 
+  /** Each side signs by the key that it has in its own of the two versions. */
+  ofNewKeys(): EvidenceCase[] {
+    const one = (role: number, side: number, isNew: boolean) => {
+      const key = isNew ? newKeyOf(role, side).secret : this.world.secret(role, side);
+      const fields = { leaves: 0, root: named('root') };
+      const made = { role, log: this.before, leaves: [], fields };
+      const isOwn = isNew === (side === 1);
+      const name = `a root of no leaves by side ${side} of role ${role}, ${isNew ? 'its new' : 'its old'} key`;
+      const parts = [u8(side), this.shown(made, side, [], key)];
+      return this.make(name, 23, isOwn ? `actor ${role}.${side}` : 'nothing', parts);
+    };
+    return [1, 4].flatMap((role) =>
+      [0, 1].flatMap((side) => [false, true].map((isNew) => one(role, side, isNew))),
+    );
+  }
+
   all(): EvidenceCase[] {
     return [
       ...this.mailboxCases(),
@@ -699,4 +715,5 @@ class HandOvers {
 export const handOverCases = (world: EvidenceWorld): EvidenceCase[] => [
   ...(['all', 'none'] as const).flatMap((kind) => new HandOvers(world, new Moves(world, kind)).all()),
   ...new HandOvers(world, new Moves(world, 'others')).ofOneRole(),
+  ...new HandOvers(world, new Moves(world, 'all', true)).ofNewKeys(),
 ];

@@ -24,6 +24,9 @@ import {
 
 const { join, u8 } = twin;
 
+/** Of an inbox or outbox in the second version, where it has another one there. */
+export const newKeyOf = (role: number, index: number) => keyPair(`${role}.${index} of version 2`);
+
 /** What the second version places elsewhere: everybody, somebody else, or nobody. */
 type Kind = 'all' | 'others' | 'none';
 
@@ -37,6 +40,8 @@ export class Moves {
   constructor(
     readonly world: EvidenceWorld,
     readonly kind: Kind,
+    /** Inboxes and outboxes have other keys from the second version on. */
+    private readonly hasNewKeys = false,
   ) {
     this.alice = world.client(0, 0);
     this.bob = world.client(0, 0, 1);
@@ -58,6 +63,13 @@ export class Moves {
     const from = BigInt(100 * (version - 1) + 1);
     const key = (n: number) => (n === 1 ? undefined : keyPair(`router of version ${n}`).id);
     const actors = world.manifest.actors.flatMap((actor) => {
+      if (this.hasNewKeys && (actor.role === 1 || actor.role === 4)) {
+        const newKey = newKeyOf(actor.role, actor.index).id;
+        return [
+          { ...actor, lastEpoch: 100n },
+          { ...actor, key: newKey, firstEpoch: 101n },
+        ];
+      }
       if (actor.role !== 2 || actor.index !== 0) return [actor];
       const firstEpoch = version === 2 ? 1n : from - 100n;
       return [
@@ -94,7 +106,8 @@ export class Moves {
   /** `last`: the highest epoch in it, which says how many of the manifests it rests on. */
   make(name: string, rule: number, expected: string, last: bigint, parts: Buffer[]): EvidenceCase {
     const manifests = this.manifests.slice(0, this.versionAt(last));
-    return caseIn(this.world)(`${name}, ${this.kind} moved`, rule, expected, parts, manifests);
+    const moved = `${this.kind} moved${this.hasNewKeys ? ', with new keys' : ''}`;
+    return caseIn(this.world)(`${name}, ${moved}`, rule, expected, parts, manifests);
   }
 
   // ---- rules
