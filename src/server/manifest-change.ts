@@ -32,6 +32,7 @@ import { OperatorError } from './operator-error.js';
 import { type RecoveryStore, recoverLog } from './recovery.js';
 import { Store } from './store.js';
 import { checkStoreFile } from './store-file.js';
+import { checkTakenOver } from './taking-over.js';
 
 /** An actor, as the manifest calls it. */
 export type Slot = Pick<ManifestActor, 'role' | 'index'>;
@@ -106,6 +107,7 @@ async function change(
   if (!identity) throw noServer(data);
   if (identity.manifests.length >= MOST_MANIFESTS) throw tooMany();
   const { manifest } = identity;
+  checkTakenOver(store, identity);
   const planned = plan(manifest);
   await settleKeys(data, manifest);
   const keys = await loadOrCreateKeys(data, countsIn(manifest));

@@ -47,17 +47,18 @@ import { type RecoveryStore, recoverLog } from './recovery.js';
 const LEAVES_OUT = 'it leaves ids out';
 const HAS_MORE = 'it has more ids';
 
-/** At a start: the newest version, where it places ids elsewhere and no epoch is committed under it. Throws as `checkHandOvers`. */
+/** Before anything goes on from there: every version that places ids elsewhere and under which no epoch is committed. Throws as `checkHandOvers`. */
 export function checkTakenOver(
   store: RecoveryStore,
   { serverId, manifests }: Identity,
   progress: TellProgress = () => {},
 ): void {
-  const [last, newest] = manifests.slice(-2);
-  if (!last || !newest || placesAlike(last.manifest, newest.manifest)) return;
-  if (recoverLog(store).lastEpoch >= newest.from) return;
-  const versions = { serverId, before: last.manifest, next: newest.manifest, nextHash: newest.hash };
-  checkHandOvers({ ...versions, store, progress }, ['from', 'to']);
+  const { lastEpoch } = recoverLog(store);
+  for (const [i, { manifest: next, hash: nextHash, from }] of manifests.entries()) {
+    const before = manifests[i - 1]?.manifest;
+    if (!before || from <= lastEpoch || placesAlike(before, next)) continue;
+    checkHandOvers({ serverId, before, next, nextHash, store, progress }, ['from', 'to']);
+  }
 }
 
 /**

@@ -35,8 +35,10 @@ import { readIdentity } from '../../src/server/founding.js';
 import type { OperatorError } from '../../src/server/operator-error.js';
 import { recoverLog } from '../../src/server/recovery.js';
 import { changeActors } from '../../src/server/resizing.js';
+import { rotateKeys } from '../../src/server/rotation.js';
 import { Store } from '../../src/server/store.js';
 import { clientOf, directory, keyOf, read, serverAt } from '../client-helpers.js';
+import { refused } from '../support/rotation-client.js';
 import * as twin from '../twin/index.js';
 
 const test = suite('hand-overs');
@@ -268,11 +270,7 @@ test('a start refuses what is not what was handed over, until an epoch is commit
   ];
   for (const [what, change] of changes) {
     const damaged = copyOf(data);
-    const store = Store.open(damaged, () => {});
-    store.transaction((write) => {
-      for (const record of change(store)) write(record);
-    });
-    await store.close();
+    await damage(damaged, change);
     try {
       await serverAt(damaged);
       assert.unreachable(what);
@@ -293,6 +291,35 @@ test('a start refuses what is not what was handed over, until an epoch is commit
   await (await serverAt(data, {}, options)).stop();
   assert.equal([...told], []);
 });
+
+test('no further version comes behind what is not what was handed over, and a start looks behind such versions', async () => {
+  const moved = copyOf(template);
+  await changeActors(moved, { inboxes: 2, outboxes: 3 });
+  const further: readonly ((data: string) => Promise<unknown>)[] = [
+    (data) => rotateKeys(data, ['sequencer-0']),
+    (data) => rotateKeys(data, null),
+    (data) => changeActors(data, { outboxes: 2 }),
+  ];
+  for (const goOn of further) {
+    const damaged = copyOf(moved);
+    await damage(damaged, (store) => [changed(store, idIn(store, ROLE.inbox), 6)]);
+    await refused('hand-over-differs', () => goOn(damaged));
+    const data = copyOf(moved);
+    await goOn(data);
+    const whole = copyOf(data);
+    await damage(data, (store) => [changed(store, idIn(store, ROLE.inbox), 6)]);
+    await refused('hand-over-differs', () => serverAt(data));
+    await (await serverAt(whole)).stop();
+  }
+});
+
+async function damage(data: string, change: (store: Store) => StoreRecord[]): Promise<void> {
+  const store = Store.open(data, () => {});
+  store.transaction((write) => {
+    for (const record of change(store)) write(record);
+  });
+  await store.close();
+}
 
 const handingIn = (store: Store, role: HandingRole) =>
   [...keptHandOvers(store)].find((each) => each.role === role)!;
