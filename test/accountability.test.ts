@@ -83,7 +83,12 @@ for (const [i, { name, leagues }] of LEAGUES.entries())
   });
 
 /** An honest sequencer logs no such epoch; where nobody checks it is the one that is named. */
-const NEEDS_THE_SEQUENCER = ['sign another', 'name other inputs', 'skip an empty'];
+const NEEDS_THE_SEQUENCER = [
+  'equivocate to two neighbours',
+  'sign another',
+  'name other inputs',
+  'skip an empty',
+];
 
 accountability(`in league with any cheats, of which SEED=${SEED} says which: nobody else is named`, () => {
   const all = CHEATS.filter(({ name }) => !NEEDS_THE_SEQUENCER.some((each) => name.startsWith(each)));
@@ -93,6 +98,31 @@ accountability(`in league with any cheats, of which SEED=${SEED} says which: nob
     for (const checks of [false, true]) endOf(league, checks);
   }
 });
+
+for (const role of ['inbox', 'router', 'receiver'] as const)
+  accountability(`${role}: equivocate to two neighbours, of whom one has kept what it was given`, () => {
+    const name = 'equivocate to two neighbours';
+    const cheat = CHEATS.find((each) => each.role === role && each.name === name)!;
+    const { stopped } = play([cheat], true).theatre;
+    const by = { inbox: 'router', router: 'receiver', receiver: 'outbox' }[role];
+    assert.equal(stopped, { who: 'sequencer 0', what: `${by} 0 names other inputs` });
+    const { theatre, opened } = play([cheat], false, [`${role} 0`]);
+    assert.equal(
+      theatre.given.map((each) => [each.by, each.statements.length]),
+      [[`${by} 0`, 2]],
+    );
+    if (opened?.verdict.outcome !== 'actor') throw new Error('nobody is named');
+    assert.equal([nameOf(opened.verdict), opened.verdict.rule], [`${role} 0`, 'twoStatements']);
+    // Without the second statement the sequencer is named, or nobody.
+    theatre.given.length = 0;
+    for (const refusing of [[], [`${role} 0`]]) {
+      const { verdict } = compare(theatre, refusing).opened!;
+      if (verdict.outcome === 'actor')
+        assert.equal([nameOf(verdict), verdict.rule], ['sequencer 0', 'logInputs']);
+      else assert.is(verdict.outcome, 'server');
+      if (refusing.length === 0) assert.is(verdict.outcome, 'actor');
+    }
+  });
 
 for (const lie of LIES.filter(isIn))
   accountability(`a lying client: ${lie.name}`, () => {

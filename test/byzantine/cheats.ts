@@ -49,9 +49,9 @@ function inLists(name: string, change: Change): Cheat[] {
 const isAbout = (row: Row, self: Cheater) => hashOf(row).equals(target(self).hash);
 const isFor = (row: Row, self: Cheater) => mailboxOf(row).equals(target(self).mailbox);
 
-const dropForOne = inLists('drop for one recipient', (rows, self) =>
-  rows.filter((row) => !(isAbout(row, self) && isFor(row, self))),
-);
+const withoutRow: Change = (rows, self) => rows.filter((row) => !(isAbout(row, self) && isFor(row, self)));
+
+const dropForOne = inLists('drop for one recipient', withoutRow);
 
 const dropForAll = inLists('drop for all', (rows, self) => rows.filter((row) => !isAbout(row, self)));
 
@@ -212,6 +212,10 @@ function withoutFirst(batch: MessageBatch): MessageBatch {
   return { ...batch, where: batch.where.slice(5) };
 }
 
+function withoutLast(batch: MessageBatch): MessageBatch {
+  return { ...batch, where: batch.where.slice(0, -5) };
+}
+
 /** Pages that begin as those of another role do. */
 const malformed: Cheat[] = [
   {
@@ -257,9 +261,32 @@ function resigned(
   });
 }
 
-/** It signs one thing for the log and another for whoever it hands on to. */
-const equivocate: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as const).map((role) => ({
-  ...{ name: 'equivocate', role },
+/** What else it makes for one of them: without the last message, or without the row that it is about. */
+const SECOND = {
+  inbox: (said, self) => renumber(said, self, (rows) => rows.slice(0, -1), withoutLast),
+  router: (said, self) => reroute(said, self, (shares) => shares.map((rows) => withoutRow(rows, self))),
+  receiver: (said, self) => merge(said, self, (rows) => withoutRow(rows, self)),
+} satisfies Partial<Record<ActorKind, Cheat['give']>>;
+
+/**
+ * The neighbour of its number is given a second statement, with what that is about; the sequencer, and a router's other
+ * receivers, are given the first.
+ */
+const neighbours = (['inbox', 'router', 'receiver'] as const).map(
+  (role): Cheat => ({
+    ...{ name: 'equivocate to two neighbours', role },
+    give: (said, self) => {
+      const second = SECOND[role](said, self);
+      return said.map((each, i) =>
+        each.to.kind !== 'sequencer' && each.to.index === self.index ? second[i]! : each,
+      );
+    },
+  }),
+);
+
+/** A client is told another statement than the log has. */
+const clients: Cheat = {
+  ...{ name: 'equivocate to two clients', role: 'outbox' },
   give: (said, self) => {
     const changed = resigned(said, self, (a) => ({
       ...a,
@@ -269,7 +296,7 @@ const equivocate: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as const)
     if (own?.type === 'attested') self.theatre.leaked.push(own.attestation);
     return said;
   },
-}));
+};
 
 const wrongContext: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as const).flatMap((role) => [
   {
@@ -345,7 +372,8 @@ export const CHEATS: readonly (Cheat & { readonly role: ActorKind })[] = [
   ...signedInboxes,
   ...malformed,
   ...miscount,
-  ...equivocate,
+  ...neighbours,
+  clients,
   ...wrongContext,
   ...otherInputs,
   ...twice,

@@ -76,7 +76,7 @@ const ELSEWHERE_OR_NOT: Readonly<Record<string, string>> = {
   'inbox: duplicate': 'in row *number twice*',
   'outbox: malformed pages': NOT_RUN,
   'outbox: serve a stale checkpoint': NOT_RUN,
-  'sequencer: equivocate': '[two worlds](#two-groups-of-clients-in-two-worlds)',
+  'sequencer: equivocate to two clients': '[two worlds](#two-groups-of-clients-in-two-worlds)',
   'sequencer: sign a false count': 'in row *omit a statement*',
   'sequencer: sign another base': SIGNED_CONTEXT,
   'sequencer: sign another manifest': SIGNED_CONTEXT,
@@ -144,6 +144,9 @@ const UNPROVABLE = `## What cannot be proven
   server. Of an epoch that it has signed its own statement names it (*previous place*); that there was no such epoch, the sequencer could have told it otherwise.
 - *Serve a stale checkpoint*: it is true. Who has it is behind, as whoever compares with it sees, and so suspects the server; what is older than the client's own it refuses.
 - An output that is wrong and that maker and consumer both refuse to open: the server is exposed, the actor is not. So it is of routers and receivers, and of receivers and outboxes, in league.
+- *Equivocate to two neighbours*: as long as the sequencer is honest nothing of the epoch is logged, and the server stops. In these plays it is in league, and the neighbour has kept what it was given: that names the
+  maker. The stages themselves store no statement that they are given, but its hash in their own (*inputs*), so that after a restart nobody has the second one. Without it the maker is not named: where both outputs are opened the
+  sequencer is, by *log inputs*, as what it logged of the neighbour was made of something else; where not, the server is exposed.
 - *Drop after receipt* names the outbox with its statement about the epoch, which is in the claims of its other mailboxes that had mail then. Where none had, the sequencer
   alone keeps it, there is no frame to ask for it, and the server is exposed.
 - On one store what maker and consumer keep is one copy, from which an opening is computed anew: it is what an honest stage signed. Where a stage has
@@ -239,7 +242,7 @@ page to what they show. In each play one actor cheats in the second epoch or beh
 Carol, and refuses to open anything afterwards; the actor is number 0 of its role. First (*clients*) Alice, Bob and Carol show each other the leaves that they hold, for each message
 that one of them misses, or has and should not; and all of theirs at once. With these go statements that somebody was told beside those that are logged, and whatever clients have sent and signed. Then,
 for each message that any of the 24 clients misses, or has and should not, its holders *open* what they keep of its way through the stages: an output's maker and its consumers. Where
-no message says what to ask for, they open *all* that they keep of the three epochs, which is more than a client may ask for. A cell says how many leaves (and statements that have none) were opened,
+no message says what to ask for, they open *all* that they keep of the three epochs, which is more than a client may ask for. Who was given another statement than is logged shows that, too. A cell says how many leaves (and statements without) were opened,
 how many of them stand in the evidence and were *needed*, and what that proves: who is named in bold, by which rule of [PROTOCOL.md](PROTOCOL.md#the-rules), and how large the evidence is.
 Where a cheat's name begins with *submissions required* the manifest says so, and clients sign what they submit; elsewhere nothing is signed.
 *Nothing is proven* has its reason under [what cannot be proven](#what-cannot-be-proven). — is what a role cannot do, as it has no such thing to do it with. *Not run* is what it could do, and does in no play.

@@ -138,8 +138,8 @@ export class LyingActor implements Liar {
     const rows = rowsIn(said.map(({ message }) => message));
     const { length } = this.leaked;
     const told = this.cheat.give(said, this.cheater(rows, cast, self, shares));
-    const [before, after] = [said, told].map((each) => attestedIn(each)!.attestation);
-    if (!equalBytes(before!.bytes, after!.bytes)) this.leak(after!);
+    for (const statement of new Set(told.flatMap(({ message }) => statementsIn(message))))
+      if (!equalBytes(statement.bytes, signed.attestation.bytes)) this.leak(statement);
     this.count(length < this.leaked.length);
     return told;
   }
@@ -184,6 +184,10 @@ function rowsIn(messages: readonly ActorMessage[]): Row[] {
   return messages.flatMap((message) =>
     message.type === 'receiver-items' || message.type === 'router-share' ? rowsOf(message.items) : [],
   );
+}
+
+function statementsIn(message: ActorMessage): SignedAttestation[] {
+  return 'attestation' in message ? [message.attestation] : [];
 }
 
 function attestedIn(said: readonly Said[]) {
