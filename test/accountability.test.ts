@@ -36,12 +36,14 @@ const SOME = [
   ['outbox', 'break a chain: skip an epoch'],
   ['outbox', 'deny with a still'],
   ['outbox', 'drop after receipt'],
+  ['outbox', 'malformed pages'],
   ['inbox', 'number twice'],
   ['inbox', 'submissions required: alter the committed hash'],
   ['inbox', 'submissions required: inject, with a submission that another client signs'],
   ['inbox', 'sign twice after a restart'],
   ['sequencer', 'log a false base'],
   ['sequencer', 'log another manifest'],
+  ['sequencer', 'sign twice after a restart'],
 ] as const;
 
 for (const [role, name] of SOME.filter(isIn))

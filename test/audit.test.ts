@@ -84,6 +84,7 @@ const UNPROVEN = [
   'inbox:malformed pages',
   'router:malformed pages',
   'receiver:malformed pages',
+  'outbox:malformed pages',
   'outbox:deny with a still',
   'outbox:a still beside a link',
   // Found is that no such submission is stored: who has it has the evidence.

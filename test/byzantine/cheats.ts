@@ -9,7 +9,7 @@ import {
 import { named } from '../worlds.js';
 import { type Cheat, type Cheater, PLAN, type Said } from './cheat.js';
 import { outboxes } from './cheats-of-outboxes.js';
-import { sequencers } from './cheats-of-sequencers.js';
+import { crashAndSend, sequencers } from './cheats-of-sequencers.js';
 import { signedInboxes, withFirstAgain } from './cheats-of-signed-inboxes.js';
 import {
   byOrder,
@@ -322,17 +322,10 @@ const otherInputs: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as const
   give: (said, self) => resigned(said, self, (a) => ({ ...a, inputs: named('other inputs') })),
 }));
 
-/**
- * All crash when they have signed an epoch that is not committed yet. Then it signs that epoch again, over what it has
- * now; the others go on above it.
- */
+/** Then it signs that epoch again, over what it has now; the others go on above it. */
 const twice: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as const).map((role) => ({
   ...{ name: 'sign twice after a restart', role },
-  before: (theatre) => {
-    theatre.crash();
-    const { alice, bob, carol } = theatre.cast;
-    theatre.send(alice, [bob, carol]);
-  },
+  before: crashAndSend,
   give: (said, self) => {
     const own = said.find(({ message }) => message.type === 'attested')?.message;
     if (own?.type !== 'attested') return said;

@@ -59,6 +59,20 @@ export function play(cheats: readonly Cheat[], checks: boolean, refusing: readon
 
 /** A client's own leaves: what it has verified, all claims under the newest checkpoint that it was served. */
 export function leavesOf(theatre: Theatre, mailbox: Buffer): Claim[] {
+  return servedLeaves(theatre, mailbox).filter(({ leaf }) => isLeaf(leaf));
+}
+
+function isLeaf(leaf: Uint8Array): boolean {
+  try {
+    readMailboxLeaf(leaf);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** With those that it cannot read, and refuses. */
+function servedLeaves(theatre: Theatre, mailbox: Buffer): Claim[] {
   const { outbox } = theatre.world.placement(mailbox);
   const { size, without } = servedTo(theatre, mailbox);
   const log = theatre.log(size);
@@ -182,10 +196,11 @@ export function compare(
 ): Pick<Ending, 'clients' | 'opened' | 'openings' | 'found'> {
   const { alice, bob, carol } = theatre.cast;
   const three = [alice, bob, carol].map((i) => theatre.client(i));
-  const own = theatre.world.clients.flatMap(({ id }) => leavesOf(theatre, id));
+  const own = theatre.world.clients.flatMap(({ id }) => servedLeaves(theatre, id));
   const messages = [...theatre.sent, ...theatre.others].map((sent) => preimage(theatre, sent));
   const statements = theatre.leaked.map(({ bytes, signature }) => ({ attestation: bytes, signature }));
-  const { manifests, checkpoints, submissions } = theatre;
+  const { manifests, submissions } = theatre;
+  const checkpoints = [...theatre.checkpoints, ...theatre.lost];
   const bridge = (from: number, to: number) => theatre.bridge(from, to);
   const base = { manifests, messages, checkpoints, statements, submissions, bridge };
   // What a message says to ask for comes before all that there is.

@@ -68,20 +68,16 @@ export function refusals(): string[] {
   });
 }
 
-const NOT_RUN = 'not run';
 const SIGNED_CONTEXT = 'in rows *close …*, *log …*';
 
 /** Where a role could do it and no play of that name does. */
-const ELSEWHERE_OR_NOT: Readonly<Record<string, string>> = {
+const IN_OTHER_ROWS: Readonly<Record<string, string>> = {
   'inbox: duplicate': 'in row *number twice*',
-  'outbox: malformed pages': NOT_RUN,
-  'outbox: serve a stale checkpoint': NOT_RUN,
   'sequencer: equivocate to two clients': '[two worlds](#two-groups-of-clients-in-two-worlds)',
   'sequencer: sign a false count': 'in row *omit a statement*',
   'sequencer: sign another base': SIGNED_CONTEXT,
   'sequencer: sign another manifest': SIGNED_CONTEXT,
   'sequencer: sign another placement': SIGNED_CONTEXT,
-  'sequencer: sign twice after a restart': NOT_RUN,
   'sequencer: skip an empty attestation': 'in row *omit a statement*',
 };
 
@@ -90,7 +86,7 @@ function tableOf(all: readonly Outcome[], ending: (outcome: Outcome) => Ending):
   const rows = names.map((name) => {
     const cells = ROLES.map((role) => {
       const outcome = all.find(({ cheat }) => cheat.name === name && cheat.role === role);
-      return outcome ? cell(ending(outcome)) : (ELSEWHERE_OR_NOT[`${role}: ${name}`] ?? '—');
+      return outcome ? cell(ending(outcome)) : (IN_OTHER_ROWS[`${role}: ${name}`] ?? '—');
     });
     return `| ${name} | ${cells.join(' | ')} |`;
   });
@@ -245,7 +241,7 @@ for each message that any of the 24 clients misses, or has and should not, its h
 no message says what to ask for, they open *all* that they keep of the three epochs, which is more than a client may ask for. Who was given another statement than is logged shows that, too. A cell says how many leaves (and statements without) were opened,
 how many of them stand in the evidence and were *needed*, and what that proves: who is named in bold, by which rule of [PROTOCOL.md](PROTOCOL.md#the-rules), and how large the evidence is.
 Where a cheat's name begins with *submissions required* the manifest says so, and clients sign what they submit; elsewhere nothing is signed.
-*Nothing is proven* has its reason under [what cannot be proven](#what-cannot-be-proven). — is what a role cannot do, as it has no such thing to do it with. *Not run* is what it could do, and does in no play.
+*Nothing is proven* has its reason under [what cannot be proven](#what-cannot-be-proven). — is what a role cannot do, as it has no such thing to do it with.
 
 ## Every actor checks what it is given (\`checks: everywhere\`)
 

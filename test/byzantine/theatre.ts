@@ -96,6 +96,10 @@ export class Theatre {
   readonly others: SentMessage[] = [];
   readonly epochs: CommittedEpoch[] = [];
   checkpoints: Checkpoint[] = [];
+  /** The newest that a sequencer has signed before it was durable. */
+  ahead: Checkpoint | null = null;
+  /** Checkpoints that somebody was told, and the log does not go on from. */
+  readonly lost: Checkpoint[] = [];
   /** Statements that somebody got beside those that were logged. */
   readonly leaked: SignedAttestation[] = [];
   /** Of statements of outboxes that are not over what they store: their leaves. */
@@ -320,6 +324,7 @@ export class Theatre {
     const { pipeline } = this;
     pipeline.close();
     this.leaked.push(...pipeline.sentOf('attested').map(({ attestation }) => attestation));
+    if (this.ahead) this.lost.push(this.ahead);
     this.crashes++;
     pipeline.restart();
     for (const [inbox, sent] of this.pending) this.submit(inbox, sent);

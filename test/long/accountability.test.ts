@@ -26,6 +26,7 @@ const SEQUENCERS = [
 const UNPROVEN = new Map([
   ['inbox: alter the committed hash', 'nothing'],
   ['inbox: inject', 'nothing'],
+  ['outbox: serve a stale checkpoint', 'nothing'],
   ['sequencer: serve a stale checkpoint', 'nothing'],
 ]);
 

@@ -17,6 +17,8 @@ import { Random } from './random.js';
 const LIARS = 0.25;
 /** Of the steps in which it could. */
 const LIES = 0.2;
+/** An outbox's leaves are another matter than rows. */
+const MALFORMED = 'malformed pages';
 const WRONG_RECEIVER = 'hand a share to the wrong receiver';
 /** Another stream of chance than the run's own, which is the same whether somebody lies or not. */
 const STREAM = 2 ** 47;
@@ -32,6 +34,7 @@ const LEAST_MESSAGES = 2;
 function canBeTold(cheat: Cheat, { outboxes }: Profile): boolean {
   const { role, name, take, give, before, plan, silent, isSigned } = cheat;
   if (role === 'sequencer' || name.startsWith('break a chain') || name.includes('a still')) return false;
+  if (role === 'outbox' && name === MALFORMED) return false;
   if (before || plan || silent || isSigned || !(take || give)) return false;
   return outboxes > 1 || name !== WRONG_RECEIVER;
 }
