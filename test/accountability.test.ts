@@ -10,7 +10,7 @@ import { addLaterManifests } from './byzantine/later.js';
 import { ENDS, endOf, keptEnds, LEAGUES } from './byzantine/leagues.js';
 import { LIES, outcomeOfLie } from './byzantine/liars.js';
 import { compare, play } from './byzantine/play.js';
-import { leaguesSection, outcomeOf } from './byzantine/table.js';
+import { HAND_ON, leaguesSection, outcomeOf } from './byzantine/table.js';
 import { RUNS, SEED } from './worlds.js';
 
 const accountability = suite('accountability');
@@ -84,7 +84,7 @@ for (const [i, { name, leagues }] of LEAGUES.entries())
     }
   });
 
-/** An honest sequencer logs no such epoch; where nobody checks it is the one that is named. */
+/** An honest sequencer logs no such epoch; where nobody checks it is the one that is named. Who is handed something else than was signed, and does not check, vouches for it. */
 const NEEDS_THE_SEQUENCER = [
   'equivocate to two neighbours',
   'sign another',
@@ -93,7 +93,8 @@ const NEEDS_THE_SEQUENCER = [
 ];
 
 accountability(`in league with any cheats, of which SEED=${SEED} says which: nobody else is named`, () => {
-  const all = CHEATS.filter(({ name }) => !NEEDS_THE_SEQUENCER.some((each) => name.startsWith(each)));
+  const isLeftOut = (name: string) => [...NEEDS_THE_SEQUENCER, HAND_ON].some((each) => name.startsWith(each));
+  const all = CHEATS.filter(({ name }) => !isLeftOut(name));
   const three = fc.array(fc.constantFrom(...all), { minLength: 3, maxLength: 3 });
   for (const cheats of fc.sample(three, { seed: SEED, numRuns: 5 * RUNS })) {
     const league = [...new Map(cheats.map((cheat) => [cheat.role, cheat])).values()];
@@ -101,12 +102,19 @@ accountability(`in league with any cheats, of which SEED=${SEED} says which: nob
   }
 });
 
+/** Whom an actor hands on to. */
+const NEIGHBOURS: Readonly<Record<string, string>> = {
+  inbox: 'router',
+  router: 'receiver',
+  receiver: 'outbox',
+};
+
 for (const role of ['inbox', 'router', 'receiver'] as const)
   accountability(`${role}: equivocate to two neighbours, of whom one has kept what it was given`, () => {
     const name = 'equivocate to two neighbours';
     const cheat = CHEATS.find((each) => each.role === role && each.name === name)!;
     const { stopped } = play([cheat], true).theatre;
-    const by = { inbox: 'router', router: 'receiver', receiver: 'outbox' }[role];
+    const by = NEIGHBOURS[role];
     assert.equal(stopped, { who: 'sequencer 0', what: `${by} 0 names other inputs` });
     const { theatre, opened } = play([cheat], false, [`${role} 0`]);
     assert.equal(
@@ -124,6 +132,19 @@ for (const role of ['inbox', 'router', 'receiver'] as const)
       else assert.is(verdict.outcome, 'server');
       if (refusing.length === 0) assert.is(verdict.outcome, 'actor');
     }
+  });
+
+for (const cheat of CHEATS.filter(({ name }) => name.startsWith(HAND_ON)))
+  accountability(`${cheat.role}: ${cheat.name}: who checks stops, who does not is named for it`, () => {
+    const neighbour = `${NEIGHBOURS[cheat.role]} 0`;
+    assert.is(play([cheat], true).theatre.stopped?.who, neighbour);
+    const { theatre, opened } = play([cheat], false);
+    if (opened?.verdict.outcome !== 'actor') throw new Error('nobody is named');
+    assert.is(nameOf(opened.verdict), neighbour);
+    // The inbox's rows are what it has signed, and its router has them. Of all else its maker has the one copy.
+    const refused = compare(theatre, [`${cheat.role} 0`]).opened?.verdict;
+    if (cheat.role === 'inbox') assert.equal(refused, opened.verdict);
+    else assert.is(refused?.outcome ?? 'nothing', cheat.name.includes('less') ? 'server' : 'nothing');
   });
 
 for (const lie of LIES.filter(isIn))

@@ -78,6 +78,8 @@ const NOT_STORED = ['equivocate to two clients', 'sign twice after a restart', '
 const UNPROVEN = [
   // The message is with its sender alone: its inbox has its hash, which shows no evidence.
   'router:drop for all',
+  // Stored is what it has handed on, which its hash is not of.
+  'inbox:hand on other recipients than signed',
   // Stored are rows and chains, not what was signed of them: who was given that has the evidence.
   'inbox:drop for all',
   'inbox:drop for all, and name a place where nothing is',

@@ -284,6 +284,59 @@ const neighbours = (['inbox', 'router', 'receiver'] as const).map(
   }),
 );
 
+/** A bystander has the row, too. */
+const withMore: Change = (rows, self) => {
+  const own = rows.find((row) => isAbout(row, self) && isFor(row, self));
+  if (!own) return rows;
+  return [...rows, changed(own, (bytes) => target(self).bystander.copy(bytes, 0))].sort(byOrder);
+};
+
+/** The first message is for a bystander, and not for whom its hash says. */
+function readdressed(batch: MessageBatch, self: Cheater): MessageBatch {
+  const [chunk, from] = batch.where;
+  const { mailbox, bystander } = target(self);
+  const chunks = batch.chunks.map((bytes) => Uint8Array.from(bytes));
+  bystander.copy(chunks[chunk!]!, Buffer.from(chunks[chunk!]!).indexOf(mailbox, from));
+  return { ...batch, chunks };
+}
+
+/** The neighbour of its number is given this, under the statement that it has made of something else. */
+function handOn(
+  what: string,
+  role: ActorKind,
+  change: (said: readonly Said[], self: Cheater) => readonly Said[],
+): Cheat {
+  return {
+    ...{ name: `hand on ${what} signed`, role },
+    give: (said, self) => {
+      const other = change(said, self);
+      return said.map((each, i) => {
+        const { to, message } = each;
+        const isIt = to.kind !== 'sequencer' && to.index === self.index && 'attestation' in message;
+        if (!isIt) return each;
+        return { to, message: { ...other[i]!.message, attestation: message.attestation } as ActorMessage };
+      });
+    },
+  };
+}
+
+const handedOn: Cheat[] = [
+  handOn('other recipients than', 'inbox', (said, self) =>
+    renumber(
+      said,
+      self,
+      (rows) => rows,
+      (batch) => readdressed(batch, self),
+    ),
+  ),
+  handOn('less than', 'router', SECOND.router),
+  handOn('less than', 'receiver', SECOND.receiver),
+  handOn('more than', 'router', (said, self) =>
+    reroute(said, self, (shares) => shares.map((rows) => withMore(rows, self))),
+  ),
+  handOn('more than', 'receiver', (said, self) => merge(said, self, (rows) => withMore(rows, self))),
+];
+
 /** A client is told another statement than the log has. */
 const clients: Cheat = {
   ...{ name: 'equivocate to two clients', role: 'outbox' },
@@ -367,6 +420,7 @@ export const CHEATS: readonly (Cheat & { readonly role: ActorKind })[] = [
   ...miscount,
   ...neighbours,
   clients,
+  ...handedOn,
   ...wrongContext,
   ...otherInputs,
   ...twice,

@@ -68,6 +68,16 @@ export function refusals(): string[] {
   });
 }
 
+/** What becomes of who is handed something else than was signed, and does not look, when what was signed is opened. */
+export function vouchings(): string[] {
+  return CHEATS.filter(({ name }) => name.startsWith(HAND_ON)).map((cheat) => {
+    const { role, name } = cheat;
+    const endings = [play([cheat], false, [`${role} 0`]), play([cheat], false)];
+    return `| ${role} | ${[name, ...endings.map(cell)].join(' | ')} |`;
+  });
+}
+
+export const HAND_ON = 'hand on ';
 const SIGNED_CONTEXT = 'in rows *close …*, *log …*';
 
 /** Where a role could do it and no play of that name does. */
@@ -143,6 +153,9 @@ const UNPROVABLE = `## What cannot be proven
 - *Equivocate to two neighbours*: as long as the sequencer is honest nothing of the epoch is logged, and the server stops. In these plays it is in league, and the neighbour has kept what it was given: that names the
   maker. The stages themselves store no statement that they are given, but its hash in their own (*inputs*), so that after a restart nobody has the second one. Without it the maker is not named: where both outputs are opened the
   sequencer is, by *log inputs*, as what it logged of the neighbour was made of something else; where not, the server is exposed.
+- *Hand on …*: of actors that do not check each other, as by default those of one process, nobody can show which of two neighbours is at fault when the maker signs one thing and hands on another. The neighbour has
+  signed something else than what it was given is signed to be, and is named for it, though it has done what it was told: such actors vouch for one another. Where the maker opens nothing of it, the server is exposed, or, where a
+  mailbox has something that is not for it, nothing. With \`checks: everywhere\` it is not to be done.
 - *Drop after receipt* names the outbox with its statement about the epoch, which is in the claims of its other mailboxes that had mail then. Where none had, the sequencer
   alone keeps it, there is no frame to ask for it, and the server is exposed.
 - On one store what maker and consumer keep is one copy, from which an opening is computed anew: it is what an honest stage signed. Where a stage has
@@ -224,7 +237,7 @@ Every honest actor checks:
 ${leagueTable(ends, ({ checked }) => checked)}
 
 Not run: the sequencer with two of different cheats; two of one role with different cheats and a third; four and more; three in several epochs. Of leagues of two and three with any cheats of the tables above, \`npm test\` plays some by
-chance, but for those that an honest sequencer does not log, and holds them to the same.
+chance, but for those that an honest sequencer does not log, and those that hand on something else than they have signed, and holds them to the same.
 `;
 }
 
@@ -254,7 +267,8 @@ ${tableOf(all, ({ checked }) => checked).join('\n')}
 
 As with \`checks: process-boundaries\` inside one process, and with a sequencer that logs whatever it is told: clients and
 what is opened are all there is. Actors behind the cheat sign what they are given, and vouch for it with that; evidence
-names the earliest. What an actor signs for another base, manifest or placement, or names as its inputs, or does not sign at
+names the earliest that has signed something wrong. That is the cheat as long as it hands on what it has signed; where it hands on something
+else, it is who was given that and did not look (rows *hand on …*, and [below](#who-hands-on-something-else-than-it-has-signed)). What an actor signs for another base, manifest or placement, or names as its inputs, or does not sign at
 all, is the sequencer's fault here, because an honest one logs no such epoch.
 
 ${tableOf(all, ({ unchecked }) => unchecked).join('\n')}
@@ -266,6 +280,15 @@ In every play above the cheat opens nothing. One that does nothing else is suspe
 | role | its outputs that are opened all the same | by | all of it proves |
 |---|---|---|---|
 ${refusals().join('\n')}
+
+## Who hands on something else than it has signed
+
+What it has signed is right, and its neighbour has a wrong one under that statement. A neighbour that checks stops. One that does not, as by default inside one process, vouches for what it was given: it is the first that
+has signed something wrong, and is named when what was signed is opened. It cannot show that it was given something else, as nothing of that is signed.
+
+| role | cheat | it opens nothing | it opens what it has signed |
+|---|---|---|---|
+${vouchings().join('\n')}
 
 ## Two groups of clients in two worlds
 

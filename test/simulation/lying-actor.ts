@@ -28,13 +28,14 @@ const NOT_FOR_IT = 2;
 const LEAST_MESSAGES = 2;
 
 /**
- * What an outbox remembers, and what a sequencer says, is lied about in another way (lying-holder.ts); and what needs a play or clients of its own, or
+ * What an outbox remembers, and what a sequencer says, is lied about in another way (lying-holder.ts); what is handed on beside an honest statement
+ * leaves none to count; and what needs a play or clients of its own, or
  * clients that are served something else, has no place in a step.
  */
 function canBeTold(cheat: Cheat, { outboxes }: Profile): boolean {
   const { role, name, take, give, before, plan, silent, isSigned } = cheat;
   if (role === 'sequencer' || name.startsWith('break a chain') || name.includes('a still')) return false;
-  if (role === 'outbox' && name === MALFORMED) return false;
+  if ((role === 'outbox' && name === MALFORMED) || name.startsWith('hand on')) return false;
   if (before || plan || silent || isSigned || !(take || give)) return false;
   return outboxes > 1 || name !== WRONG_RECEIVER;
 }
