@@ -10,7 +10,9 @@ import { addLaterManifests } from './byzantine/later.js';
 import { ENDS, endOf, keptEnds, LEAGUES } from './byzantine/leagues.js';
 import { LIES, outcomeOfLie } from './byzantine/liars.js';
 import { compare, play } from './byzantine/play.js';
+import { scene } from './byzantine/show.js';
 import { HAND_ON, leaguesSection, outcomeOf } from './byzantine/table.js';
+import { Theatre } from './byzantine/theatre.js';
 import { RUNS, SEED } from './worlds.js';
 
 const accountability = suite('accountability');
@@ -146,6 +148,22 @@ for (const cheat of CHEATS.filter(({ name }) => name.startsWith(HAND_ON)))
     if (cheat.role === 'inbox') assert.equal(refused, opened.verdict);
     else assert.is(refused?.outcome ?? 'nothing', cheat.name.includes('less') ? 'server' : 'nothing');
   });
+
+accountability('the demo says in which epoch of how many an actor cheats', () => {
+  const { cast } = new Theatre({ checks: false });
+  const said = CHEATS.map((cheat) => scene(cheat, cast)[0]!);
+  const counted = (start: string) => said.filter((each) => each.startsWith(start)).length;
+  const rounds = (n: number) => CHEATS.filter(({ round = 2 }) => round === n).length;
+  const stage = 'two inboxes, three outboxes. In the';
+  assert.ok(rounds(3) > 0 && rounds(4) > 0);
+  assert.is(rounds(2) + rounds(3) + rounds(4), CHEATS.length);
+  assert.is(counted(`Three epochs, ${stage} second epoch `), rounds(2));
+  assert.is(counted(`Three epochs, ${stage} third epoch `), rounds(3));
+  assert.is(counted(`Four epochs, ${stage} fourth epoch `), rounds(4));
+  // As many as are played.
+  const skip = CHEATS.find(({ round, role }) => round === 4 && role === 'outbox')!;
+  assert.is(play([skip], false).theatre.round, 4);
+});
 
 for (const lie of LIES.filter(isIn))
   accountability(`a lying client: ${lie.name}`, () => {

@@ -91,7 +91,7 @@ export const outboxes: readonly Cheat[] = [
   malformed,
   {
     // All that it tells Bob is of the log up to there.
-    ...{ name: 'serve a stale checkpoint', role: 'outbox' },
+    ...{ name: 'serve a stale checkpoint', role: 'outbox', round: 3 },
     serves: staleFor,
   },
   forgetful('break a chain: head', () => ({ head: named('other head') })),

@@ -50,6 +50,7 @@ export const sequencers: readonly SequencerCheat[] = [
   {
     ...seq,
     name: 'serve a stale checkpoint',
+    round: 3,
     serves: staleFor,
   },
   {
