@@ -27,8 +27,8 @@ const { join, u8 } = twin;
 /** Of an inbox or outbox in the second version, where it has another one there. */
 export const newKeyOf = (role: number, index: number) => keyPair(`${role}.${index} of version 2`);
 
-/** What the second version places elsewhere: everybody, somebody else, or nobody. */
-type Kind = 'all' | 'others' | 'none';
+/** What the second version places elsewhere: everybody, somebody else, nobody, or of Carol what she sends. */
+type Kind = 'all' | 'others' | 'none' | 'carol';
 
 /** Alice sends at inbox 0 and Bob's mailbox is at outbox 0, but in epochs 101 to 200 of `all`: there it is 1. */
 export class Moves {
@@ -51,6 +51,7 @@ export class Moves {
       all: runs.map((run) => ({ ...run, inbox: 1 - run.inbox, outbox: 1 - run.outbox })),
       others: runs.map((run) => (run.firstBucket === 3072 ? { ...run, outbox: 0 } : run)),
       none: runs,
+      carol: runs.map((run) => (run.firstBucket === 1024 ? { ...run, inbox: 1 } : run)),
     }[kind];
     const second = this.version(2, world.serverId, elsewhere);
     const third = this.version(3, twin.manifestHash(second.bytes), runs);
@@ -220,6 +221,33 @@ export class Moves {
     return this.make(name, 19, expected, epoch, [alice.id, listOf(claims), u8(0), list2Of(preimages)]);
   }
 
+  /** Two rows behind one place, of Alice and of Carol, who was elsewhere meanwhile. */
+  ofOneSender(): EvidenceCase[] {
+    const { world, alice, bob, carol } = this;
+    const before: twin.Place = { epoch: 4n, inbox: 0, index: 0 };
+    const [hers, other] = [alice, carol].map((each) => world.message(each, 5n, [bob]));
+    return [
+      this.rows(
+        'one previous place twice, the first time by who was elsewhere',
+        'nothing',
+        [205n, other!, before],
+        [209n, hers!, before],
+      ),
+      this.rows(
+        'one previous place twice, the second time by who was elsewhere',
+        'nothing',
+        [205n, hers!, before],
+        [209n, other!, before],
+      ),
+      this.rows(
+        'one previous place of before, twice',
+        'actor 1.0',
+        [5n, other!, before],
+        [50n, hers!, before],
+      ),
+    ];
+  }
+
   all(): EvidenceCase[] {
     const { world, alice, bob, carol, kind } = this;
     const isMoved = kind === 'all';
@@ -292,5 +320,7 @@ export class Moves {
   }
 }
 
-export const moveCases = (world: EvidenceWorld): EvidenceCase[] =>
-  (['all', 'others', 'none'] as const).flatMap((kind) => new Moves(world, kind).all());
+export const moveCases = (world: EvidenceWorld): EvidenceCase[] => [
+  ...(['all', 'others', 'none'] as const).flatMap((kind) => new Moves(world, kind).all()),
+  ...new Moves(world, 'carol').ofOneSender(),
+];
