@@ -7,13 +7,23 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ClientOptions } from '../src/client/client.js';
-import { type Client, FileStore, VerificationError } from '../src/client/index.js';
+import {
+  type Client,
+  connect,
+  connectSender,
+  FileStore,
+  MemoryStore,
+  type SenderClient,
+  VerificationError,
+} from '../src/client/index.js';
+import { judging } from '../src/client/judging.js';
+import { Later } from '../src/client/later.js';
 import { claimUnder, type Range } from '../src/client/log-range.js';
 import { type ComparisonError, Vectors, type VectorsOptions } from '../src/client/vectors-entry.js';
 import { decodeEvidence, RULE } from '../src/protocol/evidence/index.js';
 import { type Claim, concat, gapLevels, ROLE, toHex } from '../src/protocol/index.js';
 import type { Server } from '../src/server/index.js';
-import { clientOf } from './client-helpers.js';
+import { clientOf, keyOf } from './client-helpers.js';
 import { chat, end, started } from './support/comparing.js';
 import { commandHere } from './support/program.js';
 import { bothSay } from './support/verdicts.js';
@@ -224,6 +234,70 @@ for (const [way, role] of [
     const judged = bothSay(evidence, server.identity.serverId, server.identity.manifest.rootKey);
     assert.is(judged.outcome === 'actor' && judged.role, ROLE[role], judged.text);
     assert.equal((alice.problem as VerificationError).evidence, evidence);
+    await all.close();
+  });
+
+for (const kind of ['client', 'sender'] as const)
+  test(`what the application opens of the key when it is told of the failure stays connected: ${kind}`, async () => {
+    const all = await actors();
+    const { alice, bob, server, told } = all;
+    const options = { url: server.url, key: keyOf('alice') };
+    const next = new Promise<Client | SenderClient>((resolve, reject) =>
+      alice.on('state', ({ state }) => {
+        if (state !== 'failed') return;
+        const connecting = kind === 'client' ? connect(options) : connectSender(options);
+        connecting.then(resolve, reject);
+      }),
+    );
+    // Evidence takes as long as that.
+    judging.get = async () => {
+      await next;
+      return Later.prototype.get.call(judging) as ReturnType<typeof judging.get>;
+    };
+    await chat(alice, bob, 3);
+    await sendLost(all);
+    await failsWith(alice.send({ to: bob.id, body: 'the one behind it' }));
+    const client = await next.finally(() => Reflect.deleteProperty(judging, 'get'));
+    const states: string[] = [];
+    client.on('state', ({ state }) => states.push(state));
+    await told;
+    await alice.close();
+    await (kind === 'client'
+      ? (client as Client).still()
+      : client.send({ to: bob.id, body: 'of the next life' }));
+    assert.equal([client.state, states], ['connected', []]);
+    await client.close();
+    await all.close();
+  });
+
+class NotClosing extends MemoryStore {
+  override close(): void {
+    throw new Error('not closed');
+  }
+}
+
+for (const [what, store, thrown] of [
+  ['a store that does not close', new NotClosing(), 'not closed'],
+  ['a listener that throws', new MemoryStore(), 'thrown'],
+] as const)
+  test(`${what} ends no process: whoever closes the client is told`, async () => {
+    const all = await actors({ store });
+    const { alice, bob, told } = all;
+    const unhandled: unknown[] = [];
+    const listener = (error: unknown) => unhandled.push(error);
+    process.on('unhandledRejection', listener);
+    alice.on('evidence', () => {
+      if (thrown === 'thrown') throw new Error(thrown);
+    });
+    await chat(alice, bob, 2);
+    await sendLost(all);
+    await failsWith(alice.send({ to: bob.id, body: 'the one behind it' }));
+    await told;
+    await wait(50);
+    process.off('unhandledRejection', listener);
+    assert.equal(unhandled, []);
+    const refusal = await alice.close().catch((error: unknown) => error);
+    assert.is((refusal as Error).message, thrown);
     await all.close();
   });
 
