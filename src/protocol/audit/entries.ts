@@ -46,8 +46,8 @@ const messages = new WeakMap<KeptEpoch, ReadonlyMap<number, KeptMessage>>();
 const keyOf = (inbox: number, index: number) => inbox * 2 ** 32 + index;
 
 export function messageAt(kept: KeptEpoch, inbox: number, index: number): KeptMessage | null {
-  let all = messages.get(kept);
-  if (!all) messages.set(kept, (all = messagesIn(kept)));
+  const all = messages.get(kept) ?? messagesIn(kept);
+  messages.set(kept, all);
   return all.get(keyOf(inbox, index)) ?? null;
 }
 
