@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ClientOptions } from '../src/client/client.js';
+import type { Gateway } from '../src/client/gateway.js';
 import {
   type Client,
   connect,
@@ -19,6 +20,8 @@ import {
 import { judging } from '../src/client/judging.js';
 import { Later } from '../src/client/later.js';
 import { claimUnder, type Range } from '../src/client/log-range.js';
+import type { Settings } from '../src/client/options.js';
+import type { Dial, Socket } from '../src/client/socket.js';
 import { type ComparisonError, Vectors, type VectorsOptions } from '../src/client/vectors-entry.js';
 import { decodeEvidence, RULE } from '../src/protocol/evidence/index.js';
 import { type Claim, concat, gapLevels, ROLE, toHex } from '../src/protocol/index.js';
@@ -325,6 +328,22 @@ for (const ending of ['close', 'signal', 'stop'] as const)
     await all.close();
   });
 
+/** Sockets that a client opens from now on, for as long as they are open. */
+function socketsOf(client: Client): Set<Socket> {
+  const { settings } = (client as unknown as { gateway: Gateway }).gateway;
+  const open = new Set<Socket>();
+  const dial: Dial = (...parameters) => {
+    const socket = settings.dial(...parameters);
+    const closed: Socket = Object.create(socket, {
+      close: { value: (...why: Parameters<Socket['close']>) => open.delete(closed) && socket.close(...why) },
+    });
+    open.add(closed);
+    return closed;
+  };
+  (client as unknown as { gateway: { settings: Settings } }).gateway.settings = { ...settings, dial };
+  return open;
+}
+
 test('what is not kept any more is said to be so, and proves nothing', async () => {
   for (const [letGo, between] of [
     [{ headsOnly: 10 }, 0],
@@ -332,12 +351,15 @@ test('what is not kept any more is said to be so, and proves nothing', async () 
   ] as const) {
     const all = await actors({}, { letGo });
     const { alice, bob, told } = all;
+    const sockets = socketsOf(alice);
     await chat(alice, bob, 1);
     await sendLost(all);
     for (let i = 0; i < between; i++) await bob.send({ to: alice.id, body: 'between' });
     await failsWith(alice.send({ to: bob.id, body: 'the one behind it' }));
     const error = await told.catch((error: unknown) => error);
     assert.is((error as ComparisonError).code, 'let-go');
+    await wait(100);
+    assert.is(sockets.size, 0, 'nothing is left to be asked for');
     assert.is((alice.problem as VerificationError).evidence, undefined);
     await all.close();
   }
