@@ -23,11 +23,21 @@ import { claimUnder, type Range } from '../src/client/log-range.js';
 import type { Settings } from '../src/client/options.js';
 import type { Dial, Socket } from '../src/client/socket.js';
 import { type ComparisonError, Vectors, type VectorsOptions } from '../src/client/vectors-entry.js';
-import { decodeEvidence, RULE } from '../src/protocol/evidence/index.js';
-import { type Claim, concat, gapLevels, ROLE, toHex } from '../src/protocol/index.js';
+import { type EvidenceOf, encodeEvidence } from '../src/protocol/evidence/evidence.js';
+import {
+  accuseAgain,
+  accuseOfSkip,
+  decodeEvidence,
+  disputedPlace,
+  RULE,
+  skippedCounter,
+} from '../src/protocol/evidence/index.js';
+import { type Claim, concat, FormatError, gapLevels, ROLE, toHex } from '../src/protocol/index.js';
 import type { Server } from '../src/server/index.js';
 import { clientOf, keyOf } from './client-helpers.js';
 import { chat, end, started } from './support/comparing.js';
+import { columnCases, counterCases, stageWorld } from './support/evidence-stages.js';
+import { EvidenceWorld } from './support/evidence-world.js';
 import { commandHere } from './support/program.js';
 import { bothSay } from './support/verdicts.js';
 import * as twin from './twin/index.js';
@@ -80,6 +90,70 @@ function range(hashes: readonly Buffer[], from: number, to: number): Range {
   });
   return { from, to, hashes: concat(...subtrees) };
 }
+
+// ---- evidence of any shape
+
+const isGuilty = ({ expected }: { expected: string }) => expected !== 'nothing';
+const NONE = new Uint8Array(0);
+
+/** Evidence of a skip and of a place, and what is asked of evidence. */
+function shapes() {
+  const world = new EvidenceWorld();
+  const { bytes } = counterCases(world).find(isGuilty)!;
+  const place = columnCases(stageWorld(world)).find(
+    (one) => one.rule === RULE.stages && isGuilty(one),
+  )!.bytes;
+  const bridge = () => NONE;
+  const known = (evidence: Uint8Array) => [
+    skippedCounter(evidence),
+    accuseOfSkip(evidence, [], [], world.serverId, bridge),
+  ];
+  const again = (evidence: Uint8Array) => [
+    disputedPlace(evidence),
+    accuseAgain(evidence, [], [], world.serverId, bridge),
+  ];
+  return { skip: bytes, place, known, again };
+}
+
+test('evidence that lacks what a skip is shown by, or is of another rule, is of none', () => {
+  const { skip, place, known, again } = shapes();
+  assert.ok(known(skip)[0]);
+  const decoded = decodeEvidence(skip) as EvidenceOf<'ownCounters'>;
+  const without = (changes: Partial<typeof decoded>) => encodeEvidence({ ...decoded, ...changes });
+  for (const lacking of [{ links: [] }, { messages: [] }, { first: 250 }])
+    assert.equal(known(without(lacking)), [null, null]);
+  assert.is(known(without({ manifests: [] }))[1], null);
+  assert.equal(known(place), [null, null]);
+  assert.ok(again(place)[0]);
+  assert.equal(again(skip), [null, null]);
+  assert.is(again(encodeEvidence({ ...decodeEvidence(place), manifests: [] }))[1], null);
+  const links = decoded.links.map((link) => ({ ...link, leaf: NONE }));
+  const manifests = [{ bytes: new Uint8Array(3), signature: new Uint8Array(64) }];
+  for (const malformed of [{ links }, { manifests }])
+    assert.throws(
+      () => known(without(malformed)),
+      (error: unknown) => error instanceof FormatError,
+    );
+});
+
+test('of evidence with any bytes changed they throw `FormatError`, and nothing else', () => {
+  const { skip, place, known, again } = shapes();
+  const change = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 3 });
+  fc.assert(
+    fc.property(fc.constantFrom(skip, place), change, (evidence, changes) => {
+      const bytes = Uint8Array.from(evidence);
+      for (const [at, byte] of changes) bytes[at % bytes.length] = byte;
+      for (const ask of [known, again]) {
+        try {
+          ask(bytes);
+        } catch (error) {
+          assert.instance(error, FormatError);
+        }
+      }
+    }),
+    runOptions(100),
+  );
+});
 
 // ---- over real sockets
 

@@ -138,6 +138,8 @@ const UNPROVABLE = `## What cannot be proven
   when somebody opens.
 - *Inject* behind an inbox: the mailbox's owner sees an entry that is no message to it, which proves nothing by itself; what is opened does, and
   so does a client that has another message at that place (as all have in *duplicate*; of *inject* it is the bystander that has to compare).
+- *Hand to a mailbox that it is not for*: the server is exposed by the owner's claim together with the message, which its sender and recipients have. A client refuses such a delivery unless it is told as a message of its own,
+  and so the library's \`compare\` never comes to it; whoever has the claim's bytes can show them.
 - An inbox that invents a message (*inject*), or commits to another hash than it was sent (*alter the committed hash*), where submissions are unsigned: its
   word against the sender's.
 - An inbox that drops a message for all, and lets the sender's next one follow a place in an epoch that was never committed: the sender's chain skips a counter, which exposes the
@@ -203,10 +205,10 @@ export function leaguesSection(ends: readonly Ends[]): string {
 Plays with two actors or three that cheat, without checks and with. They cheat in the second epoch where nothing else is said, and none of them opens anything. Routers, receivers and outboxes each commit one of the cheats in the
 first six rows, which change what becomes of a message; an inbox one of those that it can; a sequencer any of its own. A row has all that its name allows. Who cheats is number 0 of its role; of two of one role
 the other is the inbox or router of Dave, who sends as much as Alice then, or the receiver or outbox of Carol. In plays of two epochs the third is like the second; about the chain an outbox cheats as in the rows
-*break a chain …*, *deny with a later still* and *drop after receipt*.
+*break a chain …*, *deny with a later still* and *drop after receipt*. With who hands a message to whom it is not for, another one commits one of all these cheats, or the same, or only refuses to open.
 
 In no play does anything that is proven on the way name anybody else, and both verifiers say the same of all of it; but without checks an actor behind the league that signs something malformed which it was given is guilty
-of that, too, and one of the league is named beside it. Wherever two of Alice, Bob and Carol differ at a place, and neither is behind, what they hold themselves convicts the server at least. A play that breaks this, or ends in another way than these or without
+of that, too, and one of the league is named beside it. Wherever two of Alice, Bob and Carol differ at a place, and neither is behind, or any mailbox has a known message that is neither from nor for it, what they hold themselves convicts the server at least. A play that breaks this, or ends in another way than these or without
 the reason that is told here, stops the test:
 
 - *The server*: something that one of the suspects was given has both its maker and its consumer in the league, and stays closed (a router's output is kept by itself and by the receiver that it is for; an inbox's by itself and its router).
@@ -237,7 +239,7 @@ export function documentOf(all: readonly Outcome[], ends: readonly Ends[]): stri
 Written by \`npm run docs:accountability\` from plays with real stages that cheat (\`test/byzantine/\`); a test holds this
 page to what they show. In each play one actor cheats in the second epoch or behind it, about a message from Alice to Bob and
 Carol, and refuses to open anything afterwards; the actor is number 0 of its role. First (*clients*) Alice, Bob and Carol show each other the leaves that they hold, for each message
-that one of them misses, or has and should not; and all of theirs at once. With these go statements that somebody was told beside those that are logged, and whatever clients have sent and signed. Then,
+that one of them misses, or has and should not; and all of theirs at once. Of a message in a mailbox that it is not for, the owner shows its own with them. With these go statements that somebody was told beside those that are logged, and whatever clients have sent and signed. Then,
 for each message that any of the 24 clients misses, or has and should not, its holders *open* what they keep of its way through the stages: an output's maker and its consumers. Where
 no message says what to ask for, they open *all* that they keep of the three epochs, which is more than a client may ask for. A cell says how many leaves (and statements that have none) were opened,
 how many of them stand in the evidence and were *needed*, and what that proves: who is named in bold, by which rule of [PROTOCOL.md](PROTOCOL.md#the-rules), and how large the evidence is.

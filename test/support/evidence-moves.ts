@@ -203,6 +203,34 @@ export class Moves {
     ]);
   }
 
+  /** Rule 18, of a message to Carol in Bob's link. */
+  private stray(name: string, expected: string, epoch: bigint, outbox: number): EvidenceCase {
+    const { world, alice, bob, carol } = this;
+    const { id: mailbox } = bob;
+    const message = world.message(alice, 1n, [carol]);
+    const preimage = world.preimage(message);
+    const entries = [{ inbox: 0, index: 0, messageHash: twin.H(preimage) }];
+    const made = oneOf(1, [linkOf({ mailbox, epoch, entries })]);
+    const log = this.log([{ epoch, by: `4.${outbox}`, made }]);
+    const said = saidBy(log.epochs[0]!, 4, outbox);
+    const part = join(witnessOf(said), log.committed(said));
+    const about = {
+      ...{ mailbox, place: { epoch, inbox: 0, index: 0 } },
+      ...{ message: preimage, recipients: [recipientOf(message, 0)] },
+    };
+    return this.make(name, 18, expected, epoch, [subjectOf(about), mailbox, part, part, u8(0)]);
+  }
+
+  private strays(): EvidenceCase[] {
+    const [old, today] =
+      this.kind === 'all' ? ['nothing', 'server 2.0 3.1 4.1'] : ['server 2.0 3.0 4.0', 'nothing'];
+    return [
+      this.stray('a stray, of the outbox of before', old!, 150n, 0),
+      this.stray('a stray, of the other outbox', today!, 150n, 1),
+      this.stray('a stray, behind the moves', 'server 2.0 3.0 4.0', 205n, 0),
+    ];
+  }
+
   /** Rule 19: Alice's counters 1 and 3 in her own chain, in epoch 5 and the next link, both at inbox and outbox 0. */
   counters(name: string, expected: string, epoch: bigint): EvidenceCase {
     const { world, alice, bob } = this;
@@ -314,6 +342,7 @@ export class Moves {
         205n,
         0,
       ),
+      ...this.strays(),
       this.counters('own counters, away and back', unless('server 1.0 2.0 3.0 4.0'), 205n),
       this.counters('own counters, before the moves', 'server 1.0 2.0 3.0 4.0', 50n),
     ];
