@@ -4,8 +4,14 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { HEADER_BYTES, isSent, Links, ROW_BYTES } from '../src/actors/epoch-file.js';
 import { metaKey, numberKey, TABLE, type Table } from '../src/actors/store-keys.js';
-import { audit } from '../src/protocol/audit/index.js';
+import type { Draft } from '../src/protocol/audit/draft.js';
+import { audit, type EpochSource } from '../src/protocol/audit/index.js';
+import type { AuditedLog } from '../src/protocol/audit/log.js';
+import { Moves } from '../src/protocol/audit/moves.js';
+import { AuditState } from '../src/protocol/audit/state.js';
+import type { AuditWorld } from '../src/protocol/audit/world.js';
 import { nameOf } from '../src/protocol/evidence/guilt.js';
+import { evenBuckets, HAND_OVER_BYTES, ROLE } from '../src/protocol/index.js';
 
 import type { Cheat } from './byzantine/cheat.js';
 import { CHEATS } from './byzantine/cheats.js';
@@ -343,6 +349,50 @@ test('where a chain stands by its outbox is held against its last link', async (
       );
       store.write([{ key, value }]);
     }
+});
+
+test('a hand-over of a version that is newer than the audit is not told, and one of an older version is', async () => {
+  const versions = [1, 2, 2].map((actors, i) => ({
+    from: 1 + i,
+    manifest: { version: i + 1, buckets: evenBuckets(actors, actors) },
+  }));
+  const head = { size: 0, root: new Uint8Array(32), lastEpoch: 0 };
+  const statement = new Uint8Array(HAND_OVER_BYTES);
+  let read = 0;
+  const told = async (handings: readonly [version: number, from: number, to: number][]) => {
+    read = 0;
+    async function* handOvers() {
+      for (const [version, from, to] of handings) {
+        read++;
+        yield { version, role: ROLE.inbox, from, to, statement, leaves: null };
+      }
+    }
+    const source = { handOvers, newest: async () => 0 } as unknown as EpochSource;
+    const world = { versions, newest: versions.at(-1)!.manifest } as unknown as AuditWorld;
+    const log = { heads: [head, head, head] } as unknown as AuditedLog;
+    const drafts: Draft[] = [];
+    await Moves.read(source, world, new AuditState(), log, (draft) => drafts.push(draft));
+    return drafts.map(({ text }) => text);
+  };
+  const stray = (version: number) =>
+    `a hand-over of version ${version} from inbox 1 to inbox 2 is kept, and nobody goes there`;
+  assert.equal(
+    await told([
+      [2, 0, 1],
+      [2, 1, 2],
+      [3, 1, 2],
+    ]),
+    [stray(2), stray(3)],
+  );
+  assert.equal(
+    await told([
+      [2, 0, 1],
+      [4, 1, 2],
+      [5, 1, 2],
+    ]),
+    [],
+  );
+  assert.is(read, 2, 'what comes behind a newer one is newer');
 });
 
 const SMALL: Plan = {

@@ -1,7 +1,10 @@
 /** `countersign verify` and `countersign demo --cheat`, as programs. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { toHex } from '../src/protocol/index.js';
@@ -10,6 +13,7 @@ import { play } from './byzantine/play.js';
 import { commandHere, start } from './support/program.js';
 
 const cli = suite('verify');
+const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'countersign-verify-'));
 const cheat = CHEATS.find(({ role, name }) => role === 'outbox' && name === 'break a chain: total')!;
 const { theatre, opened } = play([cheat], false);
@@ -42,6 +46,28 @@ cli('in JSON, with what the evidence says on request', async () => {
   assert.equal([result.role, result.index, result.rule], ['outbox', 0, 'mailboxLeaves']);
   assert.is(result.evidence.rule, 7);
 });
+
+cli(
+  'who does not read what it says gets the same status, and one of its own where it cannot be written',
+  async () => {
+    const flipped = Uint8Array.from(evidence);
+    flipped[flipped.length - 5]! ^= 1;
+    const of = async (bytes: Uint8Array, stdout: 'pipe' | number) => {
+      const args = [MAIN, ...argsOf(bytes, ['--json'])];
+      const child = spawn(process.execPath, args, { stdio: ['ignore', stdout, 'pipe'] });
+      child.stdout?.destroy();
+      const [status] = await once(child, 'exit');
+      return status as number;
+    };
+    assert.equal(await of(evidence, 'pipe'), 0);
+    assert.equal(await of(flipped, 'pipe'), 1);
+    assert.equal(await of(new Uint8Array(0), 'pipe'), 2);
+    if (!existsSync('/dev/full')) return console.log('SKIPPED: there is no /dev/full here');
+    const full = openSync('/dev/full', 'w');
+    assert.equal(await of(evidence, full), 74);
+    closeSync(full);
+  },
+);
 
 cli('1: evidence that proves nothing', async () => {
   const flipped = Uint8Array.from(evidence);

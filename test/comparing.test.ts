@@ -1,6 +1,8 @@
 /** Two clients find out in what they differ: of an honest server, of one that cheats, and with a counterpart that lies. */
+import { setTimeout as wait } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { askFor, askForProof } from '../src/client/asking.js';
 import { encodeFrame, type Frame, SAY } from '../src/client/comparison-frames.js';
 import { type ComplainOptions, complaintOf } from '../src/client/complaint.js';
 import { firstDifference } from '../src/client/dispute.js';
@@ -29,7 +31,9 @@ import {
   compare,
   duplexes,
   end,
+  halfAnswers,
   id,
+  loseOne,
   mustProveThat,
   Pipe,
   refused,
@@ -184,11 +188,19 @@ for (const role of ['router', 'receiver', 'outbox'] as const)
     const { manifest } = theatre.cluster;
     const manifests = [{ hash: serverId, manifest }];
     const { lacking, sender } = disputedPlace(clients!.evidence)!;
+    let problem: CountersignError | null = null;
     const complainAs = (who: Uint8Array, refusal: ErrorCode | null, options?: ComplainOptions) => {
       asked.length = 0;
       const ground = { world: { serverId, manifest, manifests } };
-      const gateway = { ground, id: () => who, open: holders(refusal) } as unknown as Gateway;
-      return complaintOf(gateway, 0, clients!.evidence, options);
+      const gateway = {
+        ground,
+        id: () => who,
+        open: holders(refusal),
+        living: () => {},
+        problem: () => problem,
+      };
+      const ending = new AbortController();
+      return complaintOf({ ...gateway, ending } as unknown as Gateway, 0, clients!.evidence, options);
     };
     const told = await complainAs(sender!, null);
     assert.equal(bothSay(told.evidence, serverId, theatre.rootKey), told.verdict);
@@ -212,8 +224,58 @@ for (const role of ['router', 'receiver', 'outbox'] as const)
     const busy = await complainAs(sender!, 'busy', { timeoutMs: 50 });
     assert.equal([busy.closed, busy.unanswered.length], [[], silent.closed.length]);
     const signal = AbortSignal.timeout(50);
-    assert.is(await complainAs(sender!, 'busy', { signal }).catch(() => 'ended'), 'ended');
+    const ended = await complainAs(sender!, 'busy', { signal }).catch((error: unknown) => error);
+    assert.is((ended as CountersignError).code, 'aborted');
+    // Whatever a server says that it does not open with.
+    const odd = await complainAs(sender!, 'closed');
+    assert.equal(new Set(odd.closed.map(({ code }) => code)), new Set(['closed']));
+    assert.is(odd.closed.length, silent.closed.length);
+    problem = new CountersignError('displaced', 'one of many mailboxes is over');
+    const over = await complainAs(sender!, 'displaced');
+    assert.equal([over.closed, over.unanswered.length], [[], silent.closed.length]);
   });
+
+for (const way of ['hang', 'reset'] as const)
+  test(`a server whose answers about its log ${way} half-way: a complaint has what was opened, and who did not answer`, async () => {
+    const { server, cheat } = await started();
+    const [alice, bob, cora] = await three(server);
+    await loseOne(cheat, [alice, bob, cora], 3, 3);
+    const [found] = await compare(alice, bob);
+    assert.is(found.outcome, 'diverged');
+    const evidence = 'evidence' in found ? found.evidence : new Uint8Array(0);
+    const answers = await halfAnswers(way);
+    try {
+      const complaint = await bob.complain(evidence, { timeoutMs: way === 'hang' ? 1500 : 20_000 });
+      assert.is.not(answers.count(), 0);
+      assert.is(complaint.verdict.outcome, 'server');
+      assert.ok(complaint.closed.length > 0);
+      assert.is(complaint.unanswered.length > 0, way === 'hang');
+      const url = `${server.url}/v1/consistency/1/2`;
+      const error = await askFor(url, AbortSignal.timeout(200)).catch((error: unknown) => error);
+      assert.is((error as CountersignError).code, 'connection-lost');
+      assert.is((await askForProof(server.url, 1, 2, AbortSignal.timeout(200))).length, 0);
+    } finally {
+      answers.restore();
+    }
+    await end(server, alice, bob);
+  });
+
+test('a client that is closed ends its complaints, with what is known by then', async () => {
+  const { server, cheat } = await started({ 'limits-openings-per-minute': '1' });
+  const [alice, bob, cora] = await three(server);
+  await loseOne(cheat, [alice, bob, cora], 2, 1);
+  const [found] = await compare(alice, bob);
+  const evidence = 'evidence' in found ? found.evidence : new Uint8Array(0);
+  const complaining = bob.complain(evidence, { timeoutMs: 60_000 });
+  assert.is(await Promise.race([complaining, wait(500)]), undefined, 'it waits for an opening');
+  await bob.close();
+  const complaint = await Promise.race([complaining, wait(1000)]);
+  assert.is(complaint?.verdict.outcome, 'server');
+  assert.ok(complaint!.unanswered.length > 0);
+  const refusal = await bob.complain(evidence).catch((error: unknown) => error);
+  assert.is((refusal as CountersignError).code, 'closed');
+  await end(server, alice);
+});
 
 test('two clients of an honest server have the same', async () => {
   const { server } = await started();

@@ -20,8 +20,12 @@
  *   one salt for all recipients, who could then guess each other      outgoing-bundle: no random blinder comes twice
  *   base64 and other bytes that may differ in what is signed          verdict-differential, client-verifier: every byte is covered
  *   who may open what, and how often                                  openings-server, limits
+ *   what both took part in, and who else did; a wrong roster          vectors, outgoing-bundle, comparing
+ *   a receipt that is late raises no alarm: the same cut for both     vectors, many-vectors; simulation (`--vectors`)
+ *   two checkpoints of different sizes: anchors, and proofs           vectors, comparing, forks; evidence cases 8 and 21
+ *   first in first out, and what comes first, over moves              moves, random-moves; simulation; evidence cases 22 to 27
  *
- * Of retired keys nothing can be held: whoever has one can sign for an old epoch. Rosters, anchors and moves are not built.
+ * Of retired keys nothing can be held: whoever has one can sign for an old epoch.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { suite } from 'uvu';

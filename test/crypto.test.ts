@@ -347,6 +347,9 @@ signing(
     const same = { bytes: new Uint8Array(32).fill(7), verify };
     assert.is(memoised(same).verify(right, signature), true);
     assert.is(asked, 4, 'another key is another question');
+    // What was verified is kept as it was: buffers are used again.
+    right[0] = 5;
+    assert.is(key.verify(right, signature), false);
   },
 );
 

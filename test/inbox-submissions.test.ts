@@ -8,9 +8,28 @@ import { open } from '../src/actors/openings.js';
 import { Placements } from '../src/actors/placements.js';
 import { epochKey, TABLE } from '../src/actors/store-keys.js';
 import { findSubmission } from '../src/actors/submission-proofs.js';
-import { audit } from '../src/protocol/audit/index.js';
+import { audit, type KeptEpoch } from '../src/protocol/audit/index.js';
+import type { Prover } from '../src/protocol/audit/prover.js';
+import { auditSubmissions } from '../src/protocol/audit/submissions.js';
+import type { EpochView, Senders } from '../src/protocol/audit/view.js';
 import { submittedBy } from '../src/protocol/evidence/index.js';
-import { decodeSubmission, getU32, getU64, ROLE, SESSION_KIND, SUBMISSIONS } from '../src/protocol/index.js';
+import {
+  concat,
+  decodeSubmission,
+  getU32,
+  getU64,
+  ROLE,
+  SESSION_KIND,
+  SUBMISSIONS,
+} from '../src/protocol/index.js';
+import {
+  INBOX_ROW_BYTES,
+  pagesBytes,
+  rowAt,
+  submissionBytes,
+  submissionHash,
+} from '../src/protocol/pages.js';
+import { formatPlace } from '../src/protocol/place.js';
 import { lines } from './support/audits.js';
 import { Pipeline } from './support/pipeline.js';
 import { clusterOf } from './support/side-by-side.js';
@@ -285,6 +304,69 @@ test('an inbox that drains is not empty while a frame waits', () => {
 test('an unsigned frame where signatures are required is a fault of who handed it over', () => {
   const one = new SignedInbox(SUBMISSIONS.required);
   assert.throws(() => one.submit(1, 1, null), /signature that the manifest requires/);
+});
+
+test('one bad entry of a large epoch costs an audit a look at each of its messages, and not one for each other', async () => {
+  const [entries, per] = [16_384, 512];
+  const [serverId, sender] = [named('server'), named('sender')];
+  const pages = new Uint8Array(pagesBytes(entries, INBOX_ROW_BYTES));
+  let [looks, hashed] = [0, 0];
+  const messages = Array.from({ length: entries }, (_, index) => {
+    const preimage = twin.u32(index);
+    pages.set(twin.H(preimage), rowAt(index, INBOX_ROW_BYTES));
+    return {
+      inbox: 0,
+      recipients: new Uint8Array(0),
+      get index() {
+        looks++;
+        return index;
+      },
+      get preimage() {
+        hashed++;
+        return preimage;
+      },
+    };
+  });
+  const signature = new Uint8Array(64);
+  const submissions = Array.from({ length: entries / per }, (_, i) => {
+    const first = i * per;
+    const hashes = concat(...messages.slice(first, first + per).map(({ preimage }) => twin.H(preimage)));
+    const hash = submissionHash(submissionBytes(serverId, sender, first + 1, hashes), signature);
+    for (let x = first; x < first + per; x++) pages.set(hash, rowAt(x, INBOX_ROW_BYTES) + 32);
+    return { first, count: per, signature, known: new Uint8Array(0) };
+  });
+  for (const index of [1, entries - 2, entries - 1])
+    pages.set(named('no submission'), rowAt(index, INBOX_ROW_BYTES) + 32);
+  [looks, hashed] = [0, 0];
+  const drafts: Parameters<EpochView['report']>[0][] = [];
+  const world = { serverId, keyOf: () => ({ verify: () => true }) };
+  const kept: KeptEpoch = {
+    epoch: 5,
+    logIndex: 4,
+    attestations: [],
+    inboxes: [{ pages, runs: [], submissions }],
+    outboxes: [{ leaves: [], messages }],
+  };
+  const manifest = { policy: { submissions: SUBMISSIONS.required } };
+  const view = { world, kept, manifest, report: drafts.push.bind(drafts) } as unknown as EpochView;
+  const senders: Senders = {
+    runOf: new Uint32Array(0),
+    runs: [],
+    sender: () => sender,
+    counter: (x) => x + 1,
+  };
+  auditSubmissions(view, 0, { count: entries, pages, senders }, submissions);
+  assert.equal(
+    drafts.map(({ text }) => text),
+    [1, entries - 2, entries - 1].map(
+      (index) =>
+        `the entry of ${formatPlace({ epoch: 5, inbox: 0, index })} names another submission than the one of its sender and message that is kept`,
+    ),
+  );
+  const prover = { openSigned: async () => [], kept: async () => null } as unknown as Prover;
+  for (const { proof } of drafts) assert.equal((await proof!(prover)).submissions, []);
+  assert.ok(looks <= 2 * entries, `${looks} looks at ${entries} messages`);
+  assert.ok(hashed <= entries + drafts.length, `${hashed} hashed of ${entries} messages`);
 });
 
 test.run();

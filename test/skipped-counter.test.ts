@@ -7,14 +7,37 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ClientOptions } from '../src/client/client.js';
-import { type Client, FileStore, VerificationError } from '../src/client/index.js';
+import type { Gateway } from '../src/client/gateway.js';
+import {
+  type Client,
+  connect,
+  connectSender,
+  FileStore,
+  MemoryStore,
+  type SenderClient,
+  VerificationError,
+} from '../src/client/index.js';
+import { judging } from '../src/client/judging.js';
+import { Later } from '../src/client/later.js';
 import { claimUnder, type Range } from '../src/client/log-range.js';
+import type { Settings } from '../src/client/options.js';
+import type { Dial, Socket } from '../src/client/socket.js';
 import { type ComparisonError, Vectors, type VectorsOptions } from '../src/client/vectors-entry.js';
-import { decodeEvidence, RULE } from '../src/protocol/evidence/index.js';
-import { type Claim, concat, gapLevels, ROLE, toHex } from '../src/protocol/index.js';
+import { type EvidenceOf, encodeEvidence } from '../src/protocol/evidence/evidence.js';
+import {
+  accuseAgain,
+  accuseOfSkip,
+  decodeEvidence,
+  disputedPlace,
+  RULE,
+  skippedCounter,
+} from '../src/protocol/evidence/index.js';
+import { type Claim, concat, FormatError, gapLevels, ROLE, toHex } from '../src/protocol/index.js';
 import type { Server } from '../src/server/index.js';
-import { clientOf } from './client-helpers.js';
+import { clientOf, keyOf } from './client-helpers.js';
 import { chat, end, started } from './support/comparing.js';
+import { columnCases, counterCases, stageWorld } from './support/evidence-stages.js';
+import { EvidenceWorld } from './support/evidence-world.js';
 import { commandHere } from './support/program.js';
 import { bothSay } from './support/verdicts.js';
 import * as twin from './twin/index.js';
@@ -67,6 +90,70 @@ function range(hashes: readonly Buffer[], from: number, to: number): Range {
   });
   return { from, to, hashes: concat(...subtrees) };
 }
+
+// ---- evidence of any shape
+
+const isGuilty = ({ expected }: { expected: string }) => expected !== 'nothing';
+const NONE = new Uint8Array(0);
+
+/** Evidence of a skip and of a place, and what is asked of evidence. */
+function shapes() {
+  const world = new EvidenceWorld();
+  const { bytes } = counterCases(world).find(isGuilty)!;
+  const place = columnCases(stageWorld(world)).find(
+    (one) => one.rule === RULE.stages && isGuilty(one),
+  )!.bytes;
+  const bridge = () => NONE;
+  const known = (evidence: Uint8Array) => [
+    skippedCounter(evidence),
+    accuseOfSkip(evidence, [], [], world.serverId, bridge),
+  ];
+  const again = (evidence: Uint8Array) => [
+    disputedPlace(evidence),
+    accuseAgain(evidence, [], [], world.serverId, bridge),
+  ];
+  return { skip: bytes, place, known, again };
+}
+
+test('evidence that lacks what a skip is shown by, or is of another rule, is of none', () => {
+  const { skip, place, known, again } = shapes();
+  assert.ok(known(skip)[0]);
+  const decoded = decodeEvidence(skip) as EvidenceOf<'ownCounters'>;
+  const without = (changes: Partial<typeof decoded>) => encodeEvidence({ ...decoded, ...changes });
+  for (const lacking of [{ links: [] }, { messages: [] }, { first: 250 }])
+    assert.equal(known(without(lacking)), [null, null]);
+  assert.is(known(without({ manifests: [] }))[1], null);
+  assert.equal(known(place), [null, null]);
+  assert.ok(again(place)[0]);
+  assert.equal(again(skip), [null, null]);
+  assert.is(again(encodeEvidence({ ...decodeEvidence(place), manifests: [] }))[1], null);
+  const links = decoded.links.map((link) => ({ ...link, leaf: NONE }));
+  const manifests = [{ bytes: new Uint8Array(3), signature: new Uint8Array(64) }];
+  for (const malformed of [{ links }, { manifests }])
+    assert.throws(
+      () => known(without(malformed)),
+      (error: unknown) => error instanceof FormatError,
+    );
+});
+
+test('of evidence with any bytes changed they throw `FormatError`, and nothing else', () => {
+  const { skip, place, known, again } = shapes();
+  const change = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 3 });
+  fc.assert(
+    fc.property(fc.constantFrom(skip, place), change, (evidence, changes) => {
+      const bytes = Uint8Array.from(evidence);
+      for (const [at, byte] of changes) bytes[at % bytes.length] = byte;
+      for (const ask of [known, again]) {
+        try {
+          ask(bytes);
+        } catch (error) {
+          assert.instance(error, FormatError);
+        }
+      }
+    }),
+    runOptions(100),
+  );
+});
 
 // ---- over real sockets
 
@@ -227,6 +314,70 @@ for (const [way, role] of [
     await all.close();
   });
 
+for (const kind of ['client', 'sender'] as const)
+  test(`what the application opens of the key when it is told of the failure stays connected: ${kind}`, async () => {
+    const all = await actors();
+    const { alice, bob, server, told } = all;
+    const options = { url: server.url, key: keyOf('alice') };
+    const next = new Promise<Client | SenderClient>((resolve, reject) =>
+      alice.on('state', ({ state }) => {
+        if (state !== 'failed') return;
+        const connecting = kind === 'client' ? connect(options) : connectSender(options);
+        connecting.then(resolve, reject);
+      }),
+    );
+    // Evidence takes as long as that.
+    judging.get = async () => {
+      await next;
+      return Later.prototype.get.call(judging) as ReturnType<typeof judging.get>;
+    };
+    await chat(alice, bob, 3);
+    await sendLost(all);
+    await failsWith(alice.send({ to: bob.id, body: 'the one behind it' }));
+    const client = await next.finally(() => Reflect.deleteProperty(judging, 'get'));
+    const states: string[] = [];
+    client.on('state', ({ state }) => states.push(state));
+    await told;
+    await alice.close();
+    await (kind === 'client'
+      ? (client as Client).still()
+      : client.send({ to: bob.id, body: 'of the next life' }));
+    assert.equal([client.state, states], ['connected', []]);
+    await client.close();
+    await all.close();
+  });
+
+class NotClosing extends MemoryStore {
+  override close(): void {
+    throw new Error('not closed');
+  }
+}
+
+for (const [what, store, thrown] of [
+  ['a store that does not close', new NotClosing(), 'not closed'],
+  ['a listener that throws', new MemoryStore(), 'thrown'],
+] as const)
+  test(`${what} ends no process: whoever closes the client is told`, async () => {
+    const all = await actors({ store });
+    const { alice, bob, told } = all;
+    const unhandled: unknown[] = [];
+    const listener = (error: unknown) => unhandled.push(error);
+    process.on('unhandledRejection', listener);
+    alice.on('evidence', () => {
+      if (thrown === 'thrown') throw new Error(thrown);
+    });
+    await chat(alice, bob, 2);
+    await sendLost(all);
+    await failsWith(alice.send({ to: bob.id, body: 'the one behind it' }));
+    await told;
+    await wait(50);
+    process.off('unhandledRejection', listener);
+    assert.equal(unhandled, []);
+    const refusal = await alice.close().catch((error: unknown) => error);
+    assert.is((refusal as Error).message, thrown);
+    await all.close();
+  });
+
 for (const ending of ['close', 'signal', 'stop'] as const)
   test(`while a server does not open, evidence against it is there, and told at the latest when it ends: ${ending}`, async () => {
     const abort = new AbortController();
@@ -251,6 +402,22 @@ for (const ending of ['close', 'signal', 'stop'] as const)
     await all.close();
   });
 
+/** Sockets that a client opens from now on, for as long as they are open. */
+function socketsOf(client: Client): Set<Socket> {
+  const { settings } = (client as unknown as { gateway: Gateway }).gateway;
+  const open = new Set<Socket>();
+  const dial: Dial = (...parameters) => {
+    const socket = settings.dial(...parameters);
+    const closed: Socket = Object.create(socket, {
+      close: { value: (...why: Parameters<Socket['close']>) => open.delete(closed) && socket.close(...why) },
+    });
+    open.add(closed);
+    return closed;
+  };
+  (client as unknown as { gateway: { settings: Settings } }).gateway.settings = { ...settings, dial };
+  return open;
+}
+
 test('what is not kept any more is said to be so, and proves nothing', async () => {
   for (const [letGo, between] of [
     [{ headsOnly: 10 }, 0],
@@ -258,12 +425,15 @@ test('what is not kept any more is said to be so, and proves nothing', async () 
   ] as const) {
     const all = await actors({}, { letGo });
     const { alice, bob, told } = all;
+    const sockets = socketsOf(alice);
     await chat(alice, bob, 1);
     await sendLost(all);
     for (let i = 0; i < between; i++) await bob.send({ to: alice.id, body: 'between' });
     await failsWith(alice.send({ to: bob.id, body: 'the one behind it' }));
     const error = await told.catch((error: unknown) => error);
     assert.is((error as ComparisonError).code, 'let-go');
+    await wait(100);
+    assert.is(sockets.size, 0, 'nothing is left to be asked for');
     assert.is((alice.problem as VerificationError).evidence, undefined);
     await all.close();
   }

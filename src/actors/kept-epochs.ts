@@ -5,6 +5,7 @@
 
 import { sha256 } from '#crypto';
 import { PART, putPart } from '../protocol/audit/kept-parts.js';
+import { PAGES_PER_PART, RUNS_PER_PART, UNREADABLE_TEXT } from '../protocol/audit/part-bounds.js';
 import {
   BLINDER_BYTES,
   BundleCursor,
@@ -43,7 +44,7 @@ export interface KeptIn {
 }
 
 /** Rows of an inbox in a part: whole pages. */
-const ROWS_PER_PART = 16 * PAGE_ENTRIES;
+const ROWS_PER_PART = PAGES_PER_PART * PAGE_ENTRIES;
 /** Leaves and messages after which others have their turn. */
 const PER_STEP = 256;
 const NOTHING = new Uint8Array(0);
@@ -98,7 +99,7 @@ function* readable(
   try {
     yield* steps;
   } catch (error) {
-    const why = Buffer.from((error as Error).message.slice(0, 200));
+    const why = Buffer.from((error as Error).message.slice(0, UNREADABLE_TEXT));
     putPart(out, PART.unreadable, actor, Uint8Array.of(role), why);
   }
 }
@@ -114,8 +115,8 @@ function* putInbox(reader: StoreReader, epoch: number, inbox: number, out: Write
   must(runs.length % RUN.bytes === 0, `${runs.length} bytes of who sent them`);
   // A number that is none is an error here, and not with whoever reads the part.
   for (let at = 0; at < runs.length; at += RUN.bytes) getU64(runs, at + RUN.counter);
-  for (let at = 0; at < runs.length; at += PER_STEP * RUN.bytes)
-    putPart(out, PART.senders, inbox, runs.subarray(at, at + PER_STEP * RUN.bytes));
+  for (let at = 0; at < runs.length; at += RUNS_PER_PART * RUN.bytes)
+    putPart(out, PART.senders, inbox, runs.subarray(at, at + RUNS_PER_PART * RUN.bytes));
   for (const part of submissionParts(reader.get(epochKey(TABLE.submissions, epoch, inbox)) ?? NOTHING)) {
     putPart(out, PART.submissions, inbox, part);
     yield;

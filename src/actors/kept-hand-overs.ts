@@ -6,6 +6,7 @@
  *   block   leaves without their prefixes
  */
 import { PART, putPart } from '../protocol/audit/kept-parts.js';
+import { HANDED_PER_PART } from '../protocol/audit/part-bounds.js';
 import {
   buildTree,
   compareBytes,
@@ -30,7 +31,7 @@ import type { StoreReader, StoreRecord } from './messages.js';
 import { TABLE } from './store-keys.js';
 
 /** Leaves of a block. */
-export const BLOCK = 64;
+export const BLOCK = HANDED_PER_PART;
 const RECORD_KEY_BYTES = 7;
 
 /** Of the old actor and of the new one. */

@@ -7,6 +7,7 @@
  * Rows are those that a frame brought, consecutive; known are the messages before them in the frame that had been taken
  * in already, and have rows elsewhere.
  */
+import { SUBMISSIONS_PER_PART } from '../protocol/audit/part-bounds.js';
 import {
   FormatError,
   getU16,
@@ -42,16 +43,13 @@ export function packSubmissions(proofs: readonly SubmissionProof[]): Uint8Array 
   return out;
 }
 
-/** Bytes after which an audit is given the next ones by themselves. */
-const PART_BYTES = 1 << 16;
-
-/** Whole ones, some at a time. Throws `FormatError` on bytes that are not so many. */
+/** Whole ones, some at a time, for an audit. Throws `FormatError` on bytes that are not so many. */
 export function* submissionParts(packed: Uint8Array): Generator<Uint8Array> {
   for (let from = 0, at = 0; at < packed.length; ) {
     const rest = packed.length - at;
     at += PROOF_BYTES + (rest < PROOF_BYTES ? 0 : getU16(packed, at + 6) * HASH_BYTES);
     if (at > packed.length) throw new FormatError(`${packed.length} bytes of submissions`);
-    if (at - from < PART_BYTES && at < packed.length) continue;
+    if (at - from < SUBMISSIONS_PER_PART && at < packed.length) continue;
     yield packed.subarray(from, at);
     from = at;
   }

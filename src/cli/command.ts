@@ -3,7 +3,7 @@
  * made from its options, and how results and failures are shown.
  *
  * Exit status: 0 done, 1 it failed (`code: message` and what to do next, on stderr), 2 the command
- * line is wrong, or what it names cannot be read as what it should be (`verify`). With `--json` the last line on stdout is one JSON object, also for a failure:
+ * line is wrong, or what it names cannot be read as what it should be (`verify`), 74 stdout cannot be written. With `--json` the last line on stdout is one JSON object, also for a failure:
  * `{"error": {"code", "message", "next"}}`.
  */
 import { parseArgs } from 'node:util';

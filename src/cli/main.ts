@@ -22,6 +22,8 @@ const COMMANDS: ReadonlyMap<string, () => Promise<{ command: Command }>> = new M
 ]);
 
 const HELP = 'countersign --help';
+/** No status of any command's own (EX_IOERR of sysexits.h). */
+const OUTPUT_FAILED = 74;
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === undefined || name === '--help' || name === '-h' || name === 'help')
@@ -46,10 +48,14 @@ function version(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
-// `countersign config | head`: whoever reads may stop reading, which is no failure of ours.
+// `countersign config | head`: whoever reads may stop reading, which is no failure of ours, and changes no status.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  // What the command ends with is known once it has returned; one that goes on ends here.
+  if (error.code === 'EPIPE') setImmediate(() => process.exit(process.exitCode ?? 0));
+  else {
+    process.stderr.write(`output-failed: what was to be shown could not be written: ${error.message}\n`);
+    process.exit(OUTPUT_FAILED);
+  }
 });
 
 // Not process.exit: that would cut off what is still being written to a pipe.

@@ -7,8 +7,8 @@ import { pause } from './pause.js';
 const MOST_BYTES = 1 << 20;
 
 /**
- * What is answered. Rejects with a coded error, temporary where asking again may help: `not-found`, `connection-lost`, or
- * `verification-failed` on more than 1 MiB; and as the signal says.
+ * What is answered. Rejects with a coded error, temporary where asking again may help: `not-found`, `connection-lost`, also
+ * when the answer breaks off or the signal ends it, or `verification-failed` on more than 1 MiB.
  */
 export async function askFor(
   url: string,
@@ -22,23 +22,26 @@ export async function askFor(
     referrerPolicy: 'no-referrer',
     redirect: 'error',
   };
-  const response = await ask(url, request as RequestInit).catch((error: Error) => {
-    throw new CountersignError('connection-lost', String(error.cause ?? error), { cause: error });
-  });
+  const response = await ask(url, request as RequestInit).catch(lost);
   const { status, ok } = response;
   if (!ok) throw new CountersignError(status === 404 ? 'not-found' : 'connection-lost', `${url}: ${status}`);
   return bounded(response);
 }
 
+function lost(error: Error): never {
+  throw new CountersignError('connection-lost', String(error.cause ?? error), { cause: error });
+}
+
 async function bounded({ body }: Response): Promise<Uint8Array> {
   const reader = body?.getReader();
+  const read = () => reader?.read().catch(lost);
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for (let part = await reader?.read(); part && !part.done; part = await reader!.read()) {
+  for (let part = await read(); part && !part.done; part = await read()) {
     chunks.push(part.value);
     length += part.value.length;
     if (length > MOST_BYTES) {
-      await reader!.cancel();
+      await reader!.cancel().catch(lost);
       throw new CountersignError('verification-failed', `an answer of more than ${MOST_BYTES} bytes`);
     }
   }
@@ -49,8 +52,8 @@ async function bounded({ body }: Response): Promise<Uint8Array> {
 const AGAIN_MS = [0, 200, 400, 800];
 
 /**
- * The server's consistency proof between two sizes, packed: empty when it gives none, whatever the reason. Asked for again some
- * times: what answers may not know yet of an epoch that a client was told of, as all of a server's threads hear of it at once.
+ * The server's consistency proof between two sizes, packed: empty when it gives none, whatever the reason, and when the signal
+ * ends. Asked for again some times: what answers may not know yet of an epoch that a client was told of, as all of a server's threads hear of it at once.
  */
 export async function askForProof(
   http: string,

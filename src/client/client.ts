@@ -111,7 +111,8 @@ export class Client {
 
   /**
    * Has evidence that the server is faulty narrowed to the actor, by what its stages open of the place: a stage that does not is
-   * named. Judged here, not by the server. Rejects with `TypeError` on what is no evidence against this server.
+   * named. The evidence is judged here, and not sent. When the client is over, it resolves with what is known by then. Rejects with
+   * `TypeError` on what is no evidence against this server.
    */
   complain(evidence: Uint8Array, options?: ComplainOptions): Promise<Complaint> {
     return this.gateway.complain(0, evidence, options);

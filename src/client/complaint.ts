@@ -1,6 +1,6 @@
 /**
- * Complaint: evidence that the server is faulty goes to whoever holds what its stages have signed of the place. What they
- * open narrows it, mostly to one actor; what stays closed is suspected, and proves nothing. Asked for is what the one who
+ * Complaint: with evidence that the server is faulty, each stage is asked to open what it has signed of the place. The evidence
+ * is not sent. What they open narrows it, mostly to one actor; what stays closed is suspected, and proves nothing. Asked for is what the one who
  * asks may be given (PROTOCOL.md, Open), and no more of it once an actor is named; a stage that says when to come again is
  * asked again.
  */
@@ -17,6 +17,7 @@ import {
   ROLE,
   STAGE,
 } from '../protocol/index.js';
+import { abortedError } from './abortable.js';
 import type { Accusation } from './accusing.js';
 import type { Gateway } from './gateway.js';
 import { movesOf } from './hand-overs.js';
@@ -52,7 +53,7 @@ export interface ComplainOptions {
 /** The evidence after all, and what it proves to anybody: the actor, or still only the server. */
 export interface Complaint extends Accusation {
   readonly closed: readonly ClosedStage[];
-  /** For what the time was not enough. */
+  /** Who did not answer before the time was up, or the client was over. */
   readonly unanswered: readonly AskedStage[];
 }
 
@@ -64,32 +65,30 @@ const MOST_INBOXES = 64;
 /** From one question to the next of a stage that is busy, whatever it says. */
 const AGAIN_MS = 1000;
 const MOST_AGAIN_MS = 60_000;
-/** Of a stage, and for good. */
-const ANSWERS: readonly ErrorCode[] = [
-  'not-a-party',
-  'opening-expired',
-  'opening-unknown',
-  'verification-failed',
-];
 
-/** `mailbox`: whose openings are asked for, by the position of its key. Rejects with `TypeError` on what is no evidence against this server, and as the signal says. */
+/**
+ * `mailbox`: whose openings are asked for, by the position of its key. When the time is up, or the client is over, what was opened
+ * until then is judged. Rejects with `TypeError` on what is no evidence against this server, with what the client was over with before,
+ * and as the signal says.
+ */
 export async function complaintOf(
   gateway: Gateway,
   mailbox: number,
   evidence: Uint8Array,
   { timeoutMs = 300_000, signal, lost = [] }: ComplainOptions = {},
 ): Promise<Complaint> {
+  gateway.living(mailbox);
   const judge = await judging.get(signal);
   const { serverId, manifest } = gateway.ground.world;
   const judged = judge.verdict(evidence, serverId, manifest.rootKey);
   if (judged.outcome === 'unreadable' || judged.outcome === 'nothing')
     throw new TypeError(`evidence: proves nothing against this server: ${judged.text}`);
-  const limit = AbortSignal.timeout(timeoutMs);
-  const ending = signal ? AbortSignal.any([signal, limit]) : limit;
+  const endings = [gateway.ending.signal, AbortSignal.timeout(timeoutMs)];
+  const ending = AbortSignal.any(signal ? [...endings, signal] : endings);
   const asking = new Asking(gateway, mailbox, ending);
   const known = { evidence, verdict: judged };
   const found = await narrowed(judge, asking, await ofSkip(judge, asking, known, lost));
-  signal?.throwIfAborted();
+  if (signal?.aborted) throw abortedError(signal);
   const { closed, unanswered } = asking;
   return { ...found, closed, unanswered };
 }
@@ -218,13 +217,12 @@ class Asking {
         into.push(...(await gateway.open(asking, asked)).claims);
         return;
       } catch (error) {
-        if (signal.aborted) break;
-        const isCoded = error instanceof CountersignError || error instanceof VerificationError;
-        if (isCoded && error.temporary) {
+        if (signal.aborted || gateway.problem(asking)) break;
+        if (!(error instanceof CountersignError || error instanceof VerificationError)) throw error;
+        if (error.temporary) {
           await pause(Math.min(Math.max(error.retryAfterMs ?? 0, AGAIN_MS), MOST_AGAIN_MS), signal);
           continue;
         }
-        if (!isCoded || !ANSWERS.includes(error.code)) throw error;
         if (error.code !== 'not-a-party' || this.isOwed(at)) closed.push({ ...at, code: error.code });
         else this.refused.add(mailbox!);
         return;

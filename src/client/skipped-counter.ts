@@ -53,23 +53,34 @@ export function watchSkips(
     // No class of the client's: in browsers this file has its own.
     const { step } = (reason ?? {}) as Partial<VerificationError>;
     if (state !== 'failed' || step !== 'own-message') return;
-    const { closing } = gateway;
-    const ended = new AbortController();
+    const { closing, events } = gateway;
+    const asker = askerFor(gateway, member);
     // To close it is to end this, and wait until it has.
-    gateway.closed = () => ended.abort();
-    gateway.closing = refused(reason as VerificationError, ended).then(() => closing!);
+    gateway.closed = () => void asker.close();
+    // At once: whatever the application opens of this key from now on is newer, and displaces it, not the other way round.
+    const opened = opening(asker, signal);
+    const told = refused(reason as VerificationError, asker, opened)
+      .finally(() => asker.close())
+      .then(
+        (evidence) => {
+          if (evidence) events.emit('evidence', { mailbox: 0, evidence });
+        },
+        (error: unknown) => {
+          if (!(error instanceof ComparisonError || error instanceof CountersignError)) throw error;
+          events.emit('suspicion', { mailbox: 0, error });
+        },
+      )
+      .finally(() => closing);
+    // What a listener or the store throws is told to who closes the client.
+    told.catch(() => {});
+    gateway.closing = told;
   });
-  async function refused(error: VerificationError, ended: AbortController): Promise<void> {
-    try {
-      const found = await accuseOfSkip(gateway, member, book(), reader, bundleOf, error.frame);
-      if (!found) return;
-      error.evidence = found.evidence;
-      error.evidence = await narrowed(gateway, member, found, ended, signal);
-      gateway.events.emit('evidence', { mailbox: 0, evidence: error.evidence });
-    } catch (error) {
-      if (!(error instanceof ComparisonError || error instanceof CountersignError)) throw error;
-      gateway.events.emit('suspicion', { mailbox: 0, error });
-    }
+  async function refused(error: VerificationError, asker: Gateway, opened: Promise<boolean>) {
+    const found = await accuseOfSkip(gateway, member, book(), reader, bundleOf, error.frame);
+    if (!found) return null;
+    error.evidence = found.evidence;
+    if (await opened) error.evidence = await narrowed(asker, found);
+    return error.evidence;
   }
 }
 
@@ -120,33 +131,27 @@ function lostOf({ after, counter }: Skip, reader: PairReader, bundleOf: BundleOf
   return lost;
 }
 
-/**
- * Evidence of the actor, where what is opened to the client names it; else what there is. A socket that is lost is not opened again:
- * a next life of the client has one by then.
- */
-async function narrowed(
-  gateway: Gateway,
-  member: Member,
-  { evidence, lost }: Skipped,
-  ended: AbortController,
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
-  const asker = askerFor(gateway, member);
+/** Evidence of the actor, where what is opened to the client names it; else what there is. */
+async function narrowed(asker: Gateway, { evidence, lost }: Skipped): Promise<Uint8Array> {
   const shown: Uint8Array[] = [];
   asker.on('evidence', (told) => shown.push(told.evidence));
-  const signals = [ended.signal, AbortSignal.timeout(MOST_MS)];
-  const ending = AbortSignal.any(signal ? [...signals, signal] : signals);
-  asker.on('state', ({ state }) => state === 'connecting' && ended.abort());
-  try {
-    await asker.connect(ending);
-    const complaint = await asker.complain(0, evidence, { lost, signal: ending });
-    if (complaint.verdict.outcome === 'actor') return complaint.evidence;
-  } catch {
-    // Whatever it is, there is evidence.
-  } finally {
-    await asker.close();
-  }
+  const complaint = await asker.complain(0, evidence, { lost }).catch(() => null);
+  if (complaint?.verdict.outcome === 'actor') return complaint.evidence;
   return shown[0] ?? evidence;
+}
+
+/**
+ * Whether it is, in the end. It is closed when the time is up, as the signal says, and when its socket is lost: that is not opened
+ * again, as a next life of the client has one by then.
+ */
+function opening(asker: Gateway, signal: AbortSignal | undefined): Promise<boolean> {
+  asker.on('state', ({ state }) => state === 'connecting' && void asker.close());
+  const limit = AbortSignal.timeout(MOST_MS);
+  asker.endWith(signal ? AbortSignal.any([limit, signal]) : limit);
+  return asker.connect(asker.ending.signal).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** A client of the same key and server that knows nothing but the log, and opens a front session alone. */

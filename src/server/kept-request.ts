@@ -8,17 +8,20 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { type KeptIn, keptEpochs, putKeptEpoch } from '../actors/kept-epochs.js';
 import { keptHandOvers, putKeptHandOver } from '../actors/kept-hand-overs.js';
 import { keptRecords } from '../actors/kept-source.js';
-import { PART, putLogRecord, putPart } from '../protocol/audit/kept-parts.js';
+import {
+  LEAVES_PER_ANSWER,
+  OBJECTS_PER_ANSWER,
+  PART,
+  putLogRecord,
+  putPart,
+} from '../protocol/audit/kept-parts.js';
 import { type Checkpoint, FormatError, Writer } from '../protocol/index.js';
 
 export interface Kept extends KeptIn {
   readonly checkpoint: () => Checkpoint;
 }
 
-/** Leaves in an answer. */
-const MOST_LEAVES = 4096;
-/** Epochs or hand-overs, and bytes after which no other one begins, in an answer. */
-const MOST_OBJECTS = 1024;
+/** Bytes in an answer after which no other epoch or hand-over begins. */
 const MOST_BYTES = 64 << 20;
 const CHUNK_BYTES = 64 << 10;
 /** Who takes nothing for so long has gone. */
@@ -27,7 +30,7 @@ const PATIENCE_MS = 30_000;
 /** From a leaf on, as many as there are under the checkpoint and as an answer holds. Throws `FormatError`. */
 export function sendLog(url: string, response: ServerResponse, { reader, checkpoint }: Kept): void {
   const { from } = numbers(url, ['from']) as { from: number };
-  const to = Math.min(checkpoint().size, from + MOST_LEAVES);
+  const to = Math.min(checkpoint().size, from + LEAVES_PER_ANSWER);
   const out = new Writer(CHUNK_BYTES);
   let index = from;
   for (const record of index < to ? keptRecords(reader, from) : []) {
@@ -50,7 +53,7 @@ export async function sendEpochs(url: string, response: ServerResponse, kept: Ke
   response.writeHead(200, HEADERS);
   const out = new Outgoing(response);
   let next = nextKept(kept, from, to);
-  for (let count = 0; next > 0 && count < MOST_OBJECTS && out.bytes < MOST_BYTES; count++) {
+  for (let count = 0; next > 0 && count < OBJECTS_PER_ANSWER && out.bytes < MOST_BYTES; count++) {
     for (const _ of putKeptEpoch(kept, next, out.writer)) if (!(await out.flush(CHUNK_BYTES))) return;
     next = nextKept(kept, next + 1, to);
   }
@@ -66,7 +69,7 @@ export async function sendHandOvers(url: string, response: ServerResponse, { rea
   let [number, next] = [0, 0];
   for (const handing of keptHandOvers(reader)) {
     if (number++ < from) continue;
-    const isFull = number - from > MOST_OBJECTS || out.bytes >= MOST_BYTES;
+    const isFull = number - from > OBJECTS_PER_ANSWER || out.bytes >= MOST_BYTES;
     if (isFull) {
       next = number - 1;
       break;

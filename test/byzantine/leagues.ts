@@ -12,7 +12,9 @@ import {
   entryAt,
   heldBy,
   holders,
+  isMissed,
   isOpen,
+  isStray,
   leavesOf,
   play,
   type Subject,
@@ -37,6 +39,10 @@ const IN_LISTS = [
 
 /** What changes what becomes of a message. */
 const CHANGES = CHEATS.filter(({ name }) => IN_LISTS.includes(name));
+const STRAYS = CHEATS.filter(({ name }) => name === 'hand to a mailbox that it is not for');
+const REFUSING = (['inbox', ...STRAYS.map(({ role }) => role)] as const).map(
+  (role): Cheat => ({ name: 'only refuse to open', role }),
+);
 const BEHIND_INBOXES = CHANGES.filter(({ role }) => role !== 'inbox');
 const OF_INBOXES = CHANGES.filter(({ role }) => role === 'inbox');
 const OF_SEQUENCERS = CHEATS.filter(({ role }) => role === 'sequencer');
@@ -115,6 +121,11 @@ const chainsAfterwards = (): League[] =>
     alone(OF_CHAINS.map((cheat) => ({ ...cheat, round: 3 }))),
   );
 
+const straysAndAnother = (): League[] =>
+  STRAYS.flatMap((one) =>
+    [...CHANGES, ...STRAYS, ...REFUSING].filter(({ role }) => role !== one.role).map((other) => [one, other]),
+  );
+
 const PAIRS = ofRoles(BEHIND_INBOXES, 2);
 
 /** All that are played, in the order of the document. */
@@ -135,6 +146,7 @@ export const LEAGUES: readonly { readonly name: string; readonly leagues: readon
     name: 'one in the second epoch, and an outbox in the third about the chain',
     leagues: chainsAfterwards(),
   },
+  { name: 'one that hands a message to whom it is not for, and another', leagues: straysAndAnother() },
 ];
 
 // ---- how it ends
@@ -198,19 +210,18 @@ function seenIn(theatre: Theatre): Subject[] {
   return [...divergences(theatre)].filter(({ epoch }) => committed.includes(epoch));
 }
 
-const isMissed = ({ mailbox, others = [] }: Subject) => !others.some((id) => equalBytes(id, mailbox));
-
 /** It has seen no leaf of that epoch, or behind it. */
 function isBehind(theatre: Theatre, { mailbox, epoch }: Subject): boolean {
   const leaves = leavesOf(theatre, Buffer.from(mailbox)).map(({ leaf }) => readMailboxLeaf(leaf));
   return leaves.every((leaf) => leaf.epoch < epoch);
 }
 
-/** Whether one of these misses what another one of them has, or has another message at its place. */
+/** Whether one of these misses what another one of them has, or has another message at its place; or anybody one that is not for it. */
 function isProvenBy(theatre: Theatre, subject: Subject, clients: readonly Buffer[]): boolean {
   const isIn = (id: Uint8Array) => clients.some((each) => each.equals(id));
   const { mailbox, others = [] } = subject;
   const isAnother = (id: Uint8Array) => isIn(id) && !equalBytes(id, mailbox);
+  if (isStray(subject)) return true;
   return isIn(mailbox) && others.some(isAnother) && !isBehind(theatre, subject);
 }
 
@@ -244,7 +255,7 @@ function reasonOf(theatre: Theatre, subject: Subject, refusing: readonly string[
   const held = heldBy(theatre);
   const entry = entryAt(held.get(toHex(mailbox))!, subject);
   const gap = new Error(`nothing is proven of ${epoch}.${inbox}.${index}`);
-  if (entry && whoHasAnother(held, subject, entry).length > 0) throw gap;
+  if (isStray(subject) || (entry && whoHasAnother(held, subject, entry).length > 0)) throw gap;
   if (isMissed(subject) && isBehind(theatre, subject)) return 'behind';
   const isWord = row && entry?.equals(row) && !theatre.sent.some(({ hash }) => hash.equals(row));
   if (isWord) return 'word';

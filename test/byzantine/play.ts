@@ -20,7 +20,7 @@ export interface Ending {
   readonly theatre: Theatre;
   /** The message of the second epoch that cheats are about. */
   readonly message: SentMessage;
-  /** What Alice, Bob and Carol can show by themselves, with statements that were let out beside the log. */
+  /** What Alice, Bob and Carol can show by themselves, and whoever has what is not for it with them, with statements that were let out beside the log. */
   readonly clients: Accusation | null;
   /** With what holders other than the cheats have opened, and what any client has. */
   readonly opened: Accusation | null;
@@ -177,6 +177,13 @@ export function* divergences(theatre: Theatre): Generator<Subject> {
   }
 }
 
+/** Whether the mailbox misses it; else it has it, and should not. */
+export const isMissed = ({ mailbox, others = [] }: Subject) =>
+  !others.some((id) => Buffer.compare(id, mailbox) === 0);
+
+/** A message that is known, at its place, in a mailbox that it is not for. */
+export const isStray = (subject: Subject) => !isMissed(subject) && subject.message !== undefined;
+
 /** Clients that have another message at a place. */
 export function whoHasAnother(
   held: ReadonlyMap<string, readonly Claim[]>,
@@ -217,8 +224,9 @@ export function compare(
   const all: (Accusation | null)[] = [];
   let clients: Accusation | null = null;
   for (const { subject, ...file } of files) {
-    if (subject && !three.some((id) => Buffer.compare(id, subject.mailbox) === 0)) continue;
-    const claims = file.claims.filter((claim) => isOf(claim, three));
+    const who = subject && isStray(subject) ? [...three, subject.mailbox] : three;
+    if (subject && !who.some((id) => Buffer.compare(id, subject.mailbox) === 0)) continue;
+    const claims = file.claims.filter((claim) => isOf(claim, who));
     const shown = { ...file, claims, ...(subject && { subject }) };
     const found = accuse(shown, serverId, theatre.rootKey);
     all.push(found);

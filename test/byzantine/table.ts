@@ -144,6 +144,8 @@ const UNPROVABLE = `## What cannot be proven
   when somebody opens.
 - *Inject* behind an inbox: the mailbox's owner sees an entry that is no message to it, which proves nothing by itself; what is opened does, and
   so does a client that has another message at that place (as all have in *duplicate*; of *inject* it is the bystander that has to compare).
+- *Hand to a mailbox that it is not for*: the server is exposed by the owner's claim together with the message, which its sender and recipients have. A client refuses such a delivery unless it is told as a message of its own,
+  and so the library's \`compare\` never comes to it; whoever has the claim's bytes can show them.
 - An inbox that invents a message (*inject*), or commits to another hash than it was sent (*alter the committed hash*), where submissions are unsigned: its
   word against the sender's.
 - An inbox that drops a message for all, and lets the sender's next one follow a place in an epoch that was never committed: the sender's chain skips a counter, which exposes the
@@ -154,8 +156,7 @@ const UNPROVABLE = `## What cannot be proven
   maker. The stages themselves store no statement that they are given, but its hash in their own (*inputs*), so that after a restart nobody has the second one. Without it the maker is not named: where both outputs are opened the
   sequencer is, by *log inputs*, as what it logged of the neighbour was made of something else; where not, the server is exposed.
 - *Hand on …*: of actors that do not check each other, as by default those of one process, nobody can show which of two neighbours is at fault when the maker signs one thing and hands on another. The neighbour has
-  signed something else than what it was given is signed to be, and is named for it, though it has done what it was told: such actors vouch for one another. Where the maker opens nothing of it, the server is exposed, or, where a
-  mailbox has something that is not for it, nothing. With \`checks: everywhere\` it is not to be done.
+  signed something else than what it was given is signed to be, and is named for it, though it has done what it was told: such actors vouch for one another. Where the maker opens nothing of it, the server is exposed. With \`checks: everywhere\` it is not to be done.
 - *Drop after receipt* names the outbox with its statement about the epoch, which is in the claims of its other mailboxes that had mail then. Where none had, the sequencer
   alone keeps it, there is no frame to ask for it, and the server is exposed.
 - On one store what maker and consumer keep is one copy, from which an opening is computed anew: it is what an honest stage signed. Where a stage has
@@ -215,10 +216,10 @@ export function leaguesSection(ends: readonly Ends[]): string {
 Plays with two actors or three that cheat, without checks and with. They cheat in the second epoch where nothing else is said, and none of them opens anything. Routers, receivers and outboxes each commit one of the cheats in the
 first six rows, which change what becomes of a message; an inbox one of those that it can; a sequencer any of its own. A row has all that its name allows. Who cheats is number 0 of its role; of two of one role
 the other is the inbox or router of Dave, who sends as much as Alice then, or the receiver or outbox of Carol. In plays of two epochs the third is like the second; about the chain an outbox cheats as in the rows
-*break a chain …*, *deny with a later still* and *drop after receipt*.
+*break a chain …*, *deny with a later still* and *drop after receipt*. With who hands a message to whom it is not for, another one commits one of all these cheats, or the same, or only refuses to open.
 
 In no play does anything that is proven on the way name anybody else, and both verifiers say the same of all of it; but without checks an actor behind the league that signs something malformed which it was given is guilty
-of that, too, and one of the league is named beside it. Wherever two of Alice, Bob and Carol differ at a place, and neither is behind, what they hold themselves convicts the server at least. A play that breaks this, or ends in another way than these or without
+of that, too, and one of the league is named beside it. Wherever two of Alice, Bob and Carol differ at a place, and neither is behind, or any mailbox has a known message that is neither from nor for it, what they hold themselves convicts the server at least. A play that breaks this, or ends in another way than these or without
 the reason that is told here, stops the test:
 
 - *The server*: something that one of the suspects was given has both its maker and its consumer in the league, and stays closed (a router's output is kept by itself and by the receiver that it is for; an inbox's by itself and its router).
@@ -249,7 +250,7 @@ export function documentOf(all: readonly Outcome[], ends: readonly Ends[]): stri
 Written by \`npm run docs:accountability\` from plays with real stages that cheat (\`test/byzantine/\`); a test holds this
 page to what they show. In each play one actor cheats in the second epoch or behind it, about a message from Alice to Bob and
 Carol, and refuses to open anything afterwards; the actor is number 0 of its role. First (*clients*) Alice, Bob and Carol show each other the leaves that they hold, for each message
-that one of them misses, or has and should not; and all of theirs at once. With these go statements that somebody was told beside those that are logged, and whatever clients have sent and signed. Then,
+that one of them misses, or has and should not; and all of theirs at once. Of a message in a mailbox that it is not for, the owner shows its own with them. With these go statements that somebody was told beside those that are logged, and whatever clients have sent and signed. Then,
 for each message that any of the 24 clients misses, or has and should not, its holders *open* what they keep of its way through the stages: an output's maker and its consumers. Where
 no message says what to ask for, they open *all* that they keep of the three epochs, which is more than a client may ask for. Who was given another statement than is logged shows that, too. A cell says how many leaves (and statements without) were opened,
 how many of them stand in the evidence and were *needed*, and what that proves: who is named in bold, by which rule of [PROTOCOL.md](PROTOCOL.md#the-rules), and how large the evidence is.

@@ -29,6 +29,14 @@ import { RUNS, SEED } from '../worlds.js';
 
 const test = suite('comparing');
 
+/** As a page's: what fails is an event, which nobody has to listen to. */
+class PageSocket extends WebSocket {
+  constructor(...args: ConstructorParameters<typeof WebSocket>) {
+    super(...args);
+    this.on('error', () => {});
+  }
+}
+
 test('a complaint is answered with openings; what stays closed is named', async () => {
   const { server, cheat } = await started();
   const [alice, bob, cora] = await three(server);
@@ -122,7 +130,7 @@ async function makerInBrowsers() {
   const { connect } = (await built('client')) as typeof BrowserPart;
   const part = (await built('vectors')) as typeof VectorsPart;
   const ignore = () => {};
-  Object.assign(globalThis, { WebSocket, addEventListener: ignore, removeEventListener: ignore });
+  Object.assign(globalThis, { WebSocket: PageSocket, addEventListener: ignore, removeEventListener: ignore });
   return ({ url }: Started['server'], name: string) =>
     connect({ url, key: keyOf(name), vectors: new part.Vectors() }) as Promise<unknown> as Promise<Client>;
 }

@@ -29,11 +29,11 @@ for (const [role, name] of [
     const cheat = { ...CHEATS.find((each) => each.role === role && each.name === name)!, round: 1 };
     const theatre = new Theatre({ cheats: [cheat], checks: false });
     const { alice, bob, dave, carol } = theatre.cast;
-    // The third is the one that cheats are about.
-    for (const to of [carol, carol, bob]) theatre.send(alice, [to, dave]);
+    // The first is the one that cheats are about.
+    for (const to of [bob, carol, carol]) theatre.send(alice, [to, dave]);
     for (let i = 3; i < MESSAGES; i++) theatre.send(i % 2 === 0 ? alice : dave, [i % 24]);
     theatre.epoch();
-    const sent = theatre.sent[2]!;
+    const sent = theatre.sent[0]!;
     const { inbox, index, epoch } = theatre.placeOf(sent)!;
     const mailbox = theatre.client(bob);
     const { outbox } = theatre.world.placement(mailbox);

@@ -1,5 +1,7 @@
 /** Clients of a server that may cheat, and what carries bytes between them. */
 import { cpSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
@@ -163,6 +165,30 @@ export async function loseOne(
   cheat({ way: 'drop', from: from!, to: to!, instead: instead! });
   await alice.send({ to: bob.id, body: 'the one that is lost' });
   await chat(alice, bob, behind);
+}
+
+/** Consistency proofs are answered half-way, by a server of its own: the rest does not come, or the connection is reset. */
+export async function halfAnswers(
+  way: 'hang' | 'reset',
+): Promise<{ readonly count: () => number; readonly restore: () => void }> {
+  let count = 0;
+  const half = createServer((_, response) => {
+    count++;
+    response.writeHead(200, { 'content-length': '1000' });
+    response.write('half');
+    if (way === 'reset') setTimeout(() => response.destroy(), 10);
+  });
+  await new Promise<void>((resolve) => half.listen(0, '127.0.0.1', resolve));
+  const { port } = half.address() as AddressInfo;
+  const { fetch } = globalThis;
+  globalThis.fetch = (url, options) =>
+    fetch(String(url).includes('/v1/consistency/') ? `http://127.0.0.1:${port}/` : url, options);
+  const restore = () => {
+    globalThis.fetch = fetch;
+    half.closeAllConnections();
+    half.close();
+  };
+  return { count: () => count, restore };
 }
 
 /** No server gives a consistency proof any more, the next so many times. Returns the way back. */

@@ -31,6 +31,7 @@ import {
 import { moveCases } from './evidence-moves.js';
 import { placeCases } from './evidence-places.js';
 import { columnCases, counterCases, exceptionCases, neighbourCases, stageWorld } from './evidence-stages.js';
+import { strayCases } from './evidence-strays.js';
 import { EvidenceWorld } from './evidence-world.js';
 
 export type { EvidenceCase } from './evidence-leaves.js';
@@ -54,7 +55,8 @@ export function evidenceCases(): EvidenceCase[] {
     ...neighbourCases(scene),
     ...columnCases(scene),
     ...counterCases(world),
-    ...exceptionCases(),
+    ...strayCases(scene),
+    ...exceptionCases(strayCases),
     ...leafEdges(world),
     ...orderEdges(world),
     ...rowEdges(world, required),

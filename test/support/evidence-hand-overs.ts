@@ -293,18 +293,20 @@ class HandOvers {
     counter: bigint,
     told: Handed | null,
     sender = this.client,
+    index = 1,
   ): EvidenceCase {
     const message = this.world.message(sender, counter, [this.client]);
     const preimage = this.world.preimage(message);
-    const filler = rowOf(named('filler'));
-    const page = twin.inboxPages([filler, rowOf(twin.H(preimage), { epoch: 5n, inbox: 0, index: 0 })]);
+    const before = Array.from({ length: index }, (_, i) => rowOf(named(`filler ${i}`)));
+    const pages = twin.inboxPages([...before, rowOf(twin.H(preimage), { epoch: 5n, inbox: 0, index: 0 })]);
     const log = this.moves.log([
-      { epoch: 7n, by: '1.0', made: oneOf(2, page) },
+      { epoch: 7n, by: '1.0', made: oneOf(index + 1, pages) },
       { epoch: 9n, by: '1.0', made: oneOf(0, []) },
     ]);
-    const claim = log.claim(saidBy(log.epochs[0]!, 1, 0), 0, 0);
+    const [page, row] = [Math.floor(index / 64), index % 64];
+    const claim = log.claim(saidBy(log.epochs[0]!, 1, 0), 0, page);
     const made = { role: 1, log, leaves: this.leaves(1, told) };
-    const parts = [this.id, claim, u8(1), listOf([bytesOf(preimage)]), this.shown(made, 0), u8(0)];
+    const parts = [this.id, claim, u8(row), listOf([bytesOf(preimage)]), this.shown(made, 0), u8(0)];
     return this.make(name, 24, expected, parts);
   }
 
@@ -318,6 +320,9 @@ class HandOvers {
       this.falseSender('the last counter at another place', guilty, 4n, this.sender(4n, at(2))),
       this.falseSender('a later counter behind', 'nothing', 4n, this.sender(6n, at(0, 9n))),
       this.falseSender('a later counter at that place', guilty, 4n, this.sender(6n, at(1))),
+      this.falseSender('a lower counter at that place', guilty, 4n, this.sender(3n, at(1))),
+      this.falseSender('of the second page', 'nothing', 4n, this.sender(4n, at(65)), this.client, 65),
+      this.falseSender('of the second page, elsewhere', guilty, 4n, this.sender(4n, at(2)), this.client, 65),
       this.falseSender('the sender is left out', guilty, 4n, null),
       this.falseSender('the place of another sender', guilty, 4n, this.sender(4n, at(1)), other),
       this.falseSender('another sender at another place', 'nothing', 4n, this.sender(4n, at(0)), other),
@@ -538,6 +543,8 @@ class HandOvers {
       sender('a sender at another place', this.sender(4n, at(6n))),
       sender('a sender with a lower counter', this.sender(3n, at(5n))),
       sender('a sender with a counter of before', this.sender(5n, at(6n))),
+      sender('a sender with a counter of the last epoch before', this.sender(5n, at(7n))),
+      sender('a sender with a lower counter since then', this.sender(3n, at(120n))),
       sender('a sender is left out', null),
       sender('a sender that began since then', this.sender(5n, at(120n)), true, null),
     ];

@@ -595,6 +595,12 @@ const submissionTable = ({
   submit('a submission that another signed', 'actor 1.0', {}, { secret: bob.secret }),
   submit('a submission of another message', 'actor 1.0', { messageHashes: others }, { page: 1 }),
   submit(
+    'a submission of another message, from this one on',
+    'actor 1.0',
+    { firstCounter: 70n, messageHashes: others },
+    { page: 0 },
+  ),
+  submit(
     'a bad submission that the row does not name',
     'nothing',
     { serverId: named('s') },

@@ -27,8 +27,8 @@ const { join, u8 } = twin;
 /** Of an inbox or outbox in the second version, where it has another one there. */
 export const newKeyOf = (role: number, index: number) => keyPair(`${role}.${index} of version 2`);
 
-/** What the second version places elsewhere: everybody, somebody else, or nobody. */
-type Kind = 'all' | 'others' | 'none';
+/** What the second version places elsewhere: everybody, somebody else, nobody, or of Carol what she sends. */
+type Kind = 'all' | 'others' | 'none' | 'carol';
 
 /** Alice sends at inbox 0 and Bob's mailbox is at outbox 0, but in epochs 101 to 200 of `all`: there it is 1. */
 export class Moves {
@@ -51,6 +51,7 @@ export class Moves {
       all: runs.map((run) => ({ ...run, inbox: 1 - run.inbox, outbox: 1 - run.outbox })),
       others: runs.map((run) => (run.firstBucket === 3072 ? { ...run, outbox: 0 } : run)),
       none: runs,
+      carol: runs.map((run) => (run.firstBucket === 1024 ? { ...run, inbox: 1 } : run)),
     }[kind];
     const second = this.version(2, world.serverId, elsewhere);
     const third = this.version(3, twin.manifestHash(second.bytes), runs);
@@ -202,6 +203,34 @@ export class Moves {
     ]);
   }
 
+  /** Rule 18, of a message to Carol in Bob's link. */
+  private stray(name: string, expected: string, epoch: bigint, outbox: number): EvidenceCase {
+    const { world, alice, bob, carol } = this;
+    const { id: mailbox } = bob;
+    const message = world.message(alice, 1n, [carol]);
+    const preimage = world.preimage(message);
+    const entries = [{ inbox: 0, index: 0, messageHash: twin.H(preimage) }];
+    const made = oneOf(1, [linkOf({ mailbox, epoch, entries })]);
+    const log = this.log([{ epoch, by: `4.${outbox}`, made }]);
+    const said = saidBy(log.epochs[0]!, 4, outbox);
+    const part = join(witnessOf(said), log.committed(said));
+    const about = {
+      ...{ mailbox, place: { epoch, inbox: 0, index: 0 } },
+      ...{ message: preimage, recipients: [recipientOf(message, 0)] },
+    };
+    return this.make(name, 18, expected, epoch, [subjectOf(about), mailbox, part, part, u8(0)]);
+  }
+
+  private strays(): EvidenceCase[] {
+    const [old, today] =
+      this.kind === 'all' ? ['nothing', 'server 2.0 3.1 4.1'] : ['server 2.0 3.0 4.0', 'nothing'];
+    return [
+      this.stray('a stray, of the outbox of before', old!, 150n, 0),
+      this.stray('a stray, of the other outbox', today!, 150n, 1),
+      this.stray('a stray, behind the moves', 'server 2.0 3.0 4.0', 205n, 0),
+    ];
+  }
+
   /** Rule 19: Alice's counters 1 and 3 in her own chain, in epoch 5 and the next link, both at inbox and outbox 0. */
   counters(name: string, expected: string, epoch: bigint): EvidenceCase {
     const { world, alice, bob } = this;
@@ -218,6 +247,33 @@ export class Moves {
     const claims = log.epochs.map((each) => log.claim(saidBy(each, 4, 0), 0, 0));
     const preimages = messages.map((message) => bytesOf(world.preimage(message)));
     return this.make(name, 19, expected, epoch, [alice.id, listOf(claims), u8(0), list2Of(preimages)]);
+  }
+
+  /** Two rows behind one place, of Alice and of Carol, who was elsewhere meanwhile. */
+  ofOneSender(): EvidenceCase[] {
+    const { world, alice, bob, carol } = this;
+    const before: twin.Place = { epoch: 4n, inbox: 0, index: 0 };
+    const [hers, other] = [alice, carol].map((each) => world.message(each, 5n, [bob]));
+    return [
+      this.rows(
+        'one previous place twice, the first time by who was elsewhere',
+        'nothing',
+        [205n, other!, before],
+        [209n, hers!, before],
+      ),
+      this.rows(
+        'one previous place twice, the second time by who was elsewhere',
+        'nothing',
+        [205n, hers!, before],
+        [209n, other!, before],
+      ),
+      this.rows(
+        'one previous place of before, twice',
+        'actor 1.0',
+        [5n, other!, before],
+        [50n, hers!, before],
+      ),
+    ];
   }
 
   all(): EvidenceCase[] {
@@ -286,11 +342,14 @@ export class Moves {
         205n,
         0,
       ),
+      ...this.strays(),
       this.counters('own counters, away and back', unless('server 1.0 2.0 3.0 4.0'), 205n),
       this.counters('own counters, before the moves', 'server 1.0 2.0 3.0 4.0', 50n),
     ];
   }
 }
 
-export const moveCases = (world: EvidenceWorld): EvidenceCase[] =>
-  (['all', 'others', 'none'] as const).flatMap((kind) => new Moves(world, kind).all());
+export const moveCases = (world: EvidenceWorld): EvidenceCase[] => [
+  ...(['all', 'others', 'none'] as const).flatMap((kind) => new Moves(world, kind).all()),
+  ...new Moves(world, 'carol').ofOneSender(),
+];

@@ -465,9 +465,9 @@ function notNeighbours({ world, bob, preimage, message, changed }: Scene): Evide
 }
 
 /** The same where placement has exceptions: nobody knows which outbox the mailbox is placed at. */
-export function exceptionCases(): EvidenceCase[] {
+export function exceptionCases(others: (scene: Scene) => EvidenceCase[]): EvidenceCase[] {
   const scene = stageWorld(new EvidenceWorld({ exceptions: [{ id: named('moved'), inbox: 0, outbox: 0 }] }));
-  const some = [...neighbourCases(scene), ...columnCases(scene)].filter(
+  const some = [...neighbourCases(scene), ...columnCases(scene), ...others(scene)].filter(
     ({ expected }) => expected !== 'nothing',
   );
   return some.map((one) => ({ ...one, name: `${one.name}, with exceptions`, expected: 'nothing' }));

@@ -1,4 +1,5 @@
 /** Rules 16 to 19: stages that disagree about a message. */
+import { isDeepStrictEqual } from 'node:util';
 import { INBOX, OUTBOX, RECEIVER, ROUTER } from './attestation.js';
 import type { Place } from './bytes.js';
 import { decodeChainLeaf } from './decode.js';
@@ -160,9 +161,14 @@ export function stages(known: Known, parts: PartsOf<18>): Suspect[] {
   if (later.hash === undefined) {
     // If it shows nothing: the mailbox is the sender or the recipient, as in rule 16.
     mustBeIntended(known, parts.subject, earlier.hash);
+  } else if (later.hash.equals(earlier.hash)) {
+    // If it shows the same message: the other mailbox is the mailbox, earlier and later are the same bytes,
+    must(parts.otherMailbox.equals(mailbox), 'both show the same');
+    must(isDeepStrictEqual(parts.earlier, parts.later), 'one message is shown by two');
+    // and the mailbox is neither its sender nor a recipient, as in rule 16.
+    mustBeForeign(known, parts.subject, earlier.hash);
   } else {
     // If it shows another message: without message and recipients.
-    must(!later.hash.equals(earlier.hash), 'both show the same');
     mustBeBare(parts.subject);
   }
   // Suspected are the router, receiver and outbox of both columns, placed by the earlier statement's manifest, as far as

@@ -1,34 +1,52 @@
-/** A running server as an audit reads it, with the operator's token, by its internal port. */
+/** A running server as an audit reads it, with the operator's token, by its internal port. What it sends is bounded. */
 import { setTimeout as pass } from 'node:timers/promises';
-import type {
-  EpochSource,
-  KeptChainState,
-  KeptEpoch,
-  KeptHandOver,
-  LogRecord,
+import {
+  type EpochSource,
+  type KeptChainState,
+  type KeptEpoch,
+  type KeptHandOver,
+  type LogRecord,
+  MOST_FINDINGS,
 } from '../../protocol/audit/index.js';
 import { HandOverBuilder } from '../../protocol/audit/kept-handed.js';
-import { EpochBuilder, PART, type Part, PartReader, readLogRecord } from '../../protocol/audit/kept-parts.js';
+import {
+  EpochBuilder,
+  LEAVES_PER_ANSWER,
+  OBJECTS_PER_ANSWER,
+  PART,
+  type Part,
+  PartReader,
+  readLogRecord,
+} from '../../protocol/audit/kept-parts.js';
 import { readCheckpointNote } from '../../protocol/audit/note.js';
+import { partBounds } from '../../protocol/audit/part-bounds.js';
+import { handings } from '../../protocol/handings.js';
 import {
   actorKey,
   type Checkpoint,
   CountersignError,
   countsIn,
   decodeEpochLeaf,
-  type ErrorCode,
   FormatError,
+  HASH_BYTES,
+  type Handing,
   inForceAt,
   type OpenedManifest,
   openManifests,
   Reader,
   ROLE,
 } from '../../protocol/index.js';
+import { MAX_NOTE_BYTES } from '../../protocol/notes/index.js';
+import { EPOCH_LEAF_BYTES } from '../../protocol/statement.js';
+import { Answer } from './answer.js';
 
-/** An answer has to begin within this, and to go on. */
+/** An answer has to begin within this, and each chunk of it to follow the one before. */
 const PATIENCE_MS = 30_000;
 const BUSY_MS = 500;
 const BUSY_TRIES = 20;
+const MAX_MANIFESTS_BYTES = 64 << 20;
+/** A leaf completes as many nodes as its index + 1 has zeros at its end, and its own hash. */
+const MAX_LOG_BYTES = LEAVES_PER_ANSWER * (EPOCH_LEAF_BYTES + 1 + 54 * HASH_BYTES);
 
 export interface Addresses {
   /** The front port. */
@@ -36,97 +54,144 @@ export interface Addresses {
   readonly internal: string;
   /** In hexadecimal. */
   readonly token: string;
+  /** For how long nothing may come. */
+  readonly patienceMs?: number;
 }
 
 export class NetworkSource implements EpochSource {
+  private readonly mostOf: ReadonlyMap<number, number>;
+
   private constructor(
     private readonly at: Addresses,
     readonly manifests: readonly OpenedManifest[],
     readonly checkpoint: Checkpoint,
-  ) {}
+  ) {
+    this.mostOf = partBounds(manifests.map(({ manifest }) => manifest));
+  }
 
-  /** Rejects with `CountersignError`. */
+  /** Rejects with `CountersignError`, as all that reads does: `verification-failed` where the server sends what it cannot. */
   static async open(at: Addresses): Promise<NetworkSource> {
-    const answer = await (await get(`${at.http}/v1/manifests/1`)).json().catch(lost);
-    const { manifests: told } = answer as { manifests: Record<'manifest' | 'signature', string>[] };
-    try {
+    return checked(async () => {
+      const answer = (await (await get(at, `${at.http}/v1/manifests/1`)).json(MAX_MANIFESTS_BYTES)) as {
+        manifests?: Record<'manifest' | 'signature', string>[];
+      } | null;
+      const told = answer?.manifests;
       if (!Array.isArray(told)) throw new FormatError('no list of manifests');
       const manifests = openManifests(
-        told.map(({ manifest, signature }) => ({
-          bytes: fromBase64(manifest),
-          signature: fromBase64(signature),
-        })),
+        told.map((each) => ({ bytes: fromBase64(each?.manifest), signature: fromBase64(each?.signature) })),
       );
       return new NetworkSource(at, manifests, await fetchCheckpoint(at, manifests));
-    } catch (error) {
-      if (error instanceof FormatError) throw new CountersignError('verification-failed', error.message);
-      throw error;
-    }
+    });
   }
 
   async *records(from: number): AsyncGenerator<LogRecord> {
     const { size } = this.checkpoint;
     for (let index = from; index < size; ) {
-      const response = await this.ask(`/v1/log?from=${index}`);
-      const before = index;
-      const bytes = new Reader(new Uint8Array(await response.arrayBuffer().catch(lost)));
-      for (; bytes.at < bytes.limit && index < size; index++) yield readLogRecord(bytes);
-      if (index === before) return;
+      const records = await checked(() => this.recordsAt(index));
+      if (records.length === 0) return;
+      for (const record of records.slice(0, size - index)) yield record;
+      index += records.length;
     }
   }
 
-  async *epochs(from: number, to: number): AsyncGenerator<KeptEpoch> {
+  /** Those of one answer. */
+  private async recordsAt(index: number): Promise<LogRecord[]> {
+    const bytes = new Reader(await (await this.ask(`/v1/log?from=${index}`)).bytes(MAX_LOG_BYTES));
+    const records: LogRecord[] = [];
+    while (bytes.at < bytes.limit) {
+      if (records.length === LEAVES_PER_ANSWER)
+        throw new FormatError(`an answer of more than ${LEAVES_PER_ANSWER} leaves`);
+      records.push(readLogRecord(bytes));
+    }
+    return records;
+  }
+
+  epochs(from: number, to: number): AsyncGenerator<KeptEpoch> {
+    return checkedAll(this.keptEpochs(from, to));
+  }
+
+  private async *keptEpochs(from: number, to: number): AsyncGenerator<KeptEpoch> {
     const countsAt = (epoch: number) => countsIn(inForceAt(this.manifests, epoch).manifest);
     let builder = new EpochBuilder();
-    for await (const part of this.parts((next) => `/v1/epochs?from=${next}&to=${to}`, from))
+    let before = from - 1;
+    for await (const part of this.parts((next) => `/v1/epochs?from=${next}&to=${to}`, from, to))
       if (part.kind !== PART.end) builder.add(part);
       else {
-        if (part.bytes[0] === 1) yield builder.done(countsAt);
+        if (part.bytes[0] === 1) {
+          const kept = builder.done(countsAt);
+          if (kept.epoch <= before || kept.epoch > to)
+            throw new FormatError(`epoch ${kept.epoch} behind epoch ${before}, of those up to ${to}`);
+          before = kept.epoch;
+          yield kept;
+        }
         builder = new EpochBuilder();
       }
   }
 
-  async *handOvers(): AsyncGenerator<KeptHandOver> {
+  handOvers(): AsyncGenerator<KeptHandOver> {
+    return checkedAll(this.keptHandOvers());
+  }
+
+  /** With as many others, which nobody should have, as an audit tells deviations. */
+  private async *keptHandOvers(): AsyncGenerator<KeptHandOver> {
+    const { manifests } = this;
+    const given = manifests.slice(1).reduce((sum, next, i) => {
+      return sum + handings(manifests[i]!.manifest, next.manifest).length;
+    }, 0);
+    const most = given + MOST_FINDINGS;
     const builder = new HandOverBuilder();
-    for await (const part of this.parts((next) => `/v1/hand-overs?from=${next}`, 0)) {
+    let [count, before] = [0, -1];
+    for await (const part of this.parts((next) => `/v1/hand-overs?from=${next}`, 0, most)) {
       const kept = builder.add(part);
-      if (kept) yield kept;
+      if (!kept) continue;
+      if (++count > most) throw new FormatError(`more than ${most} hand-overs, of ${given} that there are`);
+      if (orderOf(kept) <= before) throw new FormatError('hand-overs out of order');
+      before = orderOf(kept);
+      yield kept;
     }
   }
 
-  /** Of one answer behind the other, until there are no more. */
-  private async *parts(pathFrom: (next: number) => string, from: number): AsyncGenerator<Part> {
-    for (let next: number | null = from; ; ) {
-      const reader = new PartReader();
-      const response = await this.ask(pathFrom(next));
-      next = null;
-      for await (const chunk of chunksOf(response))
+  /** Of one answer behind the other, until there are no more; none is asked for from beyond `to`. */
+  private async *parts(pathFrom: (next: number) => string, from: number, to: number): AsyncGenerator<Part> {
+    for (let asked = from; ; ) {
+      const reader = new PartReader((kind) => this.mostOf.get(kind));
+      let next: number | null = null;
+      let objects = 0;
+      for await (const chunk of (await this.ask(pathFrom(asked))).chunks())
         for (const part of reader.push(chunk)) {
+          if (next !== null) throw new FormatError(`part ${part.kind} behind the end of an answer`);
+          if (part.kind === PART.end && ++objects > OBJECTS_PER_ANSWER)
+            throw new FormatError(`more than ${OBJECTS_PER_ANSWER} epochs or hand-overs in an answer`);
           if (part.kind === PART.next) next = new Reader(part.bytes).u64();
           else yield part;
         }
       if (next === null) throw new CountersignError('connection-lost', 'the server ended before its answer');
       if (next === 0) return;
+      if (next <= asked || next > to)
+        throw new FormatError(`${next} as the next one behind ${asked}, of those up to ${to}`);
+      asked = next;
     }
   }
 
-  async newest(): Promise<number> {
-    const { size } = await fetchCheckpoint(this.at, this.manifests);
-    if (size === 0) return 0;
-    const response = await this.ask(`/v1/log?from=${size - 1}`);
-    const bytes = new Reader(new Uint8Array(await response.arrayBuffer().catch(lost)));
-    return decodeEpochLeaf(readLogRecord(bytes).leaf).epoch;
+  newest(): Promise<number> {
+    return checked(async () => {
+      const { size } = await fetchCheckpoint(this.at, this.manifests);
+      if (size === 0) return 0;
+      const [record] = await this.recordsAt(size - 1);
+      if (!record) throw new FormatError(`no leaf ${size - 1} of the log`);
+      return decodeEpochLeaf(record.leaf).epoch;
+    });
   }
 
   /** A server tells nobody where chains stand but by its leaves. */
   async *chains(): AsyncGenerator<KeptChainState> {}
 
   /** Throws `CountersignError`. Few audits are served at a time: the end of another's answer is waited for. */
-  private async ask(path: string): Promise<Response> {
+  private async ask(path: string): Promise<Answer> {
     const { internal, token } = this.at;
     for (let tries = 1; ; tries++) {
       try {
-        return await get(`${internal}${path}`, { authorization: `Bearer ${token}` });
+        return await get(this.at, `${internal}${path}`, { authorization: `Bearer ${token}` });
       } catch (error) {
         const isBusy = error instanceof CountersignError && error.code === 'busy';
         if (!isBusy || tries === BUSY_TRIES) throw error;
@@ -136,45 +201,34 @@ export class NetworkSource implements EpochSource {
   }
 }
 
-async function fetchCheckpoint(
-  { http }: Addresses,
-  manifests: readonly OpenedManifest[],
-): Promise<Checkpoint> {
-  const note = await (await get(`${http}/v1/checkpoint`)).text().catch(lost);
+async function fetchCheckpoint(at: Addresses, manifests: readonly OpenedManifest[]): Promise<Checkpoint> {
+  const note = await (await get(at, `${at.http}/v1/checkpoint`)).text(MAX_NOTE_BYTES);
   return readCheckpointNote(note, manifests[0]!.hash, [
     actorKey(manifests.at(-1)!.manifest, ROLE.sequencer, 0),
   ]);
 }
 
-/** An answer that has begun in time. Rejects with what the server says, or `connection-lost`. */
-async function get(url: string, headers: Record<string, string> = {}): Promise<Response> {
-  const ending = new AbortController();
-  const timer = setTimeout(() => ending.abort(new Error(`none within ${PATIENCE_MS} ms`)), PATIENCE_MS);
-  const response = await fetch(url, { headers, signal: ending.signal })
-    .catch(lost)
-    .finally(() => clearTimeout(timer));
-  if (response.ok) return response;
-  const { error } = (await response.json().catch(() => ({}))) as {
-    error?: { code: ErrorCode; message: string };
-  };
-  if (error) throw new CountersignError(error.code, error.message);
-  throw new CountersignError('connection-lost', `${url}: ${response.status}`);
+const get = ({ patienceMs = PATIENCE_MS }: Addresses, url: string, headers?: Record<string, string>) =>
+  Answer.to(url, patienceMs, headers);
+
+const orderOf = ({ version, role, from, to }: Handing) =>
+  ((version * 256 + role) * 65_536 + from) * 65_536 + to;
+
+const fromBase64 = (text: unknown) => Uint8Array.from(Buffer.from(String(text), 'base64'));
+
+async function checked<T>(read: () => Promise<T>): Promise<T> {
+  return read().catch(refused);
 }
 
-async function* chunksOf({ body }: Response): AsyncGenerator<Uint8Array> {
+async function* checkedAll<T>(all: AsyncGenerator<T>): AsyncGenerator<T> {
   try {
-    for await (const chunk of body!) yield chunk as Uint8Array;
+    yield* all;
   } catch (error) {
-    lost(error);
+    refused(error);
   }
 }
 
-const fromBase64 = (text: string) => Uint8Array.from(Buffer.from(String(text), 'base64'));
-
-function lost(error: unknown): never {
-  const { message, cause } = error as Error;
-  throw new CountersignError(
-    'connection-lost',
-    `no answer: ${cause instanceof Error ? cause.message : message}`,
-  );
+function refused(error: unknown): never {
+  if (!(error instanceof FormatError)) throw error;
+  throw new CountersignError('verification-failed', `what the server sends is wrong: ${error.message}`);
 }

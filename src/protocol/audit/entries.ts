@@ -6,7 +6,7 @@ import type { Signed } from '../statement.js';
 import type { Case } from './draft.js';
 import { splitPages } from './items.js';
 import type { Prover } from './prover.js';
-import type { KeptEpoch } from './source.js';
+import type { KeptEpoch, KeptMessage } from './source.js';
 
 /**
  * Entries of inboxes, opened, with their messages as far as these are kept, and what the inboxes have signed of those epochs.
@@ -41,11 +41,22 @@ export async function openEntry(prover: Prover, kept: KeptEpoch, inbox: number, 
   return prover.openSigned(kept, inbox, 0, pages, [Math.floor(index / PAGE_ENTRIES)]);
 }
 
-export function messageAt({ outboxes }: KeptEpoch, inbox: number, index: number) {
-  for (const share of outboxes) {
-    if ('unreadable' in share) continue;
-    const found = share.messages.find((each) => each.inbox === inbox && each.index === index);
-    if (found) return found;
-  }
-  return null;
+/** Messages of epochs that were looked at, by inbox and index; of those kept twice the first. */
+const messages = new WeakMap<KeptEpoch, ReadonlyMap<number, KeptMessage>>();
+const keyOf = (inbox: number, index: number) => inbox * 2 ** 32 + index;
+
+export function messageAt(kept: KeptEpoch, inbox: number, index: number): KeptMessage | null {
+  const all = messages.get(kept) ?? messagesIn(kept);
+  messages.set(kept, all);
+  return all.get(keyOf(inbox, index)) ?? null;
+}
+
+function messagesIn({ outboxes }: KeptEpoch): Map<number, KeptMessage> {
+  const all = new Map<number, KeptMessage>();
+  for (const share of outboxes)
+    for (const message of 'unreadable' in share ? [] : share.messages) {
+      const key = keyOf(message.inbox, message.index);
+      if (!all.has(key)) all.set(key, message);
+    }
+  return all;
 }

@@ -125,8 +125,8 @@ class Audit {
       moves.until(index);
       if (leaf && leaf.epoch > to) break;
       if (this.isCut) break;
-      while (leaf && !next.done && next.value.epoch < leaf.epoch) {
-        this.notLogged(next.value.epoch);
+      while (leaf && !next.done && next.value.epoch < leaf.epoch && !this.isCut) {
+        await this.notLogged(next.value.epoch);
         next = await kept.next();
       }
       if (leaf && !next.done && next.value.epoch === leaf.epoch) {
@@ -160,8 +160,9 @@ class Audit {
     this.last = kept.epoch;
   }
 
-  private notLogged(epoch: number): void {
+  private async notLogged(epoch: number): Promise<void> {
     this.tell('missing', epoch, `epoch ${epoch} is kept and has no leaf in the log`);
+    await this.settle();
   }
 
   /** What is too old may be gone, and may be there still. */

@@ -5,7 +5,7 @@ import type { Handing } from '../handings.js';
 import { PART, type Part } from './kept-parts.js';
 import type { KeptHandOver } from './source.js';
 
-/** Of all hand-overs: more leaves than this, within the retention, are not read. */
+/** Bytes of all hand-overs: more than this, within the retention, is not read. */
 const MAX_HANDED = 2 ** 31;
 
 export class HandOverBuilder {
@@ -16,11 +16,11 @@ export class HandOverBuilder {
   /** The hand-over that ends with this part. Throws `FormatError` on a part out of its place, and where there are too many. */
   add({ kind, bytes }: Part): KeptHandOver | null {
     const { head } = this;
+    this.length += bytes.length;
+    if (this.length > MAX_HANDED) throw new FormatError(`hand-overs of more than ${MAX_HANDED} bytes`);
     if ((kind === PART.handOver) === (head !== null)) throw new FormatError(`part ${kind} out of its place`);
     if (!head) return this.begin(new Reader(bytes));
     if (kind === PART.handed) {
-      this.length += bytes.length;
-      if (this.length > MAX_HANDED) throw new FormatError(`hand-overs of more than ${MAX_HANDED} bytes`);
       this.leaves.bytes(bytes);
       return null;
     }

@@ -73,10 +73,8 @@ export function putPart(out: Writer, kind: number, actor: number, ...bytes: read
 export class PartReader {
   private rest: Uint8Array = new Uint8Array(0);
 
-  /** Whether nothing is left that a part has begun with. */
-  get isDone(): boolean {
-    return this.rest.length === 0;
-  }
+  /** `mostOf`: how long a part of a kind may be; undefined where there is none such. */
+  constructor(private readonly mostOf: (kind: number) => number | undefined = () => MAX_PART) {}
 
   /** Parts that are whole by now. Throws `FormatError` on one that is too long. */
   *push(chunk: Uint8Array): Generator<Part> {
@@ -87,7 +85,9 @@ export class PartReader {
     while (from.limit - from.at >= PART_HEADER_BYTES) {
       const start = from.at;
       const [kind, actor, length] = [from.u8(), from.u16(), from.u32()];
-      if (length > MAX_PART) throw new FormatError(`a part of ${length} bytes, at most ${MAX_PART}`);
+      const most = this.mostOf(kind);
+      if (most === undefined) throw new FormatError(`a part of kind ${kind}, which is none`);
+      if (length > most) throw new FormatError(`a part of kind ${kind} of ${length} bytes, at most ${most}`);
       if (length > from.limit - from.at) {
         from.at = start;
         break;
@@ -97,6 +97,10 @@ export class PartReader {
     this.rest = bytes.subarray(from.at);
   }
 }
+
+/** What an answer has at the most: leaves of the log; epochs or hand-overs. */
+export const LEAVES_PER_ANSWER = 4096;
+export const OBJECTS_PER_ANSWER = 1024;
 
 /** Puts an epoch together of its parts. */
 export class EpochBuilder {

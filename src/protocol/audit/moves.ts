@@ -68,7 +68,12 @@ export class Moves {
   ): Promise<Moves> {
     const handed = new Map<string, Handed>();
     const hasMoved = !placesAlikeAll(world.versions);
-    if (hasMoved) for await (const kept of source.handOvers()) handed.set(nameOf(kept), new Handed(kept));
+    if (hasMoved)
+      for await (const kept of source.handOvers()) {
+        // Of a move that came behind the manifests that were read, and so are all others behind it.
+        if (kept.version > world.newest.version) break;
+        handed.set(nameOf(kept), new Handed(kept));
+      }
     const moves = new Moves(world, state, log, handed, hasMoved ? await source.newest() : 0, report);
     moves.reportOthers();
     return moves;

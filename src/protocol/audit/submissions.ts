@@ -12,6 +12,8 @@ import type { EpochView, InboxRows, Senders } from './view.js';
 
 /** Offset in a row. */
 const SUBMISSION_AT = 32;
+/** Whether of `bundles`, in the order in which a submission is made again. */
+const WAYS = [false, true] as const;
 
 export function auditSubmissions(
   view: EpochView,
@@ -31,6 +33,10 @@ interface Found {
 
 class InboxSubmissions {
   private readonly names: string;
+  /** Those of entries that are there, each behind the one before it. */
+  private readonly placed: KeptSubmission[] = [];
+  /** What names a submission, as made again with and without `bundles`; of those looked at. */
+  private readonly hashes = new Map<KeptSubmission, readonly (Uint8Array | undefined)[]>();
 
   constructor(
     private readonly view: EpochView,
@@ -53,6 +59,7 @@ class InboxSubmissions {
         continue;
       }
       this.without(covered, first);
+      this.placed.push(kept);
       if (rows.senders) this.with(kept, rows.senders);
       covered = first + count;
     }
@@ -124,21 +131,34 @@ class InboxSubmissions {
     return sameBytes(this.rows.pages, rowAt(index, INBOX_ROW_BYTES) + SUBMISSION_AT, hash, 0, HASH_BYTES);
   }
 
-  /** Submissions of the epoch that an entry names, as evidence shows them: with the page of its message, where it has that. */
+  /**
+   * Submissions of the inbox that an entry names, as evidence shows them: with the page of its message, where it has that. The
+   * one that is kept of the entry is tried first.
+   */
   private named(index: number): ShownSubmission[] {
+    const { placed } = this;
     const { senders } = this.rows;
     if (!senders) return [];
-    const all = this.submissions.filter(({ first, count }) => first + count <= this.rows.count && count > 0);
     const wanted = this.row(index, SUBMISSION_AT);
-    for (const kept of all)
-      for (const bundles of [false, true]) {
-        const found = this.madeAgain(kept, senders, bundles);
-        if (!found || !equalBytes(found.hash, wanted)) continue;
-        const known = kept.known.length / HASH_BYTES;
-        const position = Math.max(0, Math.min(index - kept.first, kept.count - 1)) + known;
-        return [showSubmission(found.submission, position)];
-      }
+    const own = placed.find(({ first, count }) => index >= first && index < first + count);
+    for (const kept of own ? [own, ...placed] : placed) {
+      const way = this.hashesOf(kept, senders).findIndex((hash) => hash && equalBytes(hash, wanted));
+      if (way < 0) continue;
+      const { submission } = this.madeAgain(kept, senders, WAYS[way])!;
+      const known = kept.known.length / HASH_BYTES;
+      const position = Math.max(0, Math.min(index - kept.first, kept.count - 1)) + known;
+      return [showSubmission(submission, position)];
+    }
     return [];
+  }
+
+  /** Makes it again once, however many entries ask. */
+  private hashesOf(kept: KeptSubmission, senders: Senders): readonly (Uint8Array | undefined)[] {
+    let hashes = this.hashes.get(kept);
+    if (hashes) return hashes;
+    hashes = WAYS.map((bundles) => this.madeAgain(kept, senders, bundles)?.hash);
+    this.hashes.set(kept, hashes);
+    return hashes;
   }
 
   private tell(index: number, what: string): void {

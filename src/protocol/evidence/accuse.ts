@@ -45,11 +45,14 @@ export interface CaseFile {
   readonly messages?: readonly Uint8Array[];
   /** That rows of inboxes name. */
   readonly submissions?: readonly ShownSubmission[];
-  /** What one client has and another one misses: a place, the mailbox that misses it, and what shows that it is for it. */
+  /**
+   * What one client has and another one misses: a place, the mailbox that misses it, and what shows that it is for it. Or the mailbox
+   * that has it, and what shows that it is not for it.
+   */
   readonly subject?: Pick<Subject, 'mailbox' | 'epoch' | 'inbox' | 'index'> & {
     readonly message?: Uint8Array;
     readonly recipients?: readonly Recipient[];
-    /** Mailboxes that have it. */
+    /** Mailboxes that have it; where nothing is said the mailbox itself. */
     readonly others?: readonly Uint8Array[];
   };
   /** Of moves, with what is opened of them. */

@@ -13,7 +13,7 @@ import { SENDER_AT } from '../message-hash.js';
 import { decodeOpenedHandOver } from '../opened-hand-over.js';
 import { checkpointFields } from '../statement.js';
 import { type Accusation, accuse, type CaseFile } from './accuse.js';
-import { decodeEvidence, type Evidence, RULE } from './evidence.js';
+import { decodeEvidence, RULE } from './evidence.js';
 import { type Recipient, recipientFields } from './message.js';
 
 /**
@@ -137,11 +137,9 @@ export function disputedPlace(evidence: Uint8Array): DisputedPlace | null {
   return { epoch, inbox, index, lacking: mailbox, having: other, sender, sizes };
 }
 
-type Stages = Extract<Evidence, { rule: typeof RULE.stages }>;
-
 /**
  * Evidence of a place once more, with what holders have opened of it, and hand-overs of moves since; bridges by what the caller knows, besides the one
- * in it. Null when that proves nothing.
+ * in it. Null when that proves nothing, or is of no place. Throws `FormatError` on bytes that are no evidence, claim, hand-over or manifest.
  */
 export function accuseAgain(
   evidence: Uint8Array,
@@ -150,7 +148,9 @@ export function accuseAgain(
   serverId: Uint8Array,
   bridge: Dispute['bridge'],
 ): Accusation | null {
-  const stages = decodeEvidence(evidence) as Stages;
+  const stages = decodeEvidence(evidence);
+  const manifest = stages.manifests.at(-1);
+  if (stages.rule !== RULE.stages || !manifest) return null;
   const { manifests, earlier, later, epoch, inbox, index, mailbox, other, message, recipients } = stages;
   const held = [earlier, later].flatMap(({ leaves, ...witness }) =>
     leaves.map((leaf): Claim => ({ ...witness, ...leaf, output: 0 })),
@@ -167,6 +167,6 @@ export function accuseAgain(
     },
     bridge: (from, to) => (known(from, to) ? stages.bridge : bridge(from, to)),
   };
-  const { rootKey } = decodeManifest(manifests.at(-1)!.bytes);
+  const { rootKey } = decodeManifest(manifest.bytes);
   return accuse(file, serverId, rootKey);
 }

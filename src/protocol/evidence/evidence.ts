@@ -4,7 +4,7 @@
  *   evidence := csign1ev ‖ n 1 ‖ n × manifest ‖ rule 1 ‖ the rule's fields below
  *   manifest := length 4 ‖ bytes ‖ root signature 64; version 1 first, each the next version of the one before
  */
-import { ascii, expectBytes, FormatError, Reader, Writer } from '../bytes.js';
+import { ascii, equalBytes, expectBytes, FormatError, Reader, Writer } from '../bytes.js';
 import { claimField } from '../claim.js';
 import {
   blob,
@@ -95,6 +95,10 @@ const witnessFields = { ...signedFields, leaves: list(u8, openedLeaf, 2) };
 const witness = struct(witnessFields);
 export type Witness = ValueOf<typeof witness>;
 
+/** The same of a statement that is committed. */
+const committedWitness = struct({ ...witnessFields, ...committedFields });
+type CommittedWitness = ValueOf<typeof committedWitness>;
+
 /** A mailbox and a place. Where it matters whether the message there is for the mailbox, what shows it. */
 const subjectFields = {
   mailbox: hash,
@@ -156,8 +160,8 @@ const fields = tagged({ manifests: list(u8, manifest, MOST_MANIFESTS) }, 'rule',
   [RULE.stages]: {
     ...subjectFields,
     other: hash,
-    earlier: struct({ ...witnessFields, ...committedFields }),
-    later: struct({ ...witnessFields, ...committedFields }),
+    earlier: committedWitness,
+    later: committedWitness,
     bridge: path,
   },
   [RULE.ownCounters]: {
@@ -214,6 +218,16 @@ export function encodeEvidence(value: Evidence): Uint8Array {
   const out = new Writer(4096);
   evidence.write(out, value);
   return out.done();
+}
+
+/** Whether two parts are the same bytes. */
+export function isSameWitness(a: CommittedWitness, b: CommittedWitness): boolean {
+  const [one, other] = [a, b].map((each) => {
+    const out = new Writer(4096);
+    committedWitness.write(out, each);
+    return out.done();
+  });
+  return equalBytes(one!, other!);
 }
 
 /** Throws `FormatError` on bytes that are not exactly one piece of evidence. Whether it proves anything: verdict.ts. */

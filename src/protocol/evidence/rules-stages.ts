@@ -7,7 +7,7 @@ import { compareWhole, equalBytes } from '../bytes.js';
 import { claimIn } from '../claim.js';
 import { placementOf } from '../placement.js';
 import { type Actor, type Court, type InLog, must, type Said } from './court.js';
-import type { EvidenceOf, Subject, Witness } from './evidence.js';
+import { type EvidenceOf, isSameWitness, type Subject, type Witness } from './evidence.js';
 import { type Guilt, guiltyActor, guiltyServer, nameOf, type Suspect } from './guilt.js';
 import { byBuckets, placed, readMailboxLeaf } from './leaves.js';
 import { type OpenedMessage, openMessage, recipientOf } from './message.js';
@@ -181,7 +181,10 @@ function mustSkip(bytes: Uint8Array, role: Role, mailbox: Uint8Array, epoch: num
 
 // ---- any two stages
 
-/** A message that one column shows and the other does not: it was lost, changed or made up somewhere between. */
+/**
+ * A message that one column shows and the other does not: it was lost, changed or made up somewhere between. Or one column
+ * shows it, twice the same, for a mailbox that it is not for.
+ */
 export function stages(court: Court, evidence: EvidenceOf<'stages'>): Guilt {
   const { mailbox, other, earlier: before, later: after } = evidence;
   const [earlier, later] = [court.committed(before), court.committed(after)];
@@ -194,9 +197,13 @@ export function stages(court: Court, evidence: EvidenceOf<'stages'>): Guilt {
   if (later.attestation.epoch === evidence.epoch) {
     const found = look(court, later, after.leaves, mailbox, evidence);
     if (found) {
-      must(!equalBytes(found, shown), 'they agree');
-      mustNotOpen(evidence);
-      return guiltyServer(suspects(court, earlier, later, evidence), 'shows two messages at one place');
+      const isStray = equalBytes(found, shown);
+      if (isStray) mustBeStray(court, evidence, shown);
+      else mustNotOpen(evidence);
+      const what = isStray
+        ? 'passed a message to a mailbox that it is not for'
+        : 'shows two messages at one place';
+      return guiltyServer(suspects(court, earlier, later, evidence), what);
     }
   } else {
     must(
@@ -208,6 +215,13 @@ export function stages(court: Court, evidence: EvidenceOf<'stages'>): Guilt {
   }
   mustBeFor(court, evidence, shown);
   return guiltyServer(suspects(court, earlier, later, evidence), 'lost a message on its way to a mailbox');
+}
+
+/** One statement by itself shows a message for a mailbox that it is not for. Throws `FormatError`. */
+function mustBeStray(court: Court, evidence: EvidenceOf<'stages'>, hash: Uint8Array): void {
+  const { mailbox, other, earlier, later } = evidence;
+  must(equalBytes(other, mailbox) && isSameWitness(earlier, later), 'they agree');
+  mustNotBeFor(court, evidence, hash);
 }
 
 /**

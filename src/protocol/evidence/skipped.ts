@@ -20,7 +20,7 @@ export interface SkippedCounter extends Place {
   readonly sizes: readonly number[];
 }
 
-/** Null where it is about no skip. Throws `FormatError` on what is no evidence. */
+/** Null where it is about no skip, or has not the entry behind one. Throws `FormatError` on what is no evidence. */
 export function skippedCounter(evidence: Uint8Array): SkippedCounter | null {
   const decoded = decodeEvidence(evidence);
   if (decoded.rule !== RULE.ownCounters) return null;
@@ -31,8 +31,8 @@ export function skippedCounter(evidence: Uint8Array): SkippedCounter | null {
       ? read.entries.map(({ inbox, index }) => ({ epoch: read.epoch, inbox, index }))
       : [];
   });
-  const place = entries[first + messages.length - 1]!;
-  return { sender, ...place, sizes: [links[0]!.checkpoint.size] };
+  const place = entries[first + messages.length - 1];
+  return place ? { sender, ...place, sizes: [links[0]!.checkpoint.size] } : null;
 }
 
 /** What the row of an inbox at a place says to be the place of the sender's message before; null where no claim shows it, or it says none. */
@@ -47,8 +47,8 @@ export function placeBefore(claims: readonly Uint8Array[], { epoch, inbox, index
 }
 
 /**
- * `opened`: claims; `lost`: preimages of messages that are skipped, as far as they are known, the newest last. Null where that proves no more.
- * Throws `FormatError` on bytes that are no claim.
+ * `opened`: claims; `lost`: preimages of messages that are skipped, as far as they are known, the newest last. Null where that proves no more,
+ * or `skippedCounter` is null. Throws `FormatError` on bytes that are no evidence, claim or manifest.
  */
 export function accuseOfSkip(
   evidence: Uint8Array,
@@ -57,13 +57,16 @@ export function accuseOfSkip(
   serverId: Uint8Array,
   bridge: Dispute['bridge'],
 ): Accusation | null {
+  const skip = skippedCounter(evidence);
   const { manifests, sender, links, messages } = decodeEvidence(evidence) as EvidenceOf<'ownCounters'>;
-  const { rootKey } = decodeManifest(manifests.at(-1)!.bytes);
+  const manifest = manifests.at(-1);
+  if (!skip || !manifest) return null;
+  const { rootKey } = decodeManifest(manifest.bytes);
   const claims: Claim[] = [...links, ...opened.map(decodeClaim)];
   const file: CaseFile = { manifests, claims, bridge };
   const found = accuse({ ...file, messages: [...messages, ...lost] }, serverId, rootKey);
   if (found?.verdict.outcome === 'actor') return found;
-  const before = placeBefore(opened, skippedCounter(evidence)!);
+  const before = placeBefore(opened, skip);
   const message = lost.at(-1);
   if (!before || !message) return null;
   return accuse(

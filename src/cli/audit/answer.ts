@@ -1,0 +1,98 @@
+/** Answers of a server that may send what it likes: read as they come, with bounds on bytes and on how long nothing comes. */
+import { CountersignError, concat, type ErrorCode, FormatError } from '../../protocol/index.js';
+
+const MAX_ERROR_BYTES = 1 << 16;
+
+export class Answer {
+  private constructor(
+    private readonly response: Response,
+    private readonly patience: Patience,
+  ) {}
+
+  /** One that has begun in time. Rejects with what the server says, or `connection-lost`. */
+  static async to(url: string, patienceMs: number, headers: Record<string, string> = {}): Promise<Answer> {
+    const patience = new Patience(patienceMs);
+    patience.begin();
+    const response = await fetch(url, { headers, signal: patience.signal })
+      .catch(lost)
+      .finally(() => patience.end());
+    const answer = new Answer(response, patience);
+    if (response.ok) return answer;
+    const told = (await answer.json(MAX_ERROR_BYTES).catch(() => null)) as {
+      error?: { code: ErrorCode; message: string };
+    } | null;
+    if (told?.error) throw new CountersignError(told.error.code, told.error.message);
+    throw new CountersignError('connection-lost', `${url}: ${response.status}`);
+  }
+
+  /** As they come. Rejects with `connection-lost`, also when none comes for too long. */
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    const { patience, response } = this;
+    patience.begin();
+    try {
+      for await (const chunk of response.body ?? []) {
+        // What the reader takes is not waited for.
+        patience.end();
+        yield chunk as Uint8Array;
+        patience.begin();
+      }
+    } catch (error) {
+      lost(error);
+    } finally {
+      patience.end();
+    }
+  }
+
+  /** All of it. Rejects with `FormatError` on more bytes than that. */
+  async bytes(most: number): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    for await (const chunk of this.chunks()) {
+      length += chunk.length;
+      if (length > most) throw new FormatError(`an answer of more than ${most} bytes`);
+      chunks.push(chunk);
+    }
+    return concat(...chunks);
+  }
+
+  async text(most: number): Promise<string> {
+    return new TextDecoder().decode(await this.bytes(most));
+  }
+
+  async json(most: number): Promise<unknown> {
+    const text = await this.text(most);
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw new FormatError('no JSON');
+    }
+  }
+}
+
+/** Ends a request when nothing has come for so long. */
+class Patience {
+  private readonly ending = new AbortController();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly ms: number) {}
+
+  get signal(): AbortSignal {
+    return this.ending.signal;
+  }
+
+  begin(): void {
+    this.timer = setTimeout(() => this.ending.abort(new Error(`nothing for ${this.ms} ms`)), this.ms);
+  }
+
+  end(): void {
+    clearTimeout(this.timer);
+  }
+}
+
+function lost(error: unknown): never {
+  const { message, cause } = error as Error;
+  throw new CountersignError(
+    'connection-lost',
+    `no answer: ${cause instanceof Error ? cause.message : message}`,
+  );
+}
