@@ -12,7 +12,9 @@ import { addLaterManifests } from './byzantine/later.js';
 import { ENDS, endOf, keptEnds, LEAGUES } from './byzantine/leagues.js';
 import { LIES, outcomeOfLie } from './byzantine/liars.js';
 import { compare, opening, play } from './byzantine/play.js';
-import { leaguesSection, outcomeOf } from './byzantine/table.js';
+import { scene } from './byzantine/show.js';
+import { HAND_ON, leaguesSection, outcomeOf } from './byzantine/table.js';
+import { Theatre } from './byzantine/theatre.js';
 import { bothSay } from './support/verdicts.js';
 import { RUNS, SEED } from './worlds.js';
 
@@ -39,12 +41,14 @@ const SOME = [
   ['outbox', 'break a chain: skip an epoch'],
   ['outbox', 'deny with a still'],
   ['outbox', 'drop after receipt'],
+  ['outbox', 'malformed pages'],
   ['inbox', 'number twice'],
   ['inbox', 'submissions required: alter the committed hash'],
   ['inbox', 'submissions required: inject, with a submission that another client signs'],
   ['inbox', 'sign twice after a restart'],
   ['sequencer', 'log a false base'],
   ['sequencer', 'log another manifest'],
+  ['sequencer', 'sign twice after a restart'],
 ] as const;
 
 for (const [role, name] of SOME.filter(isIn))
@@ -107,16 +111,83 @@ for (const [i, { name, leagues }] of LEAGUES.entries())
     }
   });
 
-/** An honest sequencer logs no such epoch; where nobody checks it is the one that is named. */
-const NEEDS_THE_SEQUENCER = ['sign another', 'name other inputs', 'skip an empty'];
+/** An honest sequencer logs no such epoch; where nobody checks it is the one that is named. Who is handed something else than was signed, and does not check, vouches for it. */
+const NEEDS_THE_SEQUENCER = [
+  'equivocate to two neighbours',
+  'sign another',
+  'name other inputs',
+  'skip an empty',
+];
 
 accountability(`in league with any cheats, of which SEED=${SEED} says which: nobody else is named`, () => {
-  const all = CHEATS.filter(({ name }) => !NEEDS_THE_SEQUENCER.some((each) => name.startsWith(each)));
+  const isLeftOut = (name: string) => [...NEEDS_THE_SEQUENCER, HAND_ON].some((each) => name.startsWith(each));
+  const all = CHEATS.filter(({ name }) => !isLeftOut(name));
   const three = fc.array(fc.constantFrom(...all), { minLength: 3, maxLength: 3 });
   for (const cheats of fc.sample(three, { seed: SEED, numRuns: 5 * RUNS })) {
     const league = [...new Map(cheats.map((cheat) => [cheat.role, cheat])).values()];
     for (const checks of [false, true]) endOf(league, checks);
   }
+});
+
+/** Whom an actor hands on to. */
+const NEIGHBOURS: Readonly<Record<string, string>> = {
+  inbox: 'router',
+  router: 'receiver',
+  receiver: 'outbox',
+};
+
+for (const role of ['inbox', 'router', 'receiver'] as const)
+  accountability(`${role}: equivocate to two neighbours, of whom one has kept what it was given`, () => {
+    const name = 'equivocate to two neighbours';
+    const cheat = CHEATS.find((each) => each.role === role && each.name === name)!;
+    const { stopped } = play([cheat], true).theatre;
+    const by = NEIGHBOURS[role];
+    assert.equal(stopped, { who: 'sequencer 0', what: `${by} 0 names other inputs` });
+    const { theatre, opened } = play([cheat], false, [`${role} 0`]);
+    assert.equal(
+      theatre.given.map((each) => [each.by, each.statements.length]),
+      [[`${by} 0`, 2]],
+    );
+    if (opened?.verdict.outcome !== 'actor') throw new Error('nobody is named');
+    assert.equal([nameOf(opened.verdict), opened.verdict.rule], [`${role} 0`, 'twoStatements']);
+    // Without the second statement the sequencer is named, or nobody.
+    theatre.given.length = 0;
+    for (const refusing of [[], [`${role} 0`]]) {
+      const { verdict } = compare(theatre, refusing).opened!;
+      if (verdict.outcome === 'actor')
+        assert.equal([nameOf(verdict), verdict.rule], ['sequencer 0', 'logInputs']);
+      else assert.is(verdict.outcome, 'server');
+      if (refusing.length === 0) assert.is(verdict.outcome, 'actor');
+    }
+  });
+
+for (const cheat of CHEATS.filter(({ name }) => name.startsWith(HAND_ON)))
+  accountability(`${cheat.role}: ${cheat.name}: who checks stops, who does not is named for it`, () => {
+    const neighbour = `${NEIGHBOURS[cheat.role]} 0`;
+    assert.is(play([cheat], true).theatre.stopped?.who, neighbour);
+    const { theatre, opened } = play([cheat], false);
+    if (opened?.verdict.outcome !== 'actor') throw new Error('nobody is named');
+    assert.is(nameOf(opened.verdict), neighbour);
+    // The inbox's rows are what it has signed, and its router has them. Of all else its maker has the one copy.
+    const refused = compare(theatre, [`${cheat.role} 0`]).opened?.verdict;
+    if (cheat.role === 'inbox') assert.equal(refused, opened.verdict);
+    else assert.is(refused?.outcome, 'server');
+  });
+
+accountability('the demo says in which epoch of how many an actor cheats', () => {
+  const { cast } = new Theatre({ checks: false });
+  const said = CHEATS.map((cheat) => scene(cheat, cast)[0]!);
+  const counted = (start: string) => said.filter((each) => each.startsWith(start)).length;
+  const rounds = (n: number) => CHEATS.filter(({ round = 2 }) => round === n).length;
+  const stage = 'two inboxes, three outboxes. In the';
+  assert.ok(rounds(3) > 0 && rounds(4) > 0);
+  assert.is(rounds(2) + rounds(3) + rounds(4), CHEATS.length);
+  assert.is(counted(`Three epochs, ${stage} second epoch `), rounds(2));
+  assert.is(counted(`Three epochs, ${stage} third epoch `), rounds(3));
+  assert.is(counted(`Four epochs, ${stage} fourth epoch `), rounds(4));
+  // As many as are played.
+  const skip = CHEATS.find(({ round, role }) => round === 4 && role === 'outbox')!;
+  assert.is(play([skip], false).theatre.round, 4);
 });
 
 for (const lie of LIES.filter(isIn))

@@ -1,4 +1,5 @@
 /** What actors have signed in a theatre, and the log of it. */
+import { sha256 } from '#crypto';
 import { Links } from '../../src/actors/epoch-file.js';
 import { KeptStills } from '../../src/actors/kept-stills.js';
 import type { StoreRecord } from '../../src/actors/messages.js';
@@ -10,6 +11,8 @@ import {
   concat,
   decodeAttestation,
   type EpochLeaf,
+  equalBytes,
+  merkleRoot,
   PAGE_ENTRIES,
   pagesBytes,
   type Role,
@@ -27,6 +30,8 @@ export interface Act {
   readonly epoch: number;
   readonly signed: SignedAttestation;
   readonly outputs: readonly (readonly Uint8Array[])[];
+  /** Which outputs went to their consumers in another form: these are the maker's alone. */
+  readonly astray?: readonly number[];
 }
 
 export interface CommittedEpoch {
@@ -46,6 +51,12 @@ export function positionOf({ role, index }: Act, attestations: readonly SignedAt
   return attestations
     .map(({ bytes }) => decodeAttestation(bytes))
     .findIndex((each) => each.role === role && each.actor === index);
+}
+
+/** Whether these leaves are what it has signed as that output. */
+export function isOver({ bytes }: SignedAttestation, output: number, leaves: readonly Uint8Array[]): boolean {
+  const { root } = decodeAttestation(bytes).outputs[output]!;
+  return equalBytes(merkleRoot(concat(...leaves.map((leaf) => sha256(leaf)))), root);
 }
 
 export function twinActorLeaf(bytes: Uint8Array, signature: Uint8Array): Buffer {

@@ -1,13 +1,18 @@
 /** How outboxes cheat about the chain of a mailbox: by what they remember, by what they sign, by what they hand on. */
 import type { KeptChain, MailboxState } from '../../src/actors/mailbox-state.js';
 import { type LinkPart, readMailboxLeaf } from '../../src/protocol/evidence/leaves.js';
-import { type ChainState, ROLE, stillPreimage } from '../../src/protocol/index.js';
+import { type ChainState, concat, RECEIVER_PREFIX, ROLE, stillPreimage } from '../../src/protocol/index.js';
 import { named } from '../worlds.js';
 import { type Cheat, type Cheater, PLAN, type Plan } from './cheat.js';
 import { relink } from './rows.js';
 import type { Theatre } from './theatre.js';
 
 const bobOf = (theatre: Theatre) => theatre.client(theatre.cast.bob);
+
+/** Bob is told that the second epoch is the newest. */
+export function staleFor(mailbox: Buffer, theatre: Theatre): { size?: number } {
+  return mailbox.equals(bobOf(theatre)) ? { size: 2 } : {};
+}
 
 interface Remembered {
   readonly mailboxes: {
@@ -71,7 +76,24 @@ const denying: Cheat = {
   },
 };
 
+/** Bob's leaf begins as a receiver's page does. */
+const malformed: Cheat = {
+  ...{ name: 'malformed pages', role: 'outbox' },
+  give: (said, self) =>
+    relink(said, self, (leaves) =>
+      leaves.map((leaf) =>
+        isBobs(leaf, self.theatre) ? concat(RECEIVER_PREFIX, leaf.subarray(RECEIVER_PREFIX.length)) : leaf,
+      ),
+    ),
+};
+
 export const outboxes: readonly Cheat[] = [
+  malformed,
+  {
+    // All that it tells Bob is of the log up to there.
+    ...{ name: 'serve a stale checkpoint', role: 'outbox', round: 3 },
+    serves: staleFor,
+  },
   forgetful('break a chain: head', () => ({ head: named('other head') })),
   forgetful('break a chain: total', ({ total }) => ({ total: total + 5 })),
   forgetful('break a chain: skip an epoch', () => ({ lastEpoch: 0, total: 0 })),

@@ -1,6 +1,15 @@
 /** How a sequencer cheats: in what it closes epochs with, in what it logs, in what it serves of its log. */
 import { named } from '../worlds.js';
+import { staleFor } from './cheats-of-outboxes.js';
 import type { SequencerCheat } from './lenient-sequencer.js';
+import type { Theatre } from './theatre.js';
+
+/** All crash when they have signed an epoch that is not committed yet. Another message comes before it is closed again. */
+export function crashAndSend(theatre: Theatre): void {
+  theatre.crash();
+  const { alice, bob, carol } = theatre.cast;
+  theatre.send(alice, [bob, carol]);
+}
 
 const seq = { role: 'sequencer' } as const;
 
@@ -39,10 +48,10 @@ export const sequencers: readonly SequencerCheat[] = [
     leaf: (leaf, { checkpoints: [first] }) => ({ ...leaf, base: { size: first!.size, root: first!.root } }),
   },
   {
-    // Bob is told that the second epoch is the newest.
     ...seq,
     name: 'serve a stale checkpoint',
-    serves: (mailbox, theatre) => (mailbox.equals(theatre.client(theatre.cast.bob)) ? { size: 2 } : {}),
+    round: 3,
+    serves: staleFor,
   },
   {
     ...seq,
@@ -60,5 +69,10 @@ export const sequencers: readonly SequencerCheat[] = [
       { ...first!, bytes: Uint8Array.from([...first!.bytes.slice(0, -1), 1]) },
       ...rest,
     ],
+  },
+  {
+    // Somebody was told of the epoch that the crash has taken away; what it logs in its place has another number.
+    ...{ ...seq, name: 'sign twice after a restart', isHasty: true },
+    before: crashAndSend,
   },
 ];

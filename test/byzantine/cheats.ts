@@ -9,7 +9,7 @@ import {
 import { named } from '../worlds.js';
 import { type Cheat, type Cheater, PLAN, type Said } from './cheat.js';
 import { outboxes } from './cheats-of-outboxes.js';
-import { sequencers } from './cheats-of-sequencers.js';
+import { crashAndSend, sequencers } from './cheats-of-sequencers.js';
 import { signedInboxes, withFirstAgain } from './cheats-of-signed-inboxes.js';
 import {
   byOrder,
@@ -49,9 +49,9 @@ function inLists(name: string, change: Change): Cheat[] {
 const isAbout = (row: Row, self: Cheater) => hashOf(row).equals(target(self).hash);
 const isFor = (row: Row, self: Cheater) => mailboxOf(row).equals(target(self).mailbox);
 
-const dropForOne = inLists('drop for one recipient', (rows, self) =>
-  rows.filter((row) => !(isAbout(row, self) && isFor(row, self))),
-);
+const withoutRow: Change = (rows, self) => rows.filter((row) => !(isAbout(row, self) && isFor(row, self)));
+
+const dropForOne = inLists('drop for one recipient', withoutRow);
 
 const dropForAll = inLists('drop for all', (rows, self) => rows.filter((row) => !isAbout(row, self)));
 
@@ -212,6 +212,10 @@ function withoutFirst(batch: MessageBatch): MessageBatch {
   return { ...batch, where: batch.where.slice(5) };
 }
 
+function withoutLast(batch: MessageBatch): MessageBatch {
+  return { ...batch, where: batch.where.slice(0, -5) };
+}
+
 /** Pages that begin as those of another role do. */
 const malformed: Cheat[] = [
   {
@@ -257,9 +261,85 @@ function resigned(
   });
 }
 
-/** It signs one thing for the log and another for whoever it hands on to. */
-const equivocate: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as const).map((role) => ({
-  ...{ name: 'equivocate', role },
+/** What else it makes for one of them: without the last message, or without the row that it is about. */
+const SECOND = {
+  inbox: (said, self) => renumber(said, self, (rows) => rows.slice(0, -1), withoutLast),
+  router: (said, self) => reroute(said, self, (shares) => shares.map((rows) => withoutRow(rows, self))),
+  receiver: (said, self) => merge(said, self, (rows) => withoutRow(rows, self)),
+} satisfies Partial<Record<ActorKind, Cheat['give']>>;
+
+/**
+ * The neighbour of its number is given a second statement, with what that is about; the sequencer, and a router's other
+ * receivers, are given the first.
+ */
+const neighbours = (['inbox', 'router', 'receiver'] as const).map(
+  (role): Cheat => ({
+    ...{ name: 'equivocate to two neighbours', role },
+    give: (said, self) => {
+      const second = SECOND[role](said, self);
+      return said.map((each, i) =>
+        each.to.kind !== 'sequencer' && each.to.index === self.index ? second[i]! : each,
+      );
+    },
+  }),
+);
+
+/** A bystander has the row, too. */
+const withMore: Change = (rows, self) => {
+  const own = rows.find((row) => isAbout(row, self) && isFor(row, self));
+  if (!own) return rows;
+  return [...rows, changed(own, (bytes) => target(self).bystander.copy(bytes, 0))].sort(byOrder);
+};
+
+/** The first message is for a bystander, and not for whom its hash says. */
+function readdressed(batch: MessageBatch, self: Cheater): MessageBatch {
+  const [chunk, from] = batch.where;
+  const { mailbox, bystander } = target(self);
+  const chunks = batch.chunks.map((bytes) => Uint8Array.from(bytes));
+  bystander.copy(chunks[chunk!]!, Buffer.from(chunks[chunk!]!).indexOf(mailbox, from));
+  return { ...batch, chunks };
+}
+
+/** The neighbour of its number is given this, under the statement that it has made of something else. */
+function handOn(
+  what: string,
+  role: ActorKind,
+  change: (said: readonly Said[], self: Cheater) => readonly Said[],
+): Cheat {
+  return {
+    ...{ name: `hand on ${what} signed`, role },
+    give: (said, self) => {
+      const other = change(said, self);
+      return said.map((each, i) => {
+        const { to, message } = each;
+        const isIt = to.kind !== 'sequencer' && to.index === self.index && 'attestation' in message;
+        if (!isIt) return each;
+        return { to, message: { ...other[i]!.message, attestation: message.attestation } as ActorMessage };
+      });
+    },
+  };
+}
+
+const handedOn: Cheat[] = [
+  handOn('other recipients than', 'inbox', (said, self) =>
+    renumber(
+      said,
+      self,
+      (rows) => rows,
+      (batch) => readdressed(batch, self),
+    ),
+  ),
+  handOn('less than', 'router', SECOND.router),
+  handOn('less than', 'receiver', SECOND.receiver),
+  handOn('more than', 'router', (said, self) =>
+    reroute(said, self, (shares) => shares.map((rows) => withMore(rows, self))),
+  ),
+  handOn('more than', 'receiver', (said, self) => merge(said, self, (rows) => withMore(rows, self))),
+];
+
+/** A client is told another statement than the log has. */
+const clients: Cheat = {
+  ...{ name: 'equivocate to two clients', role: 'outbox' },
   give: (said, self) => {
     const changed = resigned(said, self, (a) => ({
       ...a,
@@ -269,7 +349,7 @@ const equivocate: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as const)
     if (own?.type === 'attested') self.theatre.leaked.push(own.attestation);
     return said;
   },
-}));
+};
 
 const wrongContext: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as const).flatMap((role) => [
   {
@@ -295,17 +375,10 @@ const otherInputs: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as const
   give: (said, self) => resigned(said, self, (a) => ({ ...a, inputs: named('other inputs') })),
 }));
 
-/**
- * All crash when they have signed an epoch that is not committed yet. Then it signs that epoch again, over what it has
- * now; the others go on above it.
- */
+/** Then it signs that epoch again, over what it has now; the others go on above it. */
 const twice: Cheat[] = (['inbox', 'router', 'receiver', 'outbox'] as const).map((role) => ({
   ...{ name: 'sign twice after a restart', role },
-  before: (theatre) => {
-    theatre.crash();
-    const { alice, bob, carol } = theatre.cast;
-    theatre.send(alice, [bob, carol]);
-  },
+  before: crashAndSend,
   give: (said, self) => {
     const own = said.find(({ message }) => message.type === 'attested')?.message;
     if (own?.type !== 'attested') return said;
@@ -345,7 +418,9 @@ export const CHEATS: readonly (Cheat & { readonly role: ActorKind })[] = [
   ...signedInboxes,
   ...malformed,
   ...miscount,
-  ...equivocate,
+  ...neighbours,
+  clients,
+  ...handedOn,
   ...wrongContext,
   ...otherInputs,
   ...twice,

@@ -16,6 +16,7 @@ import {
   actorLeafHash,
   attestationHash,
   type Base,
+  type Checkpoint,
   type EpochContext,
   type EpochLeaf,
   encodeEpochLeaf,
@@ -33,6 +34,8 @@ const isSame = (a: Address, b: Address) => a.kind === b.kind && a.index === b.in
 
 /** What a cheating sequencer changes: the leaf it logs, and the statements that it counts in it. */
 export interface SequencerCheat extends Cheat {
+  /** It signs checkpoints, and tells them to somebody, before they are durable. */
+  readonly isHasty?: true;
   readonly context?: (context: EpochContext, theatre: Theatre) => EpochContext;
   readonly entries?: (signed: readonly SignedAttestation[], theatre: Theatre) => readonly SignedAttestation[];
   readonly leaf?: (leaf: EpochLeaf, theatre: Theatre) => EpochLeaf;
@@ -111,6 +114,7 @@ export class LenientSequencer implements Stage {
     const bytes = encodeEpochLeaf(leaf);
     const logIndex = this.frontier.size;
     const completed = this.frontier.appendSubtree(0, sha256(bytes));
+    if (this.cheats.some(({ isHasty }) => isHasty)) this.theatre.ahead = this.sign();
     const records = order.flatMap((each) => each.records);
     records.push({ key: numberKey(TABLE.log, logIndex), value: logRecord(bytes, completed) });
     records.push({
@@ -120,10 +124,15 @@ export class LenientSequencer implements Stage {
     this.theatre.pipeline.write(records, () => this.publish(leaf, logIndex, signed));
   }
 
+  private sign(): Checkpoint {
+    const base = { size: this.frontier.size, root: this.frontier.root() };
+    return signCheckpoint(this.theatre.signer(address('sequencer')), base);
+  }
+
   private publish(leaf: EpochLeaf, logIndex: number, attestations: readonly SignedAttestation[]): void {
     this.lastEpoch = leaf.epoch;
-    this.base = { size: this.frontier.size, root: this.frontier.root() };
-    const checkpoint = signCheckpoint(this.theatre.signer(address('sequencer')), this.base);
+    const checkpoint = this.sign();
+    this.base = { size: checkpoint.size, root: checkpoint.root };
     this.theatre.pipeline.write([checkpointRecord(checkpoint)], () => {});
     const { epoch } = this.context!;
     const message = { type: 'committed', epoch, logIndex, leaf, checkpoint } as const;

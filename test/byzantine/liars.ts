@@ -86,7 +86,7 @@ function insisting(): (Verdict | null)[] {
 
 /** Proof against an outbox, shown to another server of the same operator, and by another root key. */
 function replayed(): Verdict[] {
-  const cheat = CHEATS.find(({ name, role }) => name === 'equivocate' && role === 'outbox')!;
+  const cheat = CHEATS.find(({ name, role }) => name === 'equivocate to two clients' && role === 'outbox')!;
   const { theatre, opened } = play([cheat], false);
   const { evidence } = opened!;
   const { world, rootKey } = theatre;

@@ -1,5 +1,6 @@
 /** A play: some epochs with a cheat in one of them. Then clients compare, and holders open. */
 import { type Accusation, accuse, type CaseFile } from '../../src/protocol/evidence/accuse.js';
+import { nameOf } from '../../src/protocol/evidence/guilt.js';
 import { readMailboxLeaf } from '../../src/protocol/evidence/leaves.js';
 import {
   attestationHash,
@@ -30,7 +31,7 @@ export interface Ending {
 }
 
 export interface Openings {
-  /** Leaves, and statements that have none. */
+  /** Leaves, and statements without. */
   readonly count: number;
   /** Those of them that the evidence rests on. */
   readonly needed: number;
@@ -38,6 +39,7 @@ export interface Openings {
   readonly isAll: boolean;
 }
 
+const NOTHING = new Uint8Array(0);
 const NO_OPENINGS: Openings = { count: 0, needed: 0, isAll: false };
 
 export function play(cheats: readonly Cheat[], checks: boolean, refusing: readonly string[] = []): Ending {
@@ -57,6 +59,20 @@ export function play(cheats: readonly Cheat[], checks: boolean, refusing: readon
 
 /** A client's own leaves: what it has verified, all claims under the newest checkpoint that it was served. */
 export function leavesOf(theatre: Theatre, mailbox: Buffer): Claim[] {
+  return servedLeaves(theatre, mailbox).filter(({ leaf }) => isLeaf(leaf));
+}
+
+function isLeaf(leaf: Uint8Array): boolean {
+  try {
+    readMailboxLeaf(leaf);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** With those that it cannot read, and refuses. */
+function servedLeaves(theatre: Theatre, mailbox: Buffer): Claim[] {
   const { outbox } = theatre.world.placement(mailbox);
   const { size, without } = servedTo(theatre, mailbox);
   const log = theatre.log(size);
@@ -187,14 +203,18 @@ export function compare(
 ): Pick<Ending, 'clients' | 'opened' | 'openings' | 'found'> {
   const { alice, bob, carol } = theatre.cast;
   const three = [alice, bob, carol].map((i) => theatre.client(i));
-  const own = theatre.world.clients.flatMap(({ id }) => leavesOf(theatre, id));
+  const own = theatre.world.clients.flatMap(({ id }) => servedLeaves(theatre, id));
   const messages = [...theatre.sent, ...theatre.others].map((sent) => preimage(theatre, sent));
   const statements = theatre.leaked.map(({ bytes, signature }) => ({ attestation: bytes, signature }));
-  const { manifests, checkpoints, submissions } = theatre;
+  const { manifests, submissions } = theatre;
+  const checkpoints = [...theatre.checkpoints, ...theatre.lost];
   const bridge = (from: number, to: number) => theatre.bridge(from, to);
   const base = { manifests, messages, checkpoints, statements, submissions, bridge };
   // What a message says to ask for comes before all that there is.
   const subjects: (Subject | undefined)[] = [...divergences(theatre), undefined];
+  // What consumers were given beside what is logged, they show when they open.
+  const given = theatre.given.flatMap((each) => (refusing.includes(each.by) ? [] : each.statements));
+  const told = given.map(({ bytes, signature }) => ({ attestation: bytes, signature }));
   const files = subjects.map((subject) => ({
     ...base,
     claims: subject ? own.filter((claim) => concerns(claim, subject)) : own,
@@ -218,12 +238,14 @@ export function compare(
     const more = file.subject
       ? [...opening(theatre, file.subject, refusing), ...beside(theatre, file.subject, own, refusing)]
       : everything(theatre, refusing);
-    const found = accuse({ ...file, claims: [...file.claims, ...more] }, serverId, theatre.rootKey);
+    const shown = { ...file, claims: [...file.claims, ...more], statements: [...statements, ...told] };
+    const found = accuse(shown, serverId, theatre.rootKey);
     all.push(found);
     const best = better(opened, found);
     if (best === found && found && best !== opened) {
-      const needed = neededIn(found.evidence, more, file.claims);
-      openings = { count: more.length, needed, isAll: !file.subject };
+      const asked = [...more, ...told.map((each) => ({ leaf: NOTHING, ...each }))];
+      const needed = neededIn(found.evidence, asked, file.claims);
+      openings = { count: asked.length, needed, isAll: !file.subject };
     }
     opened = best;
   }
@@ -256,7 +278,11 @@ function isOf({ leaf }: Claim, mailboxes: readonly Uint8Array[]): boolean {
 }
 
 /** How many opened ones stand in evidence, by their leaves or else by their statements, and are not what clients had. */
-function neededIn(evidence: Uint8Array, opened: readonly Claim[], own: readonly Claim[]): number {
+function neededIn(
+  evidence: Uint8Array,
+  opened: readonly Pick<Claim, 'leaf' | 'attestation' | 'signature'>[],
+  own: readonly Claim[],
+): number {
   const bytes = Buffer.from(evidence);
   const isIn = (part: Uint8Array) => bytes.includes(Buffer.from(part));
   const had = new Set(own.flatMap(({ leaf, signature }) => [twin.hex(leaf), twin.hex(signature)]));
@@ -276,7 +302,8 @@ function neededIn(evidence: Uint8Array, opened: readonly Claim[], own: readonly 
 }
 
 /** Who keeps an output of an act, and opens it unless it refuses: its maker, and the one that was given it. Outboxes give theirs to nobody. */
-export function holders({ role, index }: Act, output: number): string[] {
+export function holders({ role, index, astray }: Act, output: number): string[] {
+  if (astray?.includes(output)) return [nameOf({ role, index })];
   if (role === ROLE.inbox) return [`inbox ${index}`, `router ${index}`];
   if (role === ROLE.router) return [`router ${index}`, `receiver ${output}`];
   if (role === ROLE.receiver) return [`receiver ${index}`, `outbox ${index}`];

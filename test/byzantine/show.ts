@@ -2,9 +2,11 @@
 
 import type { Accusation } from '../../src/protocol/evidence/accuse.js';
 import { toHex } from '../../src/protocol/index.js';
+import { type Cheat, PLAN } from './cheat.js';
 import { CHEATS } from './cheats.js';
 import type { Ending } from './play.js';
 import { outcomeOf } from './table.js';
+import type { Cast } from './theatre.js';
 
 export interface Shown {
   readonly lines: readonly string[];
@@ -19,6 +21,22 @@ export interface Shown {
 /** `role:cheat`, as they are called. */
 export const NAMES: readonly string[] = CHEATS.map(({ role, name }) => `${role}:${name}`);
 
+const COUNTS = ['No', 'One', 'Two', 'Three', 'Four'];
+const ORDINALS = ['', 'first', 'second', 'third', 'fourth'];
+
+/** What happens in the play of a cheat, in two sentences or three. */
+export function scene({ role, name, round = 2, plan = PLAN }: Cheat, cast: Cast): string[] {
+  const epochs = plan(cast);
+  const isEmpty = epochs[round - 1]!.length === 0;
+  const about = isEmpty
+    ? 'In that epoch nobody sends anything.'
+    : 'It is about a message from Alice to Bob and Carol.';
+  return [
+    `${COUNTS[epochs.length]} epochs, two inboxes, three outboxes. In the ${ORDINALS[round]} epoch ${role} 0 cheats: ${name}.`,
+    `${about} Afterwards it refuses to open anything.`,
+  ];
+}
+
 /** Null when there is no such cheat. */
 export function show(name: string): Shown | null {
   const cheat = CHEATS[NAMES.indexOf(name)];
@@ -26,8 +44,7 @@ export function show(name: string): Shown | null {
   const { checked, unchecked } = outcomeOf(cheat);
   const { theatre, opened } = unchecked;
   const lines = [
-    `Three epochs, two inboxes, three outboxes. In the second epoch ${cheat.role} 0 cheats: ${cheat.name}.`,
-    'It is about a message from Alice to Bob and Carol. Afterwards it refuses to open anything.',
+    ...scene(cheat, theatre.cast),
     '',
     'With checks everywhere:',
     ...(checked.theatre.stopped

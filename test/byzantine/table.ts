@@ -68,20 +68,26 @@ export function refusals(): string[] {
   });
 }
 
-const NOT_RUN = 'not run';
+/** What becomes of who is handed something else than was signed, and does not look, when what was signed is opened. */
+export function vouchings(): string[] {
+  return CHEATS.filter(({ name }) => name.startsWith(HAND_ON)).map((cheat) => {
+    const { role, name } = cheat;
+    const endings = [play([cheat], false, [`${role} 0`]), play([cheat], false)];
+    return `| ${role} | ${[name, ...endings.map(cell)].join(' | ')} |`;
+  });
+}
+
+export const HAND_ON = 'hand on ';
 const SIGNED_CONTEXT = 'in rows *close …*, *log …*';
 
 /** Where a role could do it and no play of that name does. */
-const ELSEWHERE_OR_NOT: Readonly<Record<string, string>> = {
+const IN_OTHER_ROWS: Readonly<Record<string, string>> = {
   'inbox: duplicate': 'in row *number twice*',
-  'outbox: malformed pages': NOT_RUN,
-  'outbox: serve a stale checkpoint': NOT_RUN,
-  'sequencer: equivocate': '[two worlds](#two-groups-of-clients-in-two-worlds)',
+  'sequencer: equivocate to two clients': '[two worlds](#two-groups-of-clients-in-two-worlds)',
   'sequencer: sign a false count': 'in row *omit a statement*',
   'sequencer: sign another base': SIGNED_CONTEXT,
   'sequencer: sign another manifest': SIGNED_CONTEXT,
   'sequencer: sign another placement': SIGNED_CONTEXT,
-  'sequencer: sign twice after a restart': NOT_RUN,
   'sequencer: skip an empty attestation': 'in row *omit a statement*',
 };
 
@@ -90,7 +96,7 @@ function tableOf(all: readonly Outcome[], ending: (outcome: Outcome) => Ending):
   const rows = names.map((name) => {
     const cells = ROLES.map((role) => {
       const outcome = all.find(({ cheat }) => cheat.name === name && cheat.role === role);
-      return outcome ? cell(ending(outcome)) : (ELSEWHERE_OR_NOT[`${role}: ${name}`] ?? '—');
+      return outcome ? cell(ending(outcome)) : (IN_OTHER_ROWS[`${role}: ${name}`] ?? '—');
     });
     return `| ${name} | ${cells.join(' | ')} |`;
   });
@@ -146,6 +152,11 @@ const UNPROVABLE = `## What cannot be proven
   server. Of an epoch that it has signed its own statement names it (*previous place*); that there was no such epoch, the sequencer could have told it otherwise.
 - *Serve a stale checkpoint*: it is true. Who has it is behind, as whoever compares with it sees, and so suspects the server; what is older than the client's own it refuses.
 - An output that is wrong and that maker and consumer both refuse to open: the server is exposed, the actor is not. So it is of routers and receivers, and of receivers and outboxes, in league.
+- *Equivocate to two neighbours*: as long as the sequencer is honest nothing of the epoch is logged, and the server stops. In these plays it is in league, and the neighbour has kept what it was given: that names the
+  maker. The stages themselves store no statement that they are given, but its hash in their own (*inputs*), so that after a restart nobody has the second one. Without it the maker is not named: where both outputs are opened the
+  sequencer is, by *log inputs*, as what it logged of the neighbour was made of something else; where not, the server is exposed.
+- *Hand on …*: of actors that do not check each other, as by default those of one process, nobody can show which of two neighbours is at fault when the maker signs one thing and hands on another. The neighbour has
+  signed something else than what it was given is signed to be, and is named for it, though it has done what it was told: such actors vouch for one another. Where the maker opens nothing of it, the server is exposed. With \`checks: everywhere\` it is not to be done.
 - *Drop after receipt* names the outbox with its statement about the epoch, which is in the claims of its other mailboxes that had mail then. Where none had, the sequencer
   alone keeps it, there is no frame to ask for it, and the server is exposed.
 - On one store what maker and consumer keep is one copy, from which an opening is computed anew: it is what an honest stage signed. Where a stage has
@@ -227,7 +238,7 @@ Every honest actor checks:
 ${leagueTable(ends, ({ checked }) => checked)}
 
 Not run: the sequencer with two of different cheats; two of one role with different cheats and a third; four and more; three in several epochs. Of leagues of two and three with any cheats of the tables above, \`npm test\` plays some by
-chance, but for those that an honest sequencer does not log, and holds them to the same.
+chance, but for those that an honest sequencer does not log, and those that hand on something else than they have signed, and holds them to the same.
 `;
 }
 
@@ -241,10 +252,10 @@ page to what they show. In each play one actor cheats in the second epoch or beh
 Carol, and refuses to open anything afterwards; the actor is number 0 of its role. First (*clients*) Alice, Bob and Carol show each other the leaves that they hold, for each message
 that one of them misses, or has and should not; and all of theirs at once. Of a message in a mailbox that it is not for, the owner shows its own with them. With these go statements that somebody was told beside those that are logged, and whatever clients have sent and signed. Then,
 for each message that any of the 24 clients misses, or has and should not, its holders *open* what they keep of its way through the stages: an output's maker and its consumers. Where
-no message says what to ask for, they open *all* that they keep of the three epochs, which is more than a client may ask for. A cell says how many leaves (and statements that have none) were opened,
+no message says what to ask for, they open *all* that they keep of the three epochs, which is more than a client may ask for. Who was given another statement than is logged shows that, too. A cell says how many leaves (and statements without) were opened,
 how many of them stand in the evidence and were *needed*, and what that proves: who is named in bold, by which rule of [PROTOCOL.md](PROTOCOL.md#the-rules), and how large the evidence is.
 Where a cheat's name begins with *submissions required* the manifest says so, and clients sign what they submit; elsewhere nothing is signed.
-*Nothing is proven* has its reason under [what cannot be proven](#what-cannot-be-proven). — is what a role cannot do, as it has no such thing to do it with. *Not run* is what it could do, and does in no play.
+*Nothing is proven* has its reason under [what cannot be proven](#what-cannot-be-proven). — is what a role cannot do, as it has no such thing to do it with.
 
 ## Every actor checks what it is given (\`checks: everywhere\`)
 
@@ -257,7 +268,8 @@ ${tableOf(all, ({ checked }) => checked).join('\n')}
 
 As with \`checks: process-boundaries\` inside one process, and with a sequencer that logs whatever it is told: clients and
 what is opened are all there is. Actors behind the cheat sign what they are given, and vouch for it with that; evidence
-names the earliest. What an actor signs for another base, manifest or placement, or names as its inputs, or does not sign at
+names the earliest that has signed something wrong. That is the cheat as long as it hands on what it has signed; where it hands on something
+else, it is who was given that and did not look (rows *hand on …*, and [below](#who-hands-on-something-else-than-it-has-signed)). What an actor signs for another base, manifest or placement, or names as its inputs, or does not sign at
 all, is the sequencer's fault here, because an honest one logs no such epoch.
 
 ${tableOf(all, ({ unchecked }) => unchecked).join('\n')}
@@ -269,6 +281,15 @@ In every play above the cheat opens nothing. One that does nothing else is suspe
 | role | its outputs that are opened all the same | by | all of it proves |
 |---|---|---|---|
 ${refusals().join('\n')}
+
+## Who hands on something else than it has signed
+
+What it has signed is right, and its neighbour has a wrong one under that statement. A neighbour that checks stops. One that does not, as by default inside one process, vouches for what it was given: it is the first that
+has signed something wrong, and is named when what was signed is opened. It cannot show that it was given something else, as nothing of that is signed.
+
+| role | cheat | it opens nothing | it opens what it has signed |
+|---|---|---|---|
+${vouchings().join('\n')}
 
 ## Two groups of clients in two worlds
 

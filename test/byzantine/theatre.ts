@@ -10,6 +10,7 @@ import {
   type Claim,
   concat,
   encodeEpochLeaf,
+  equalBytes,
   Frontier,
   INBOX_ROW_BYTES,
   ITEM_ROW_BYTES,
@@ -29,6 +30,7 @@ import {
   ACTORS,
   type Act,
   type CommittedEpoch,
+  isOver,
   type Log,
   outboxLeaves,
   pagesOf,
@@ -94,10 +96,18 @@ export class Theatre {
   readonly others: SentMessage[] = [];
   readonly epochs: CommittedEpoch[] = [];
   checkpoints: Checkpoint[] = [];
+  /** The newest that a sequencer has signed before it was durable. */
+  ahead: Checkpoint | null = null;
+  /** Checkpoints that somebody was told, and the log does not go on from. */
+  readonly lost: Checkpoint[] = [];
   /** Statements that somebody got beside those that were logged. */
   readonly leaked: SignedAttestation[] = [];
   /** Of statements of outboxes that are not over what they store: their leaves. */
   readonly relinked = new Map<SignedAttestation, readonly Uint8Array[]>();
+  /** Statements that a consumer was given where the log has others of their makers, which it is told with the epoch. */
+  readonly given: { readonly by: string; readonly statements: readonly SignedAttestation[] }[] = [];
+  /** What cheats would have said by themselves, by their names. */
+  private readonly honest = new Map<string, readonly Said[]>();
   private readonly counters = new Map<string, number>();
   /** Submitted since the newest epoch. */
   private pending: (readonly [inbox: number, sent: SentMessage])[] = [];
@@ -187,6 +197,7 @@ export class Theatre {
         const active = cheats.filter((cheat) => this.of(this.round).includes(cheat));
         const taken = active.reduce<ActorMessage>((each, { take }) => take?.(each, self) ?? each, message);
         stage.handle(taken);
+        if (said.some(({ message: { type } }) => type === 'attested')) this.honest.set(nameOf(who), said);
         const given = active.reduce<readonly Said[]>((each, { give }) => give?.(each, self) ?? each, said);
         const isSilent = active.some(({ silent }) => silent);
         for (const { to, message: each } of given)
@@ -313,6 +324,7 @@ export class Theatre {
     const { pipeline } = this;
     pipeline.close();
     this.leaked.push(...pipeline.sentOf('attested').map(({ attestation }) => attestation));
+    if (this.ahead) this.lost.push(this.ahead);
     this.crashes++;
     pipeline.restart();
     for (const [inbox, sent] of this.pending) this.submit(inbox, sent);
@@ -347,34 +359,22 @@ export class Theatre {
     const attested = sent.flatMap(({ message }) => (message.type === 'attested' ? [message] : []));
     for (const { from, epoch, attestation: signed, records } of attested) {
       const role = KIND_ROLES[from.kind as keyof typeof KIND_ROLES];
-      const outputs =
-        role === ROLE.outbox
-          ? [this.relinked.get(signed) ?? outboxLeaves(epoch, records)]
-          : this.outputsOf(from);
-      this.acts.push({ role, index: from.index, epoch, signed, outputs });
-    }
-  }
-
-  private outputsOf({ kind, index }: Address) {
-    const { pipeline } = this;
-    if (kind === 'inbox') {
-      const batch = pipeline.sentOf('inbox-batch').find((each) => each.batch.inbox === index)!.batch;
-      return [pagesOf(batch.pages, batch.count, INBOX_ROW_BYTES)];
-    }
-    if (kind === 'router')
-      return pipeline.sent.flatMap(({ message }) =>
-        message.type === 'router-share' && message.router === index
-          ? [pagesOf(message.items.pages, message.items.count, ITEM_ROW_BYTES)]
-          : [],
+      const act = { role, index: from.index, epoch, signed };
+      if (role === ROLE.outbox) {
+        this.acts.push({ ...act, outputs: [this.relinked.get(signed) ?? outboxLeaves(epoch, records)] });
+        continue;
+      }
+      const handed = outputsOf(from, sent);
+      const astray = handed.flatMap(({ leaves }, output) => (isOver(signed, output, leaves) ? [] : [output]));
+      const own = outputsOf(from, this.honest.get(nameOf(from)) ?? []);
+      const outputs = handed.map(({ leaves }, output) =>
+        astray.includes(output) ? own[output]!.leaves : leaves,
       );
-    if (kind === 'receiver') {
-      const to = pipeline.sent.find(
-        ({ to, message }) => message.type === 'receiver-items' && to.index === index,
-      )!;
-      const { items } = to.message as Extract<ActorMessage, { type: 'receiver-items' }>;
-      return [pagesOf(items.pages, items.count, ITEM_ROW_BYTES)];
+      this.acts.push({ ...act, outputs, astray });
+      for (const { to, statement } of handed)
+        if (!equalBytes(statement.bytes, signed.bytes))
+          this.given.push({ by: nameOf(to), statements: [statement, signed] });
     }
-    throw new Error(`${kind} ${index} attests nothing`);
   }
 
   act(epoch: number, role: Role, index: number): Act {
@@ -445,6 +445,23 @@ export class Theatre {
     }
     return null;
   }
+}
+
+const nameOf = ({ kind, index }: Address) => `${kind} ${index}`;
+
+/** What an inbox, router or receiver hands on, by consumer: to whom, under which statement, which leaves. */
+function outputsOf({ kind, index }: Address, said: readonly Said[]) {
+  return said.flatMap(({ to, message }) => {
+    if (kind === 'inbox' && message.type === 'inbox-batch' && message.batch.inbox === index) {
+      const { pages, count } = message.batch;
+      return [{ to, statement: message.attestation, leaves: pagesOf(pages, count, INBOX_ROW_BYTES) }];
+    }
+    const isShare = kind === 'router' && message.type === 'router-share' && message.router === index;
+    const isList = kind === 'receiver' && message.type === 'receiver-items' && to.index === index;
+    if (!isShare && !isList) return [];
+    const { attestation: statement, items } = message;
+    return [{ to, statement, leaves: pagesOf(items.pages, items.count, ITEM_ROW_BYTES) }];
+  });
 }
 
 /** The message hashes that an inbox has signed. */

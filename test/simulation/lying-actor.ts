@@ -17,6 +17,8 @@ import { Random } from './random.js';
 const LIARS = 0.25;
 /** Of the steps in which it could. */
 const LIES = 0.2;
+/** An outbox's leaves are another matter than rows. */
+const MALFORMED = 'malformed pages';
 const WRONG_RECEIVER = 'hand a share to the wrong receiver';
 /** Another stream of chance than the run's own, which is the same whether somebody lies or not. */
 const STREAM = 2 ** 47;
@@ -26,12 +28,14 @@ const NOT_FOR_IT = 2;
 const LEAST_MESSAGES = 2;
 
 /**
- * What an outbox remembers, and what a sequencer says, is lied about in another way (lying-holder.ts); and what needs a play or clients of its own, or
+ * What an outbox remembers, and what a sequencer says, is lied about in another way (lying-holder.ts); what is handed on beside an honest statement
+ * leaves none to count; and what needs a play or clients of its own, or
  * clients that are served something else, has no place in a step.
  */
 function canBeTold(cheat: Cheat, { outboxes }: Profile): boolean {
   const { role, name, take, give, before, plan, silent, isSigned } = cheat;
   if (role === 'sequencer' || name.startsWith('break a chain') || name.includes('a still')) return false;
+  if ((role === 'outbox' && name === MALFORMED) || name.startsWith('hand on')) return false;
   if (before || plan || silent || isSigned || !(take || give)) return false;
   return outboxes > 1 || name !== WRONG_RECEIVER;
 }
@@ -138,8 +142,8 @@ export class LyingActor implements Liar {
     const rows = rowsIn(said.map(({ message }) => message));
     const { length } = this.leaked;
     const told = this.cheat.give(said, this.cheater(rows, cast, self, shares));
-    const [before, after] = [said, told].map((each) => attestedIn(each)!.attestation);
-    if (!equalBytes(before!.bytes, after!.bytes)) this.leak(after!);
+    for (const statement of new Set(told.flatMap(({ message }) => statementsIn(message))))
+      if (!equalBytes(statement.bytes, signed.attestation.bytes)) this.leak(statement);
     this.count(length < this.leaked.length);
     return told;
   }
@@ -184,6 +188,10 @@ function rowsIn(messages: readonly ActorMessage[]): Row[] {
   return messages.flatMap((message) =>
     message.type === 'receiver-items' || message.type === 'router-share' ? rowsOf(message.items) : [],
   );
+}
+
+function statementsIn(message: ActorMessage): SignedAttestation[] {
+  return 'attestation' in message ? [message.attestation] : [];
 }
 
 function attestedIn(said: readonly Said[]) {
