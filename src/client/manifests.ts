@@ -108,7 +108,10 @@ function late(world: World): number {
   return times;
 }
 
-/** Sockets lead to the outboxes that their mailboxes are at now. One whose mailboxes part goes on with the first ones. */
+/**
+ * Sockets lead to the outboxes that their mailboxes are at now. One whose mailboxes part goes on with the first ones. All are
+ * opened anew: what has come on one and is not read yet may be of before, under checkpoints of a sequencer's key that has ended.
+ */
 function regroup(gateway: Gateway): void {
   const { world } = gateway.ground;
   for (const session of gateway.outboxes) {
@@ -118,12 +121,11 @@ function regroup(gateway: Gateway): void {
       groups.set(member.outbox, [...(groups.get(member.outbox) ?? []), member]);
     }
     const [[outbox, stay] = [0, []], ...others] = groups;
-    if (outbox === session.outbox && others.length === 0) continue;
     session.outbox = outbox;
     (session.members as Member[]).splice(0, session.members.length, ...stay);
     const made = others.map(([other, members]) => parted(gateway, session, other, members));
     gateway.outboxes = [...gateway.outboxes, ...made];
-    session.parted?.(made);
+    if (made.length > 0) session.parted?.(made);
     for (const { connection, members } of [session, ...made]) {
       connection.close();
       if (gateway.outboxesStarted && members.some(({ problem }) => !problem)) connection.start();
