@@ -24,7 +24,7 @@ export function progressOn(
     Presets.shades_classic,
   );
   const bar = bars.create(1, 0, { title: 'starting' });
-  let drawn = 0;
+  let drawn = Number.NEGATIVE_INFINITY;
   // Timers draw it as well, but what it is about may leave them no time.
   const draw = () => {
     if (performance.now() - drawn < DRAWN_MS) return;
