@@ -112,12 +112,17 @@ class SignedInbox {
   /** The verifier answers about the frame that waits at this position. */
   answer(at = 0): void {
     this.answers.splice(at, 1)[0]!();
-    this.pipeline.tell(address('inbox'), {
-      type: 'open-sender',
-      connection: 1,
-      slot: 7,
-      sender: this.sender.id,
-    });
+    this.openSession();
+  }
+
+  openSession(): void {
+    const { id: sender } = this.sender;
+    this.pipeline.tell(address('inbox'), { type: 'open-sender', connection: 1, slot: 7, sender });
+  }
+
+  /** Last counters that sessions have been told. */
+  lastCounters(): number[] {
+    return this.pipeline.takeGateway('sender-opened').map(({ lastCounter }) => lastCounter);
   }
 
   epoch(): string[] {
@@ -276,6 +281,22 @@ test('what does not verify consumes no counter, and what came behind it is a gap
     one.pipeline.takeGateway('queue-taken').reduce((sum, { load }) => sum + load.messages, 0),
     5,
   );
+});
+
+test('a session that opens is told the counters of what waits before it, once that is known', () => {
+  const one = new SignedInbox();
+  one.openSession();
+  assert.equal(one.lastCounters(), [0]);
+  one.submit(1, 2);
+  one.submit(3, 1);
+  one.submit(4, 1, one.signed(4, 2).signature);
+  one.openSession();
+  for (const at of [2, 0]) one.answer(at);
+  assert.equal(one.lastCounters(), [], 'the second frame waits');
+  one.answer();
+  assert.equal(one.lastCounters(), [3, 3, 3, 3]);
+  assert.equal(one.refusals(), ['submission-refused 4+1']);
+  assert.equal(one.epoch(), ['1+2 at 1.0', '3+1 at 1.2']);
 });
 
 test('a signed frame with a bad envelope is refused as a whole', () => {

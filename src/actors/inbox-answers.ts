@@ -41,6 +41,12 @@ export class InboxAnswers {
       this.refuse(frame, 'counter-gap', each.firstCounter, each.count, each.text);
   }
 
+  /** A frame that its sender has not signed. */
+  refuseSignature(frame: SubmittedFrame): void {
+    const text = 'the signature is not the sender\u2019s over these messages';
+    this.refuse(frame, 'submission-refused', frame.firstCounter, frame.count, text);
+  }
+
   /** Says where a message is that was taken in before. */
   place({ connection, slot }: SubmittedFrame, firstCounter: number, { epoch, inbox, index }: Place): void {
     this.known.push({ connection, slot, epoch, inbox, firstCounter, firstIndex: index, count: 1 });

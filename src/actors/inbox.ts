@@ -11,7 +11,7 @@
  *    code, or is a duplicate and gets its place. A refused bundle consumes no counter.
  * 2. The message hash is computed here from the bytes, envelope hashes are compared with envelopes.
  * 3. A message's index is its position in the queue; nothing is renumbered within an epoch.
- * 4. What is signed is verified before it is taken in, a frame as a whole; a sender's frames keep their order.
+ * 4. What is signed is verified before it is taken in, a frame as a whole; a sender's frames and sessions keep their order.
  * Never: looks at who receives, keeps bodies beyond the commit, signs an epoch twice.
  */
 import {
@@ -187,13 +187,12 @@ export class Inbox implements Stage {
 
   private verified({ number, isGood }: SubmissionVerified): void {
     this.answering((answers) => {
-      for (const { hashed, signed, isGood: good } of this.waiting.answered(number, isGood)) {
-        if (good) this.take(hashed, signed, answers);
+      for (const each of this.waiting.answered(number, isGood)) {
+        if ('open' in each) this.openSender(each.open);
+        else if (each.isGood) this.take(each.hashed, each.signed, answers);
         else {
-          this.queue.countFrame(hashed.frame);
-          const { firstCounter, count } = hashed.frame;
-          const text = 'the signature is not the sender\u2019s over these messages';
-          answers.refuse(hashed.frame, 'submission-refused', firstCounter, count, text);
+          this.queue.countFrame(each.hashed.frame);
+          answers.refuseSignature(each.hashed.frame);
         }
       }
     });
@@ -303,11 +302,11 @@ export class Inbox implements Stage {
     return findPlaced(this.options.reader, id, counter, newest, this.lookups);
   }
 
-  private openSender({ connection, slot, sender }: OpenSender): void {
+  private openSender(message: OpenSender): void {
+    const { connection, slot, sender } = message;
     const id = idAt(sender, 0);
-    for (const queue of [this.queue, this.committing?.queue]) {
-      queue?.answerTo(id, connection, slot);
-    }
+    if (this.waiting.addSession(id, message)) return;
+    for (const queue of [this.queue, this.committing?.queue]) queue?.answerTo(id, connection, slot);
     const lastCounter = this.senders.get(id)?.last ?? 0;
     this.send(address('gateway'), { type: 'sender-opened', connection, slot, lastCounter });
   }

@@ -369,6 +369,8 @@ export class RequestHandler implements Stage {
 
   private mailboxOpened(message: MailboxOpened): void {
     const connection = this.connections.get(message.connection);
+    // What an earlier session of the sender has brought goes first: its counters are told to this one.
+    this.submissions.flush();
     if (connection) return this.sessions.mailboxOpened(connection, message);
     // It closed while the mailbox was being made, and the outbox had nothing to forget then.
     const gone = { type: 'disconnected', connection: message.connection } as const;

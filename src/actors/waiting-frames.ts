@@ -1,9 +1,11 @@
 /**
  * Frames whose submission signatures are being verified, of each sender in the order in which they came. What comes
- * behind one that waits, waits with it. How many there are is bounded by what request handlers hand over.
+ * behind one that waits, waits with it: other frames, and a next session, which is told the last counter. How many there are is
+ * bounded by what request handlers hand over.
  */
 import { submissionBytes } from '../protocol/index.js';
 import type { HashedFrame } from './hashed-frame.js';
+import type { OpenSender } from './messages.js';
 
 /** Calls back, at once or later, whether it is the key's signature over the bytes. */
 export type VerifySubmission = (
@@ -21,8 +23,13 @@ export interface WaitingFrame {
   isGood: boolean | null;
 }
 
+interface WaitingSession {
+  readonly open: OpenSender;
+  readonly isGood: true;
+}
+
 interface SenderQueue {
-  frames: WaitingFrame[];
+  all: (WaitingFrame | WaitingSession)[];
   /** Highest counter of any of them. */
   last: number;
 }
@@ -53,8 +60,8 @@ export class WaitingFrames {
     const signed =
       signature && submissionBytes(this.serverId, key, firstCounter, hashed.messageHashes(0, count));
     const frame: WaitingFrame = { hashed, signed, isGood: signed ? null : true };
-    const queue = this.senders.get(sender) ?? { frames: [], last: 0 };
-    queue.frames.push(frame);
+    const queue = this.senders.get(sender) ?? { all: [], last: 0 };
+    queue.all.push(frame);
     queue.last = Math.max(queue.last, firstCounter + count - 1);
     this.senders.set(sender, queue);
     if (!signed) return;
@@ -63,14 +70,19 @@ export class WaitingFrames {
     this.verify(key, signed, signature!, (isGood) => this.answer(number, isGood));
   }
 
+  /** Lets a session wait behind the sender's frames; false where none waits. */
+  addSession(sender: string, open: OpenSender): boolean {
+    return (this.senders.get(sender)?.all.push({ open, isGood: true }) ?? 0) > 0;
+  }
+
   /** What the answer lets go, in order. */
-  answered(number: number, isGood: boolean): WaitingFrame[] {
+  answered(number: number, isGood: boolean): (WaitingFrame | WaitingSession)[] {
     const { sender, frame } = this.verifying.get(number)!;
     this.verifying.delete(number);
     frame.isGood = isGood;
     const queue = this.senders.get(sender)!;
-    const waits = queue.frames.findIndex((each) => each.isGood === null);
+    const waits = queue.all.findIndex((each) => each.isGood === null);
     if (waits < 0) this.senders.delete(sender);
-    return queue.frames.splice(0, waits < 0 ? queue.frames.length : waits);
+    return queue.all.splice(0, waits < 0 ? queue.all.length : waits);
   }
 }
