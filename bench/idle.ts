@@ -15,7 +15,7 @@
  * that are in memory are shown beside it: they are the system's cache, which it may take back.
  */
 
-import { progressOn } from '../src/cli/demo/progress.js';
+import { progressOn } from '../src/cli/progress.js';
 import { SESSION_KIND, toHex } from '../src/protocol/index.js';
 import { readArguments } from './arguments.js';
 import { bundleFor, LightSender, open } from './light-client.js';

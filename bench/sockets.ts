@@ -17,8 +17,8 @@
  */
 
 import type { Histogram } from 'hdr-histogram-js';
-import { progressOn } from '../src/cli/demo/progress.js';
 import { freePort } from '../src/cli/demo/server-process.js';
+import { progressOn } from '../src/cli/progress.js';
 import { SESSION_KIND, toHex } from '../src/protocol/index.js';
 import { readArguments } from './arguments.js';
 import { IdleSocket } from './idle-socket.js';

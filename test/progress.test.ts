@@ -2,7 +2,7 @@
 import { PassThrough } from 'node:stream';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { progressOn, saidNowAndThen, shownBy } from '../src/cli/demo/progress.js';
+import { progressOn, saidNowAndThen, shownBy } from '../src/cli/progress.js';
 
 const test = suite('progress');
 

@@ -1,8 +1,8 @@
 /** `countersign actors`: other numbers of inboxes and outboxes for a server that is stopped. */
 import { changeActors } from '../server/resizing.js';
 import { type Command, columns, UsageError } from './command.js';
-import { progressOn, shownBy } from './demo/progress.js';
 import { DATA, dataOf, sayVersion } from './manifest-change.js';
+import { progressOn, shownBy } from './progress.js';
 
 export const command: Command = {
   name: 'actors',

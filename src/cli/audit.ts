@@ -28,8 +28,8 @@ import { adviceFor } from './advice.js';
 import { NetworkSource } from './audit/network.js';
 import { idFrom, urlFrom, urlOption } from './client-options.js';
 import { type Call, type Command, Failure, type OptionValues, UsageError } from './command.js';
-import { type Progress, progressOn, shownBy } from './demo/progress.js';
 import { readAtMost } from './files.js';
+import { type Progress, progressOn, shownBy } from './progress.js';
 
 export const command: Command = {
   name: 'audit',

@@ -12,9 +12,9 @@ import { showCheat } from './demo/cheat.js';
 import { check, type Findings, isClean } from './demo/checks.js';
 import { latencyOf } from './demo/latency.js';
 import { makePlan, type Plan } from './demo/plan.js';
-import { type Progress, progressOn } from './demo/progress.js';
 import { Rehearsal, type Rehearsed } from './demo/rehearsal.js';
 import type { ServerProcess } from './demo/server-process.js';
+import { type Progress, progressOn } from './progress.js';
 
 /** Proofs that are checked before the progress is shown again. */
 const PROOFS_AT_ONCE = 50;

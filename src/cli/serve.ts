@@ -2,7 +2,7 @@
 import { type Server, startServer } from '../server/index.js';
 import { type Call, type Command, fail } from './command.js';
 import { configFrom, configOptions } from './config-flags.js';
-import { saidNowAndThen } from './demo/progress.js';
+import { saidNowAndThen } from './progress.js';
 
 export const command: Command = {
   name: 'serve',
