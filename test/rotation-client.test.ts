@@ -5,10 +5,14 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Client } from '../src/client/client.js';
 import { FileStore, MemoryStore } from '../src/client/index.js';
+import type { Dial } from '../src/client/socket.js';
+import { dial } from '../src/client/websocket.js';
 import { decodeClaim, openManifests, toHex, verifyClaim, verifyClaimAmong } from '../src/protocol/index.js';
 import { rotateKeys } from '../src/server/rotation.js';
 import { clientOf, directory, keyOf, serverAt } from './client-helpers.js';
+import { until } from './support/cosigning.js';
 import { countersign } from './support/program.js';
 import { back, failure, house, texts } from './support/rotation-client.js';
 import { bothSay } from './support/verdicts.js';
@@ -72,6 +76,45 @@ test('a client that was away over two rotations, and one that was not, verify ea
     ['fifth'],
   );
   for (const client of [alice, carol]) await client.close();
+  await home.server.stop();
+});
+
+test('what came before the keys were changed, and is read afterwards, is not held against the new ones', async () => {
+  const home = await house();
+  /** Of the sockets to an outbox: what each has not been told yet; null while it is told at once. */
+  const unread: { held: (() => void)[] | null }[] = [];
+  const dialing: Dial = (url, events, silenceMs) => {
+    const of: { held: (() => void)[] | null } = { held: null };
+    if (url.includes('/v1/outboxes/')) unread.push(of);
+    const tell = (run: () => void) => (of.held ? of.held.push(run) : run());
+    return dial(
+      url,
+      {
+        opened: () => tell(events.opened),
+        frame: (frame) => tell(() => events.frame(frame)),
+        closed: (code, reason) => tell(() => events.closed(code, reason)),
+      },
+      silenceMs,
+    );
+  };
+  const { url } = home.server;
+  const bob = await Client.connect({ url, key: keyOf('bob'), backoffFirstMs: 20 }, dialing);
+  const alice = await clientOf(home.server, 'alice');
+  const messages = bob.mailbox()[Symbol.asyncIterator]();
+  const next = async () => Buffer.from((await messages.next()).value!.body).toString();
+  await alice.send({ to: bob.id, body: 'first' });
+  assert.is(await next(), 'first');
+  const before = unread.splice(0);
+  for (const each of before) each.held = [];
+  await alice.send({ to: bob.id, body: 'second' });
+  const held = () => before.flatMap((each) => each.held ?? []);
+  await until('the second message is there', () => held().length > 0);
+  await home.again(() => rotateKeys(home.data, null));
+  // Over the front socket.
+  await until('the new keys are known', () => bob.manifest.version === 2);
+  for (const run of held()) run();
+  assert.is(await next(), 'second');
+  for (const client of [alice, bob]) await client.close();
   await home.server.stop();
 });
 
