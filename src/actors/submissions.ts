@@ -218,11 +218,6 @@ export class Submissions {
     this.memory.give(chunk.bytes);
   }
 
-  /** Whether `flush` has anything to send. */
-  get pending(): boolean {
-    return this.batches.size > 0;
-  }
-
   /** Hands over what has come since the last time: one message per inbox. */
   flush(): void {
     for (const [inbox, frames] of this.batches)
