@@ -29,7 +29,7 @@ test('several processes find what one finds, and a record is gone on with', asyn
   const folder = mkdtempSync(join(tmpdir(), 'simulated-'));
   const file = join(folder, 'record.jsonl');
   try {
-    const [total, options] = [noTotal(), { epochs: 2, processes: 2, isEnough: () => false }];
+    const [total, options] = [noTotal(), { epochs: 2, processes: 2, only: [], isEnough: () => false }];
     const done = (kept: Kept) => appendRecord(file, kept);
     assert.is(await simulateMany({ ...options, first: 1, seeds: 2, done }, total), null);
     // The end of the machine in the middle of a line.
@@ -42,6 +42,17 @@ test('several processes find what one finds, and a record is gone on with', asyn
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+test('only seeds whose runs move are run, and none of them is passed over', async () => {
+  const seeds: number[] = [];
+  const options = { epochs: 20, processes: 1, first: 1, seeds: 4, isEnough: () => false };
+  const done = ({ seed, counts }: Kept) => {
+    assert.ok(counts.moves > 0, `seed ${seed}`);
+    seeds.push(seed);
+  };
+  assert.is(await simulateMany({ ...options, only: ['moves'], done }, noTotal()), null);
+  const others = [...Array(seeds.at(-1)!).keys()].filter((seed) => seed > 0 && !seeds.includes(seed));
+  for (const seed of others) assert.is((await simulate(seed, options)).counts.moves, 0, `seed ${seed}`);
 });
 test('a run that is cut short says so, and fails', () => {
   const main = fileURLToPath(new URL('../simulation/main.js', import.meta.url));

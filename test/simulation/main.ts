@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { readArguments, refuse } from '../../bench/arguments.js';
 import { add, appendRecord, noTotal, readRecord, simulateMany, type Total } from './many.js';
+import { isTrait, TRAIT_NAMES } from './traits.js';
 
 const USAGE = `Usage: npm run simulate -- [options]
 
@@ -16,6 +17,7 @@ one seed where only --seed is given. Exit code 1: something was found, or --tota
   --epochs N       of each seed: 30
   --processes N    one for each core
   --record FILE    keeps a line for each seed, and goes on behind the last one in it
+  --only TRAITS    seeds whose runs have all of these, in a list with commas: ${TRAIT_NAMES}
   --vectors        clients compare, and nobody lies`;
 
 const { values } = readArguments(USAGE, {
@@ -27,6 +29,7 @@ const { values } = readArguments(USAGE, {
     epochs: { type: 'string', default: '30' },
     processes: { type: 'string', default: String(availableParallelism()) },
     record: { type: 'string' },
+    only: { type: 'string', default: '' },
     vectors: { type: 'boolean', default: false },
   },
 });
@@ -53,6 +56,8 @@ const most = {
   epochs: wanted ?? Number.POSITIVE_INFINITY,
 };
 const epochs = numberOf('epochs')!;
+const only = values.only.split(',').filter((text) => text !== '');
+if (!only.every(isTrait)) refuse(USAGE, `--only: expected some of ${TRAIT_NAMES}, got ${values.only}`);
 const { record } = values;
 const before = record ? readRecord(record) : [];
 if (before.length > 0 && (seed !== null || before.some(({ asked }) => asked !== epochs))) {
@@ -84,6 +89,7 @@ const failure = await simulateMany(
   {
     first,
     seeds: most.seeds,
+    only,
     processes,
     epochs,
     vectors: values.vectors,

@@ -7,14 +7,16 @@ import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs'
 import { fileURLToPath } from 'node:url';
 import type { Kept } from './report.js';
 import type { RunCounts, RunOptions } from './simulation.js';
+import { hasTraits, type Trait } from './traits.js';
 
 /** Sums over seeds. */
 export type Total = { -readonly [key in keyof RunCounts]: number } & { seeds: number };
 
 export interface ManyOptions extends RunOptions {
   readonly first: number;
-  /** So many seeds at most. */
+  /** So many seeds at most, of those that have all of these. */
   readonly seeds: number;
+  readonly only: readonly Trait[];
   readonly processes: number;
   /** Asked before a seed is begun. Those under way are finished. */
   readonly isEnough: (total: Total) => boolean;
@@ -46,8 +48,13 @@ export function add(total: Total, { counts }: Kept): void {
 export async function simulateMany(options: ManyOptions, total: Total): Promise<string | null> {
   let seed = options.first;
   let failure: string | null = null;
-  const end = options.first + options.seeds;
-  const next = () => (failure !== null || seed >= end || options.isEnough(total) ? null : seed++);
+  let begun = 0;
+  const next = () => {
+    if (failure !== null || begun >= options.seeds || options.isEnough(total)) return null;
+    while (!hasTraits(seed, options.only)) seed++;
+    begun++;
+    return seed++;
+  };
   const done = (kept: Kept) => {
     add(total, kept);
     failure ??= kept.failure;

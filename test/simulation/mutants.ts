@@ -2,14 +2,16 @@
  * Small faults to be planted into the compiled product, one at a time, each where a text stands exactly once.
  * The simulator must find every one of them: `mutate.ts` plants and runs.
  */
+import type { Trait } from './traits.js';
+
 export interface Mutant {
   readonly name: string;
   /** Below dist/src. */
   readonly file: string;
   readonly find: string;
   readonly replace: string;
-  /** The first seed to try: of what is found seldom, one that finds it. 1 where none is given. */
-  readonly seed?: number;
+  /** Where not every run can show it: what those have that can. */
+  readonly only?: readonly Trait[];
   /** Of each run, where more are needed than the others have. */
   readonly epochs?: number;
 }
@@ -87,7 +89,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'actors/deliverer.js',
     find: 'this.forget(older);',
     replace: '',
-    seed: 30,
+    only: ['rivals'],
   },
   {
     name: 'an acknowledgment goes out before it is durable',
@@ -95,7 +97,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'this.marked = [];\n        const changes = [];',
     replace:
       'this.marked = []; for (const each of participants) if (each.acknowledged) { each.host.acknowledge(each.acknowledged.chain.lastEpoch); } for (const run of this.after.splice(0)) run();\n const changes = [];',
-    seed: 44,
+    only: ['client-deaths'],
   },
   {
     name: 'acknowledgments pass over what is not acknowledged',
@@ -144,7 +146,8 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'client/counters.js',
     find: 'if (this.unproven < this.receipted)',
     replace: 'if (0 < this.receipted)',
-    seed: 10_096,
+    only: ['rivals', 'server-deaths'],
+    epochs: 60,
   },
   {
     name: 'a verdict hears statements that nobody signed',
@@ -157,133 +160,133 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'protocol/evidence/court.js',
     find: '(lastEpoch !== 0 && epoch > lastEpoch)',
     replace: 'epoch < 0',
-    seed: 3,
+    only: ['rotations'],
   },
   {
     name: 'a client holds old epochs against new keys',
     file: 'client/manifests.js',
     find: 'const version = versions[at];',
     replace: 'const version = versions.at(-1);',
-    seed: 3,
+    only: ['rotations'],
   },
   {
     name: 'new keys begin where old ones have signed what was not committed',
     file: 'server/manifest-change.js',
     find: 'recoverLog(store).reserved',
     replace: 'recoverLog(store).lastEpoch',
-    seed: 5,
+    only: ['rotations'],
   },
   {
     name: 'a move leaves counts of who has not acknowledged with the outboxes of before',
     file: 'server/moving.js',
     find: 'countAgain(move, placed);',
     replace: '',
-    seed: 5014,
+    only: ['moves'],
   },
   {
     name: 'a move counts also who has acknowledged',
     file: 'server/moving.js',
     find: 'mailbox))) >= epoch',
     replace: 'mailbox))) > epoch',
-    seed: 5020,
+    only: ['moves'],
   },
   {
     name: 'a move does not count who has only sent apart',
     file: 'server/moving.js',
     find: 'if (links.isOwn(i))',
     replace: 'if (epoch < 0)',
-    seed: 5006,
+    only: ['moves'],
   },
   {
     name: 'a move counts by the placement of before',
     file: 'server/moving.js',
     find: 'placementFor(next, placements.serverId)',
     replace: 'placementFor(placements.newest, placements.serverId)',
-    seed: 5014,
+    only: ['moves'],
   },
   {
     name: 'a move counts old epochs at as many outboxes as there are today',
     file: 'server/moving.js',
     find: 'placements.countsAt(epoch).outboxes',
     replace: 'countsIn(placements.newest).outboxes',
-    seed: 5039,
+    only: ['moves'],
   },
   {
     name: 'a move writes no flush marks',
     file: 'server/moving.js',
     find: 'writeMarks(move, before);',
     replace: '',
-    seed: 5014,
+    only: ['moves'],
   },
   {
     name: 'a move leaves the flush marks of actors that are gone',
     file: 'server/moving.js',
     find: 'value: i < count ? numberValue(lastEpoch) : null',
     replace: 'value: numberValue(lastEpoch)',
-    seed: 5006,
+    only: ['moves'],
   },
   {
     name: 'a move forgets what senders sent since the last flush',
     file: 'server/moving.js',
     find: 'writeSenders(move, before);',
     replace: '',
-    seed: 5004,
+    only: ['moves'],
   },
   {
     name: 'a move forgets what mailboxes got since the last flush',
     file: 'server/moving.js',
     find: 'recoverMailboxes({ reader, lastEpoch, index }, mailboxes, counts, quotas, mark);',
     replace: '',
-    seed: 5006,
+    only: ['moves'],
   },
   {
     name: 'a move leaves the mark of a full mailbox at its old outbox',
     file: 'server/moving.js',
     find: 'write({ key, value: null });',
     replace: ';',
-    seed: 5020,
+    only: ['moves'],
   },
   {
     name: 'a move takes full mailboxes for such as take more',
     file: 'server/moving.js',
     find: 'new Set([...keys.map((key) => idAt(key, 3)), ...changed])',
     replace: 'changed',
-    seed: 5004,
+    only: ['moves'],
   },
   {
     name: 'a move forgets who has become full since the last flush',
     file: 'server/moving.js',
     find: 'changed.push(id);',
     replace: ';',
-    seed: 5020,
+    only: ['moves'],
   },
   {
     name: 'two versions without an epoch between are in force from the same one',
     file: 'server/manifest-change.js',
     find: 'identity.manifests.at(-1).from',
     replace: 'Math.max(...identity.manifest.actors.map(({ firstEpoch }) => firstEpoch))',
-    seed: 5006,
+    only: ['moves'],
   },
   {
     name: 'what came before a move is looked for at the outbox of today',
     file: 'actors/committed-epochs.js',
     find: 'return epoch >= since ?',
     replace: 'return epoch >= 0 ?',
-    seed: 5014,
+    only: ['moves'],
   },
   {
     name: 'what came before a move is delivered as signed by an actor of today',
     file: 'actors/committed-epochs.js',
     find: 'actorPosition(this.placements.manifestAt(epoch), ROLE.outbox, outbox)',
     replace: 'actorPosition(this.placements.newest, ROLE.outbox, outbox)',
-    seed: 5004,
+    only: ['moves'],
   },
   {
     name: 'who acknowledges looks at as many old outboxes as there are today',
     file: 'actors/committed-epochs.js',
     find: 'countActors(this.placements.manifestAt(epoch), ROLE.outbox)',
     replace: 'countActors(this.placements.newest, ROLE.outbox)',
-    seed: 5726,
+    only: ['moves', 'retention'],
     epochs: 60,
   },
   {
@@ -291,28 +294,28 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'actors/unacknowledged.js',
     find: 'if (epoch >= this.since)',
     replace: 'if (epoch >= 0)',
-    seed: 5020,
+    only: ['moves'],
   },
   {
     name: 'the first of the outboxes that need bodies of before a move deletes them',
     file: 'actors/unacknowledged.js',
     find: 'if (!hasAny(this.reader, TABLE.references, epoch))',
     replace: '',
-    seed: 5059,
+    only: ['moves'],
   },
   {
     name: 'nobody deletes bodies of before a move',
     file: 'actors/unacknowledged.js',
     find: 'this.unneeded.push(epoch);',
     replace: ';',
-    seed: 5020,
+    only: ['moves'],
   },
   {
     name: 'who lets go own messages of before a move does it for others as well',
     file: 'actors/acknowledgments.js',
     find: 'links.epoch >= placements.since ||',
     replace: 'links.epoch >= 0 ||',
-    seed: 5168,
+    only: ['moves', 'retention'],
     epochs: 60,
   },
   {
@@ -320,34 +323,34 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'actors/openings.js',
     find: 'const { outbox } = placements.placed(epoch, mailbox);',
     replace: 'const { outbox } = placements.placed(Number.MAX_SAFE_INTEGER, mailbox);',
-    seed: 5019,
+    only: ['moves'],
   },
   {
     name: 'old epochs are opened as signed by actors of today',
     file: 'actors/openings.js',
     find: 'const manifest = placements.manifestAt(epoch);',
     replace: 'const manifest = placements.newest;',
-    seed: 5004,
+    only: ['moves'],
   },
   {
     name: 'old epochs are audited at as many actors as there are today',
     file: 'actors/kept-epochs.js',
     find: 'kept.placements.countsAt(epoch)',
     replace: 'kept.placements.countsAt(Number.MAX_SAFE_INTEGER)',
-    seed: 5039,
+    only: ['moves'],
   },
   {
     name: 'a client that is connected stays with the outboxes of before',
     file: 'client/manifests.js',
     find: 'regroup(gateway);',
     replace: ';\n',
-    seed: 5014,
+    only: ['moves'],
   },
   {
     name: 'a client takes the outbox of today for who signed before a move',
     file: 'client/manifests.js',
     find: 'at < all.length - 1 ?',
     replace: 'at < 0 ?',
-    seed: 5014,
+    only: ['moves'],
   },
 ];

@@ -1,16 +1,14 @@
-/**
- * node dist/test/simulation/mutate.js [NAME…]: plants each mutant (or those whose names contain a word) into a
- * copy of what is compiled, and says after how many seeds the simulator found it. Exit code 1 when one survives.
- */
+/** `npm run simulate:mutants`: whether the simulator finds faults that are planted into a copy of what is compiled. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readArguments, refuse } from '../../bench/arguments.js';
 import { MUTANTS, type Mutant } from './mutants.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const SEEDS = 30;
+const SEEDS = 200;
 const EPOCHS = 20;
 
 export interface Outcome {
@@ -42,48 +40,57 @@ export function planted<T>(copy: string, { name, file, find, replace }: Mutant, 
   }
 }
 
-export function hunt(copy: string, mutant: Mutant): Outcome {
+/** Seeds from `first` on, of those in which the mutant can show. */
+function hunt(copy: string, mutant: Mutant, first: number): Outcome {
   return planted(copy, mutant, () => {
     const program = join(copy, 'dist/test/simulation/main.js');
-    const args = [
-      program,
+    const bounds = [
       '--seed',
-      String(mutant.seed ?? 1),
+      String(first),
       '--seeds',
       String(SEEDS),
-      '--processes',
-      '1',
       '--epochs',
       String(mutant.epochs ?? EPOCHS),
     ];
+    const args = [program, ...bounds, '--processes', '1', '--only', (mutant.only ?? []).join(',')];
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
     if (status === 0) return { seeds: null, found: 'nothing' };
-    const [, seed, found] = /seed (\d+) found:\n\s*(.*)/.exec(stdout) ?? [];
-    if (!seed) throw new Error(`${mutant.name}: ${stdout}${stderr}`);
-    return { seeds: Number(seed), found: found! };
+    const [, found, seeds] = /seed \d+ found:\n\s*(.*)[\s\S]*\n(\d+) seeds, each twice/.exec(stdout) ?? [];
+    if (!seeds) throw new Error(`${mutant.name}: ${stdout}${stderr}`);
+    return { seeds: Number(seeds), found: found! };
   });
 }
 
 /** Each mutant with its outcome, as they come. */
-export function* huntAll(mutants: readonly Mutant[]): Generator<{ mutant: Mutant; outcome: Outcome }> {
+export function* huntAll(
+  mutants: readonly Mutant[],
+  first = 1,
+): Generator<{ mutant: Mutant; outcome: Outcome }> {
   const copy = copyProduct();
   try {
-    for (const mutant of mutants) yield { mutant, outcome: hunt(copy, mutant) };
+    for (const mutant of mutants) yield { mutant, outcome: hunt(copy, mutant, first) };
   } finally {
     rmSync(copy, { recursive: true });
   }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const words = process.argv.slice(2);
-  const chosen = MUTANTS.filter(
-    ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),
-  );
-  for (const { mutant, outcome } of huntAll(chosen)) {
+  const USAGE = `Usage: npm run simulate:mutants -- [--seed N] [WORD…]
+
+Plants small faults, or those whose names contain a word, one at a time, and prints after how many seeds of
+${SEEDS} the simulator found each. Exit code 1: one was not found.
+
+  --seed N  the first seed: 1`;
+  const { values, positionals: words } = readArguments(USAGE, {
+    options: { seed: { type: 'string', default: '1' } },
+    allowPositionals: true,
+  });
+  if (!/^\d{1,12}$/.test(values.seed)) refuse(USAGE, `--seed: expected a whole number, got ${values.seed}`);
+  const isChosen = ({ name }: Mutant) => words.length === 0 || words.some((word) => name.includes(word));
+  for (const { mutant, outcome } of huntAll(MUTANTS.filter(isChosen), Number(values.seed))) {
     const { seeds, found } = outcome;
-    console.log(
-      `${seeds === null ? 'SURVIVED' : `seed ${seeds}`.padStart(8)}  ${mutant.name}: ${found.slice(0, 150)}`,
-    );
+    const after = seeds === null ? 'SURVIVED' : `${seeds} seeds`.padStart(8);
+    console.log(`${after}  ${mutant.name}: ${found.slice(0, 150)}`);
     if (seeds === null) process.exitCode = 1;
   }
 }

@@ -32,6 +32,11 @@ export class Operator {
     return this.moving !== null;
   }
 
+  /** Whether keys change, equally. */
+  get isRotating(): boolean {
+    return this.rotating !== null;
+  }
+
   /** What is done before this start. Go on when the one before is durable. */
   *changes(disk: Disk, secrets: Secrets): Generator<Change, void> {
     const { rotating, moving } = this;
