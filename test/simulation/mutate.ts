@@ -8,7 +8,7 @@ import { readArguments, refuse } from '../../bench/arguments.js';
 import { MUTANTS, type Mutant } from './mutants.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const SEEDS = 200;
+const SEEDS = 100;
 const EPOCHS = 20;
 
 export interface Outcome {
@@ -44,14 +44,7 @@ export function planted<T>(copy: string, { name, file, find, replace }: Mutant, 
 function hunt(copy: string, mutant: Mutant, first: number): Outcome {
   return planted(copy, mutant, () => {
     const program = join(copy, 'dist/test/simulation/main.js');
-    const bounds = [
-      '--seed',
-      String(first),
-      '--seeds',
-      String(SEEDS),
-      '--epochs',
-      String(mutant.epochs ?? EPOCHS),
-    ];
+    const bounds = ['--seed', String(first), '--seeds', String(SEEDS), '--epochs', String(EPOCHS)];
     const args = [program, ...bounds, '--processes', '1', '--only', (mutant.only ?? []).join(',')];
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
     if (status === 0) return { seeds: null, found: 'nothing' };

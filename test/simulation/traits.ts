@@ -8,10 +8,7 @@ const TRAITS = {
   moves: (_: Profile, { isMoving }: Operator) => isMoving,
   /** Keys are changed. */
   rotations: (_: Profile, { isRotating }: Operator) => isRotating,
-  /** What is old is let go in the run. */
-  retention: ({ retentionEpochs }: Profile) => retentionEpochs < 100,
-  /** The processes of the server, or of clients, die. */
-  'server-deaths': ({ serverCrashMs }: Profile) => serverCrashMs > 0,
+  /** The processes of clients die. */
   'client-deaths': ({ clientCrashMs }: Profile) => clientCrashMs > 0,
   /** One key is used from two places. */
   rivals: ({ rivalMs }: Profile) => rivalMs > 0,
