@@ -1,8 +1,7 @@
 /** `countersign actors`: other numbers of inboxes and outboxes for a server that is stopped. */
 import { changeActors } from '../server/resizing.js';
 import { type Command, columns, UsageError } from './command.js';
-import { DATA, dataOf, sayVersion } from './manifest-change.js';
-import { progressOn, shownBy } from './progress.js';
+import { DATA, dataOf, sayVersion, showing } from './manifest-change.js';
 
 export const command: Command = {
   name: 'actors',
@@ -28,9 +27,7 @@ export const command: Command = {
       }),
     );
     if (Object.keys(asked).length === 0) throw new UsageError('expected --inboxes, --outboxes or both');
-    const progress = progressOn(process.stderr, !json, () => {});
-    const showing = { progress: shownBy(progress) };
-    const changed = await changeActors(data, asked, showing).finally(progress.stop);
+    const changed = await showing(json, (watching) => changeActors(data, asked, watching));
     const { inboxes, outboxes, actors } = changed;
     sayVersion(say, changed);
     say(`actors    ${inboxes} inboxes, ${outboxes} outboxes`);

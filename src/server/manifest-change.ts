@@ -28,6 +28,7 @@ import { lockDataDirectory } from './data-lock.js';
 import { syncDirectory } from './durable-file.js';
 import { checkKeys, type Identity, readIdentity, signManifest } from './founding.js';
 import { keyNameOf, loadOrCreateKeys, readKeyFile, seedOf, writeKeyFile } from './keys.js';
+import type { TellProgress } from './moved-ids.js';
 import { OperatorError } from './operator-error.js';
 import { type RecoveryStore, recoverLog } from './recovery.js';
 import { Store } from './store.js';
@@ -57,6 +58,7 @@ export interface MoveContext {
   readonly signerBefore: (slot: Slot) => Signer;
   readonly signerAfter: (slot: Slot) => Signer;
   readonly observe: ObserveChange;
+  readonly progress: TellProgress;
 }
 
 export interface ManifestChange {
@@ -72,6 +74,12 @@ export interface ManifestChange {
 /** Told what is done next; a test may crash the process there. */
 export type ObserveChange = (step: string) => void;
 
+/** Who is told of it while it lasts. */
+export interface Watching {
+  readonly observe?: ObserveChange;
+  readonly progress?: TellProgress;
+}
+
 /**
  * Throws `OperatorError`: `data-locked` while a server runs on the directory, `data-not-found`, `manifest-limit`, and as a
  * start and `plan` do.
@@ -79,7 +87,7 @@ export type ObserveChange = (step: string) => void;
 export async function changeManifest(
   data: string,
   plan: (manifest: Manifest) => ManifestPlan,
-  observe: ObserveChange = () => {},
+  watching: Watching = {},
 ): Promise<ManifestChange> {
   // Before anything is made there: it may be anybody's directory.
   checkStoreFile(join(data, 'store', 'data.mdb'));
@@ -88,7 +96,7 @@ export async function changeManifest(
     // Nothing is written but in one transaction, which says itself when it fails.
     const store = Store.open(data, () => {});
     try {
-      return await change(store, data, plan, observe);
+      return await change(store, data, plan, watching);
     } finally {
       await store.close();
     }
@@ -101,13 +109,13 @@ async function change(
   store: Store,
   data: string,
   plan: (manifest: Manifest) => ManifestPlan,
-  observe: ObserveChange,
+  { observe = () => {}, progress = () => {} }: Watching,
 ): Promise<ManifestChange> {
   const identity = readIdentity(store);
   if (!identity) throw noServer(data);
   if (identity.manifests.length >= MOST_MANIFESTS) throw tooMany();
   const { manifest } = identity;
-  checkTakenOver(store, identity);
+  checkTakenOver(store, identity, progress);
   const planned = plan(manifest);
   await settleKeys(data, manifest);
   const keys = await loadOrCreateKeys(data, countsIn(manifest));
@@ -131,7 +139,17 @@ async function change(
     made[planned.begins.findIndex((each) => isSame(each, slot))] ?? signerBefore(slot);
   store.transaction((write) => {
     const signers = { signerBefore, signerAfter };
-    planned.move?.({ store, write, identity, next, nextHash: hash, lastEpoch, ...signers, observe });
+    planned.move?.({
+      store,
+      write,
+      identity,
+      next,
+      nextHash: hash,
+      lastEpoch,
+      ...signers,
+      observe,
+      progress,
+    });
     observe('write the manifest');
     for (const record of records) write(record);
   });

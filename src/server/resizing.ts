@@ -6,10 +6,9 @@ import {
   changeManifest,
   type ManifestChange,
   type ManifestPlan,
-  type ObserveChange,
   type Slot,
+  type Watching,
 } from './manifest-change.js';
-import type { TellProgress } from './moved-ids.js';
 import { moveStates } from './moving.js';
 import { OperatorError } from './operator-error.js';
 
@@ -17,23 +16,19 @@ import { OperatorError } from './operator-error.js';
 export function changeActors(
   data: string,
   asked: Partial<ActorCounts>,
-  { observe, progress }: { observe?: ObserveChange; progress?: TellProgress } = {},
+  watching?: Watching,
 ): Promise<ManifestChange & ActorCounts> {
   let counts: ActorCounts = { inboxes: 0, outboxes: 0 };
   const plan = (manifest: Manifest) => {
     const before = countsIn(manifest);
     counts = { ...before, ...asked };
-    return planOf(before, counts, progress);
+    return planOf(before, counts);
   };
-  return changeManifest(data, plan, observe).then((changed) => ({ ...changed, ...counts }));
+  return changeManifest(data, plan, watching).then((changed) => ({ ...changed, ...counts }));
 }
 
 /** Throws `OperatorError` `actors-same`, `actors-invalid`. */
-export function planOf(
-  before: ActorCounts,
-  after: ActorCounts,
-  progress: TellProgress = () => {},
-): ManifestPlan {
+export function planOf(before: ActorCounts, after: ActorCounts): ManifestPlan {
   for (const [name, count] of Object.entries(after))
     if (!Number.isSafeInteger(count) || count < 1 || count > BUCKETS) throw invalid(name, count);
   if (before.inboxes === after.inboxes && before.outboxes === after.outboxes) throw same(before);
@@ -43,9 +38,9 @@ export function planOf(
     buckets: evenBuckets(after.inboxes, after.outboxes),
     move: ({ identity, ...move }) => {
       const { serverId, manifest, manifests } = identity;
-      moveStates({ ...move, placements: new Placements(serverId, manifests), progress });
+      moveStates({ ...move, placements: new Placements(serverId, manifests) });
       move.observe('sign what is handed over');
-      handOver({ ...move, serverId, before: manifest, progress });
+      handOver({ ...move, serverId, before: manifest });
     },
   };
 }

@@ -1,19 +1,19 @@
 /** New keys for actors of a server that is stopped, by a next version of its manifest. */
 import type { Manifest, ManifestActor } from '../protocol/index.js';
-import { actorName, changeManifest, type ManifestChange, type ObserveChange } from './manifest-change.js';
+import { actorName, changeManifest, type ManifestChange, type Watching } from './manifest-change.js';
 import { OperatorError } from './operator-error.js';
 
 /** `names`: actors such as `inbox-0`; null: all. Throws `OperatorError` `actor-unknown`, and as `changeManifest` does. */
 export function rotateKeys(
   data: string,
   names: readonly string[] | null,
-  observe?: ObserveChange,
+  watching?: Watching,
 ): Promise<ManifestChange> {
   const plan = (manifest: Manifest) => {
     const chosen = actorsNamed(manifest, names);
     return { ends: chosen, begins: chosen, buckets: manifest.buckets };
   };
-  return changeManifest(data, plan, observe);
+  return changeManifest(data, plan, watching);
 }
 
 function actorsNamed({ actors }: Manifest, names: readonly string[] | null): ManifestActor[] {

@@ -182,6 +182,9 @@ test('whoever goes elsewhere and has a state is handed over, once, also over sev
     toHex(readHandOver(first, handing)!.signed),
   ]);
   await first.close();
+  const checks = new Set<string>();
+  await rotateKeys(data, ['inbox-0'], { progress: (what) => void checks.add(what) });
+  assert.equal([...checks], ['checking moved senders', 'checking moved mailboxes']);
   await changeActors(data, { outboxes: 2 });
   const second = Store.openToRead(data);
   assert.ok(checked(second).length > 0);

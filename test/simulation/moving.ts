@@ -108,7 +108,8 @@ export class Moving {
     };
     const { lastEpoch } = recoverLog(disk);
     const signers = secrets.signersOf(identity.manifest, next);
-    plan.move!({ store, write, identity, next, nextHash, lastEpoch, ...signers, observe: () => {} });
+    const watching = { observe: () => {}, progress: () => {} };
+    plan.move!({ store, write, identity, next, nextHash, lastEpoch, ...signers, ...watching });
     for (const record of records) write(record);
     const counts = `${after.inboxes} inboxes and ${after.outboxes} outboxes`;
     const what = `has ${counts} by version ${next.version} from epoch ${firstEpoch} on`;

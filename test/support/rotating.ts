@@ -3,6 +3,8 @@ import { rotateKeys } from '../../src/server/rotation.js';
 
 const [data, at] = process.argv.slice(2);
 let step = 0;
-await rotateKeys(data!, null, () => {
-  if (step++ === Number(at)) process.kill(process.pid, 'SIGKILL');
+await rotateKeys(data!, null, {
+  observe() {
+    if (step++ === Number(at)) process.kill(process.pid, 'SIGKILL');
+  },
 });
