@@ -10,10 +10,20 @@ import { StoreSource } from '../src/actors/kept-source.js';
 import { Placements } from '../src/actors/placements.js';
 import { NetworkSource } from '../src/cli/audit/network.js';
 import { audit } from '../src/protocol/audit/index.js';
-import { LEAVES_PER_ANSWER, PART, putLogRecord, putPart } from '../src/protocol/audit/kept-parts.js';
+import {
+  LEAVES_PER_ANSWER,
+  PART,
+  type Part,
+  PartReader,
+  putLogRecord,
+  putPart,
+} from '../src/protocol/audit/kept-parts.js';
+import { AuditedLog } from '../src/protocol/audit/log.js';
+import { AuditWorld } from '../src/protocol/audit/world.js';
 import {
   actorKey,
   CountersignError,
+  checkpointText,
   HAND_OVER_BYTES,
   HANDED_BYTES,
   openManifests,
@@ -27,6 +37,7 @@ import { lines } from './support/audits.js';
 import { commandHere } from './support/program.js';
 import { type Plan, SideBySide } from './support/side-by-side.js';
 import * as twin from './twin/index.js';
+import { keyPair } from './worlds.js';
 
 const test = suite('audit of a server that sends what it likes');
 
@@ -55,17 +66,20 @@ const manifests = [{ bytes, signature: twin.sign(world.rootSecret, twin.manifest
 const placements = new Placements(serverId, openManifests(manifests));
 const kept = { reader: pipeline.store, placements, checkpoint: () => pipeline.checkpoint() };
 
+const manifestsText = (all: typeof manifests) =>
+  JSON.stringify({
+    manifests: all.map(({ bytes, signature }) => ({
+      manifest: bytes.toString('base64'),
+      signature: signature.toString('base64'),
+    })),
+  });
+
 let instead: Instead = () => false;
 const server = createServer((request, response) => {
   const url = request.url!;
   if (instead(url, response)) return;
-  if (url === '/v1/manifests/1') {
-    const told = manifests.map(({ bytes, signature }) => ({
-      manifest: bytes.toString('base64'),
-      signature: signature.toString('base64'),
-    }));
-    response.end(JSON.stringify({ manifests: told }));
-  } else if (url === '/v1/checkpoint')
+  if (url === '/v1/manifests/1') response.end(manifestsText(manifests));
+  else if (url === '/v1/checkpoint')
     response.end(checkpointNote(serverId, pipeline.checkpoint(), actorKey(manifest, ROLE.sequencer, 0)));
   else if (url.startsWith('/v1/log')) sendLog(url, response, kept);
   else if (url.startsWith('/v1/epochs')) void sendEpochs(url, response, kept);
@@ -295,6 +309,227 @@ test('an answer of the log has no more than 4,096 leaves, and no answer has more
     assert.ok(sent < 128, `${sent} MiB of ${path}`);
   }
   assert.match(await refusal(parts('/v1/log', (out) => out.u8(0))), /^verification-failed: what the server/);
+});
+
+/** Another log under the same keys: its senders sent more. */
+function otherLog() {
+  const plan = {
+    ...PLAN,
+    epochs: PLAN.epochs.map((each) => ({
+      ...each,
+      frames: [{ sender: 0, bundles: [{ recipients: [1, 2], body: 11, envelope: 5 }] }],
+    })),
+  };
+  const other = new SideBySide(plan, { checkInputs: false, flushEpochs: 1 });
+  other.run(plan, { kind: 'nothing', reuse: false, forget: false });
+  return { ...kept, reader: other.pipeline.store };
+}
+
+test('who shows another log beside its epochs than the one that is signed is told from who does not', async () => {
+  const other = otherLog();
+  for (const isShort of [false, true]) {
+    let logs = 0;
+    const two: Instead = (path, response) => {
+      if (path.startsWith('/v1/epochs')) void sendEpochs(path, response, other);
+      else if (!path.startsWith('/v1/log') || logs++ === 0) return false;
+      else if (isShort) response.end();
+      else sendLog(path, response, other);
+      return true;
+    };
+    assert.match(
+      await refusal(two),
+      isShort ? /the log ends at leaf 0, and had 2$/ : /leaves 0 to 1 of the log are others than before$/,
+    );
+  }
+});
+
+test('a part that holds any number of things has one', async () => {
+  const head = (out: Writer) => putPart(out, PART.epoch, 0, new Writer(16).u64(1).u64(0).done());
+  for (const kind of [PART.pages, PART.senders, PART.submissions]) {
+    const empty = parts('/v1/epochs', (out) => {
+      head(out);
+      putPart(out, kind, 0);
+    });
+    assert.match(await refusal(empty), new RegExp(`wrong: an empty part ${kind}$`));
+  }
+  const handed = parts('/v1/hand-overs', (out) => putPart(out, PART.handed, 0));
+  assert.match(await refusal(handed), /wrong: an empty part 12$/);
+});
+
+test('a part that comes a byte at a time costs no more than its bytes', () => {
+  const whole = new Writer(1 << 20);
+  putPart(whole, PART.epoch, 3, new Uint8Array(1 << 19).fill(7));
+  putPart(whole, PART.end, 0, Uint8Array.of(1));
+  const reader = new PartReader();
+  const got: Part[] = [];
+  // Chunk by chunk joined, this would copy 137 GB.
+  for (const byte of whole.done()) got.push(...reader.push(Uint8Array.of(byte)));
+  assert.equal(
+    got.map(({ kind, actor, bytes }) => [kind, actor, bytes.length]),
+    [
+      [PART.epoch, 3, 1 << 19],
+      [PART.end, 0, 1],
+    ],
+  );
+});
+
+const noteOf = (size: number, root: Uint8Array, secret: Buffer) => {
+  const signature = twin.sign(secret, Buffer.from(checkpointText(serverId, size, root)));
+  return checkpointNote(serverId, { size, root, signature }, actorKey(manifest, ROLE.sequencer, 0));
+};
+const signing =
+  (note: string): Instead =>
+  (path, response) =>
+    path === '/v1/checkpoint' && Boolean(response.end(note));
+
+test('a checkpoint that the sequencer has not signed is refused, before its log is read', async () => {
+  const { size, root } = pipeline.checkpoint();
+  const unsigned = signing(noteOf(size, root, world.rootSecret));
+  assert.match(await refusal(unsigned), /wrong: a checkpoint that the sequencer has not signed$/);
+});
+
+test('of a log of garbage no more is read than is told', async () => {
+  const size = 1_000_000;
+  const note = signing(noteOf(size, new Uint8Array(32), world.sequencerSecret));
+  let answers = 0;
+  const garbage: Instead = (path, response) => {
+    if (!path.startsWith('/v1/log')) return note(path, response);
+    const out = new Writer(1 << 20);
+    for (let i = 0; i < LEAVES_PER_ANSWER; i++) putLogRecord(out, { leaf: new Uint8Array(163), nodes: [] });
+    response.end(out.done());
+    answers++;
+    return true;
+  };
+  const { report } = await read(garbage);
+  assert.is(answers, 1);
+  assert.ok(report.isCut);
+  assert.is(report.findings.length, 2);
+  assert.is(
+    report.findings.reduce((sum, { more }) => sum + more + 1, 0),
+    1000,
+  );
+});
+
+test('the newest epoch by now is that of the same log, grown, which a sequencer has signed', async () => {
+  instead = () => false;
+  const source = await NetworkSource.open(at);
+  const read = () =>
+    AuditedLog.read(
+      source,
+      new AuditWorld(source.manifests),
+      [],
+      1,
+      () => assert.unreachable(),
+      () => {},
+    );
+  const log = await read();
+  const before = log.newestEpoch;
+  assert.is(await log.newest(), before);
+  for (let i = 0; i < 3; i++) {
+    pipeline.close();
+    pipeline.commit();
+    if (i < 2) assert.is(await log.newest(), before + 1 + i);
+  }
+  const { size } = pipeline.checkpoint();
+  const leaf = parts('/v1/log', (out) => putLogRecord(out, { leaf: new Uint8Array(163), nodes: [] }));
+  const lies: [Instead, RegExp][] = [
+    [
+      signing(noteOf(1e9, new Uint8Array(32), world.rootSecret)),
+      /a checkpoint that the sequencer has not signed$/,
+    ],
+    [signing(noteOf(size, new Uint8Array(32), world.sequencerSecret)), /its log has not grown from the one/],
+    [leaf, /its log has not grown from the one/],
+  ];
+  for (const [lie, text] of lies) {
+    const again = await read();
+    pipeline.close();
+    pipeline.commit();
+    instead = lie;
+    const error = await again.newest().then(
+      () => null,
+      (error: unknown) => error as CountersignError,
+    );
+    assert.match(String(error?.message), text);
+    instead = () => false;
+  }
+});
+
+test('after a change of keys the newest checkpoint is that of the new sequencer', async () => {
+  instead = () => false;
+  const source = await NetworkSource.open(at);
+  const { secret, id: key } = keyPair('next sequencer');
+  const actors = world.manifest.actors.map((actor) =>
+    actor.role === ROLE.sequencer ? { ...actor, lastEpoch: 90n } : actor,
+  );
+  const role = ROLE.sequencer;
+  actors.push({ role, index: 0, key, firstEpoch: 91n, lastEpoch: 0n });
+  const next = twin.manifestBytes({
+    ...world.manifest,
+    version: 2,
+    previousHash: Buffer.from(serverId),
+    actors,
+  });
+  const { size, root } = pipeline.checkpoint();
+  const signature = twin.sign(secret, Buffer.from(checkpointText(serverId, size, root)));
+  const note = checkpointNote(serverId, { size, root, signature }, key);
+  const all = [
+    ...manifests,
+    { bytes: next, signature: twin.sign(world.rootSecret, twin.manifestSigned(next)) },
+  ];
+  instead = (path, response) => {
+    if (path === '/v1/checkpoint') response.end(note);
+    else if (path.startsWith('/v1/manifests')) response.end(manifestsText(all));
+    else return false;
+    return true;
+  };
+  assert.is((await source.later()).size, size);
+  instead = (path, response) => path === '/v1/checkpoint' && Boolean(response.end(note));
+  const error = await source.later().then(
+    () => null,
+    (error: unknown) => error as CountersignError,
+  );
+  assert.is(error?.code, 'verification-failed');
+});
+
+test('words of the server are no codes, and steer no terminal', async () => {
+  const file = join(directory('audit-network'), 'token');
+  writeFileSync(file, `${'00'.repeat(32)}\n`, { mode: 0o600 });
+  const args = ['audit', '--token', file, '--url', url, '--internal', url];
+  for (const error of [
+    { code: 'zzz', message: 'x' },
+    5,
+    { code: 'busy\u001b[2J' },
+    { code: 7, message: {} },
+  ]) {
+    instead = (path, response) => {
+      if (!path.startsWith('/v1/log')) return false;
+      response.writeHead(500);
+      return Boolean(response.end(JSON.stringify({ error })));
+    };
+    const { status, stderr } = await commandHere(args);
+    assert.is(status, 2);
+    assert.match(stderr, /^connection-lost: .*: 500\n/);
+  }
+  const text = new TextEncoder().encode('\u001b[2J\u009b8mNothing found.');
+  instead = (path, response) => {
+    if (path.startsWith('/v1/log')) {
+      response.writeHead(500);
+      return Boolean(response.end(JSON.stringify({ error: { code: 'not-found', message: '\u001b[2J' } })));
+    }
+    return false;
+  };
+  assert.match((await commandHere(args)).stderr, /^not-found: \\u001b\[2J\n/);
+  instead = () => false;
+  const sent = new Uint8Array(await (await fetch(`${url}/v1/epochs?from=1&to=9`)).arrayBuffer());
+  instead = parts('/v1/epochs', (out) => {
+    for (const { kind, actor, bytes } of new PartReader().push(sent)) {
+      if (kind !== PART.pages) putPart(out, kind, actor, bytes);
+      else putPart(out, PART.unreadable, actor, Uint8Array.of(ROLE.inbox), text);
+    }
+  });
+  const { stdout } = await commandHere(args);
+  assert.match(stdout, '\\u001b[2J\\u009b8mNothing found.');
+  assert.not.match(stdout, '\u001b');
 });
 
 test('the command says so, with the exit status of what could not be audited', async () => {

@@ -367,9 +367,9 @@ test('a hand-over of a version that is newer than the audit is not told, and one
         yield { version, role: ROLE.inbox, from, to, statement, leaves: null };
       }
     }
-    const source = { handOvers, newest: async () => 0 } as unknown as EpochSource;
+    const source = { handOvers } as unknown as EpochSource;
     const world = { versions, newest: versions.at(-1)!.manifest } as unknown as AuditWorld;
-    const log = { heads: [head, head, head] } as unknown as AuditedLog;
+    const log = { heads: [head, head, head], newest: async () => 0 } as unknown as AuditedLog;
     const drafts: Draft[] = [];
     await Moves.read(source, world, new AuditState(), log, (draft) => drafts.push(draft));
     return drafts.map(({ text }) => text);

@@ -8,14 +8,7 @@ import type {
   KeptHandOver,
   LogRecord,
 } from '../protocol/audit/source.js';
-import {
-  type Checkpoint,
-  decodeEpochLeaf,
-  FormatError,
-  Reader,
-  Writer,
-  ZERO_HASH,
-} from '../protocol/index.js';
+import { type Checkpoint, FormatError, Reader, Writer, ZERO_HASH } from '../protocol/index.js';
 import { type KeptIn, keptEpochs, putKeptEpoch } from './kept-epochs.js';
 import { keptHandOvers, putKeptHandOver } from './kept-hand-overs.js';
 import { keptCheckpoint, LEAF_BYTES } from './log-store.js';
@@ -97,11 +90,8 @@ export class StoreSource implements EpochSource {
   }
 
   /** Nobody writes meanwhile. */
-  async newest(): Promise<number> {
-    let newest = 0;
-    for (const { leaf } of keptRecords(this.kept.reader, Math.max(0, (this.checkpoint?.size ?? 0) - 1)))
-      newest = epochOf(leaf);
-    return newest;
+  async later(): Promise<Checkpoint | null> {
+    return this.checkpoint;
   }
 
   async *chains(): AsyncGenerator<KeptChainState> {
@@ -109,14 +99,5 @@ export class StoreSource implements EpochSource {
     for (const { key, value } of this.kept.reader.range(idKey(TABLE.mailbox, ZERO_HASH), to)) {
       yield { mailbox: key.slice(1), ...readChain(value) };
     }
-  }
-}
-
-function epochOf(leaf: Uint8Array): number {
-  try {
-    return decodeEpochLeaf(leaf).epoch;
-  } catch (error) {
-    if (error instanceof FormatError) return 0;
-    throw error;
   }
 }

@@ -88,7 +88,7 @@ export async function runCommand(command: Command, args: readonly string[]): Pro
 /** Shows a failure and returns its exit status. `help` is the command that would have helped. */
 export function fail(error: unknown, json: boolean, help: string): number {
   const { code, message, next } = explain(error, help);
-  process.stderr.write(`${code}: ${message}\n${next === '' ? '' : `${next}\n`}`);
+  process.stderr.write(`${printable(`${code}: ${message}`)}\n${next === '' ? '' : `${next}\n`}`);
   const result = error instanceof Failure ? error.result : {};
   if (json) printed(JSON.stringify({ ...result, error: { code, message, next } }));
   if (error instanceof UsageError) return 2;
@@ -119,9 +119,22 @@ export function columns(rows: readonly (readonly string[])[]): string {
 
 /** Writes one or more lines to stdout; the exit status of success, so that it can end a function. */
 export function printed(text: string): 0 {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${printable(text)}\n`);
   return 0;
 }
+
+/** One line that cannot command a terminal, as JSON escapes it: what others wrote is not to be trusted. */
+export function harmless(text: string): string {
+  // Control characters, and those that reverse the direction of writing.
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (each) =>
+    each
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
+}
+
+const printable = (text: string) => text.split('\n').map(harmless).join('\n');
 
 function parse(command: Command, args: readonly string[]): { values: OptionValues; positionals: string[] } {
   const options = allOptions(command);

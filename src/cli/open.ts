@@ -9,7 +9,7 @@ import { submissionOf } from '../client/submission.js';
 import { submittedBy } from '../protocol/evidence/index.js';
 import {
   CountersignError,
-  type ErrorCode,
+  FormatError,
   isHandOver,
   MAX_U16,
   STAGE,
@@ -18,10 +18,15 @@ import {
   verifyOpening,
 } from '../protocol/index.js';
 import { readKeyFile } from '../server/key-file.js';
+import { Answer, checked } from './answer.js';
 import { clientFrom, clientOptions, idFrom, urlFrom } from './client-options.js';
 import { type Command, type OptionValues, UsageError } from './command.js';
 import { writeNew } from './files.js';
 import { fetchVerified } from './manifest.js';
+
+/** Of what answers the operator, and for how long nothing may come. */
+const MAX_OPENING_BYTES = 64 << 20;
+const PATIENCE_MS = 30_000;
 
 const STAGES = Object.keys(STAGE) as StageName[];
 const isMove = (stage: StageName) => isHandOver(STAGE[stage]);
@@ -145,7 +150,9 @@ async function byToken(values: OptionValues, options: OpenOptions, file: string)
   const query = new URLSearchParams({ stage, epoch: `${epoch}`, ...place });
   if (stage !== 'inbox') query.set('mailbox', toHex(mailbox));
   const token = toHex(await readKeyFile(file));
-  const { claims, submissions } = await fetchOpening(`${values['internal']}/v1/openings?${query}`, token);
+  const { claims, submissions } = await checked(() =>
+    fetchOpening(`${values['internal']}/v1/openings?${query}`, token),
+  );
   const asked = { stage: STAGE[stage], epoch, inbox, index, mailbox };
   const isThere = verifyOpening(asked, claims, world.manifests);
   const submission = submissionOf({ submittedBy }, world, asked, null, isThere, claims[0]!, submissions[0]);
@@ -156,17 +163,11 @@ async function fetchOpening(
   url: string,
   token: string,
 ): Promise<{ readonly claims: Uint8Array[]; readonly submissions: Uint8Array[] }> {
-  const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } }).catch(
-    (cause: unknown) => {
-      throw new CountersignError('connection-lost', `no answer from ${url}`, { cause });
-    },
-  );
-  const body = (await response.json()) as {
-    claims: string[];
-    submissions: string[];
-    error?: { code: ErrorCode; message: string };
+  const answer = await Answer.to(url, PATIENCE_MS, { authorization: `Bearer ${token}` });
+  const body = (await answer.json(MAX_OPENING_BYTES)) as { claims?: unknown; submissions?: unknown } | null;
+  const bytesOf = (all: unknown) => {
+    if (!Array.isArray(all)) throw new FormatError('no list of what is opened');
+    return all.map((each) => Uint8Array.from(Buffer.from(String(each), 'base64')));
   };
-  if (body.error) throw new CountersignError(body.error.code, body.error.message);
-  const bytesOf = (all: string[]) => all.map((each) => Uint8Array.from(Buffer.from(each, 'base64')));
-  return { claims: bytesOf(body.claims), submissions: bytesOf(body.submissions) };
+  return { claims: bytesOf(body?.claims), submissions: bytesOf(body?.submissions) };
 }

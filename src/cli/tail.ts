@@ -5,7 +5,7 @@
 import type { Client, Message } from '../client/index.js';
 import { formatPlace, toHex } from '../protocol/index.js';
 import { clientFrom, clientOptions } from './client-options.js';
-import { type Call, type Command, type OptionValues, UsageError } from './command.js';
+import { type Call, type Command, harmless, type OptionValues, UsageError } from './command.js';
 
 export const command: Command = {
   name: 'tail',
@@ -86,13 +86,4 @@ function textOf(bytes: Uint8Array): string | null {
   } catch {
     return null;
   }
-}
-
-/** One line that cannot command a terminal: what a sender wrote is not to be trusted. */
-function harmless(text: string): string {
-  // Control characters, and those that reverse the direction of writing.
-  return text.replace(
-    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
-    (c) => `\\u${c.codePointAt(0)!.toString(16).padStart(4, '0')}`,
-  );
 }

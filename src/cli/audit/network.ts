@@ -18,7 +18,7 @@ import {
   PartReader,
   readLogRecord,
 } from '../../protocol/audit/kept-parts.js';
-import { readCheckpointNote } from '../../protocol/audit/note.js';
+import { isSigned, readCheckpointNote } from '../../protocol/audit/note.js';
 import { partBounds } from '../../protocol/audit/part-bounds.js';
 import { handings } from '../../protocol/handings.js';
 import {
@@ -26,7 +26,7 @@ import {
   type Checkpoint,
   CountersignError,
   countsIn,
-  decodeEpochLeaf,
+  equalBytes,
   FormatError,
   HASH_BYTES,
   type Handing,
@@ -38,7 +38,7 @@ import {
 } from '../../protocol/index.js';
 import { MAX_NOTE_BYTES } from '../../protocol/notes/index.js';
 import { EPOCH_LEAF_BYTES } from '../../protocol/statement.js';
-import { Answer } from './answer.js';
+import { Answer, checked, refused } from '../answer.js';
 
 /** An answer has to begin within this, and each chunk of it to follow the one before. */
 const PATIENCE_MS = 30_000;
@@ -72,20 +72,12 @@ export class NetworkSource implements EpochSource {
   /** Rejects with `CountersignError`, as all that reads does: `verification-failed` where the server sends what it cannot. */
   static async open(at: Addresses): Promise<NetworkSource> {
     return checked(async () => {
-      const answer = (await (await get(at, `${at.http}/v1/manifests/1`)).json(MAX_MANIFESTS_BYTES)) as {
-        manifests?: Record<'manifest' | 'signature', string>[];
-      } | null;
-      const told = answer?.manifests;
-      if (!Array.isArray(told)) throw new FormatError('no list of manifests');
-      const manifests = openManifests(
-        told.map((each) => ({ bytes: fromBase64(each?.manifest), signature: fromBase64(each?.signature) })),
-      );
-      return new NetworkSource(at, manifests, await fetchCheckpoint(at, manifests));
+      const { manifests, checkpoint } = await told(at);
+      return new NetworkSource(at, manifests, checkpoint);
     });
   }
 
-  async *records(from: number): AsyncGenerator<LogRecord> {
-    const { size } = this.checkpoint;
+  async *records(from: number, size = this.checkpoint.size): AsyncGenerator<LogRecord> {
     for (let index = from; index < size; ) {
       const records = await checked(() => this.recordsAt(index));
       if (records.length === 0) return;
@@ -173,13 +165,13 @@ export class NetworkSource implements EpochSource {
     }
   }
 
-  newest(): Promise<number> {
+  /** Also under a version of the manifest that has come since. */
+  later(): Promise<Checkpoint> {
     return checked(async () => {
-      const { size } = await fetchCheckpoint(this.at, this.manifests);
-      if (size === 0) return 0;
-      const [record] = await this.recordsAt(size - 1);
-      if (!record) throw new FormatError(`no leaf ${size - 1} of the log`);
-      return decodeEpochLeaf(record.leaf).epoch;
+      const { manifests, checkpoint } = await told(this.at);
+      if (!this.manifests.every(({ hash }, i) => manifests[i] && equalBytes(manifests[i].hash, hash)))
+        throw new FormatError('other manifests than before');
+      return checkpoint;
     });
   }
 
@@ -201,11 +193,26 @@ export class NetworkSource implements EpochSource {
   }
 }
 
-async function fetchCheckpoint(at: Addresses, manifests: readonly OpenedManifest[]): Promise<Checkpoint> {
+/** A checkpoint that is signed, and the manifests, among which is the one of its key: it is asked for first. */
+async function told(
+  at: Addresses,
+): Promise<{ readonly manifests: readonly OpenedManifest[]; readonly checkpoint: Checkpoint }> {
   const note = await (await get(at, `${at.http}/v1/checkpoint`)).text(MAX_NOTE_BYTES);
-  return readCheckpointNote(note, manifests[0]!.hash, [
-    actorKey(manifests.at(-1)!.manifest, ROLE.sequencer, 0),
-  ]);
+  const answer = (await (await get(at, `${at.http}/v1/manifests/1`)).json(MAX_MANIFESTS_BYTES)) as {
+    manifests?: Record<'manifest' | 'signature', string>[];
+  } | null;
+  const all = answer?.manifests;
+  if (!Array.isArray(all)) throw new FormatError('no list of manifests');
+  const manifests = openManifests(
+    all.map((each) => ({ bytes: fromBase64(each?.manifest), signature: fromBase64(each?.signature) })),
+  );
+  const versions = manifests.map(({ manifest }) => manifest);
+  const serverId = manifests[0]!.hash;
+  const keys = versions.map((manifest) => actorKey(manifest, ROLE.sequencer, 0));
+  const checkpoint = readCheckpointNote(note, serverId, keys.reverse());
+  if (!isSigned(checkpoint, serverId, versions))
+    throw new FormatError('a checkpoint that the sequencer has not signed');
+  return { manifests, checkpoint };
 }
 
 const get = ({ patienceMs = PATIENCE_MS }: Addresses, url: string, headers?: Record<string, string>) =>
@@ -216,19 +223,10 @@ const orderOf = ({ version, role, from, to }: Handing) =>
 
 const fromBase64 = (text: unknown) => Uint8Array.from(Buffer.from(String(text), 'base64'));
 
-async function checked<T>(read: () => Promise<T>): Promise<T> {
-  return read().catch(refused);
-}
-
 async function* checkedAll<T>(all: AsyncGenerator<T>): AsyncGenerator<T> {
   try {
     yield* all;
   } catch (error) {
     refused(error);
   }
-}
-
-function refused(error: unknown): never {
-  if (!(error instanceof FormatError)) throw error;
-  throw new CountersignError('verification-failed', `what the server sends is wrong: ${error.message}`);
 }

@@ -2,6 +2,9 @@
 import { toHex } from '../bytes.js';
 import type { Verdict } from '../evidence/verdict.js';
 
+/** More are not told: who finds so many has no need of them. */
+export const MOST_FINDINGS = 1000;
+
 /** What deviates. Names are stable. */
 export type Kind =
   /** A leaf of the log that no honest sequencer logs, or is not under what was signed. */

@@ -3,26 +3,22 @@
  * what was signed. A function of what the source gives and nothing else.
  */
 
-import { FormatError } from '../bytes.js';
 import type { Checkpoint, EpochLeaf } from '../log.js';
-import { decodeEpochLeaf } from '../log.js';
 import type { Draft } from './draft.js';
 import { auditEpoch } from './epoch.js';
 import type { Finding } from './findings.js';
-import { short } from './findings.js';
+import { MOST_FINDINGS, short } from './findings.js';
 import { idText } from './id-table.js';
-import { AuditedLog } from './log.js';
+import { AuditedLog, leafOf } from './log.js';
 import { Moves } from './moves.js';
 import { Prover } from './prover.js';
 import type { EpochSource, KeptEpoch } from './source.js';
 import { AuditState } from './state.js';
 import { AuditWorld } from './world.js';
 
-export type { Finding, Kind } from './findings.js';
+export { type Finding, type Kind, MOST_FINDINGS } from './findings.js';
 export * from './source.js';
 
-/** More are not told: who finds so many has no need of them. */
-export const MOST_FINDINGS = 1000;
 /** Deviations of one kind, epoch and actor of which evidence is looked for. */
 const MOST_TRIED = 4;
 
@@ -92,7 +88,8 @@ class Audit {
     const moves = await Moves.read(source, world, this.state, log, report);
     this.prover = new Prover(source, world, log, all, moves);
     await this.settle();
-    if (log.first) await this.readEpochs(log, moves, from, to);
+    this.isCut ||= log.isCut;
+    if (log.first && !this.isCut) await this.readEpochs(log, moves, from, to);
     if (to >= log.newestEpoch && !this.isCut) {
       moves.until(log.size);
       await this.settle();
@@ -120,7 +117,7 @@ class Audit {
     const begin = log.first!.index;
     let index = begin;
     let next = await kept.next();
-    for await (const { leaf: bytes } of this.source.records(index)) {
+    for await (const bytes of log.again(index)) {
       const leaf = leafOf(bytes);
       moves.until(index);
       if (leaf && leaf.epoch > to) break;
@@ -133,7 +130,7 @@ class Audit {
         this.recompute(next.value, leaf, index);
         await this.settle();
         next = await kept.next();
-      } else if (leaf) await this.missing(leaf.epoch, log.newestEpoch);
+      } else if (leaf) await this.missing(leaf.epoch, log);
       index++;
       progress?.('epochs', index - begin, log.size - begin);
     }
@@ -166,11 +163,11 @@ class Audit {
   }
 
   /** What is too old may be gone, and may be there still. */
-  private async missing(epoch: number, newest: number): Promise<void> {
+  private async missing(epoch: number, log: AuditedLog): Promise<void> {
     this.state.completeFrom = Number.MAX_SAFE_INTEGER;
     const { retentionEpochs } = this.world;
-    if (epoch <= newest - retentionEpochs) return;
-    if (epoch <= (await this.source.newest()) - retentionEpochs) return;
+    if (epoch <= log.newestEpoch - retentionEpochs) return;
+    if (epoch <= (await log.newest()) - retentionEpochs) return;
     this.tell(
       'missing',
       epoch,
@@ -239,13 +236,4 @@ class Audit {
 function rank({ verdict }: Finding): number {
   if (!verdict) return 100;
   return verdict.outcome === 'actor' ? verdict.role : 50;
-}
-
-function leafOf(bytes: Uint8Array): EpochLeaf | null {
-  try {
-    return decodeEpochLeaf(bytes);
-  } catch (error) {
-    if (error instanceof FormatError) return null;
-    throw error;
-  }
 }

@@ -2,7 +2,7 @@
 import { FormatError, Reader, Writer } from '../bytes.js';
 import type { HandingRole } from '../hand-over.js';
 import type { Handing } from '../handings.js';
-import { PART, type Part } from './kept-parts.js';
+import { NEVER_EMPTY, PART, type Part } from './kept-parts.js';
 import type { KeptHandOver } from './source.js';
 
 /** Bytes of all hand-overs: more than this, within the retention, is not read. */
@@ -18,6 +18,7 @@ export class HandOverBuilder {
     const { head } = this;
     this.length += bytes.length;
     if (this.length > MAX_HANDED) throw new FormatError(`hand-overs of more than ${MAX_HANDED} bytes`);
+    if (bytes.length === 0 && NEVER_EMPTY.includes(kind)) throw new FormatError(`an empty part ${kind}`);
     if ((kind === PART.handOver) === (head !== null)) throw new FormatError(`part ${kind} out of its place`);
     if (!head) return this.begin(new Reader(bytes));
     if (kind === PART.handed) {

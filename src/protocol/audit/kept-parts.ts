@@ -17,7 +17,7 @@
  *  12 handed      leaves of the hand-over, without their prefixes
  */
 import { ROLE, type SignedAttestation } from '../attestation.js';
-import { concat, FormatError, HASH_BYTES, Reader, SIGNATURE_BYTES, type Writer } from '../bytes.js';
+import { concat, FormatError, HASH_BYTES, Reader, SIGNATURE_BYTES, Writer } from '../bytes.js';
 import type { ActorCounts } from '../manifest.js';
 import { EPOCH_LEAF_BYTES } from '../statement.js';
 import type {
@@ -52,8 +52,11 @@ export const PART_HEADER_BYTES = 7;
 /** More is refused: the largest is a message to many. */
 export const MAX_PART = 1 << 23;
 
-/** Of an epoch: more than the largest that a manifest may allow comes to. */
+/** Of an epoch: more than the largest that a manifest may allow comes to, with what each thing in it takes in memory. */
 const MAX_EPOCH = 2 ** 31;
+const OBJECT_BYTES = 256;
+/** What holds any number of things has one at least. */
+export const NEVER_EMPTY: readonly number[] = [PART.pages, PART.senders, PART.submissions, PART.handed];
 
 export interface Part {
   readonly kind: number;
@@ -71,17 +74,20 @@ export function putPart(out: Writer, kind: number, actor: number, ...bytes: read
 
 /** Cuts parts out of bytes as they come. */
 export class PartReader {
-  private rest: Uint8Array = new Uint8Array(0);
+  /** What has come of a part that is not whole yet, and from how many bytes on there is anything to be read. */
+  private rest = new Writer();
+  private enough = PART_HEADER_BYTES;
 
   /** `mostOf`: how long a part of a kind may be; undefined where there is none such. */
   constructor(private readonly mostOf: (kind: number) => number | undefined = () => MAX_PART) {}
 
   /** Parts that are whole by now. Throws `FormatError` on one that is too long. */
   *push(chunk: Uint8Array): Generator<Part> {
-    const bytes = new Uint8Array(this.rest.length + chunk.length);
-    bytes.set(this.rest);
-    bytes.set(chunk, this.rest.length);
+    this.rest.bytes(chunk);
+    if (this.rest.length < this.enough) return;
+    const bytes = this.rest.done();
     const from = new Reader(bytes);
+    this.enough = PART_HEADER_BYTES;
     while (from.limit - from.at >= PART_HEADER_BYTES) {
       const start = from.at;
       const [kind, actor, length] = [from.u8(), from.u16(), from.u32()];
@@ -90,11 +96,12 @@ export class PartReader {
       if (length > most) throw new FormatError(`a part of kind ${kind} of ${length} bytes, at most ${most}`);
       if (length > from.limit - from.at) {
         from.at = start;
+        this.enough = PART_HEADER_BYTES + length;
         break;
       }
       yield { kind, actor, bytes: from.bytes(length) };
     }
-    this.rest = bytes.subarray(from.at);
+    this.rest = new Writer().bytes(bytes.subarray(from.at));
   }
 }
 
@@ -118,8 +125,8 @@ export class EpochBuilder {
   add({ kind, actor, bytes }: Part): void {
     const from = new Reader(bytes);
     const behind = (length: number) => from.bytes(Math.max(0, bytes.length - length));
-    this.length += PART_HEADER_BYTES + bytes.length;
-    if (this.length > MAX_EPOCH) throw new FormatError(`an epoch of more than ${MAX_EPOCH} bytes`);
+    this.count(bytes.length);
+    if (bytes.length === 0 && NEVER_EMPTY.includes(kind)) throw new FormatError(`an empty part ${kind}`);
     if ((kind === PART.epoch) === (this.head !== null))
       throw new FormatError(`part ${kind} out of its place`);
     if (kind === PART.epoch) this.head = { epoch: from.u64(), logIndex: from.u64() };
@@ -128,10 +135,16 @@ export class EpochBuilder {
     else if (kind === PART.pages) listOf(this.pages, actor).push(behind(0));
     else if (kind === PART.senders) {
       const runs = listOf(this.runs, actor);
-      while (from.at < from.limit) runs.push({ sender: from.hash(), counter: from.u64(), first: from.u32() });
+      while (from.at < from.limit) {
+        runs.push({ sender: from.hash(), counter: from.u64(), first: from.u32() });
+        this.count(0);
+      }
     } else if (kind === PART.submissions) {
       const submissions = listOf(this.submissions, actor);
-      while (from.at < from.limit) submissions.push(readSubmission(from));
+      while (from.at < from.limit) {
+        submissions.push(readSubmission(from));
+        this.count(0);
+      }
     } else if (kind === PART.leaf)
       listOf(this.leaves, actor).push({ hash: from.hash(), preimage: behind(32) });
     else if (kind === PART.message) listOf(this.messages, actor).push(readMessage(from));
@@ -139,6 +152,12 @@ export class EpochBuilder {
       this.unreadable.set(`${from.u8()} ${actor}`, { unreadable: new TextDecoder().decode(behind(1)) });
     else throw new FormatError(`part ${kind} is none of an epoch`);
     from.end();
+  }
+
+  /** One thing more, of so many bytes that are kept. */
+  private count(bytes: number): void {
+    this.length += OBJECT_BYTES + bytes;
+    if (this.length > MAX_EPOCH) throw new FormatError(`an epoch of more than ${MAX_EPOCH} bytes`);
   }
 
   /** `countsAt`: how many actors an epoch has. Throws `FormatError` when there was no epoch. */

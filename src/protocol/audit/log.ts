@@ -2,11 +2,13 @@
 
 import { sha256 } from '#crypto';
 import { concat, equalBytes, FormatError } from '../bytes.js';
+import { CountersignError } from '../errors.js';
 import { type Checkpoint, decodeEpochLeaf, type EpochLeaf } from '../log.js';
 import { epochActors } from '../manifest.js';
 import { consistencyProof, EMPTY_ROOT, Frontier, type LogNodes, logPath, nodeHash } from '../merkle.js';
-import { buildTree, type Tree } from '../merkle-tree.js';
+import { buildTree, merkleRoot, type Tree } from '../merkle-tree.js';
 import type { Draft } from './draft.js';
+import { MOST_FINDINGS } from './findings.js';
 import type { EpochSource, LogRecord } from './source.js';
 import type { AuditWorld } from './world.js';
 
@@ -35,6 +37,11 @@ export class AuditedLog {
   first: { readonly index: number; readonly epoch: number } | null = null;
   private readonly frontier = new Frontier();
   private readonly blocks: Uint8Array[] = [];
+  /** Hashes of the leaves behind the last whole block. */
+  private rest: Uint8Array[] = [];
+  /** As far as it has grown since. */
+  private grownTo = 0;
+  private told = 0;
   private readonly roots = new Map<number, Uint8Array>();
   private isOffBase = false;
   private areNodesOff = false;
@@ -65,10 +72,12 @@ export class AuditedLog {
         log.first = { index: log.size - 1, epoch: before.epoch };
       if (sizes.has(log.size)) log.roots.set(log.size, log.frontier.root());
       if (log.size % BLOCK === 0) progress(log.size);
+      if (log.isCut) break;
     }
     progress(log.size);
-    log.newestEpoch = before?.epoch ?? 0;
+    log.newestEpoch = log.grownTo = before?.epoch ?? 0;
     log.begun(Number.MAX_SAFE_INTEGER, log.size, log.frontier.root(), log.newestEpoch);
+    if (log.isCut) return log;
     for (const checkpoint of all) log.hold(checkpoint);
     log.holdKept();
     return log;
@@ -78,17 +87,19 @@ export class AuditedLog {
     const index = this.size++;
     const root = this.frontier.root();
     const completed = this.frontier.appendSubtree(0, sha256(bytes));
-    if (completed.length > BLOCK_LEVEL) this.blocks.push(completed[BLOCK_LEVEL]!);
+    this.rest.push(completed[0]!);
+    if (completed.length > BLOCK_LEVEL) {
+      this.blocks.push(completed[BLOCK_LEVEL]!);
+      this.rest = [];
+    }
     const areOff =
       nodes.length !== completed.length || nodes.some((node, i) => !equalBytes(node, completed[i]!));
     // Those behind one that is off are off as well.
     if (areOff && !this.areNodesOff)
       this.tell(index, 0, 'the nodes that are kept with it are not those that its leaves give', 'cache');
     this.areNodesOff ||= areOff;
-    let leaf: EpochLeaf;
-    try {
-      leaf = decodeEpochLeaf(bytes);
-    } catch {
+    const leaf = leafOf(bytes);
+    if (!leaf) {
       this.tell(index, 0, 'holds no epoch leaf');
       return before;
     }
@@ -132,7 +143,13 @@ export class AuditedLog {
     this.isOffBase = isOff;
   }
 
+  /** Whether more is wrong than is told: then the rest has not been read. */
+  get isCut(): boolean {
+    return this.told >= MOST_FINDINGS;
+  }
+
   private tell(index: number, epoch: number, what: string, kind: Draft['kind'] = 'log'): void {
+    this.told++;
     this.report({
       kind,
       epoch,
@@ -176,6 +193,47 @@ export class AuditedLog {
       text: `the newest checkpoint is of size ${checkpoint.size}, and the log has ${this.size} leaves`,
       proof: null,
     });
+  }
+
+  // ---- what is read once more, or later
+
+  /** Leaves from an index on, which must be those that were read before. Throws `CountersignError` where they are not. */
+  async *again(from: number): AsyncGenerator<Uint8Array> {
+    let at = from - (from % BLOCK);
+    let block: Uint8Array[] = [];
+    for await (const { leaf } of this.source.records(at)) {
+      block.push(leaf);
+      if (block.length < Math.min(BLOCK, this.size - at)) continue;
+      const known = this.blocks[at / BLOCK] ?? merkleRoot(concat(...this.rest));
+      if (!equalBytes(merkleRoot(concat(...block.map((each) => sha256(each)))), known))
+        throw wrong(`leaves ${at} to ${at + block.length - 1} of the log are others than before`);
+      yield* block.slice(Math.max(0, from - at));
+      at += block.length;
+      block = [];
+      if (at === this.size) return;
+    }
+    throw wrong(`the log ends at leaf ${at + block.length}, and had ${this.size}`);
+  }
+
+  /**
+   * The newest epoch by now, of this log as it has grown: what it makes too old may be gone. Throws `CountersignError` where it is
+   * another log.
+   */
+  async newest(): Promise<number> {
+    const { frontier, source } = this;
+    // Where what was read is not what was signed, nothing can be proven to go on from there.
+    if (this.checkpoint !== source.checkpoint) return this.newestEpoch;
+    const later = await source.later();
+    if (!later || later.size <= frontier.size) return this.grownTo;
+    let last: EpochLeaf | null = null;
+    for await (const { leaf } of source.records(frontier.size, later.size)) {
+      frontier.appendSubtree(0, sha256(leaf));
+      last = leafOf(leaf);
+    }
+    const isGrown = frontier.size === later.size && equalBytes(frontier.root(), later.root);
+    if (!isGrown || !last) throw wrong('its log has not grown from the one that was read');
+    this.grownTo = last.epoch;
+    return last.epoch;
   }
 
   // ---- proofs
@@ -229,5 +287,18 @@ export class AuditedLog {
       if (leaves.length === count) break;
     }
     return leaves;
+  }
+}
+
+const wrong = (what: string) =>
+  new CountersignError('verification-failed', `what the server sends is wrong: ${what}`);
+
+/** Null of what is none. */
+export function leafOf(bytes: Uint8Array): EpochLeaf | null {
+  try {
+    return decodeEpochLeaf(bytes);
+  } catch (error) {
+    if (error instanceof FormatError) return null;
+    throw error;
   }
 }

@@ -74,7 +74,7 @@ export class Moves {
         if (kept.version > world.newest.version) break;
         handed.set(nameOf(kept), new Handed(kept));
       }
-    const moves = new Moves(world, state, log, handed, hasMoved ? await source.newest() : 0, report);
+    const moves = new Moves(world, state, log, handed, hasMoved ? await log.newest() : 0, report);
     moves.reportOthers();
     return moves;
   }

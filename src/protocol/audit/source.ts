@@ -100,12 +100,12 @@ export interface EpochSource {
   readonly manifests: readonly { readonly bytes: Uint8Array; readonly signature: Uint8Array }[];
   /** The newest that is kept or told; null where there is none. */
   readonly checkpoint: Checkpoint | null;
-  /** Leaves of the log, from an index on. */
-  records(from: number): AsyncIterable<LogRecord>;
+  /** Leaves of the log, from an index on: of so many as `checkpoint` covers, or of `size`. Of what is on disk, all that there are. */
+  records(from: number, size?: number): AsyncIterable<LogRecord>;
   /** Those of these epochs that are kept, rising. */
   epochs(from: number, to: number): AsyncIterable<KeptEpoch>;
-  /** The newest epoch by now: what it makes too old may be gone. */
-  newest(): Promise<number>;
+  /** The newest checkpoint by now, which a sequencer has signed; what nobody writes has none but `checkpoint`. */
+  later(): Promise<Checkpoint | null>;
   /** In the order of version, role, from and to. */
   handOvers(): AsyncIterable<KeptHandOver>;
   /** Where chains stand; none where the source cannot tell. */

@@ -3,12 +3,13 @@
 import { importPublicKey, type PublicKey } from '#crypto';
 import { ROLE } from '../attestation.js';
 import { equalBytes, toHex } from '../bytes.js';
-import { type Checkpoint, checkpointText } from '../log.js';
-import { countActors, epochActors, keysOf, type Manifest } from '../manifest.js';
+import type { Checkpoint } from '../log.js';
+import { countActors, epochActors, type Manifest } from '../manifest.js';
 import { type OpenedManifest, openManifests } from '../manifest-chain.js';
 import { EMPTY_ROOT } from '../merkle.js';
 import { type PlacedAt, placementOf } from '../placement.js';
 import { idText } from './id-table.js';
+import { isSigned } from './note.js';
 import type { EpochSource } from './source.js';
 
 /** Ids whose placement, and senders whose keys, are remembered. */
@@ -47,10 +48,11 @@ export class AuditWorld {
   }
 
   /** Whether a sequencer of any version has signed it. */
-  hasSigned({ size, root, signature }: Checkpoint): boolean {
-    const text = checkpointText(this.serverId, size, root);
-    return this.versions.some(({ manifest }) =>
-      keysOf(manifest).get(ROLE.sequencer, 0).verify(text, signature),
+  hasSigned(checkpoint: Checkpoint): boolean {
+    return isSigned(
+      checkpoint,
+      this.serverId,
+      this.versions.map(({ manifest }) => manifest),
     );
   }
 

@@ -1,5 +1,5 @@
 /** Answers of a server that may send what it likes: read as they come, with bounds on bytes and on how long nothing comes. */
-import { CountersignError, concat, type ErrorCode, FormatError } from '../../protocol/index.js';
+import { CountersignError, ERRORS, type ErrorCode, FormatError, Writer } from '../protocol/index.js';
 
 const MAX_ERROR_BYTES = 1 << 16;
 
@@ -19,9 +19,12 @@ export class Answer {
     const answer = new Answer(response, patience);
     if (response.ok) return answer;
     const told = (await answer.json(MAX_ERROR_BYTES).catch(() => null)) as {
-      error?: { code: ErrorCode; message: string };
+      error?: { code?: unknown; message?: unknown };
     } | null;
-    if (told?.error) throw new CountersignError(told.error.code, told.error.message);
+    const { code, message } = told?.error ?? {};
+    // A word of its own would be none that anybody knows what to do about.
+    const isCode = typeof code === 'string' && Object.hasOwn(ERRORS, code);
+    if (isCode) throw new CountersignError(code as ErrorCode, String(message));
     throw new CountersignError('connection-lost', `${url}: ${response.status}`);
   }
 
@@ -45,14 +48,12 @@ export class Answer {
 
   /** All of it. Rejects with `FormatError` on more bytes than that. */
   async bytes(most: number): Promise<Uint8Array> {
-    const chunks: Uint8Array[] = [];
-    let length = 0;
+    const all = new Writer();
     for await (const chunk of this.chunks()) {
-      length += chunk.length;
-      if (length > most) throw new FormatError(`an answer of more than ${most} bytes`);
-      chunks.push(chunk);
+      if (all.length + chunk.length > most) throw new FormatError(`an answer of more than ${most} bytes`);
+      all.bytes(chunk);
     }
-    return concat(...chunks);
+    return all.done();
   }
 
   async text(most: number): Promise<string> {
@@ -95,4 +96,14 @@ function lost(error: unknown): never {
     'connection-lost',
     `no answer: ${cause instanceof Error ? cause.message : message}`,
   );
+}
+
+/** What cannot be read in an answer is the server's fault. */
+export async function checked<T>(read: () => Promise<T>): Promise<T> {
+  return read().catch(refused);
+}
+
+export function refused(error: unknown): never {
+  if (!(error instanceof FormatError)) throw error;
+  throw new CountersignError('verification-failed', `what the server sends is wrong: ${error.message}`);
 }
