@@ -343,6 +343,15 @@ test('who shows another log beside its epochs than the one that is signed is tol
   }
 });
 
+test('nobody is sent elsewhere', async () => {
+  const elsewhere: Instead = (path, response) => {
+    if (path !== '/v1/log?from=0') return false;
+    response.writeHead(302, { location: `${url}/v1/log?from=00` });
+    return Boolean(response.end());
+  };
+  assert.match(await refusal(elsewhere), /^connection-lost: no answer: unexpected redirect/);
+});
+
 test('a part that holds any number of things has one', async () => {
   const head = (out: Writer) => putPart(out, PART.epoch, 0, new Writer(16).u64(1).u64(0).done());
   for (const kind of [PART.pages, PART.senders, PART.submissions]) {

@@ -13,7 +13,7 @@ export class Answer {
   static async to(url: string, patienceMs: number, headers: Record<string, string> = {}): Promise<Answer> {
     const patience = new Patience(patienceMs);
     patience.begin();
-    const response = await fetch(url, { headers, signal: patience.signal })
+    const response = await fetch(url, { headers, signal: patience.signal, redirect: 'error' })
       .catch(lost)
       .finally(() => patience.end());
     const answer = new Answer(response, patience);
