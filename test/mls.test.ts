@@ -27,7 +27,7 @@ test('texts of an epoch are read after it has ended, also by who has ended it, w
   await said;
   await until(() => all.every(({ texts }) => texts.length === 2), 'all have both');
   for (const { texts } of all) assert.equal(texts, ['before', 'late']);
-  assertQuiet(...all);
+  await assertQuiet(...all);
 });
 
 test('what is no message of the group, or of another than it says, is refused and changes nothing', async () => {
@@ -68,7 +68,8 @@ test('an anchor that the server has not signed raises no alarm; anchors of other
   const { size, root, signature } = client.checkpoint;
   assert.ok(isSigned(client.checkpoint));
   const forks: unknown[] = [];
-  const know = () => new KnownLog({ verify: mls.suite.signature.verify, onFork: () => forks.push(1) });
+  const tell = () => forks.push(1);
+  const know = () => new KnownLog({ verify: mls.suite.signature.verify, onFork: tell, onSuspicion: tell });
   const mine = know();
   mine
     .watch({ load: () => {}, save: () => {}, close: () => {} })

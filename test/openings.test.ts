@@ -6,7 +6,6 @@ import * as assert from 'uvu/assert';
 import { type Archive, open } from '../src/actors/openings.js';
 import { Placements } from '../src/actors/placements.js';
 import type { Steps } from '../src/actors/stage-leaves.js';
-import { numberKey, type Table } from '../src/actors/store-keys.js';
 import {
   type Claim,
   CountersignError,
@@ -19,6 +18,7 @@ import {
   verifyClaim,
 } from '../src/protocol/index.js';
 import { same } from './checks.js';
+import { epochOf, kept, OPENED } from './support/kept-for-openings.js';
 import { plans } from './support/plans.js';
 import { type Done, type EpochPlan, SideBySide } from './support/side-by-side.js';
 import * as twin from './twin/index.js';
@@ -217,16 +217,6 @@ const FULL: EpochPlan = {
 const EMPTY: EpochPlan = { frames: [], early: 0, asked: [0, 1], acks: [] };
 const BETWEEN = { kind: 'nothing', reuse: false, forget: false } as const;
 
-function kept(side: SideBySide, epoch: number, tables: string): number {
-  let bytes = 0;
-  for (const table of tables) {
-    const letter = table.charCodeAt(0) as Table;
-    const [from, to] = [numberKey(letter, epoch), numberKey(letter, epoch + 1)];
-    for (const { key, value } of side.pipeline.store.range(from, to)) bytes += key.length + value.length;
-  }
-  return bytes;
-}
-
 test('a stage opens after its mail is acknowledged and deleted, until the retention is over', () => {
   const plan = { inboxes: 2, outboxes: 2, mailboxes: 20, moved: [], epochs: [FULL, EMPTY, EMPTY] };
   const side = new SideBySide(plan, { checkInputs: false, flushEpochs: 1, retentionEpochs: 8 });
@@ -246,31 +236,30 @@ test('a stage opens after its mail is acknowledged and deleted, until the retent
   side.run({ ...plan, epochs: Array.from({ length: 12 }, () => EMPTY) }, BETWEEN);
   assert.is(opener.refusal(asked, key), 'opening-expired');
   assert.is(opener.refusal({ ...asked, epoch: epoch + 1_000_000 }, key), 'opening-unknown');
-  for (const old of [epoch, epoch + 1]) assert.is(kept(side, old, 'AESKT'), 0, 'nothing is left');
+  for (const old of [epoch, epoch + 1]) assert.is(kept(side, old, OPENED), 0, 'nothing is left');
 });
 
-for (const recipients of [1, 10]) {
-  test(`what is kept of a message to ${recipients} is within the budget`, () => {
-    const to = Array.from({ length: recipients }, (_, i) => i);
-    const frames = FULL.frames.map(({ sender, bundles }, i) => ({
-      sender,
-      bundles: bundles.map((bundle) => ({ ...bundle, recipients: to.map((each) => (each + i) % 20) })),
-    }));
-    const plan = { inboxes: 1, outboxes: 1, mailboxes: 20, moved: [], epochs: [{ ...FULL, frames }, EMPTY] };
-    const side = new SideBySide(plan, { checkInputs: false, flushEpochs: 1 });
-    side.run(plan, BETWEEN);
-    const [{ input, result }] = [...side.done.values()] as [Done];
-    const epoch = Number(input.epoch);
+for (const [recipients, messagesPerFrame, signed] of [
+  [1, 1, true],
+  [1, 16, true],
+  [10, 4, true],
+  [1, 16, false],
+  [10, 4, false],
+] as const)
+  test(`what is kept of a message to ${recipients}, ${messagesPerFrame} in a ${signed ? 'signed' : 'unsigned'} frame, is within the budget`, () => {
+    const mailboxes = 20;
+    const { side, epoch } = epochOf({ mailboxes, messagesPerFrame, recipients, signed });
     assert.is(kept(side, epoch, 'BR'), 0);
+    const { input, result } = side.done.get(epoch)!;
     const [messages, items] = [input.inboxes[0]!.length, result.receiverItems[0]!.length];
-    // docs/ARCHITECTURE.md, "Openings": per message, per recipient and sender, per run, per mailbox, per actor.
-    const budget = 46 * messages + 49 * items + 44 * frames.length + 140 * 20 + 400 * 4;
-    const bytes = kept(side, epoch, 'AESKT');
+    assert.equal([messages, items], [mailboxes * messagesPerFrame, messages * (recipients + 1)]);
+    // docs/ARCHITECTURE.md, "Openings": per message, per recipient and sender, per frame, per mailbox, per actor.
+    const budget = 46 * messages + 49 * items + (signed ? 152 : 44) * mailboxes + 140 * mailboxes + 400 * 4;
+    const bytes = kept(side, epoch, OPENED);
     assert.ok(bytes <= budget, `${bytes} bytes, at most ${budget}`);
     // And it is the budget of this, not of twice as much.
     assert.ok(bytes > budget * 0.9, `${bytes} bytes of ${budget}`);
   });
-}
 
 test('links of several parts open part by part', () => {
   const plan = { inboxes: 2, outboxes: 1, mailboxes: 3, moved: [], epochs: [FULL] };

@@ -55,7 +55,8 @@ async function plainClient(name) {
 }
 
 async function member(name) {
-  const log = new KnownLog({ verify: suite.signature.verify, onFork: () => process.exit(1) });
+  const fail = () => process.exit(1);
+  const log = new KnownLog({ url, verify: suite.signature.verify, onFork: fail, onSuspicion: fail });
   const { key, client: made } = await client(name, (store) => log.watch(store));
   const send = (options) => {
     bodyBytes = options.body.length;

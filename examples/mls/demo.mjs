@@ -17,9 +17,12 @@ const nameOf = (id) => names.get(id) ?? id;
 /** Comes, or comes back: everything that a member must not forget is in two files and its key. */
 async function member(name, key) {
   const log = new KnownLog({
+    url,
     verify: suite.signature.verify,
     onFork: ({ size }, { from }) =>
       console.log(`${name}: FORK of the log at ${size}, by what ${nameOf(from)} has`),
+    onSuspicion: (own, { size, from }) =>
+      console.log(`${name}: FORK suspected: ${own.size} epochs of my log, ${size} of ${nameOf(from)}'s`),
   });
   const store = log.watch(new FileStore(join(folder, `${name}.store`)));
   const client = await connect({ url, key, store });

@@ -198,15 +198,27 @@ are small, as the sender waits for receipts of 64 messages. Bodies have 128 byte
 | … that can only notice (\`headsOnly\`) | 146 µs, 21.9 in an epoch |
 | proof per received message, beyond its body | 105 bytes |
 | a block, wherever the application puts one | 97 bytes; 12 µs to make, 8.1 µs to check |
+| … per message to one, by \`frame\` | 18 bytes on average, 10 to 139 |
+| … per message to 50, by \`frame\` | 413 bytes on average, 10 to 1,042 |
+| … and with a roster (\`rosters: true\`), to 50 | 3,647 bytes on average, 3,244 to 4,276 |
 | memory per peer | 1,287 bytes |
 | memory of what is kept to compare | 17.2 MiB after 30,000 messages (\`bytes\`: 16 MiB at most) |
 | a dispute over one message among 1,601 epochs | 36 frames, 5,042 bytes, 73 ms |
 | its evidence | 2,712 bytes; judged in 4.9 ms |
 | the complaint about it | 2 of the stages stayed closed, 71 ms |
+| kept for openings per message, to one recipient, 16 in a frame | 161 bytes |
+| … one in a frame | 447 bytes |
+| … alone in its epoch | 1,921 bytes |
+| … to ten, 16 in a frame | 597 bytes |
+| … to ten, one in a frame | 879 bytes |
+| … with \`submissions: off\`, to one, 16 in a frame | 154 bytes |
+| … with \`submissions: off\`, to one, one in a frame | 340 bytes |
 
 In each of these epochs nearly every message is from another peer, so that each costs a digest of its own. Alone in its epoch, on a socket of its own, a message has
-some 900 bytes of proof (\`test/delivery-size.test.ts\`). What a server keeps for openings, per message: some 150 bytes to one recipient in full epochs, 720 to ten, 2,200 alone in its epoch
-(\`test/openings.test.ts\`). \`bytes\` of vectors is an estimate of what objects weigh.
+some 900 bytes of proof (\`test/delivery-size.test.ts\`). What \`frame\` adds to a message's body: 10 bytes, and 129 for each block. A peer has one in every 16th message to it (\`blockEvery\`), and a message has eight at the most, so of 16
+to a group of 50 the first six have eight each and the seventh two. A roster has 64 bytes for each member, and is in every message to several. What a server keeps for openings is told of what its stages write in an epoch in which each of 100 mailboxes sends one
+frame, or one of two does, at one inbox and one outbox, after all is acknowledged. Frames are signed there, as the default (\`submissions: required\`) has it, where nothing else is said (\`test/openings.test.ts\` holds the
+[budget](ARCHITECTURE.md#openings)). \`bytes\` of vectors is an estimate of what objects weigh.
 `;
 
 /** What is said of actors in league, which npm test holds to the letters that are kept. */

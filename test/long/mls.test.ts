@@ -1,5 +1,6 @@
 /** examples/mls, with its server in a process of its own: races, kills, restarts, forks, and what its README says. */
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +9,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { connect } from '../../src/client/index.js';
 import { comparePlaces } from '../../src/protocol/index.js';
+import { rotateKeys } from '../../src/server/rotation.js';
 import { directory } from '../client-helpers.js';
 import { agree, type Device, until } from '../support/mls-group.js';
 import {
@@ -56,7 +58,7 @@ test('two commits of one epoch: the first in the order wins for all, the other o
   }
   await carol.member.say('still together');
   await until(() => all.every(({ texts }) => texts.includes('still together')), 'all have the text');
-  assertQuiet(...all);
+  await assertQuiet(...all);
 });
 
 test('who has made a commit first and sent it last, loses; the change is made once', async () => {
@@ -85,7 +87,7 @@ test('who has made a commit first and sent it last, loses; the change is made on
   await alice.member.say('among us');
   await until(() => emil.texts.includes('among us'), 'emil has it');
   assert.equal(dora.texts, []);
-  assertQuiet(...all, dora, emil);
+  await assertQuiet(...all, dora, emil);
 });
 
 test('the welcome comes after its commit, over a server that is killed in between', async () => {
@@ -116,7 +118,7 @@ test('the welcome comes after its commit, over a server that is killed in betwee
   const places = await Promise.all([commit, welcome].map(async (sent) => (await sent!.receipt).place));
   assert.ok(comparePlaces(places[0]!, places[1]!) < 0);
   await until(() => alice.member.state.welcomes.length === 0, 'the welcome is off her list');
-  assertQuiet(alice, bob, carol);
+  await assertQuiet(alice, bob, carol);
 });
 
 test('a member that is away while two commits race catches up from its files, and goes on', async () => {
@@ -139,7 +141,7 @@ test('a member that is away while two commits race catches up from its files, an
   await carol.member.say('here');
   await until(() => all.every(({ texts }) => texts.length === 2), 'all have her answer');
   for (const { texts } of all) assert.equal(texts, ['where are you?', 'here']);
-  assertQuiet(...all);
+  await assertQuiet(...all);
 });
 
 test('a commit that was made and not sent, and a welcome that was not, go out in the next life', async () => {
@@ -163,19 +165,36 @@ test('a commit that was made and not sent, and a welcome that was not, go out in
   await agree(2, alice, bob, carol);
   await alice.member.say('twice as good');
   await until(() => carol.texts.length === 1, 'carol has it');
-  assertQuiet(alice, bob, carol);
+  await assertQuiet(alice, bob, carol);
 });
+
+/** Everybody has gone, and there is a second server that goes on from the same data. */
+async function forked(): Promise<ServerProcess> {
+  await Promise.all(devices.map(({ member }) => member.close()));
+  await server.kill('SIGTERM');
+  const data = directory('mls-fork');
+  const filter = (path: string) => !path.endsWith('lock');
+  cpSync(join(cwd, 'data'), data, { recursive: true, filter });
+  const other = await ServerProcess.at(data, { inboxes: '2', outboxes: '2' });
+  servers.push(other);
+  assert.equal([await server.start(), await other.start()], [null, null]);
+  return other;
+}
+
+/** What alice has written in her world gets into the other, in her name. */
+async function pass({ url }: ServerProcess, alice: Device, from: number, to: readonly Device[]) {
+  const alias = await connect({ url, key: alice.key });
+  for (const { body } of alice.sent.slice(from))
+    await alias.send({ to: to.map(({ member }) => member.id), body });
+  await alias.close();
+}
+
+type Head = Parameters<typeof isSigned>[0];
 
 test('two worlds of one server show as a fork, once a message gets from one into the other', async () => {
   const all = await group('bob', 'carol');
   const [alice, bob, carol] = all as [Device, Device, Device];
-  await Promise.all(devices.map(({ member }) => member.close()));
-  await server.kill('SIGTERM');
-  const filter = (path: string) => !path.endsWith('lock');
-  cpSync(join(cwd, 'data'), join(cwd, 'other'), { recursive: true, filter });
-  const other = await ServerProcess.at(join(cwd, 'other'), { inboxes: '2', outboxes: '2' });
-  servers.push(other);
-  assert.equal([await server.start(), await other.start()], [null, null]);
+  const other = await forked();
   await alice.come(server.url);
   await bob.come(other.url);
   await carol.come(other.url);
@@ -183,21 +202,75 @@ test('two worlds of one server show as a fork, once a message gets from one into
   for (const text of ['one', 'two', 'three']) await alice.member.say(text);
   for (const text of ['eins', 'zwei', 'drei', 'vier', 'fünf']) await bob.member.say(text);
   await until(() => carol.texts.length === 5, 'carol has all of her world');
-  assertQuiet(bob, carol);
-  const alias = await connect({ url: other.url, key: alice.key });
-  for (const { body } of alice.sent.slice(from))
-    await alias.send({ to: [bob.member.id, carol.member.id], body });
-  await alias.close();
+  await assertQuiet(bob, carol);
+  await pass(other, alice, from, [bob, carol]);
   for (const device of [bob, carol]) {
     await until(() => device.texts.length === 8, `${device.name} reads what alice wrote`);
     assert.ok(device.forks.length > 0, `${device.name} sees the fork`);
-    for (const [ours, theirs] of device.forks as Parameters<typeof isSigned>[0][][]) {
+    for (const [ours, theirs] of device.forks as Head[][]) {
       assert.is(ours!.size, theirs!.size);
       assert.not.equal(ours!.root, theirs!.root);
       assert.ok(isSigned(ours!) && isSigned(theirs!));
     }
   }
   assert.equal(alice.forks, []);
+});
+
+test('two worlds whose sizes never meet show, too: the server cannot prove that they are one', async () => {
+  const all = await group('bob', 'carol');
+  const [alice, bob, carol] = all as [Device, Device, Device];
+  const other = await forked();
+  // The other world is far ahead of alice's before bob and carol see any of it.
+  const stranger = await connect({ url: other.url, key: randomBytes(32) });
+  for (let i = 0; i < 40; i++) await stranger.send({ to: stranger.id, body: 'on' });
+  await stranger.close();
+  await alice.come(server.url);
+  await bob.come(other.url);
+  await carol.come(other.url);
+  const from = alice.sent.length;
+  for (const text of ['one', 'two', 'three']) await alice.member.say(text);
+  for (const text of ['eins', 'zwei']) await bob.member.say(text);
+  await until(() => carol.texts.length === 2, 'carol has all of her world');
+  await assertQuiet(bob, carol);
+  await pass(other, alice, from, [bob, carol]);
+  for (const device of [bob, carol]) {
+    await until(() => device.texts.length === 5, `${device.name} reads what alice wrote`);
+    await device.log.asked();
+    assert.equal(device.forks, [], 'no two sizes are the same');
+    assert.ok(device.suspicions.length > 0, `${device.name} suspects the server`);
+    for (const [ours, theirs] of device.suspicions as (Head & { from?: string })[][]) {
+      assert.is(theirs!.from, alice.member.id);
+      assert.ok(ours!.size > theirs!.size + 30);
+      assert.ok(isSigned(ours!) && isSigned(theirs!));
+    }
+  }
+  assert.equal([alice.forks, alice.suspicions], [[], []]);
+});
+
+test('checkpoints of the key before are compared by who knows that there is a new one', async () => {
+  const all = await group('bob');
+  const [alice, bob] = all as [Device, Device];
+  await bob.member.close();
+  await alice.member.say('by the first key');
+  const before = alice.log.anchor();
+  await alice.member.close();
+  for (const version of [2, 3]) {
+    await server.kill('SIGTERM');
+    await rotateKeys(join(cwd, 'data'), null);
+    assert.is(await server.start(), null);
+    await alice.come(server.url);
+    assert.is(alice.client.manifest.version, version);
+    await alice.member.say(`by key ${version}`);
+    await alice.member.close();
+  }
+  await bob.come(server.url);
+  const carol = await come('carol', directory('mls-carol'));
+  await alice.come(server.url);
+  await until(() => bob.texts.length === 3, 'bob has read all');
+  await assertQuiet(alice, bob);
+  for (const { log, client } of [alice, bob, carol])
+    assert.ok(['same', 'noted'].includes(await log.check(before, 'alice', client)));
+  await assertQuiet(carol);
 });
 
 const run = promisify(execFile);

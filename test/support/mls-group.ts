@@ -34,9 +34,12 @@ export class Device {
   // biome-ignore lint/suspicious/noExplicitAny: the example is plain JavaScript.
   member: any;
   client!: Client;
+  // biome-ignore lint/suspicious/noExplicitAny: the example is plain JavaScript.
+  log: any;
   /** Of all its lives. */
   readonly told: Told[] = [];
   readonly forks: unknown[][] = [];
+  readonly suspicions: unknown[][] = [];
   readonly sent: Sent[] = [];
   /** What it sends waits for this. */
   private gate: Promise<unknown> = Promise.resolve();
@@ -51,9 +54,12 @@ export class Device {
 
   async come(url: string): Promise<this> {
     const log = new KnownLog({
+      url,
       verify: mls.suite.signature.verify,
       onFork: (...fork: unknown[]) => this.forks.push(fork),
+      onSuspicion: (...logs: unknown[]) => this.suspicions.push(logs),
     });
+    this.log = log;
     const store = log.watch(new FileStore(join(this.folder, `${this.name}.store`)));
     this.client = await connect({ url, key: this.key, store, backoffFirstMs: 20, backoffMostMs: 200 });
     const file = join(this.folder, `${this.name}.mls`);

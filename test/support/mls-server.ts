@@ -29,10 +29,11 @@ export async function group(...names: string[]): Promise<Device[]> {
   return all;
 }
 
-/** Nothing that came was refused by anybody, no log was forked, and every anchor was comparable or new. */
-export function assertQuiet(...all: readonly Device[]): void {
+/** Nothing that came was refused by anybody, no log was forked or suspected to be, and every anchor was comparable or new. */
+export async function assertQuiet(...all: readonly Device[]): Promise<void> {
+  await Promise.all(all.map(({ log }) => log.asked()));
   for (const device of all) {
-    assert.equal([device.of('refused'), device.forks], [[], []], device.name);
+    assert.equal([device.of('refused'), device.forks, device.suspicions], [[], [], []], device.name);
     for (const { result } of device.of('anchor')) assert.ok(['same', 'noted'].includes(result), result);
   }
 }

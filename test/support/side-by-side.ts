@@ -23,6 +23,8 @@ import { type Cluster, Pipeline, type PipelineOptions } from './pipeline.js';
 export interface FramePlan {
   readonly sender: number;
   readonly bundles: readonly { recipients: number[]; body: number; envelope: number }[];
+  /** By its sender; not, if it is not said. */
+  readonly signed?: boolean;
 }
 
 export interface EpochPlan {
@@ -57,6 +59,7 @@ export interface Between {
 interface MadeFrame {
   readonly sender: number;
   readonly messages: readonly twin.Bundle[];
+  readonly signature: Buffer | null;
 }
 
 export interface Done {
@@ -162,21 +165,28 @@ export class SideBySide {
 
   // ---- in
 
-  private make({ sender, bundles }: FramePlan): MadeFrame {
+  private make({ sender, bundles, signed = false }: FramePlan): MadeFrame {
     const planned = bundles.map((bundle) => ({ ...bundle, sender, signed: false }));
-    return {
-      sender: this.client(sender),
-      messages: queuesOf(this.world, { ...this.shape, bundles: planned }).flat(),
-    };
+    const messages = queuesOf(this.world, { ...this.shape, bundles: planned }).flat();
+    const made = { sender: this.client(sender), messages, signature: null };
+    if (!signed) return made;
+    const { serverId, clients } = this.world;
+    const { id, secret } = clients[made.sender]!;
+    const messageHashes = messages.map((message) => twin.messageHash(serverId, message));
+    const firstCounter = messages[0]!.counter;
+    const bytes = twin.submissionSigned({ serverId, sender: id, firstCounter, messageHashes });
+    const signature = twin.sign(secret, bytes);
+    const submissionHash = twin.submissionHash(bytes, signature);
+    return { ...made, messages: messages.map((message) => ({ ...message, submissionHash })), signature };
   }
 
   private submit(frames: readonly MadeFrame[]): void {
     const byInbox = new Map<number, SubmittedFrame[]>();
-    for (const { sender, messages } of frames) {
+    for (const { sender, messages, signature } of frames) {
       const { id } = this.world.clients[sender]!;
       const { inbox } = this.world.placement(id);
       const bundles = messages.map(twin.bundleBytes);
-      const frame = this.pipeline.frame(id, Number(messages[0]!.counter), bundles, 1, sender);
+      const frame = this.pipeline.frame(id, Number(messages[0]!.counter), bundles, 1, sender, signature);
       byInbox.set(inbox, [...(byInbox.get(inbox) ?? []), frame]);
     }
     for (const [inbox, list] of byInbox)
