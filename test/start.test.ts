@@ -1,5 +1,5 @@
 /** Starting a server: what it keeps, and what it refuses to start on. */
-import { cpSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -8,6 +8,7 @@ import { getU64, toHex } from '../src/protocol/index.js';
 import { OperatorError, type Server } from '../src/server/index.js';
 import { Store } from '../src/server/store.js';
 import { clientOf, directory, read, serverAt } from './client-helpers.js';
+import { fileOf, lastPage } from './support/store-file.js';
 
 async function refusal(start: Promise<Server>): Promise<OperatorError> {
   try {
@@ -100,6 +101,42 @@ test('anything above the last log leaf is refused as damaged, and left alone', a
   const store = Store.open(data, assert.unreachable);
   assert.equal([...store.get(surplus)!], [1]);
   await store.close();
+});
+
+test('a store that was cut is refused as damaged, and left alone', async () => {
+  const data = usedData();
+  // Pages in use lie in both halves of it.
+  const { size } = statSync(fileOf(data));
+  for (const left of [size / 2, size / 5, 8192, 4096, 1].map(Math.floor)) {
+    truncateSync(fileOf(data), left);
+    const error = await refusal(serverAt(data));
+    assert.is(error.code, 'data-damaged', `${left} of ${size} bytes: ${error}`);
+    assert.is(statSync(fileOf(data)).size, left);
+  }
+});
+
+test('a store that lacks nothing but free pages at its end is started on', async () => {
+  const data = usedData();
+  const store = Store.open(data, assert.unreachable);
+  const key = metaKey('given back');
+  store.transaction((write) => {
+    for (let i = 0; i < 200; i++) write({ key: Uint8Array.of(...key, i), value: new Uint8Array(13_000) });
+    for (let i = 0; i < 200; i++) write({ key: Uint8Array.of(...key, i), value: null });
+  });
+  await store.close();
+  assert.ok(statSync(fileOf(data)).size < lastPage(fileOf(data)) * 4096);
+  await use(data);
+});
+
+test('a first start that was killed while it made its store is made good by the next', async () => {
+  const data = directory('start');
+  mkdirSync(join(data, 'store'));
+  writeFileSync(fileOf(data), '');
+  await use(data);
+  const written = directory('start');
+  await Store.open(written, assert.unreachable).close();
+  assert.is(statSync(fileOf(written)).size, 8192);
+  await use(written);
 });
 
 test('a log of a single epoch is found again', async () => {

@@ -8,6 +8,7 @@ import { Store } from '../src/server/store.js';
 import { checkStoreFile } from '../src/server/store-file.js';
 import { directory } from './client-helpers.js';
 import { Random } from './simulation/random.js';
+import { fileOf, lastPage } from './support/store-file.js';
 import { SEED } from './worlds.js';
 
 const test = suite('store file');
@@ -30,15 +31,6 @@ async function shortFile(): Promise<string> {
   });
   await store.close();
   return data;
-}
-
-const fileOf = (data: string) => join(data, 'store', 'data.mdb');
-
-/** Of the newer one of its heads. */
-function lastPage(file: string): number {
-  const bytes = readFileSync(file);
-  const heads = [0, 4096].map((at) => [152, 144].map((field) => Number(bytes.readBigUInt64LE(at + field))));
-  return heads.sort(([a], [b]) => b! - a!)[0]![1]!;
 }
 
 test('a file is whole that lacks nothing but free pages', async () => {

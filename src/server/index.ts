@@ -95,7 +95,7 @@ async function start(
 ): Promise<Server> {
   const failure = deferred<never>();
   failure.promise.catch(() => {});
-  const store = Store.open(asked.data, failure.reject);
+  const store = Store.openToServe(asked.data, failure.reject);
   undo.push(() => store.close());
   const known = readIdentity(store);
   const config = known ? boundByManifest(asked, known) : asked;

@@ -6,7 +6,7 @@
  * write of the meta page, so a commit that has returned is durable. After a crash the environment is
  * as the last whole transaction left it; there is nothing to replay.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import type { StoreReader, StoreRecord } from '../actors/messages.js';
@@ -41,6 +41,16 @@ export class Store implements StoreReader {
       overlappingSync: false,
     });
     return new Store(database, failed);
+  }
+
+  /**
+   * As `open`, for the first thread of a server: throws `OperatorError` where what is there is not a whole store. No file, or an
+   * empty one, is a store that is yet to be made.
+   */
+  static openToServe(dataDirectory: string, failed: (error: Error) => void): Store {
+    const file = join(dataDirectory, 'store', 'data.mdb');
+    if (statSync(file, { throwIfNoEntry: false })?.size) checkStoreFile(file);
+    return Store.open(dataDirectory, failed);
   }
 
   /**
