@@ -5,6 +5,7 @@
  *   frame  csign1vx ‖ kind 1 ‖ the fields below
  */
 import { recipientFields } from '../protocol/evidence/message.js';
+import { expectBytes } from '../protocol/expect-bytes.js';
 import {
   blob,
   checked,
@@ -20,7 +21,7 @@ import {
   u64,
   type ValueOf,
 } from '../protocol/fields.js';
-import { ascii, expectBytes, FormatError, HASH_BYTES, Reader, Writer } from '../protocol/index.js';
+import { ascii, FormatError, HASH_BYTES, Reader, Writer } from '../protocol/index.js';
 import { MAX_PROOF_HASHES } from '../protocol/notes/index.js';
 import { ComparisonError } from './comparison-error.js';
 import { HEAD_BYTES } from './heads.js';

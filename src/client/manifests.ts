@@ -24,6 +24,7 @@ import type { Gateway } from './gateway.js';
 import { judging } from './judging.js';
 import type { Member } from './member.js';
 import type { OutboxSession } from './outbox-session.js';
+import { askStill } from './stands.js';
 import type { Change, Saved, SavedLog, Store } from './store.js';
 import { Mismatch, VerificationError } from './verification-error.js';
 import type { StateOfSlot } from './verifier.js';
@@ -142,7 +143,7 @@ function parted(
   const made = gateway.makeOutbox(outbox, members);
   made.log = session.log;
   made.proven = session.proven;
-  for (const member of members) if (session.wantStill.delete(member)) made.askStill(member);
+  for (const member of members) if (session.wantStill.delete(member)) askStill(made, member);
   // Whose messages have not been taken yet is not known by mailbox: none of them counts from here on.
   session.weight = 0;
   session.paused = false;

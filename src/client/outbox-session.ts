@@ -51,10 +51,11 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
   private saving: Checkpoint;
   /** Of the log, once it is saved: until then its signature may be under check. */
   proven: Checkpoint;
-  private slotOf = new Map<Member, number>();
-  /** Mailboxes that have caught up on this socket. */
-  private live = new Set<Member>();
   /** @internal */
+  slotOf = new Map<Member, number>();
+  /** Mailboxes that have caught up on this socket. @internal */
+  live = new Set<Member>();
+  /** Mailboxes that are asked of where they stand (stands.ts). @internal */
   readonly wantStill = new Set<Member>();
   /** Backlogs that have come, and are told of once they are saved and shown. */
   private ended: (() => void)[] = [];
@@ -192,17 +193,6 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
   }
 
   // ---- what is asked and said
-
-  /** Asks for a still as soon as the mailbox has caught up, and again should the socket be lost before. */
-  askStill(member: Member): void {
-    this.wantStill.add(member);
-    if (this.live.has(member)) this.connection.send([encodeAskStill([this.slotOf.get(member)!])]);
-  }
-
-  /** Nobody waits for a still any more. */
-  stood(member: Member): void {
-    this.wantStill.delete(member);
-  }
 
   acknowledge(member: Member, epoch: number): void {
     if (!this.connection.isOpen || member.problem) return; // the next session says it

@@ -1,8 +1,9 @@
 /** Who waits to be told where a mailbox stands. Loaded with what makes claims (claims.ts). */
-import { CountersignError } from '../protocol/index.js';
+import { CountersignError, encodeAskStill } from '../protocol/index.js';
 import { abortable } from './abortable.js';
 import { claimStill } from './claim-making.js';
 import type { Member } from './member.js';
+import type { OutboxSession } from './outbox-session.js';
 import { isLink, type VerifiedMailbox } from './verifier.js';
 
 /** What was verified of a mailbox, as of an epoch. */
@@ -33,6 +34,12 @@ export function standOf(member: Member, known: number, signal: AbortSignal | und
   });
 }
 
+/** As soon as the mailbox has caught up, and again should the socket be lost before. */
+export function askStill({ wantStill, live, slotOf, connection }: OutboxSession, member: Member): void {
+  wantStill.add(member);
+  if (live.has(member)) connection.send([encodeAskStill([slotOf.get(member)!])]);
+}
+
 export class Stands {
   private waiting: Waiting[] = [];
 
@@ -53,8 +60,8 @@ export class Stands {
   /** The outbox is asked for a still while somebody waits. */
   private goOn(): void {
     const { session } = this.member;
-    if (this.waiting.length > 0) session!.askStill(this.member);
-    else session!.stood(this.member);
+    if (this.waiting.length > 0) askStill(session!, this.member);
+    else session!.wantStill.delete(this.member);
   }
 
   answer(mailbox: VerifiedMailbox): void {

@@ -4,8 +4,9 @@
  */
 import { sha256 } from '#crypto';
 import { ENVELOPE_TAG } from '../protocol/bundle-layout.js';
+import { expectBytes } from '../protocol/expect-bytes.js';
 import { bytes, fixed, hash, list, struct, u8, u16, type ValueOf } from '../protocol/fields.js';
-import { ascii, concat, expectBytes, FormatError, Reader, Writer, ZERO_HASH } from '../protocol/index.js';
+import { ascii, concat, FormatError, Reader, Writer, ZERO_HASH } from '../protocol/index.js';
 import { ComparisonError } from './comparison-error.js';
 import type { Id } from './outgoing-bundle.js';
 

@@ -8,7 +8,8 @@
  *   inputs        H(csign1ip ‖ n 2 ‖ n × hash of an attestation consumed), in order
  */
 import { sha256 } from '#crypto';
-import { ascii, concat, expectBytes, HASH_BYTES, Reader, Writer } from './bytes.js';
+import { ascii, concat, HASH_BYTES, Reader, Writer } from './bytes.js';
+import { expectBytes } from './expect-bytes.js';
 
 const DOMAIN = ascii('countersign/v1 attestation');
 const HASH_TAG = ascii('csign1at');

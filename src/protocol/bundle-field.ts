@@ -12,7 +12,8 @@ import {
   SUBMIT_HEADER_BYTES,
   TAG_BYTES,
 } from './bundle-layout.js';
-import { expectBytes, FormatError, type Reader, SIGNATURE_BYTES } from './bytes.js';
+import { FormatError, type Reader, SIGNATURE_BYTES } from './bytes.js';
+import { expectBytes } from './expect-bytes.js';
 import {
   bytes,
   checked,

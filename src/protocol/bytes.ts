@@ -194,13 +194,6 @@ export class Reader {
   }
 }
 
-/** Reads these bytes and no others. */
-export function expectBytes(reader: Reader, bytes: Uint8Array, what: string): void {
-  const from = reader.take(bytes.length);
-  if (!sameBytes(reader.data, from, bytes, 0, bytes.length))
-    throw new FormatError(`${what} expected at ${from}`);
-}
-
 /** Appends to a buffer that doubles when full. `done()` gives a view of what was written. */
 export class Writer {
   protected buffer: Uint8Array;

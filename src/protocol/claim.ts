@@ -5,8 +5,9 @@
  *   claim := csign1cl ‖ the fields of statement.ts: an opened leaf, its statement, the way up to the checkpoint
  */
 import { type Attestation, ROLE } from './attestation.js';
-import { ascii, expectBytes, FormatError, getU64, Reader, Writer } from './bytes.js';
+import { ascii, FormatError, getU64, Reader, Writer } from './bytes.js';
 import { Court, type InLog, must, type Said } from './evidence/court.js';
+import { expectBytes } from './expect-bytes.js';
 import { struct, type ValueOf } from './fields.js';
 import type { EpochLeaf } from './log.js';
 import type { Manifest } from './manifest.js';

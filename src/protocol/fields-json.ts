@@ -4,7 +4,8 @@
  * or unknown member, another type or a number out of range is a `FormatError` that names the member.
  */
 import { fromBase64Url, toBase64Url } from './base64url.js';
-import { expectBytes, FormatError, HASH_BYTES, Reader, Writer } from './bytes.js';
+import { FormatError, HASH_BYTES, Reader, Writer } from './bytes.js';
+import { expectBytes } from './expect-bytes.js';
 import { type AnyField, type Field, hash, join, wrong } from './fields.js';
 
 export type Json = string | number | readonly Json[] | { readonly [name: string]: Json };

@@ -12,7 +12,8 @@
  */
 import { sha256Into } from '#crypto';
 import { type Base, ROLE } from './attestation.js';
-import { ascii, concat, expectBytes, HASH_BYTES, Reader, Writer } from './bytes.js';
+import { ascii, concat, HASH_BYTES, Reader, Writer } from './bytes.js';
+import { expectBytes } from './expect-bytes.js';
 import type { Place } from './place.js';
 
 const DOMAIN = /* @__PURE__ */ ascii('countersign/v1 hand-over');

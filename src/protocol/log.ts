@@ -8,7 +8,8 @@
  */
 import { sha256 } from '#crypto';
 import type { EpochContext } from './attestation.js';
-import { ascii, concat, expectBytes, Reader, toHex, Writer } from './bytes.js';
+import { ascii, concat, Reader, toHex, Writer } from './bytes.js';
+import { expectBytes } from './expect-bytes.js';
 
 const ACTOR_PREFIX = ascii('\0csign1ac');
 const EPOCH_PREFIX = ascii('\0csign1ep');

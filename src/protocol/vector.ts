@@ -8,7 +8,8 @@
  *   block        csign1vb ‖ scope 1 ‖ from 8 ‖ as of 8 ‖ pair digest 32 ‖ anchor size 8 ‖ anchor root 32
  */
 import { sha256 } from '#crypto';
-import { ascii, compareWhole, concat, expectBytes, FormatError, Reader, Writer } from './bytes.js';
+import { ascii, compareWhole, concat, FormatError, Reader, Writer } from './bytes.js';
+import { expectBytes } from './expect-bytes.js';
 import { hash, type Struct, struct, u8, u64 } from './fields.js';
 import { Frontier } from './merkle.js';
 

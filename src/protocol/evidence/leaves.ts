@@ -3,8 +3,9 @@
  * statement and its manifest say about a leaf must hold in it, or its signer is at fault whatever it was given.
  */
 import { ROLE } from '../attestation.js';
-import { compareBytes, equalBytes, expectBytes, Reader } from '../bytes.js';
+import { compareBytes, equalBytes, Reader } from '../bytes.js';
 import { LINK_PREFIX, STILL_PREFIX } from '../chain.js';
+import { expectBytes } from '../expect-bytes.js';
 import { PAGE_ENTRIES } from '../limits.js';
 import { EMPTY_ROOT } from '../merkle.js';
 import { INBOX_PREFIX, RECEIVER_PREFIX, ROUTER_PREFIX } from '../pages.js';

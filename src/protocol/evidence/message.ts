@@ -1,7 +1,8 @@
 /** Messages in evidence: the preimage of a message hash, and who its recipients are. */
 import { sha256 } from '#crypto';
 import { LEAF_PREFIX } from '../bundle-layout.js';
-import { concat, equalBytes, expectBytes, HASH_BYTES, Reader } from '../bytes.js';
+import { concat, equalBytes, HASH_BYTES, Reader } from '../bytes.js';
+import { expectBytes } from '../expect-bytes.js';
 import { fixed, hashes, type Struct, u8, u16 } from '../fields.js';
 import { RECIPIENT_PAGE } from '../limits.js';
 import { MESSAGE_TAG } from '../message-hash.js';

@@ -1,17 +1,9 @@
 /** Rules about what an inbox has put into its pages. */
 import { checkKey, sha256, trustedPublicKey } from '#crypto';
 import { ROLE } from '../attestation.js';
-import {
-  compareWhole,
-  equalBytes,
-  expectBytes,
-  FormatError,
-  HASH_BYTES,
-  Reader,
-  sameBytes,
-  ZERO_HASH,
-} from '../bytes.js';
+import { compareWhole, equalBytes, FormatError, HASH_BYTES, Reader, sameBytes, ZERO_HASH } from '../bytes.js';
 import { type ClaimInLog, claimIn } from '../claim.js';
+import { expectBytes } from '../expect-bytes.js';
 import { PAGE_ENTRIES } from '../limits.js';
 import { SUBMISSIONS } from '../manifest.js';
 import { rootFromPath } from '../merkle.js';
