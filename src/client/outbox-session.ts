@@ -48,7 +48,8 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
   log: LogState;
   marked = false;
   private changed = false;
-  private saving: Checkpoint;
+  /** What the last save had of the log: none before the first. */
+  private saving?: Checkpoint;
   /** Of the log, once it is saved: until then its signature may be under check. */
   proven: Checkpoint;
   /** @internal */
@@ -91,8 +92,7 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
           lastEpoch: 0,
         }
       : EMPTY_LOG;
-    this.saving = this.log.checkpoint;
-    this.proven = this.saving;
+    this.proven = this.log.checkpoint;
   }
 
   // ---- the connection's side
@@ -256,7 +256,7 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
   }
 
   saved(): void {
-    this.proven = this.saving;
+    this.proven = this.saving ?? this.proven;
     for (const tell of this.ending) this.persister.afterSaves(tell);
   }
 }
