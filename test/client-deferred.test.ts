@@ -120,7 +120,16 @@ class Rig {
 
 function memberOf(mailbox: Mailbox): Member {
   const counters = null as never;
-  return { index: 0, identity: bob, mailbox, counters, outbox: 0, state: 'connecting', problem: null };
+  return {
+    index: 0,
+    identity: bob,
+    mailbox,
+    counters,
+    outbox: 0,
+    weight: 0,
+    state: 'connecting',
+    problem: null,
+  };
 }
 
 /** A byte of the checkpoint's signature: type, mode, log index and size come before it. */

@@ -98,7 +98,7 @@ export class Gateway {
   // ---- making
 
   private makeMember(identity: Identity, index: number): Member {
-    const taken = (weight: number) => member.session!.taken(weight);
+    const taken = (weight: number) => member.session!.taken(member, weight);
     const member = makeMember(
       identity,
       index,

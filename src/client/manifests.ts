@@ -143,11 +143,14 @@ function parted(
   const made = gateway.makeOutbox(outbox, members);
   made.log = session.log;
   made.proven = session.proven;
-  for (const member of members) if (session.wantStill.delete(member)) askStill(made, member);
-  // Whose messages have not been taken yet is not known by mailbox: none of them counts from here on.
-  session.weight = 0;
+  for (const member of members) {
+    if (session.wantStill.delete(member)) askStill(made, member);
+    session.weight -= member.weight;
+    made.weight += member.weight;
+  }
   session.paused = false;
   clearInterval(session.unread);
+  for (const each of [session, made]) each.checkWeight();
   return made;
 }
 

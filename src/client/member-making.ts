@@ -33,6 +33,7 @@ export function makeMember(
     counters,
     mailbox: new Mailbox(id, hex, known, counters, persister, host),
     outbox: world.outboxOf(id),
+    weight: 0,
     state: 'connecting',
     problem: null,
   };

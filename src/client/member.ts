@@ -21,6 +21,8 @@ export interface Member {
   session?: OutboxSession;
   /** Who waits to be told where it stands; none before somebody does. */
   stands?: Stands;
+  /** Bytes of its messages that the application has not taken yet. */
+  weight: number;
   state: State;
   /** Why it is over; null while it is not. */
   problem: CountersignError | null;

@@ -62,7 +62,7 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
   private ended: (() => void)[] = [];
   private ending: (() => void)[] = [];
   private acks: { slot: number; epoch: number }[] = [];
-  /** Bytes of messages that the application has not taken yet. @internal */
+  /** Bytes of its members' messages that the application has not taken yet. @internal */
   weight = 0;
   /** @internal */
   paused = false;
@@ -145,7 +145,7 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
     this.advance(verified.log, frame, verified.mailboxes);
     for (const leaf of verified.mailboxes) {
       const member = this.slots[leaf.slot]!;
-      if (isLink(leaf)) this.weight += member.mailbox.takeLink(leaf, this.live.has(member));
+      if (isLink(leaf)) this.weigh(member, member.mailbox.takeLink(leaf, this.live.has(member)));
       else member.mailbox.takeStill(leaf);
     }
     this.checkWeight();
@@ -205,9 +205,14 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
     this.acks = [];
   }
 
-  /** The application has taken messages of so many bytes. */
-  taken(weight: number): void {
-    this.weight -= weight;
+  private weigh(member: Member, bytes: number): void {
+    member.weight += bytes;
+    this.weight += bytes;
+  }
+
+  /** The application has taken messages of so many bytes of a mailbox. */
+  taken(member: Member, weight: number): void {
+    this.weigh(member, -weight);
     this.tookSome = true;
     if (!this.paused || this.weight > this.options.bufferBytes / 2) return;
     this.paused = false;
@@ -215,8 +220,8 @@ export class OutboxSession extends Session<OutboxHost> implements Participant {
     this.connection.resume();
   }
 
-  /** Receipts come on the same socket: whoever waits for one before he reads on must be told. */
-  private checkWeight(): void {
+  /** Receipts come on the same socket: whoever waits for one before he reads on must be told. @internal */
+  checkWeight(): void {
     if (this.paused || this.weight <= this.options.bufferBytes) return;
     this.paused = true;
     this.connection.pause();
