@@ -235,26 +235,23 @@ const code = new Map();
 for (const part of parts) code.set(part, await partOf(part, files));
 /** Files that stand first: what is alike lies close together then, which gzip makes less of. Found by trying; nothing depends on it. */
 const FIRST = `
-  protocol/attestation
-  protocol/session
-  protocol/placement
-  protocol/log
-  client/verifier
-  client/sending
-  protocol/chain
-  client/events
-  client/turn
-  client/world
-  client/options
-  client/message
-  client/message-queue
-  client/find-server
-  client/backoff
-  client/connection
-  client/member-making
-  client/browser
-  protocol/errors
-  client/member
+protocol/attestation
+protocol/message-hash
+protocol/placement
+protocol/manifest
+client/verifier
+client/sending
+client/events
+client/find-server
+client/options
+client/turn
+protocol/session
+client/message
+client/message-queue
+client/store
+client/backoff
+client/connection
+client/member-making
 `
   .trim()
   .split(/\s+/);

@@ -53,7 +53,8 @@ test('no server, another server and no Countersign server are told apart', async
   const other = await commandHere(['tail', ...key, ...here(), '--server', '00'.repeat(32)]);
   assert.match(other.stderr, new RegExp(`^wrong-server: server ${server.serverId} answers`));
   for (const [answer, code] of [
-    ['<html>', 'connection-lost: .*: no JSON object'],
+    ['<html>', 'connection-lost: .*: SyntaxError: .* not valid JSON'],
+    ['1', 'connection-lost: .*: no JSON object'],
     ['null', 'connection-lost: '],
     ['{}', 'verification-failed: manifest: base64 text expected'],
     ['{"manifest": "AAAA", "signature": "%"}', 'verification-failed: manifest: base64'],

@@ -1,6 +1,7 @@
 /** Questions over HTTP that need no session, and do not say who asks. */
 import { CountersignError, FormatError } from '../protocol/index.js';
 import { decodeProof } from '../protocol/notes/index.js';
+import { bounded } from './bounded.js';
 import { pause } from './pause.js';
 
 /** Of an answer. */
@@ -25,27 +26,14 @@ export async function askFor(
   const response = await ask(url, request as RequestInit).catch(lost);
   const { status, ok } = response;
   if (!ok) throw new CountersignError(status === 404 ? 'not-found' : 'connection-lost', `${url}: ${status}`);
-  return bounded(response);
+  const bytes = await bounded(response, MOST_BYTES).arrayBuffer().catch(lost);
+  if (bytes.byteLength > MOST_BYTES)
+    throw new CountersignError('verification-failed', `an answer of more than ${MOST_BYTES} bytes`);
+  return new Uint8Array(bytes);
 }
 
 function lost(error: Error): never {
   throw new CountersignError('connection-lost', String(error.cause ?? error), { cause: error });
-}
-
-async function bounded({ body }: Response): Promise<Uint8Array> {
-  const reader = body?.getReader();
-  const read = () => reader?.read().catch(lost);
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for (let part = await read(); part && !part.done; part = await read()) {
-    chunks.push(part.value);
-    length += part.value.length;
-    if (length > MOST_BYTES) {
-      await reader!.cancel().catch(lost);
-      throw new CountersignError('verification-failed', `an answer of more than ${MOST_BYTES} bytes`);
-    }
-  }
-  return new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
 }
 
 /** Between questions for a proof. */

@@ -4,10 +4,11 @@
  *
  *   frame  csign1vx ‖ kind 1 ‖ the fields below
  */
+
+import { blob } from '../protocol/blob.js';
 import { recipientFields } from '../protocol/evidence/message.js';
 import { expectBytes } from '../protocol/expect-bytes.js';
 import {
-  blob,
   checked,
   fixed,
   hash,

@@ -4,10 +4,12 @@ import {
   ascii,
   CountersignError,
   FormatError,
+  MOST_MANIFESTS_BYTES,
   manifestHash,
   openManifestLater,
   toHex,
 } from '../protocol/index.js';
+import { bounded } from './bounded.js';
 import { VerificationError } from './verification-error.js';
 
 /** The same host by HTTP and by WebSocket. Throws `TypeError` on anything else than an absolute URL of those. */
@@ -37,28 +39,33 @@ export async function fetchOutboxUrl(
   outbox: number,
   signal: AbortSignal,
 ): Promise<string | null> {
-  const answer = await getJson(`${http}/v1/mailboxes/${toHex(mailbox)}`, signal);
+  const answer = await getJson(`${http}/v1/mailboxes/${toHex(mailbox)}`, signal, 1 << 16);
   if (answer['outbox'] !== outbox) return null;
   if (typeof answer['url'] !== 'string') throw new FormatError('the answer has no url');
   return answer['url'];
 }
 
-export async function getJson(url: string, signal: AbortSignal): Promise<Record<string, unknown>> {
-  const response = await fetch(url, { signal }).catch((error: unknown) => {
-    // Nobody answers, or a browser may not tell who does. Node says why in the cause.
-    if (!(error instanceof TypeError)) throw error;
-    throw new CountersignError('connection-lost', String(error.cause ?? error), { cause: error });
-  });
-  const { ok, status } = response;
-  if (!ok) throw new CountersignError(status === 404 ? 'not-found' : 'connection-lost', `${url}: ${status}`);
-  const answer: unknown = await response.json().catch((error: unknown) => {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  });
-  // Whoever answers is no server of ours, or stands between for a while, as a network's login page does.
-  if (typeof answer !== 'object' || answer === null)
-    throw new CountersignError('connection-lost', `${url}: no JSON object`);
-  return answer as Record<string, unknown>;
+/** An answer of at most so many bytes: without a number, as many as manifests may have. */
+export async function getJson(
+  url: string,
+  signal: AbortSignal,
+  most = MOST_MANIFESTS_BYTES,
+): Promise<Record<string, unknown>> {
+  try {
+    const response = await fetch(url, { signal });
+    const { ok, status } = response;
+    if (!ok)
+      throw new CountersignError(status === 404 ? 'not-found' : 'connection-lost', `${url}: ${status}`);
+    const answer: unknown = await bounded(response, most).json();
+    // Whoever answers is no server of ours, or stands between for a while, as a network's login page does.
+    if (Object(answer) !== answer) throw new TypeError('no JSON object');
+    return answer as Record<string, unknown>;
+  } catch (error) {
+    if (error instanceof CountersignError) throw error;
+    // Nobody answers, or not to the end, or too much, or a browser may not tell who does. Node says why in the cause.
+    const text = `${url}: ${(error as Error).cause ?? error}`;
+    throw new CountersignError('connection-lost', text, { cause: error });
+  }
 }
 
 function fromBase64(text: unknown): Uint8Array {

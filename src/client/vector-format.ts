@@ -10,8 +10,8 @@
  *
  * Nothing at all under a name is as if it were not there.
  */
+import { blob } from '../protocol/blob.js';
 import {
-  blob,
   type Field,
   hash,
   hashes,

@@ -40,7 +40,11 @@ export function wrong(at: string, expected: string): FormatError {
   return new FormatError(`${at}: expected ${expected}`);
 }
 
-function field<T>(read: (from: Reader) => T, write: (to: Writer, value: T) => void, shape: Shape): Field<T> {
+export function field<T>(
+  read: (from: Reader) => T,
+  write: (to: Writer, value: T) => void,
+  shape: Shape,
+): Field<T> {
   const made = { read, write };
   // biome-ignore lint/suspicious/noConfusingLabels: what browsers, which speak binary alone, are built without
   JSON_ONLY: Object.assign(made, { shape });
@@ -90,19 +94,6 @@ export const bytes: Field<Uint8Array> = /* @__PURE__ */ field(
   (to, value) => to.bytes(value),
   { fixed: null },
 );
-
-/** Length 4 ‖ so many bytes, at most `max`. */
-export function blob(max: number): Field<Uint8Array> {
-  return field(
-    (from) => {
-      const length = from.u32();
-      if (length > max) throw new FormatError(`${length} bytes, at most ${max} allowed`);
-      return from.bytes(length);
-    },
-    (to, value) => to.u32(value.length).bytes(value),
-    { fixed: null },
-  );
-}
 
 /** A count and so many hashes, as one view; an array in JSON. */
 export function hashes(count: Field<number>): Field<Uint8Array> {

@@ -45,6 +45,8 @@ const policy = struct({
 });
 export type Policy = ValueOf<typeof policy>;
 /** The last bytes of a manifest. */
+/** Of an answer with manifests, in JSON. */
+export const MOST_MANIFESTS_BYTES = 64 << 20;
 export const POLICY_BYTES = 37;
 
 /** Actors are sorted by (role, index, first epoch); buckets by the first one, which starts at 0. */

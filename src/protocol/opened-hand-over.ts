@@ -3,9 +3,11 @@
  *
  *   csign1ho ‖ signed bytes: length 4 ‖ bytes ‖ signature of from 64 ‖ signature of to 64 ‖ n 1 ‖ n × leaf, n ≤ 2
  */
+
+import { blob } from './blob.js';
 import { ascii, Reader, Writer } from './bytes.js';
 import { expectBytes } from './expect-bytes.js';
-import { blob, list, signature, struct, u8, type ValueOf } from './fields.js';
+import { list, signature, struct, u8, type ValueOf } from './fields.js';
 import { leafFields } from './statement.js';
 
 const TAG = /* @__PURE__ */ ascii('csign1ho');

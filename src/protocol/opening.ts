@@ -1,8 +1,9 @@
 /** The frames open and opening: what a stage has signed of a message, for its parties. */
 
 import { ROLE } from './attestation.js';
+import { blob } from './blob.js';
 import { FormatError } from './bytes.js';
-import { blob, checked, type Field, hash, list, struct, u8, u16, u32, u64, type ValueOf } from './fields.js';
+import { checked, type Field, hash, list, struct, u8, u16, u32, u64, type ValueOf } from './fields.js';
 import { decodeFrame, encodeFrame, FRAME } from './frames.js';
 
 /** Bounds an answer to a little more than 1 MiB; what is sent is smaller, as attestations are. */

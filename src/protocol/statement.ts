@@ -2,7 +2,8 @@
  * What a claim (claim.ts) and evidence (evidence/) are made of: a signed statement, a leaf opened in it, and the
  * statement's way up to a checkpoint.
  */
-import { blob, fixed, hash, hashes, type Struct, signature, struct, u8, u16, u32, u64 } from './fields.js';
+import { blob } from './blob.js';
+import { fixed, hash, hashes, type Struct, signature, struct, u8, u16, u32, u64 } from './fields.js';
 
 export const EPOCH_LEAF_BYTES = 163;
 const MAX_PREIMAGE = 8192;

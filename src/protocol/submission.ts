@@ -4,8 +4,10 @@
  *
  *   submission := signed bytes: length 4 ‖ bytes · signature 64 · page: length 4 ‖ preimage · path of the page
  */
+
+import { blob } from './blob.js';
 import { concat, HASH_BYTES, Reader, Writer } from './bytes.js';
-import { blob, type Struct, signature, struct } from './fields.js';
+import { type Struct, signature, struct } from './fields.js';
 import { PAGE_ENTRIES } from './limits.js';
 import { buildTree, multiproof } from './merkle-tree.js';
 import { SUBMISSION_PREFIX, submissionBytes, submissionPages } from './pages.js';

@@ -79,7 +79,7 @@ export class Reach {
         signal.removeEventListener('abort', aborted);
         const answer = life.person.isCutOff ? null : server.answer(new URL(url).pathname);
         if (answer === null) return reject(new TypeError('fetch failed'));
-        resolve({ ok: true, status: 200, json: async () => answer });
+        resolve(Response.json(answer));
       });
     });
   };

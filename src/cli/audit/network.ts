@@ -31,6 +31,7 @@ import {
   HASH_BYTES,
   type Handing,
   inForceAt,
+  MOST_MANIFESTS_BYTES,
   type OpenedManifest,
   openManifests,
   Reader,
@@ -44,7 +45,6 @@ import { Answer, checked, refused } from '../answer.js';
 const PATIENCE_MS = 30_000;
 const BUSY_MS = 500;
 const BUSY_TRIES = 20;
-const MAX_MANIFESTS_BYTES = 64 << 20;
 /** A leaf completes as many nodes as its index + 1 has zeros at its end, and its own hash. */
 const MAX_LOG_BYTES = LEAVES_PER_ANSWER * (EPOCH_LEAF_BYTES + 1 + 54 * HASH_BYTES);
 
@@ -198,7 +198,7 @@ async function told(
   at: Addresses,
 ): Promise<{ readonly manifests: readonly OpenedManifest[]; readonly checkpoint: Checkpoint }> {
   const note = await (await get(at, `${at.http}/v1/checkpoint`)).text(MAX_NOTE_BYTES);
-  const answer = (await (await get(at, `${at.http}/v1/manifests/1`)).json(MAX_MANIFESTS_BYTES)) as {
+  const answer = (await (await get(at, `${at.http}/v1/manifests/1`)).json(MOST_MANIFESTS_BYTES)) as {
     manifests?: Record<'manifest' | 'signature', string>[];
   } | null;
   const all = answer?.manifests;

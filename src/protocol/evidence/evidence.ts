@@ -4,11 +4,12 @@
  *   evidence := csign1ev ‖ n 1 ‖ n × manifest ‖ rule 1 ‖ the rule's fields below
  *   manifest := length 4 ‖ bytes ‖ root signature 64; version 1 first, each the next version of the one before
  */
+
+import { blob } from '../blob.js';
 import { ascii, equalBytes, FormatError, Reader, Writer } from '../bytes.js';
 import { claimField } from '../claim.js';
 import { expectBytes } from '../expect-bytes.js';
 import {
-  blob,
   type Field,
   hash,
   list,
