@@ -42,6 +42,7 @@ import {
   id,
   liar,
   loseOne,
+  lying,
   mustProveThat,
   Pipe,
   refused,
@@ -384,7 +385,7 @@ test('who knows what hashes alone show, and that they differ, suspects the serve
   const [alice, bob] = clients;
   await bob.still();
   const told = [alice, bob].map(gather);
-  const codes = (await Promise.all(errorsOf(alice, bob, 2000))).map(({ code }) => code);
+  const codes = (await Promise.all(errorsOf(alice, bob))).map(({ code }) => code);
   // She ends, and he hears nothing more.
   assert.equal(codes, ['let-go', 'differs']);
   for (const [i, { suspicions, divergences }] of told.entries()) {
@@ -424,6 +425,24 @@ test('two that cannot start behind one epoch do not compare, and nobody is suspe
   await end(server, alice, bob);
 });
 
+test('a pair that starts anew while it is compared is no difference', async () => {
+  const { server } = await started();
+  const [alice, bob, cora] = await three(server);
+  await chat(alice, bob, 2);
+  await bob.still();
+  const told = [alice, bob].map(gather);
+  const restore = lying(alice.id, (frame) => {
+    if (frame[8] === SAY.head) alice.vectors!.book.meet(toHex(bob.id), alice.vectors!.asOf - 1);
+    return frame;
+  });
+  const codes = (await Promise.all(errorsOf(alice, bob))).map(({ code }) => code);
+  restore();
+  assert.equal(codes, ['not-comparable', 'no-answer']);
+  assert.ok(told.every(({ suspicions }) => suspicions.length === 0));
+  assert.is((await compare(alice, bob))[0].outcome, 'same');
+  await end(server, alice, bob, cora);
+});
+
 test('the first difference of two lists is found, and what stands there', () => {
   const item = (index: number, name = 'm') => ({ inbox: 0, index, messageHash: id(`${name} ${index}`) });
   const at = (index: number, own: Uint8Array | null, others: Uint8Array | null) => ({
@@ -450,18 +469,20 @@ function gather(client: Client) {
   return { suspicions, divergences };
 }
 
-function errorsOf(one: Client, other: Client, timeoutMs = 20_000): Promise<ComparisonError>[] {
+/** Who ends, ends the line for the other. */
+function errorsOf(one: Client, other: Client): Promise<ComparisonError>[] {
   const line = duplexes();
-  const options = { timeoutMs };
+  const error = (comparing: Promise<Finding>, toPeer: Pipe) =>
+    comparing
+      .then(
+        (found) => assert.unreachable(found.outcome),
+        (error) => error,
+      )
+      .finally(() => toPeer.end());
   return [
-    one.vectors!.compare(other.id, line.one, options),
-    other.vectors!.compare(one.id, line.other, options),
-  ].map((each) =>
-    each.then(
-      (found) => assert.unreachable(found.outcome),
-      (error) => error,
-    ),
-  );
+    error(one.vectors!.compare(other.id, line.one), line.toOther),
+    error(other.vectors!.compare(one.id, line.other), line.toOne),
+  ];
 }
 
 function next(client: Client): Promise<{ peer: Uint8Array; evidence: Uint8Array }> {

@@ -81,6 +81,7 @@ interface Greetings {
 
 class Comparison {
   private pair!: PairChain;
+  private from = 0;
 
   constructor(
     private readonly party: Party,
@@ -151,6 +152,7 @@ class Comparison {
     if (from > asOf)
       throw new ComparisonError('not-comparable', `they start behind epoch ${from}, and one is at ${asOf}`);
     this.pair = this.party.pair(from);
+    this.from = this.pair.from;
     return this.greet();
   }
 
@@ -195,7 +197,8 @@ class Comparison {
   }
 
   private ownDigest(epoch: number): Uint8Array {
-    const own = this.pair.headAt(epoch);
+    // By a block, or a roster that was given up, the pair may start anew at any moment.
+    const own = this.pair.from === this.from && this.pair.headAt(epoch);
     if (own) return own;
     const code = this.differing ? 'let-go' : 'not-comparable';
     throw new ComparisonError(code, `what came before epoch ${epoch} was let go meanwhile`);
