@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { askFor, askForProof } from '../src/client/asking.js';
-import { encodeFrame, type Frame, SAY } from '../src/client/comparison-frames.js';
+import { type Frame, SAY } from '../src/client/comparison-frames.js';
 import { type ComplainOptions, complaintOf } from '../src/client/complaint.js';
 import { firstDifference } from '../src/client/dispute.js';
 import type { Gateway } from '../src/client/gateway.js';
@@ -11,8 +11,14 @@ import type { GatewayEvents } from '../src/client/gateway-events.js';
 import { headOf } from '../src/client/heads.js';
 import type { Client, Message } from '../src/client/index.js';
 import type { OpenOptions } from '../src/client/openings.js';
+import type { PairChain } from '../src/client/vector-chain.js';
 import { encodeFramed } from '../src/client/vector-frame.js';
-import type { ComparisonError, Finding } from '../src/client/vectors-entry.js';
+import {
+  type ComparisonError,
+  type Finding,
+  Vectors,
+  type VectorsOptions,
+} from '../src/client/vectors-entry.js';
 import { disputedPlace } from '../src/protocol/evidence/index.js';
 import {
   CountersignError,
@@ -26,6 +32,7 @@ import {
 } from '../src/protocol/index.js';
 import { CHEATS } from './byzantine/cheats.js';
 import { play } from './byzantine/play.js';
+import { clientOf } from './client-helpers.js';
 import {
   chat,
   compare,
@@ -33,7 +40,9 @@ import {
   end,
   halfAnswers,
   id,
+  liar,
   loseOne,
+  lying,
   mustProveThat,
   Pipe,
   refused,
@@ -61,7 +70,7 @@ test('case 1: a client lacks a message. Two find it, and both hold evidence that
     mustProveThat(found, server, /lost a message/);
     if (found.outcome === 'diverged') assert.is(found.epoch, place.epoch);
   }
-  assert.ok(frames <= 14, `${frames} frames for some 20 epochs`);
+  assert.ok(frames <= 15, `${frames} frames for some 20 epochs`);
   for (const [i, event] of (await Promise.all(told)).entries()) {
     assert.equal(event.peer, [bob, alice][i]!.id);
     assert.equal(event.evidence, ([ofAlice, ofBob][i] as { evidence: Uint8Array }).evidence);
@@ -310,15 +319,13 @@ test('whatever a counterpart says ends in an error that says what, and soon', as
     asOf: 2 ** 40,
   };
   const digest = (epoch: number, name: string): Frame => ({ says: SAY.digest, epoch, digest: id(name) });
-  const script = (frames: readonly Frame[], isOpen = false) => {
+  const code = (frames: readonly Frame[], isOpen = false, timeoutMs = 20_000) => {
     const line = duplexes();
-    for (const frame of frames) line.toOne.push(encodeFrame(frame));
-    if (!isOpen) line.toOne.end();
-    return line.one;
+    void liar('bob', alice.id, line, frames, isOpen);
+    return refused(alice, bob.id, line.one, timeoutMs);
   };
-  const code = (frames: readonly Frame[]) => refused(alice, bob.id, script(frames));
   assert.is(await code([]), 'no-answer');
-  assert.is(await refused(alice, bob.id, script([], true), 200), 'no-answer', 'it never answers');
+  assert.is(await code([], true, 200), 'no-answer', 'it never answers');
   assert.is(await code([{ ...hello, sender: cora.id }]), 'not-comparable');
   assert.is(await code([{ ...hello, scope: 1 }]), 'not-comparable');
   assert.is(await code([{ ...hello, serverId: id('server') }]), 'not-comparable');
@@ -329,31 +336,110 @@ test('whatever a counterpart says ends in an error that says what, and soon', as
   });
   const none = head(0);
   const told = gather(alice);
-  assert.is(await code([hello, { ...hello, base: 2 ** 45 }, none]), 'let-go');
+  assert.is(await code([hello, { ...hello, base: 2 ** 45 }, none]), 'not-comparable');
   assert.is(
     await code([hello, hello, none, digest(1, 'x')]),
     'malformed',
     'of another epoch than is its turn',
   );
-  const { asOf } = alice.vectors!;
-  assert.is(await code([hello, hello, none, digest(asOf, 'x'), digest(0, 'y')]), 'let-go');
   const proof = (hashes: number): Frame => {
     const packed = new Uint8Array(hashes * 32);
     return { says: SAY.proof, proof: packed, beside: packed };
   };
   assert.is(
     await code([hello, hello, head(alice.checkpoint.size)]),
-    'malformed',
+    'unknown-checkpoint',
     'a head that nobody signed',
   );
   for (const hashes of [0, 1, 100, 200])
-    assert.is(await code([hello, hello, head(2 ** 40), proof(hashes)]), 'malformed', `${hashes} hashes`);
+    assert.is(
+      await code([hello, hello, head(2 ** 40), proof(hashes)]),
+      'unknown-checkpoint',
+      `${hashes} hashes`,
+    );
   assert.equal(told.suspicions, [], 'who lies makes nobody suspected');
-  const line = duplexes();
-  line.toOne.push(new Uint8Array(1 << 20));
-  assert.is(await refused(alice, bob.id, line.one), 'malformed', 'too long');
+  // But who has another digest, as far as it says.
+  const { asOf } = alice.vectors!;
+  const differing = [hello, hello, none, digest(asOf, 'x')];
+  assert.is(await code([...differing, digest(0, 'y')]), 'let-go');
+  assert.is(await code(differing), 'differs', 'and ends there');
+  assert.equal(
+    told.suspicions.map(({ error, peer }) => [error.code, peer]),
+    ['let-go', 'differs'].map((each) => [each, bob.id]),
+  );
   const broken = { incoming: new Pipe(), send: () => Promise.reject(new Error('cut')) };
   assert.is(await refused(alice, bob.id, broken), 'no-answer');
+  await end(server, alice, bob, cora);
+});
+
+test('who knows what hashes alone show, and that they differ, suspects the server', async () => {
+  const { server, cheat } = await started();
+  const join = (name: string, letGo: VectorsOptions['letGo']) =>
+    clientOf(server, name, { vectors: new Vectors({ letGo: letGo! }) });
+  const clients = await Promise.all([
+    join('alice', { headsOnly: 100 }),
+    join('bob', { keepEpochs: 100 }),
+    join('cora', { headsOnly: 1 }),
+  ]);
+  await loseOne(cheat, clients, 2, 2);
+  const [alice, bob] = clients;
+  await bob.still();
+  const told = [alice, bob].map(gather);
+  const codes = (await Promise.all(errorsOf(alice, bob))).map(({ code }) => code);
+  // She ends, and he hears nothing more.
+  assert.equal(codes, ['let-go', 'differs']);
+  for (const [i, { suspicions, divergences }] of told.entries()) {
+    assert.equal(
+      suspicions.map(({ error, peer }) => [error.code, peer]),
+      [[codes[i]!, [bob, alice][i]!.id]],
+    );
+    assert.is(divergences.length, 0);
+  }
+  await end(server, alice, bob);
+});
+
+test('two that cannot start behind one epoch do not compare, and nobody is suspected', async () => {
+  const { server } = await started();
+  const join = (name: string, vectors: Vectors) => clientOf(server, name, { vectors });
+  const alice = await join('alice', new Vectors({ letGo: { keepEpochs: 1 } }));
+  let bob = await join('bob', new Vectors());
+  await chat(alice, bob, 1);
+  await bob.close();
+  // With a new store he knows nothing of what was before, and she has let go of what has come since.
+  bob = await join('bob', new Vectors());
+  await chat(alice, bob, 2);
+  await alice.still();
+  await bob.still();
+  const [starts, bases] = [(each: PairChain) => each.from, (each: PairChain) => each.baseEpoch].map((of) =>
+    [alice, bob].map((each, i) => of(each.vectors!.book.pairOf(toHex([bob, alice][i]!.id)))),
+  ) as [number[], number[]];
+  assert.ok(starts[0]! < starts[1]! && starts[1]! < bases[0]!, JSON.stringify({ starts, bases }));
+  const told = [alice, bob].map(gather);
+  for (const error of await Promise.all(errorsOf(alice, bob))) {
+    assert.is(error.code, 'not-comparable');
+    assert.match(error.message, /one starts behind epoch \d+, the other \d+/);
+  }
+  assert.ok(told.every(({ suspicions }) => suspicions.length === 0));
+  // She has heard where he starts, and says where she does.
+  assert.is((await compare(alice, bob))[0].outcome, 'same');
+  await end(server, alice, bob);
+});
+
+test('a pair that starts anew while it is compared is no difference', async () => {
+  const { server } = await started();
+  const [alice, bob, cora] = await three(server);
+  await chat(alice, bob, 2);
+  await bob.still();
+  const told = [alice, bob].map(gather);
+  const restore = lying(alice.id, (frame) => {
+    if (frame[8] === SAY.head) alice.vectors!.book.meet(toHex(bob.id), alice.vectors!.asOf - 1);
+    return frame;
+  });
+  const codes = (await Promise.all(errorsOf(alice, bob))).map(({ code }) => code);
+  restore();
+  assert.equal(codes, ['not-comparable', 'no-answer']);
+  assert.ok(told.every(({ suspicions }) => suspicions.length === 0));
+  assert.is((await compare(alice, bob))[0].outcome, 'same');
   await end(server, alice, bob, cora);
 });
 
@@ -383,14 +469,20 @@ function gather(client: Client) {
   return { suspicions, divergences };
 }
 
+/** Who ends, ends the line for the other. */
 function errorsOf(one: Client, other: Client): Promise<ComparisonError>[] {
   const line = duplexes();
-  return [one.vectors!.compare(other.id, line.one), other.vectors!.compare(one.id, line.other)].map((each) =>
-    each.then(
-      (found) => assert.unreachable(found.outcome),
-      (error) => error,
-    ),
-  );
+  const error = (comparing: Promise<Finding>, toPeer: Pipe) =>
+    comparing
+      .then(
+        (found) => assert.unreachable(found.outcome),
+        (error) => error,
+      )
+      .finally(() => toPeer.end());
+  return [
+    error(one.vectors!.compare(other.id, line.one), line.toOther),
+    error(other.vectors!.compare(one.id, line.other), line.toOne),
+  ];
 }
 
 function next(client: Client): Promise<{ peer: Uint8Array; evidence: Uint8Array }> {

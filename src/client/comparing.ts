@@ -1,6 +1,7 @@
 /**
  * Finding out in what two clients of a pair differ, over whatever carries bytes between them. Both do the same, in step:
  *
+ *   nonce           random bytes, so that what the two sign is of this comparison alone (comparison-line.ts)
  *   hello (twice)   of what they can compare, and that they start behind the same epoch
  *   head, proof     the newest checkpoint, and what leads from one's to the other's: whether what they know is one log
  *   digest …        as of the end, the start, and then halving what lies between: the first epoch in which they differ
@@ -14,15 +15,8 @@
 import { epochDigest, equalBytes, type PairItem, pairDigest, type Scope } from '../protocol/index.js';
 import type { Accusation } from './accusing.js';
 import { ComparisonError } from './comparison-error.js';
-import {
-  decodeFrame,
-  encodeFrame,
-  type Frame,
-  type FrameOf,
-  type Hello,
-  type Kind,
-  SAY,
-} from './comparison-frames.js';
+import { type FrameOf, type Hello, SAY } from './comparison-frames.js';
+import { ComparisonLine, type Duplex, type Speaker } from './comparison-line.js';
 import {
   type Difference,
   firstDifference,
@@ -38,18 +32,10 @@ import type { VectorBook } from './vector-book.js';
 import type { PairChain } from './vector-chain.js';
 import type { KeptMessage } from './vector-format.js';
 
-/** What carries bytes between the two; each `send` is one of what the other's `incoming` gives. */
-export interface Duplex {
-  readonly incoming: AsyncIterable<Uint8Array>;
-  send(bytes: Uint8Array): void | Promise<void>;
-}
-
 /** What one of the two brings. */
-export interface Party {
+export interface Party extends Speaker {
   readonly book: VectorBook;
   readonly serverId: Uint8Array;
-  readonly id: Uint8Array;
-  readonly peer: Uint8Array;
   readonly scope: Scope;
   readonly pair: (from: number) => PairChain;
   /** Everything through this epoch is verified, saved, and may be compared. */
@@ -58,7 +44,7 @@ export interface Party {
   readonly head: () => Uint8Array;
   /** Asks the server for what it proves between two heads. */
   readonly prove: (own: Uint8Array, others: Uint8Array) => Promise<Proofs>;
-  /** Rejects unless the other's head is signed. */
+  /** Rejects with `ComparisonError` unless the other's head is signed. */
   readonly checkSigned: (others: Uint8Array) => Promise<void>;
   /** Evidence of heads that are not shown to be of one log. */
   readonly accuse: (heads: Heads) => Promise<Accusation | null>;
@@ -79,56 +65,11 @@ export type Found =
 
 /** Rejects with a `ComparisonError`, when the signal is aborted too. */
 export async function findDifference(party: Party, duplex: Duplex, signal: AbortSignal): Promise<Found> {
-  const line = new Line(duplex, signal);
+  const line = new ComparisonLine(party, duplex, signal);
   try {
     return await new Comparison(party, line).run();
   } finally {
     line.end();
-  }
-}
-
-/** The frames of the two, in turn. */
-class Line {
-  private readonly incoming: AsyncIterator<Uint8Array>;
-  private readonly late: Promise<never>;
-
-  constructor(
-    private readonly duplex: Duplex,
-    signal: AbortSignal,
-  ) {
-    this.incoming = duplex.incoming[Symbol.asyncIterator]();
-    this.late = new Promise((_, reject) => {
-      const fail = () => reject(new ComparisonError('no-answer', 'not in time', { cause: signal.reason }));
-      if (signal.aborted) fail();
-      else signal.addEventListener('abort', fail, { once: true });
-    });
-    this.late.catch(() => {});
-  }
-
-  async swap<K extends Kind>(kind: K, frame: Omit<FrameOf<K>, 'says'>): Promise<FrameOf<K>> {
-    await this.inTime(async () =>
-      this.duplex.send(encodeFrame({ says: kind, ...frame } as unknown as Frame)),
-    );
-    const { done, value } = await this.inTime(() => this.incoming.next());
-    if (done) throw new ComparisonError('no-answer', 'the other one has ended');
-    return decodeFrame(kind, value);
-  }
-
-  /** What the duplex throws is the other's silence. */
-  async inTime<T>(run: () => Promise<T>): Promise<T> {
-    const asked = Promise.resolve()
-      .then(run)
-      .catch((cause: unknown) => {
-        throw cause instanceof ComparisonError
-          ? cause
-          : new ComparisonError('no-answer', String(cause), { cause });
-      });
-    return Promise.race([asked, this.late]);
-  }
-
-  end(): void {
-    // Not waited for: it may never answer.
-    Promise.resolve(this.incoming.return?.()).catch(() => {});
   }
 }
 
@@ -140,10 +81,11 @@ interface Greetings {
 
 class Comparison {
   private pair!: PairChain;
+  private from = 0;
 
   constructor(
     private readonly party: Party,
-    private readonly line: Line,
+    private readonly line: ComparisonLine,
   ) {}
 
   async run(): Promise<Found> {
@@ -167,9 +109,18 @@ class Comparison {
     const { low, high } = this.common(greetings);
     const end = await this.digestsAt(high);
     if (equalBytes(end.own, end.others)) return { same: high };
-    const epoch = await this.firstEpoch(low, high, end.others);
-    const difference = await this.firstPlace(epoch);
-    return { difference, sides: await this.statements(difference), doubt };
+    this.differing = end.others;
+    try {
+      const epoch = await this.firstEpoch(low, high);
+      const difference = await this.firstPlace(epoch);
+      return { difference, sides: await this.statements(difference), doubt };
+    } catch (cause) {
+      const isCut = cause instanceof ComparisonError && cause.code === 'no-answer';
+      // Whoever carries the line may be the one at fault.
+      throw isCut
+        ? new ComparisonError('differs', `as of epoch ${high}, and then: ${cause}`, { cause })
+        : cause;
+    }
   }
 
   // ---- of what log
@@ -193,9 +144,15 @@ class Comparison {
   // ---- where they differ
 
   private async meet(): Promise<Greetings> {
+    await this.line.open();
     this.pair = this.party.pair(0);
-    const first = await this.greet();
-    this.pair = this.party.pair(first.others.from);
+    const { own, others } = await this.greet();
+    const [from, asOf] = [Math.max(own.from, others.from), Math.min(own.asOf, others.asOf)];
+    // Else the pair would start behind what it can know: what both have been shown so far would never be compared.
+    if (from > asOf)
+      throw new ComparisonError('not-comparable', `they start behind epoch ${from}, and one is at ${asOf}`);
+    this.pair = this.party.pair(from);
+    this.from = this.pair.from;
     return this.greet();
   }
 
@@ -207,7 +164,11 @@ class Comparison {
         `one starts behind epoch ${own.from}, the other ${others.from}`,
       );
     const [low, high] = [Math.max(others.base, own.base), Math.min(others.asOf, own.asOf)];
-    if (low > high) throw new ComparisonError('let-go', 'nothing is left that both can compare');
+    if (low > high)
+      throw new ComparisonError(
+        'not-comparable',
+        `one knows nothing before epoch ${low} any more, the other nothing behind ${high} yet`,
+      );
     return { low, high };
   }
 
@@ -219,6 +180,11 @@ class Comparison {
     const isExpected =
       equalBytes(others.serverId, serverId) && equalBytes(others.sender, peer) && others.scope === scope;
     if (!isExpected) throw new ComparisonError('not-comparable', 'of another server, pair or scope');
+    if (others.base < others.from)
+      throw new ComparisonError(
+        'malformed',
+        `it knows epoch ${others.base}, and starts behind ${others.from}`,
+      );
     return { own, others };
   }
 
@@ -231,20 +197,21 @@ class Comparison {
   }
 
   private ownDigest(epoch: number): Uint8Array {
-    const own = this.pair.headAt(epoch);
-    if (!own) throw new ComparisonError('let-go', `what came before epoch ${epoch} was let go meanwhile`);
-    return own;
+    // By a block, or a roster that was given up, the pair may start anew at any moment.
+    const own = this.pair.from === this.from && this.pair.headAt(epoch);
+    if (own) return own;
+    const code = this.differing ? 'let-go' : 'not-comparable';
+    throw new ComparisonError(code, `what came before epoch ${epoch} was let go meanwhile`);
   }
 
-  /** What the other one said of the digest in the first epoch in which they differ. */
-  private differing!: Uint8Array;
+  /** What the other one said of the digest in the first epoch in which they differ, as far as is known; null while they may have the same. */
+  private differing: Uint8Array | null = null;
 
   /** They have the same at `low`, or have let go in what they differ; not at `high`. */
-  private async firstEpoch(low: number, high: number, others: Uint8Array): Promise<number> {
+  private async firstEpoch(low: number, high: number): Promise<number> {
     const start = await this.digestsAt(low);
     if (!equalBytes(start.own, start.others))
       throw new ComparisonError('let-go', `they differ in what came before epoch ${low}`);
-    this.differing = others;
     let [same, different] = [low, high];
     while (different - same > 1) {
       const middle = same + Math.floor((different - same) / 2);
@@ -265,7 +232,7 @@ class Comparison {
     });
     const before = this.ownDigest(epoch - 1);
     const after = items.length > 0 ? pairDigest(before, epochDigest(epoch, items)) : before;
-    if (!isRising(items) || !equalBytes(after, this.differing))
+    if (!isRising(items) || !equalBytes(after, this.differing!))
       throw new ComparisonError(
         'contradicts-itself',
         `its messages of epoch ${epoch} are not those of its digest`,

@@ -74,16 +74,31 @@ export async function proofsFrom(
   return { proof: await ask(from), beside: isHidden ? await ask(from + 1) : new Uint8Array(0) };
 }
 
-/** Rejects with `ComparisonError` (`malformed`) unless the other's head is signed by a sequencer that is known here. */
-export async function checkSigned(head: Uint8Array, { manifests, serverId }: World): Promise<void> {
+/**
+ * Rejects with `ComparisonError` (`unknown-checkpoint`) unless the other's head is signed by a sequencer that is known here. Its
+ * manifest may be newer: `catchUp` asks the server for what it names the newest with.
+ */
+export async function checkSigned(
+  head: Uint8Array,
+  world: World,
+  catchUp: () => Promise<void>,
+): Promise<void> {
+  if (await isSigned(head, world)) return;
+  await catchUp().catch(() => {});
+  if (await isSigned(head, world)) return;
+  const text = `a checkpoint of ${sizeOf(head)} epochs that no known sequencer has signed`;
+  throw new ComparisonError('unknown-checkpoint', text);
+}
+
+async function isSigned(head: Uint8Array, { manifests, serverId }: World): Promise<boolean> {
   const { size, root } = baseOf(head);
-  if (size === 0) return;
+  if (size === 0) return true;
   const text = checkpointText(serverId, size, root);
   for (const { manifest } of manifests) {
     const key = verifierOf(actorKey(manifest, ROLE.sequencer, 0));
-    if (await key.verify(text, head.subarray(8 + HASH_BYTES))) return;
+    if (await key.verify(text, head.subarray(8 + HASH_BYTES))) return true;
   }
-  throw new ComparisonError('malformed', `a checkpoint of ${size} epochs that no known sequencer has signed`);
+  return false;
 }
 
 /** Evidence of two heads that are not shown to be of one log; null when nothing is proven. */

@@ -24,8 +24,8 @@
  */
 
 export type { Accusation } from './accusing.js';
-export type { Duplex } from './comparing.js';
 export { ComparisonError, type ComparisonErrorCode } from './comparison-error.js';
+export type { Duplex } from './comparison-line.js';
 export { ManyVectors } from './many-vectors.js';
 export type { Framed, ToFrame } from './vector-frame.js';
 export {

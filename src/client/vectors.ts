@@ -17,8 +17,9 @@ import {
 } from '../protocol/index.js';
 import { accuseIn } from './accusing.js';
 import { claimParts, claimStill } from './claim-making.js';
-import { type Duplex, findDifference, type Party } from './comparing.js';
+import { findDifference, type Party } from './comparing.js';
 import { ComparisonError, type ComparisonErrorCode } from './comparison-error.js';
+import type { Duplex } from './comparison-line.js';
 import { disputeOf } from './dispute.js';
 import { Forks, forkedAt } from './forks.js';
 import type { Gateway } from './gateway.js';
@@ -58,9 +59,14 @@ export type * from './vectors-types.js';
 export type { RosterMember };
 
 /** Errors of `compare` that may be the server's fault. */
-const SUSPECT: readonly ComparisonErrorCode[] = ['no-proof', 'nothing-proven', 'not-bridged'];
+const SUSPECT: readonly ComparisonErrorCode[] = [
+  ...(['no-proof', 'nothing-proven', 'not-bridged'] as const),
+  ...(['let-go', 'differs'] as const),
+];
 
 const DEFAULTS = { bytes: 16 << 20, peers: 4096, blockEvery: 16 };
+/** In which a server that is there answers. */
+const SOON_MS = 2000;
 const NOTHING = new Uint8Array(0);
 
 export class Vectors implements Participant {
@@ -358,15 +364,20 @@ export class Vectors implements Participant {
       gateway.persister.mark(this);
       return book.meet(hex, from);
     };
+    const still = (until: AbortSignal) => gateway.still(member.index, { signal: until }).then(() => {});
     return {
       ...{ book, serverId, scope, peer, pair },
       id: member.identity.publicKey,
+      sign: (bytes) => member.identity.sign(bytes),
       asOf: () => Math.min(this.durable, book.settled),
       head: () => headOf(member.session!.proven),
       prove: (own, others) => proofsFrom(gateway.ground.http, own, others, signal),
-      checkSigned: (others) => checkSigned(others, gateway.ground.world),
+      checkSigned: (others) =>
+        checkSigned(others, gateway.ground.world, () =>
+          still(AbortSignal.any([signal, AbortSignal.timeout(SOON_MS)])),
+        ),
       accuse: (heads) => accuseOf(heads, gateway.ground.world),
-      catchUp: () => gateway.still(member.index, { signal }).then(() => {}),
+      catchUp: () => still(signal),
     };
   }
 

@@ -5,11 +5,13 @@ import { WebSocket } from 'ws';
 import { importSecretKey } from '#crypto';
 import type * as BrowserPart from '../../src/client/browser.js';
 import { encodeFrame, SAY } from '../../src/client/comparison-frames.js';
+import type { Gateway } from '../../src/client/gateway.js';
 import type { Client } from '../../src/client/index.js';
 import type * as VectorsPart from '../../src/client/vectors-entry.js';
-import { ComparisonError, type Finding } from '../../src/client/vectors-entry.js';
+import { ComparisonError, type Finding, Vectors } from '../../src/client/vectors-entry.js';
 import { placementOf, ROLE, toHex } from '../../src/protocol/index.js';
-import { keyOf } from '../client-helpers.js';
+import { rotateKeys } from '../../src/server/rotation.js';
+import { clientOf, keyOf } from '../client-helpers.js';
 import { Random } from '../simulation/random.js';
 import {
   chat,
@@ -18,12 +20,15 @@ import {
   end,
   id,
   loseOne,
+  lying,
   mustProveThat,
   refused,
   started,
   three,
   twoWorlds,
 } from '../support/comparing.js';
+import { house } from '../support/rotation-client.js';
+import { silentProxy } from '../support/silent-proxy.js';
 import { bothSay } from '../support/verdicts.js';
 import { RUNS, SEED } from '../worlds.js';
 
@@ -80,6 +85,42 @@ test('a server that says when to ask again is asked again, and nobody is taken f
     ['opening-unknown', 'opening-unknown'],
   );
   await end(server, alice, bob);
+});
+
+test('a peer whose manifest is newer is no liar: who can asks the server first, and else it is told so', async () => {
+  const home = await house();
+  const proxy = await silentProxy(home.server.url);
+  const alice = await clientOf(home.server, 'alice', { vectors: new Vectors() });
+  const bob = await clientOf(home.server, 'bob', {
+    vectors: new Vectors(),
+    url: proxy.url,
+    silenceMs: 600_000,
+  });
+  await chat(alice, bob, 1);
+  proxy.silence();
+  await home.again(() => rotateKeys(home.data, null));
+  await alice.still();
+  assert.equal([alice.manifest.version, bob.manifest.version], [2, 1]);
+  const told: unknown[] = [];
+  bob.on('suspicion', (each) => told.push(each));
+  const line = duplexes();
+  const others = refused(alice, bob.id, line.one);
+  assert.is(await refused(bob, alice.id, line.other), 'unknown-checkpoint');
+  line.toOther.end();
+  line.toOne.end();
+  await others;
+  assert.equal(told, []);
+  // Connected again, but told of nothing yet: the answer to what it asks names the manifest.
+  const compared = compare(alice, bob);
+  for (const { connection } of (bob as unknown as { gateway: Gateway }).gateway.outboxes) {
+    connection.close();
+    connection.start();
+  }
+  assert.is((await compared)[1].outcome, 'same');
+  assert.is(bob.manifest.version, 2);
+  await Promise.all([alice.close(), bob.close()]);
+  proxy.close();
+  await home.server.stop();
 });
 
 /** A message to Bob is lost, and nothing comes behind it: both prove it. Cora is gone by then. */
@@ -180,20 +221,18 @@ test('a counterpart that shows other messages than its digest is of contradicts 
   const { server, cheat } = await started();
   const [alice, bob, cora] = await three(server);
   await loseOne(cheat, [alice, bob, cora], 1, 1);
-  const line = duplexes();
   const none = encodeFrame({ says: SAY.items, items: [{ inbox: 0, index: 9, messageHash: id('none') }] });
-  const lying = {
-    incoming: line.toOther,
-    send: (bytes: Uint8Array) => line.toOne.push(bytes[8] === SAY.items ? none : bytes),
-  };
-  const liar = bob.vectors!.compare(alice.id, lying, { timeoutMs: 2000 }).catch(() => {});
+  const restore = lying(bob.id, (frame) => (frame[8] === SAY.items ? none : frame));
+  const line = duplexes();
+  const liar = bob.vectors!.compare(alice.id, line.other, { timeoutMs: 2000 }).catch(() => {});
   assert.is(await refused(alice, bob.id, line.one), 'contradicts-itself');
   line.toOther.end();
   await liar;
+  restore();
   await end(server, alice, bob);
 });
 
-test('a counterpart whose every frame may be changed ends in an error, or in what is true', async () => {
+test('a counterpart that says anything in any of its turns ends in an error, or in what is true', async () => {
   const { server, cheat } = await started();
   const [alice, bob, cora] = await three(server);
   await loseOne(cheat, [alice, bob, cora], 2, 2);
@@ -204,15 +243,15 @@ test('a counterpart whose every frame may be changed ends in an error, or in wha
     const line = duplexes();
     const target = random.int(frames);
     let sent = 0;
-    const lying = {
-      incoming: line.toOther,
-      send: (bytes: Uint8Array) => line.toOne.push(sent++ === target ? mangled(random, bytes) : bytes),
-    };
+    const restore = lying(bob.id, (frame) => (sent++ === target ? mangled(random, frame) : frame));
     const honest = alice.vectors!.compare(bob.id, line.one, { timeoutMs: 2000 });
-    const liar = bob.vectors!.compare(alice.id, lying, { timeoutMs: 2000 }).catch(() => line.toOne.end());
+    const liar = bob
+      .vectors!.compare(alice.id, line.other, { timeoutMs: 2000 })
+      .catch(() => line.toOne.end());
     const found = await honest.catch((error: unknown) => error as ComparisonError);
     line.toOther.end();
     await liar;
+    restore();
     if (found instanceof Error) {
       assert.instance(found, ComparisonError, found.stack);
       codes[found.code] = (codes[found.code] ?? 0) + 1;
@@ -221,6 +260,35 @@ test('a counterpart whose every frame may be changed ends in an error, or in wha
     else codes['same'] = (codes['same'] ?? 0) + 1;
   }
   assert.ok(Object.keys(codes).length >= 2, JSON.stringify(codes));
+  await end(server, alice, bob);
+});
+
+test('whoever carries the bytes changes any of them, and nobody is told anything that is not true', async () => {
+  const { server, cheat } = await started();
+  const [alice, bob, cora] = await three(server);
+  await loseOne(cheat, [alice, bob, cora], 2, 2);
+  const [, , frames] = await compare(alice, bob);
+  const random = new Random(SEED);
+  const kept = () => alice.vectors!.book.pairOf(toHex(bob.id)).saved;
+  const before = kept();
+  for (let run = 0; run < 40 * RUNS; run++) {
+    const line = duplexes();
+    const target = random.int(frames);
+    let sent = 0;
+    const send = (bytes: Uint8Array) => {
+      const out = Uint8Array.from(bytes);
+      // Behind the length, with which the rest would be waited for.
+      const at = random.int(out.length - 4) + 4;
+      if (sent++ === target) out[at]! ^= 1 << random.int(8);
+      line.toOne.push(out);
+    };
+    const honest = refused(alice, bob.id, line.one);
+    const other = bob.vectors!.compare(alice.id, { incoming: line.toOther, send });
+    assert.is(await honest, 'not-authentic');
+    line.toOther.end();
+    await other.catch(() => {});
+    assert.equal(kept(), before);
+  }
   await end(server, alice, bob);
 });
 

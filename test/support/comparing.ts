@@ -5,10 +5,14 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
+import { importSecretKey } from '#crypto';
+import type { Frame } from '../../src/client/comparison-frames.js';
+import { ComparisonLine, type Speaker } from '../../src/client/comparison-line.js';
 import type { Client } from '../../src/client/index.js';
 import { ComparisonError, type Duplex, type Finding, Vectors } from '../../src/client/vectors-entry.js';
+import { equalBytes } from '../../src/protocol/index.js';
 import { loadConfig, type Server, startServer } from '../../src/server/index.js';
-import { clientOf, directory, serverAt } from '../client-helpers.js';
+import { clientOf, directory, keyOf, serverAt } from '../client-helpers.js';
 import { named } from '../worlds.js';
 import type { Cheat } from './cheating-worker.js';
 import { bothSay } from './verdicts.js';
@@ -114,6 +118,38 @@ export async function refused(
   const found = await client.vectors!.compare(peer, duplex, { timeoutMs }).catch((error: unknown) => error);
   assert.instance(found, ComparisonError, JSON.stringify(found));
   return (found as ComparisonError).code;
+}
+
+/**
+ * Says these frames in the name of a client of `clientOf`, by its key, one for each that comes. Ends the line behind them, unless it is to stay open.
+ */
+export async function liar(
+  name: string,
+  peer: Uint8Array,
+  line: ReturnType<typeof duplexes>,
+  frames: readonly Frame[],
+  isOpen = false,
+): Promise<void> {
+  const { publicKey, sign } = importSecretKey(keyOf(name));
+  const ending = AbortSignal.timeout(20_000);
+  const spoken = new ComparisonLine({ id: publicKey, peer, sign }, line.other, ending);
+  await spoken.open().catch(() => {});
+  for (const frame of frames) await spoken.swap(frame.says, frame as never).catch(() => {});
+  if (!isOpen) line.toOne.end();
+}
+
+/** Whoever has this id says other bytes in its turns, and signs them. Returns the way back. */
+export function lying(id: Uint8Array, change: (frame: Uint8Array) => Uint8Array): () => void {
+  const prototype = ComparisonLine.prototype as unknown as {
+    turn(this: { speaker: Speaker }, kind: number, own: Uint8Array): Promise<Uint8Array>;
+  };
+  const { turn } = prototype;
+  prototype.turn = function (kind, own) {
+    return turn.call(this, kind, equalBytes(this.speaker.id, id) ? change(own) : own);
+  };
+  return () => {
+    prototype.turn = turn;
+  };
 }
 
 // ---- helpers of these tests

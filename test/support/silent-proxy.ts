@@ -14,10 +14,12 @@ export interface SilentProxy {
 export async function silentProxy(url: string): Promise<SilentProxy> {
   const { hostname: host, port } = new URL(url);
   const pairs: [Socket, Socket][] = [];
+  const all: Socket[] = [];
   let cut = 0;
   const server = createServer((near) => {
     const far = connect({ host, port: Number(port) });
     pairs.push([near, far]);
+    all.push(near, far);
     near.pipe(far).pipe(near);
     far.once('close', () => cut++);
     for (const socket of [near, far]) socket.on('error', () => {});
@@ -40,7 +42,7 @@ export async function silentProxy(url: string): Promise<SilentProxy> {
     },
     close() {
       server.close();
-      for (const pair of pairs) for (const socket of pair) socket.destroy();
+      for (const socket of all) socket.destroy();
     },
   };
 }
