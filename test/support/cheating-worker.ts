@@ -11,10 +11,11 @@
  *   stray   the receiver has the recipient's row for another mailbox, whoever has sent it
  *   omit    the inbox counts the message, and does not take it in
  *   forge   the inbox takes in another body, with the hash that it makes, and says that the sender has not signed
+ *   inject  the inbox takes in the message once more, with the sender's next counter, and says that the sender has not signed
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { bundleBytes, chunkOf, counterOf } from '../../src/actors/batch.js';
-import type { HashedFrame } from '../../src/actors/hashed-frame.js';
+import { FrameHasher, HashedFrame } from '../../src/actors/hashed-frame.js';
 import { Inbox } from '../../src/actors/inbox.js';
 import { InboxQueue } from '../../src/actors/inbox-queue.js';
 import {
@@ -29,11 +30,13 @@ import { Receiver } from '../../src/actors/receiver.js';
 import { Router } from '../../src/actors/router.js';
 import {
   BundleHasher,
+  type BundleLimits,
   BundleView,
   INBOX_ROW_BYTES,
   RECEIVER_PREFIX,
   ROUTER_PREFIX,
   rowAt,
+  ZERO_HASH,
 } from '../../src/protocol/index.js';
 import { runWorker } from '../../src/server/worker.js';
 import type { WorkerTask } from '../../src/server/worker-task.js';
@@ -50,7 +53,7 @@ import {
 } from '../byzantine/rows.js';
 
 export interface Cheat {
-  readonly way: 'drop' | 'lose' | 'alter' | 'skip' | 'stray' | 'forge' | 'omit';
+  readonly way: 'drop' | 'lose' | 'alter' | 'skip' | 'stray' | 'forge' | 'omit' | 'inject';
   readonly from: string;
   readonly to: string;
   readonly instead?: string;
@@ -122,6 +125,14 @@ interface TakingIn {
   senders: { put(id: string, state: { last: number }): void };
   stateOf(id: string): { last: number };
   take(hashed: HashedFrame, ...rest: unknown[]): void;
+  readonly options: { readonly serverId: Uint8Array; readonly limits: BundleLimits };
+  enqueue(
+    hashed: HashedFrame,
+    known: number,
+    id: string,
+    state: { last: number },
+    submission: Uint8Array,
+  ): void;
 }
 
 /** Whether it was one of the sender's alone, which is counted now and nowhere. */
@@ -132,6 +143,17 @@ function omitted(inbox: TakingIn, { frame, count }: HashedFrame, { from }: Cheat
   inbox.queue.countFrame(frame);
   inbox.senders.put(id, { ...inbox.stateOf(id), last: frame.firstCounter });
   return true;
+}
+
+/** The sender's frame of one message, just taken in, once more under the counter behind it. */
+function inject(inbox: TakingIn, { frame, count }: HashedFrame, { from }: Cheat): void {
+  if (hex(frame.sender) !== from || count !== 1) return;
+  rmSync(file);
+  const id = Buffer.from(frame.sender).toString('latin1');
+  const { serverId, limits } = inbox.options;
+  const again = new HashedFrame();
+  new FrameHasher(serverId, limits).hash({ ...frame, firstCounter: frame.firstCounter + 1 }, again);
+  inbox.enqueue(again, 0, id, inbox.stateOf(id), ZERO_HASH);
 }
 
 /** The first message of the sender, in the rows that are about to be signed. */
@@ -192,6 +214,8 @@ export default function cheatingWorker(task: WorkerTask): Promise<void> {
   inboxes.take = function (hashed, ...rest) {
     const cheat = cheatOf('omit');
     if (!cheat || !omitted(this, hashed, cheat)) take.call(this, hashed, ...rest);
+    const injecting = cheatOf('inject');
+    if (injecting) inject(this, hashed, injecting);
   };
   const { batch } = InboxQueue.prototype;
   InboxQueue.prototype.batch = function (this: InboxQueue) {
