@@ -83,6 +83,33 @@ test('case 1: a client lacks a message. Two find it, and both hold evidence that
   await end(server, alice, bob);
 });
 
+for (const [way, what, text] of [
+  ['skip', 'lost a message', /lost a message/],
+  ['address', 'gave it to one recipient as a message to others', /two messages at one place/],
+] as const)
+  test(`a router that ${what}: both hold evidence, and the complaint of it names the router`, async () => {
+    const { server, cheat } = await started();
+    const [alice, bob, cora] = await three(server);
+    const instead = { instead: toHex(id('instead')) };
+    await chat(alice, bob, 2);
+    await cora.close();
+    cheat({ way, from: toHex(alice.id), to: toHex(bob.id), ...(way === 'address' && instead) });
+    await alice.send({ to: [bob.id, cora.id], body: 'the same to two' });
+    await chat(alice, bob, 2);
+    const found = await compare(alice, bob);
+    const { serverId, manifest } = server.identity;
+    for (const [i, client] of [alice, bob].entries()) {
+      const own = found[i] as Extract<Finding, { outcome: 'diverged' }>;
+      mustProveThat(own, server, text);
+      const { evidence, verdict } = await client.complain(own.evidence);
+      assert.equal(bothSay(evidence, serverId, manifest.rootKey), verdict);
+      // Where he lacks it, nothing but his own is opened to the recipient.
+      if (client === bob && way === 'skip') assert.is(verdict.outcome, 'server', verdict.text);
+      else assert.match(verdict.text, /^Proven against router 0, /);
+    }
+    await end(server, alice, bob);
+  });
+
 /** One more epoch of its world, which a still might wait for. */
 const goOn = (client: Client) => client.send({ to: client.id, body: 'a note' });
 

@@ -246,6 +246,32 @@ test('digests are those of the specification, whatever is let go, and whenever i
 
 const LIST: Happened[] = [1, 2, 3, 4, 5].map((epoch) => ({ epoch: epoch * 10, peers: [0] }));
 
+test('heads alone: no claim and no message is kept, in memory or in the store', () => {
+  for (const letGo of ['headsOnly', 'keepEpochs'] as const) {
+    const kept = new Kept({ ...OPTIONS, letGo });
+    const [claim, still, preimage] = ['claim', 'still', 'preimage'].map((name) => id(`${name} of ${letGo}`));
+    const messages = messagesOf(LIST[0]!).map((each) => ({
+      ...each,
+      preimage: preimage!,
+      leaves: preimage!,
+    }));
+    kept.book.takeLink({ epoch: 10, previousEpoch: 0, claims: () => [claim!], messages, isPartial: false });
+    kept.book.takeStill(11, 10, () => still!);
+    kept.save();
+    const holds = (bytes: Uint8Array) =>
+      [...kept.saved.values()].some((saved) => Buffer.from(saved).includes(Buffer.from(bytes)));
+    const isWhole = letGo === 'keepEpochs';
+    for (const restarts of [false, true]) {
+      if (restarts) kept.restart();
+      const { claims, messages: held, digests } = kept.book.keptAt(10)!;
+      assert.equal([claims.length, held.length], isWhole ? [1, 1] : [0, 0]);
+      assert.is(kept.book.still.length, isWhole ? 32 : 0);
+      assert.is(digests.length, 1);
+    }
+    for (const bytes of [claim!, still!, preimage!, messageHash(10, 0)]) assert.is(holds(bytes), isWhole);
+  }
+});
+
 test('where something is not known all pairs start behind it, and what comes then counts', () => {
   const kept = new Kept();
   kept.take(LIST, 0);

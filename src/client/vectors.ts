@@ -29,11 +29,11 @@ import type { Member } from './member.js';
 import type { Message } from './message.js';
 import { idOf } from './options.js';
 import type { Id } from './outgoing-bundle.js';
+import { watchOwnChain } from './own-chain.js';
 import { leavesOfRoster, PairReader, type RosterMember } from './pair-messages.js';
 import type { Participant } from './persister.js';
 import type { Sender } from './sender.js';
 import { type SessionLog, watchLog } from './session-log.js';
-import { watchSkips } from './skipped-counter.js';
 import type { Change } from './store.js';
 import { type LetGo, VectorBook } from './vector-book.js';
 import {
@@ -108,7 +108,7 @@ export class Vectors implements Participant {
   start(gateway: Gateway, signal?: AbortSignal): void {
     if (this.gateway) throw new TypeError('vectors: one for each client');
     watchLog(gateway, [this]);
-    watchSkips(gateway, this.member, this.reader, this.bundleOf, () => this.current, signal);
+    watchOwnChain(gateway, this.member, this.reader, this.bundleOf, () => this.current, signal);
   }
 
   /** @internal */

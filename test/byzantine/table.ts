@@ -181,8 +181,11 @@ const UNPROVABLE = `## What cannot be proven
   anything else proves nothing. A client asks for it when it complains of a lost message; audits look at all of them.
 - A client refuses a delivery in which its own chain skips a counter. One with vectors holds evidence of it by itself: it keeps the claims of its links, what was hashed of the
   messages in them, and what leads through the log to the newest checkpoint. It then asks for 30 seconds at the most, over a socket of its own, what the inbox has signed of the later message and of the place
-  that this goes on from, and what the stages have of its own mailbox there: where they open that, the evidence is of the actor, else of the server (\`test/skipped-counter.test.ts\`). Without vectors, or with \`headsOnly\`, or where the message before
-  the skip is let go, it has nothing that shows it to others: the server is suspected (\`suspicion\`).
+  that this goes on from, and what the stages have of its own mailbox there: where they open that, the evidence is of the actor, else of the server (\`test/own-chain.test.ts\`). Without vectors, or with \`headsOnly\`, or where the message before
+  the skip is let go, and no stage opens what is wrong with the later one, it has nothing that shows it to others: the server is suspected (\`suspicion\`).
+- So it does where its own chain shows another message than it has sent, or one that it has not: a client with vectors asks in the same way what the stages have signed of that place. Where senders
+  sign, an inbox that altered it or put it in is named; a stage behind it, or the server, where they differ. Where senders do not sign (\`submissions: off\`), or the inbox says with \`accepted\` that nobody did, it is the sender's
+  word against the inbox's: the server is suspected.
 `;
 
 const COSTS = `

@@ -176,27 +176,31 @@ async function makerInBrowsers() {
     connect({ url, key: keyOf(name), vectors: new part.Vectors() }) as Promise<unknown> as Promise<Client>;
 }
 
-test('the files for browsers have a router named that lost a message for all', async () => {
-  const make = await makerInBrowsers();
-  const { server, cheat } = await started();
-  const [alice, bob, cora, dave] = (await Promise.all(
-    ['alice', 'bob', 'cora', 'dave'].map((name) => make(server, name)),
-  )) as [Client, Client, Client, Client];
-  const told = new Promise<Uint8Array>((resolve) =>
-    alice.on('evidence', ({ evidence }) => resolve(evidence)),
-  );
-  await chat(alice, bob, 2);
-  const [from, to, instead, beside] = [alice, bob, cora, dave].map((client) => toHex(client.id));
-  cheat({ way: 'skip', from: from!, to: to!, instead: instead!, beside: beside! });
-  const placed = new Promise((resolve) => alice.on('placed', resolve));
-  alice.send({ to: bob.id, body: 'the one that is lost' }).catch(() => {});
-  await placed;
-  await alice.send({ to: bob.id, body: 'the one behind it' }).catch(() => {});
-  const { serverId, manifest } = server.identity;
-  const judged = bothSay(await told, serverId, manifest.rootKey);
-  assert.is(judged.outcome === 'actor' && judged.role, ROLE.router, judged.text);
-  await end(server, alice, bob, cora, dave);
-});
+for (const [way, role, what] of [
+  ['skip', 'router', 'lost a message for all'],
+  ['forge', 'inbox', 'altered a message'],
+] as const)
+  test(`the files for browsers have the ${role} named that ${what}`, async () => {
+    const make = await makerInBrowsers();
+    const { server, cheat } = await started({ submissions: 'required' });
+    const [alice, bob, cora, dave] = (await Promise.all(
+      ['alice', 'bob', 'cora', 'dave'].map((name) => make(server, name)),
+    )) as [Client, Client, Client, Client];
+    const told = new Promise<Uint8Array>((resolve) =>
+      alice.on('evidence', ({ evidence }) => resolve(evidence)),
+    );
+    await chat(alice, bob, 2);
+    const [from, to, instead, beside] = [alice, bob, cora, dave].map((client) => toHex(client.id));
+    cheat({ way, from: from!, to: to!, instead: instead!, beside: beside! });
+    const placed = new Promise((resolve) => alice.on('placed', resolve));
+    alice.send({ to: bob.id, body: 'the one that it is done to' }).catch(() => {});
+    await placed;
+    await alice.send({ to: bob.id, body: 'the one behind it' }).catch(() => {});
+    const { serverId, manifest } = server.identity;
+    const judged = bothSay(await told, serverId, manifest.rootKey);
+    assert.is(judged.outcome === 'actor' && judged.role, ROLE[role], judged.text);
+    await end(server, alice, bob, cora, dave);
+  });
 
 test('the files for browsers find and prove it, too', async () => {
   const make = await makerInBrowsers();

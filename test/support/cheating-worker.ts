@@ -8,13 +8,16 @@
  *   lose    so does the recipient's, and the sender's own to a second one
  *   alter   the recipient gets another body, with the hash that it makes
  *   skip    the router leaves out the recipient's row, whoever has sent it, or has it for another mailbox; with "beside" the sender's own for a second one
+ *   address the router gives the recipient, of two, the message as one to "instead" beside it, with the hash that this makes
  *   stray   the receiver has the recipient's row for another mailbox, whoever has sent it
  *   omit    the inbox counts the message, and does not take it in
  *   forge   the inbox takes in another body, with the hash that it makes, and says that the sender has not signed
+ *   inject  the inbox takes in the message once more, with the sender's next counter, and says that the sender has not signed
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { bundleBytes, chunkOf, counterOf } from '../../src/actors/batch.js';
-import type { HashedFrame } from '../../src/actors/hashed-frame.js';
+import { sha256 } from '#crypto';
+import { bundleBytes, chunkOf, counterOf, leavesOf } from '../../src/actors/batch.js';
+import { FrameHasher, HashedFrame } from '../../src/actors/hashed-frame.js';
 import { Inbox } from '../../src/actors/inbox.js';
 import { InboxQueue } from '../../src/actors/inbox-queue.js';
 import {
@@ -27,13 +30,19 @@ import {
 import { Outbox } from '../../src/actors/outbox.js';
 import { Receiver } from '../../src/actors/receiver.js';
 import { Router } from '../../src/actors/router.js';
+import { LEAF_PART_BYTES, LEAF_PREFIX } from '../../src/protocol/bundle-layout.js';
 import {
   BundleHasher,
+  type BundleLimits,
   BundleView,
+  concat,
+  fromHex,
   INBOX_ROW_BYTES,
+  leafBytes,
   RECEIVER_PREFIX,
   ROUTER_PREFIX,
   rowAt,
+  ZERO_HASH,
 } from '../../src/protocol/index.js';
 import { runWorker } from '../../src/server/worker.js';
 import type { WorkerTask } from '../../src/server/worker-task.js';
@@ -50,7 +59,7 @@ import {
 } from '../byzantine/rows.js';
 
 export interface Cheat {
-  readonly way: 'drop' | 'lose' | 'alter' | 'skip' | 'stray' | 'forge' | 'omit';
+  readonly way: 'drop' | 'lose' | 'alter' | 'skip' | 'address' | 'stray' | 'forge' | 'omit' | 'inject';
   readonly from: string;
   readonly to: string;
   readonly instead?: string;
@@ -116,12 +125,46 @@ function skipped(items: Items, { from, to, instead, beside }: Cheat, prefix: Uin
   return itemsOf(told.sort(byOrder), prefix);
 }
 
+/** What a router is about to sign, with the recipient's row of the message that it has given another recipient beside it. */
+function addressed(
+  serverId: Uint8Array,
+  items: Items,
+  batch: MessageBatch,
+  { from, to, instead }: Cheat,
+): Items {
+  const rows = rowsOf(items);
+  const isTo = (row: Row) => hex(mailboxOf(row)) === to && row.position !== SENT_ONLY;
+  const row = rows.find((each) => isTo(each) && senderOf(batch, indexOf(each)) === from);
+  if (!row) return items;
+  rmSync(file);
+  const index = indexOf(row);
+  const cursor = bundleAt(batch, index);
+  const other = 1 - row.position;
+  cursor.bytes.set(fromHex(instead!, 32), cursor.mailboxAt(other));
+  const at = cursor.leafAt(other);
+  const leaf = leafBytes(cursor.bytes.subarray(at, at + LEAF_PART_BYTES));
+  leavesOf(batch, index, 2).set(sha256(concat(LEAF_PREFIX, leaf)), other * 32);
+  const made = changed(row, (bytes) => hashOf(serverId, batch, index).copy(bytes, 38));
+  return itemsOf(
+    rows.map((each) => (each === row ? made : each)),
+    ROUTER_PREFIX,
+  );
+}
+
 /** What an inbox does with a frame that it takes in. */
 interface TakingIn {
   queue: InboxQueue;
   senders: { put(id: string, state: { last: number }): void };
   stateOf(id: string): { last: number };
   take(hashed: HashedFrame, ...rest: unknown[]): void;
+  readonly options: { readonly serverId: Uint8Array; readonly limits: BundleLimits };
+  enqueue(
+    hashed: HashedFrame,
+    known: number,
+    id: string,
+    state: { last: number },
+    submission: Uint8Array,
+  ): void;
 }
 
 /** Whether it was one of the sender's alone, which is counted now and nowhere. */
@@ -132,6 +175,17 @@ function omitted(inbox: TakingIn, { frame, count }: HashedFrame, { from }: Cheat
   inbox.queue.countFrame(frame);
   inbox.senders.put(id, { ...inbox.stateOf(id), last: frame.firstCounter });
   return true;
+}
+
+/** The sender's frame of one message, just taken in, once more under the counter behind it. */
+function inject(inbox: TakingIn, { frame, count }: HashedFrame, { from }: Cheat): void {
+  if (hex(frame.sender) !== from || count !== 1) return;
+  rmSync(file);
+  const id = Buffer.from(frame.sender).toString('latin1');
+  const { serverId, limits } = inbox.options;
+  const again = new HashedFrame();
+  new FrameHasher(serverId, limits).hash({ ...frame, firstCounter: frame.firstCounter + 1 }, again);
+  inbox.enqueue(again, 0, id, inbox.stateOf(id), ZERO_HASH);
 }
 
 /** The first message of the sender, in the rows that are about to be signed. */
@@ -151,19 +205,27 @@ function senderOf(batch: MessageBatch, index: number): string {
   return hex(batch.runs.subarray(run * 44, run * 44 + 32));
 }
 
-/** Flips a bit of the body where it lies; the hash of the message that this makes. */
-function altered(serverId: Uint8Array, batch: MessageBatch, index: number): Buffer {
-  const chunk = chunkOf(batch, index);
+function bundleAt(batch: MessageBatch, index: number): BundleView {
   const start = batch.where[index * WHERE.fields + WHERE.from]!;
-  const end = start + bundleBytes(batch, index);
-  chunk[end - 1]! ^= 1;
   const cursor = new BundleView();
-  cursor.jump(chunk, start, end);
+  cursor.jump(chunkOf(batch, index), start, start + bundleBytes(batch, index));
+  return cursor;
+}
+
+/** Of the message as it lies there. */
+function hashOf(serverId: Uint8Array, batch: MessageBatch, index: number): Buffer {
   const hasher = new BundleHasher(serverId);
   hasher.sender(Buffer.from(senderOf(batch, index), 'hex'), 0);
   const hash = Buffer.alloc(32);
-  hasher.bundle(counterOf(batch, index), cursor, hash, 0);
+  hasher.bundle(counterOf(batch, index), bundleAt(batch, index), hash, 0);
   return hash;
+}
+
+/** Flips a bit of the body where it lies; the hash of the message that this makes. */
+function altered(serverId: Uint8Array, batch: MessageBatch, index: number): Buffer {
+  const { bytes, end } = bundleAt(batch, index);
+  bytes[end - 1]! ^= 1;
+  return hashOf(serverId, batch, index);
 }
 
 export default function cheatingWorker(task: WorkerTask): Promise<void> {
@@ -177,8 +239,12 @@ export default function cheatingWorker(task: WorkerTask): Promise<void> {
   const { pack } = routers;
   routers.pack = function (...given) {
     const shares = pack.apply(this, given);
-    const cheat = cheatOf('skip');
-    return cheat ? shares.map((items) => skipped(items, cheat, ROUTER_PREFIX)) : shares;
+    const cheat = cheatOf('skip', 'address');
+    if (!cheat) return shares;
+    const batch = given[2] as MessageBatch;
+    return shares.map((items) =>
+      cheat.way === 'skip' ? skipped(items, cheat, ROUTER_PREFIX) : addressed(serverId, items, batch, cheat),
+    );
   };
   const receivers = Receiver.prototype as unknown as { merge(...given: unknown[]): Items };
   const { merge } = receivers;
@@ -192,6 +258,8 @@ export default function cheatingWorker(task: WorkerTask): Promise<void> {
   inboxes.take = function (hashed, ...rest) {
     const cheat = cheatOf('omit');
     if (!cheat || !omitted(this, hashed, cheat)) take.call(this, hashed, ...rest);
+    const injecting = cheatOf('inject');
+    if (injecting) inject(this, hashed, injecting);
   };
   const { batch } = InboxQueue.prototype;
   InboxQueue.prototype.batch = function (this: InboxQueue) {

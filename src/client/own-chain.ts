@@ -1,8 +1,9 @@
 /**
- * Skipped counters: the server has shown a client its own chain, and in it two of its messages, one after the other, whose
- * counters are not. The client refuses that frame. What vectors keep convicts the server of it: the
+ * Own chain: the server has shown a client its own chain, and in it what the client has not sent. The client refuses that frame.
+ * Two of its messages, one after the other, whose counters are not: what vectors keep convicts the server of that, the
  * claims of the newest links, which the log as it is known leads on to the frame's checkpoint, and what was hashed of the
- * messages in them. Which actor it was is asked for then (complaint.ts), over a socket of its own, as those of the client are closed.
+ * messages in them. Which actor it was is asked for then (complaint.ts). A message that was altered, or put in: what the stages
+ * have signed of its place says who did it. They are asked over a socket of its own, as those of the client are closed.
  */
 import {
   COUNTER_AT,
@@ -15,18 +16,27 @@ import {
   LINK_ENTRY_BYTES,
   SENDER_AT,
 } from '../protocol/index.js';
-import { claimParts } from './claim-making.js';
+import { claimEntry, claimParts } from './claim-making.js';
 import { ComparisonError } from './comparison-error.js';
 import type { Gateway } from './gateway.js';
 import { judging } from './judging.js';
 import { claimUnder, rangeOf } from './log-range.js';
 import type { LogState } from './log-state.js';
 import type { Member } from './member.js';
+import type { OpenOptions } from './openings.js';
 import type { BundleOf, PairReader } from './pair-messages.js';
+import { pause } from './pause.js';
+import { Proofs, sizesOf } from './proofs.js';
 import { MemoryStore, nothingSaved } from './store.js';
 import type { VectorBook } from './vector-book.js';
 import { overFrame, type VerificationError } from './verification-error.js';
-import { isLink, type OwnMessages, Verification, type VerifiedDelivery } from './verifier.js';
+import {
+  isLink,
+  type OwnMessages,
+  Verification,
+  type VerifiedDelivery,
+  type VerifiedLink,
+} from './verifier.js';
 import type { World } from './world.js';
 
 /** Parts of links that evidence has at the most (rule 19). */
@@ -36,12 +46,17 @@ const MOST_LINKS = 8;
 const MOST_LOST = 64;
 /** All that is asked for may take as long. */
 const MOST_MS = 30_000;
+/** From one question to the next of a stage that is busy, at least. */
+const AGAIN_MS = 1000;
+
+/** What the stages have signed of a place, in their order. */
+const STAGES = ['inbox', 'router', 'receiver', 'outbox'] as const;
 
 /**
- * Where a client's only mailbox is shown a chain that skips a counter, what proves it to others is told, or why nothing does;
+ * Where a client's only mailbox is shown a chain of what it has not sent, what proves it to others is told, or why nothing does;
  * `book`: told of all that was verified before; `signal`: the client's.
  */
-export function watchSkips(
+export function watchOwnChain(
   gateway: Gateway,
   member: Member,
   reader: PairReader,
@@ -62,9 +77,7 @@ export function watchSkips(
     const told = refused(reason as VerificationError, asker, opened)
       .finally(() => asker.close())
       .then(
-        (evidence) => {
-          if (evidence) events.emit('evidence', { mailbox: 0, evidence });
-        },
+        (evidence) => events.emit('evidence', { mailbox: 0, evidence }),
         (error: unknown) => {
           if (!(error instanceof ComparisonError || error instanceof CountersignError)) throw error;
           events.emit('suspicion', { mailbox: 0, error });
@@ -75,19 +88,29 @@ export function watchSkips(
     told.catch(() => {});
     gateway.closing = told;
   });
+  /** All that is needed of the client at once: what is known changes no more, but is let go with it. */
   async function refused(error: VerificationError, asker: Gateway, opened: Promise<boolean>) {
-    const found = await accuseOfSkip(gateway, member, book(), reader, bundleOf, error.frame);
-    if (!found) return null;
-    error.evidence = found.evidence;
-    if (await opened) error.evidence = await narrowed(asker, found);
+    const shown = again(gateway.ground.world, member, error.frame);
+    const of = shown.unsent.isSkip
+      ? accuseOfSkip(gateway, member, book(), reader, bundleOf, error.frame, shown)
+      : Promise.reject(
+          new ComparisonError('nothing-proven', `counter ${shown.unsent.counter} is another message`),
+        );
+    const found = await of.catch(async (unproven: unknown) => {
+      const evidence = (await opened) ? await accuseByStages(gateway, asker, shown) : null;
+      if (!evidence) throw unproven;
+      return { evidence, lost: null };
+    });
+    const { evidence, lost } = found;
+    error.evidence = evidence;
+    if (lost && (await opened)) error.evidence = await narrowed(asker, { evidence, lost });
     return error.evidence;
   }
 }
 
 /**
- * `frame`: the delivery that was refused, right behind what the book has. Null where it skips no counter. Rejects with
- * `ComparisonError`: `malformed` where more is wrong with the frame, `let-go` where the message before the skip is not kept,
- * and `nothing-proven`.
+ * `frame`: the delivery that was refused, right behind what the book has. Rejects with `ComparisonError`: `let-go` where the
+ * message before the skip is not kept, and `nothing-proven`.
  */
 async function accuseOfSkip(
   { ground: { world } }: Gateway,
@@ -96,10 +119,8 @@ async function accuseOfSkip(
   reader: PairReader,
   bundleOf: BundleOf,
   frame: Uint8Array,
-): Promise<Skipped | null> {
-  // All of this at once: what is known changes no more, but is let go with the client.
-  const { delivery, link, skip } = again(world, member, frame);
-  if (!skip) return null;
+  { delivery, link, unsent: skip }: Shown,
+): Promise<Skipped> {
   const { log } = member.session!;
   const claims = [
     ...heldUnder(book, log, delivery, frame),
@@ -121,8 +142,58 @@ async function accuseOfSkip(
   );
 }
 
+/**
+ * Evidence by what the stages open of the place of a message that was not sent: of the actor, else of the server. Null where
+ * nothing is proven, or opened.
+ */
+async function accuseByStages(
+  { ground: { http, world } }: Gateway,
+  asker: Gateway,
+  { link, unsent }: Shown,
+): Promise<Uint8Array | null> {
+  const row = unsent.row - link.firstRow;
+  const { epoch } = link.delivery.epochLeaf;
+  const { inbox, index } = link.entries[row]!;
+  const { mailbox } = link;
+  const { manifests, serverId } = world;
+  const claims = [claimEntry(link, row)];
+  const sizes = sizesOf(claims);
+  const proofs = new Proofs(http, asker.ending.signal);
+  // What is wrong with an opening by itself, as with a submission that the sender did not sign.
+  const told: Uint8Array[] = [];
+  asker.on('evidence', ({ evidence }) => told.push(evidence));
+  const { accuseOfPlace } = await judging.get();
+  const place = { epoch, inbox, index, lacking: mailbox, having: mailbox, message: null, shownTo: null };
+  let found: Uint8Array | null = null;
+  for (const stage of STAGES) {
+    claims.push(...(await openedBy(asker, { stage, epoch, inbox, index })));
+    if (told[0]) return told[0];
+    const bridge = await proofs.between(sizes, claims, []);
+    const accused = accuseOfPlace({ ...place, serverId, manifests, claims, bridge });
+    found = accused?.evidence ?? found;
+    if (accused?.verdict.outcome === 'actor') break;
+  }
+  return found;
+}
+
+/** Claims on what a stage has signed; none where it does not say before the asker is closed. */
+async function openedBy(asker: Gateway, asked: OpenOptions): Promise<readonly Uint8Array[]> {
+  const { signal } = asker.ending;
+  for (;;) {
+    try {
+      return (await asker.open(0, asked)).claims;
+    } catch (error) {
+      // No class of the client's.
+      const { code, temporary, retryAfterMs = 0 } = error as Partial<CountersignError>;
+      if (!code) throw error;
+      if (!temporary || signal.aborted) return [];
+      await pause(Math.max(retryAfterMs, AGAIN_MS), signal);
+    }
+  }
+}
+
 /** What was hashed of the newest messages that are skipped, while they are not forgotten. */
-function lostOf({ after, counter }: Skip, reader: PairReader, bundleOf: BundleOf): Uint8Array[] {
+function lostOf({ after, counter }: Unsent, reader: PairReader, bundleOf: BundleOf): Uint8Array[] {
   const lost: Uint8Array[] = [];
   for (let each = Math.max(after + 1, counter - MOST_LOST); each < counter; each++) {
     const bundle = bundleOf(each);
@@ -170,31 +241,42 @@ interface Skipped {
   readonly lost: readonly Uint8Array[];
 }
 
-interface Skip {
+/** What was not sent: the first of it in a frame. */
+interface Unsent {
+  /** Whether the counter skips some; else it is another message, or none has it. */
+  readonly isSkip: boolean;
+  /** Counter of the owner's message before; −1 = not known. */
   readonly after: number;
   readonly counter: number;
-  /** Of the later message, among those of the frame. */
+  /** Among the entries of the frame. */
   readonly row: number;
+}
+
+interface Shown {
+  readonly delivery: VerifiedDelivery;
+  readonly link: VerifiedLink;
+  readonly unsent: Unsent;
 }
 
 /** A frame once more, whatever its messages of the owner are. */
 class Again extends Verification {
-  skip: Skip | null = null;
+  unsent: Unsent | null = null;
 
-  protected override checkOwn(_: OwnMessages, counter: number, hashAt: number): void {
+  protected override checkOwn(own: OwnMessages, counter: number, hashAt: number): void {
     const after = this.ownCounter;
-    if (after >= 0 && counter !== after + 1)
-      this.skip ??= { after, counter, row: Math.floor(hashAt / LINK_ENTRY_BYTES) };
+    const isSkip = after >= 0 && counter !== after + 1;
+    if (isSkip || !own.matches(counter, this.rows, hashAt))
+      this.unsent ??= { isSkip, after, counter, row: Math.floor(hashAt / LINK_ENTRY_BYTES) };
   }
 }
 
-/** The delivery as it would have been taken over, and where it skips a counter. */
-function again(world: World, { mailbox, outbox, session }: Member, frame: Uint8Array) {
+/** The delivery as it would have been taken over. Throws `ComparisonError` (`malformed`) where more is wrong with it. */
+function again(world: World, { mailbox, outbox, session }: Member, frame: Uint8Array): Shown {
   try {
     return overFrame(frame, () => {
       const verification = new Again(world, outbox, decodeDeliver(frame));
       const delivery = verification.run(session!.log, () => mailbox.state!);
-      return { delivery, link: delivery.mailboxes.find(isLink)!, skip: verification.skip };
+      return { delivery, link: delivery.mailboxes.find(isLink)!, unsent: verification.unsent! };
     });
   } catch (cause) {
     throw new ComparisonError('malformed', String(cause), { cause });

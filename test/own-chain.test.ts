@@ -1,4 +1,4 @@
-/** A server loses a message for all: its sender sees its own chain skip a counter, holds evidence of that by itself, and has the actor named. */
+/** A server loses a message for all, alters one or puts one in: its sender sees that in its own chain, holds evidence by itself, and has the actor named. */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,6 +35,7 @@ import {
 import { type Claim, concat, FormatError, gapLevels, ROLE, toHex } from '../src/protocol/index.js';
 import type { Server } from '../src/server/index.js';
 import { clientOf, keyOf } from './client-helpers.js';
+import type { Cheat } from './support/cheating-worker.js';
 import { chat, end, started } from './support/comparing.js';
 import { columnCases, counterCases, stageWorld } from './support/evidence-stages.js';
 import { EvidenceWorld } from './support/evidence-world.js';
@@ -43,8 +44,8 @@ import { bothSay } from './support/verdicts.js';
 import * as twin from './twin/index.js';
 import { runOptions } from './worlds.js';
 
-const test = suite('skipped counters');
-const directory = mkdtempSync(join(tmpdir(), 'countersign-skipped-'));
+const test = suite('own chain');
+const directory = mkdtempSync(join(tmpdir(), 'countersign-own-chain-'));
 test.after(() => rmSync(directory, { recursive: true, force: true }));
 
 // ---- the way from a claim to a later checkpoint
@@ -184,8 +185,8 @@ interface Actors {
   readonly alice: Client;
   readonly bob: Client;
   readonly told: Promise<Uint8Array>;
-  /** The next message of Alice to this one is lost for all: by the outbox, unless told. */
-  readonly lose: (to: Client, way?: 'lose' | 'skip' | 'omit') => void;
+  /** The next message of Alice to this one is lost for all: by the outbox, unless another way is told. */
+  readonly lose: (to: Client, way?: Cheat['way']) => void;
   readonly close: () => Promise<void>;
 }
 
@@ -313,6 +314,64 @@ for (const [way, role] of [
     assert.equal((alice.problem as VerificationError).evidence, evidence);
     await all.close();
   });
+
+/** Alice sends one that is altered, or another one is put in behind it, which she never sent. */
+async function failed({ alice, told }: Actors, to: Client) {
+  await failsWith(alice.send({ to: to.id, body: 'pay one' }));
+  const found = await told.catch((error: unknown) => error as ComparisonError);
+  const { evidence, step } = alice.problem as VerificationError;
+  assert.is(step, 'own-message');
+  assert.equal(evidence, found instanceof Uint8Array ? found : undefined);
+  return found;
+}
+
+for (const way of ['forge', 'inject'] as const) {
+  const options: readonly [string, VectorsOptions][] = [
+    ['', {}],
+    [', of which only hashes are kept', { letGo: { headsOnly: 10 } }],
+  ];
+  for (const [what, vectors] of options)
+    test(`its own chain shows another message, which the inbox took in: ${way}${what}; it is named by what it has no submission of`, async () => {
+      const all = await actors({}, vectors, { submissions: 'required' });
+      const { alice, bob, server, lose } = all;
+      await chat(alice, bob, 2);
+      lose(bob, way);
+      const evidence = await failed(all, bob);
+      assert.instance(evidence, Uint8Array, String(evidence));
+      const { serverId, manifest } = server.identity;
+      const judged = bothSay(evidence as Uint8Array, serverId, manifest.rootKey);
+      assert.is(judged.outcome, 'actor', judged.text);
+      if (judged.outcome === 'actor') assert.equal([judged.role, judged.index], [ROLE.inbox, 0]);
+      assert.is(decodeEvidence(evidence as Uint8Array).rule, RULE.inboxRow);
+      await all.close();
+    });
+
+  test(`where senders do not sign, that is said to be so, and proves nothing: ${way}`, async () => {
+    const all = await actors({}, {}, { submissions: 'off' });
+    const { alice, bob, lose } = all;
+    const sockets = socketsOf(alice);
+    await chat(alice, bob, 2);
+    lose(bob, way);
+    const error = await failed(all, bob);
+    assert.is((error as ComparisonError).code, 'nothing-proven');
+    await wait(100);
+    assert.is(sockets.size, 0, 'nothing is left to be asked for');
+    await all.close();
+  });
+}
+
+test('its own chain shows another message than the inbox took in: that is evidence against the server', async () => {
+  const all = await actors({}, {}, { submissions: 'off' });
+  const { alice, bob, server, lose } = all;
+  await chat(alice, bob, 2);
+  lose(alice, 'alter');
+  const evidence = await failed(all, alice);
+  assert.instance(evidence, Uint8Array, String(evidence));
+  const judged = bothSay(evidence as Uint8Array, server.identity.serverId, server.identity.manifest.rootKey);
+  assert.is(judged.outcome, 'server', judged.text);
+  assert.match(judged.text, /two messages at one place/);
+  await all.close();
+});
 
 for (const kind of ['client', 'sender'] as const)
   test(`what the application opens of the key when it is told of the failure stays connected: ${kind}`, async () => {
