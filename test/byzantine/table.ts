@@ -335,11 +335,12 @@ other numbers of inboxes and outboxes now and then, up to eight times, and ids g
 say of it: statements of epochs that never were committed, claims from before things were deleted, changed bytes, messages that were
 not for who misses them. Nobody but an actor that has lied may be named, and nothing that was receipted may be lost but in its hands. Every seed is run twice; epochs are counted once.
 
-CI runs eight fresh seeds, and then 100,000 epochs of the seeds from 413947807 on (\`--seed 413947807 --total 100000 --epochs 100\`), of which any change of the code makes other
+CI runs eight fresh seeds, and then 100,000 epochs of the seeds from 413947807 on (\`--seed 413947807 --total 100000 --epochs 100\`), of which any change of what is simulated makes other
 runs; and some with clients that compare. With this version these are 1,057 seeds with 100,130 epochs (45,883 with messages), 76,718 crashes, 998 changes of keys, 2,027 moves, 5,205 lies of 242
 clients and 2,836 of 296 actors, of whom 94 were named; nobody else. Longer runs on the way to it found two faults by which a client takes an honest server for a false one, and leaves it: seeds 500000210
 and 413948233, mended, and kept in \`test/simulation/seeds.json\`. \`npm run simulate -- --total 1000000 --epochs 100 --record million.jsonl\` is the long run, which can be ended and gone on with: it takes
-four hours of two idle cores, and was not made to its end. Most lies of actors are noticed by their neighbours, which stop the server, so that nothing of the epoch leaves it.
+four hours of two idle cores, and has come to 266,419 epochs of 2,828 seeds (from 413947807), with 206,522 crashes, 2,642 changes of keys, 5,383 moves, 15,342 lies of 697 clients and 8,418 of 863 actors, of whom 235 were
+named; nobody else. Most lies of actors are noticed by their neighbours, which stop the server, so that nothing of the epoch leaves it.
 
 The verdict itself is held by more than 900 cases of evidence, guilty and innocent, on which a second verifier, written from the specification alone, says
 the same (\`test/verdict-differential.test.ts\`), also with their bytes changed; and by mutants: of 2,061 changes of the code of claims, evidence and verdicts
