@@ -500,6 +500,28 @@ test('after a change of keys the newest checkpoint is that of the new sequencer'
   assert.is(error?.code, 'verification-failed');
 });
 
+test('in the middle of an audit it is no other server', async () => {
+  instead = () => false;
+  const source = await NetworkSource.open(at);
+  const bytes = twin.manifestBytes({ ...world.manifest, retentionEpochs: 7n });
+  const id = twin.manifestHash(bytes);
+  const { size, root } = pipeline.checkpoint();
+  const signature = twin.sign(world.sequencerSecret, Buffer.from(checkpointText(id, size, root)));
+  const note = checkpointNote(id, { size, root, signature }, actorKey(manifest, ROLE.sequencer, 0));
+  const all = [{ bytes, signature: twin.sign(world.rootSecret, twin.manifestSigned(bytes)) }];
+  instead = (path, response) => {
+    if (path === '/v1/checkpoint') response.end(note);
+    else if (path.startsWith('/v1/manifests')) response.end(manifestsText(all));
+    else return false;
+    return true;
+  };
+  const error = await source.later().then(
+    () => null,
+    (error: unknown) => error as CountersignError,
+  );
+  assert.match(String(error?.message), /other manifests than before$/);
+});
+
 test('words of the server are no codes, and steer no terminal', async () => {
   const file = join(directory('audit-network'), 'token');
   writeFileSync(file, `${'00'.repeat(32)}\n`, { mode: 0o600 });
