@@ -12,6 +12,8 @@ import { simulate } from '../simulation/simulation.js';
 
 const test = suite('simulation, many');
 
+const MAIN = fileURLToPath(new URL('../simulation/main.js', import.meta.url));
+
 const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 32);
 test(`seed ${seed}, whose clients compare`, async () => {
   const { problems, compared } = await simulate(seed, { epochs: 8, vectors: true });
@@ -37,8 +39,13 @@ test('several processes find what one finds, and a record is gone on with', asyn
     const kept = readRecord(file).sort((a, b) => a.seed - b.seed);
     assert.equal(kept, [await keep(1, options), await keep(2, options)]);
     assert.is(total.epochs, kept[0]!.counts.epochs + kept[1]!.counts.epochs);
-    appendRecord(file, { ...kept[0]!, seed: 3 });
-    assert.is(readRecord(file).length, 3);
+    // A seed that was under way when everything ended is not passed over.
+    appendRecord(file, { ...kept[0]!, seed: 4 });
+    const args = ['--record', file, '--epochs', '2', '--seeds', '2', '--processes', '1'];
+    assert.is(spawnSync(process.execPath, [MAIN, ...args]).status, 0);
+    const seeds = readRecord(file).map(({ seed }) => seed);
+    assert.equal(seeds.slice(-2), [3, 5]);
+    assert.is(seeds.length, 5);
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -55,9 +62,8 @@ test('only seeds whose runs move are run, and none of them is passed over', asyn
   for (const seed of others) assert.is((await simulate(seed, options)).counts.moves, 0, `seed ${seed}`);
 });
 test('a run that is cut short says so, and fails', () => {
-  const main = fileURLToPath(new URL('../simulation/main.js', import.meta.url));
   const args = ['--seed', '1', '--total', '100000', '--epochs', '2', '--seconds', '0', '--processes', '1'];
-  const { status, stdout } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
+  const { status, stdout } = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
   assert.match(stdout, /CUT SHORT: \d+ of 100000 epochs/);
   assert.is(status, 1);
 });

@@ -16,7 +16,7 @@ one seed where only --seed is given. Exit code 1: something was found, or --tota
   --seconds N      for so long
   --epochs N       of each seed: 30
   --processes N    one for each core
-  --record FILE    keeps a line for each seed, and goes on behind the last one in it
+  --record FILE    keeps a line for each seed, and goes on with the first that has none
   --only TRAITS    seeds whose runs have all of these, in a list with commas: ${TRAIT_NAMES}
   --vectors        clients compare, and nobody lies`;
 
@@ -61,12 +61,12 @@ if (!only.every(isTrait)) refuse(USAGE, `--only: expected some of ${TRAIT_NAMES}
 const { record } = values;
 const before = record ? readRecord(record) : [];
 if (before.length > 0 && (seed !== null || before.some(({ asked }) => asked !== epochs))) {
-  refuse(USAGE, `${record} goes on behind its last seed, with --epochs ${before[0]!.asked}`);
+  refuse(USAGE, `${record} goes on with its own seeds, with --epochs ${before[0]!.asked}`);
 }
 const total = noTotal();
 for (const kept of before) add(total, kept);
-const first =
-  before.length > 0 ? Math.max(...before.map((kept) => kept.seed)) + 1 : (seed ?? Date.now() % 2 ** 32);
+const known = new Set(before.map((kept) => kept.seed));
+const first = before.length > 0 ? Math.min(...known) : (seed ?? Date.now() % 2 ** 32);
 const processes = Math.max(1, Math.min(numberOf('processes')!, most.seeds));
 const already = total.epochs;
 const began = performance.now();
@@ -82,12 +82,13 @@ function progress(total: Total): string {
 }
 
 console.log(
-  `seeds from ${first}, --epochs ${epochs}, in ${processes} ${processes === 1 ? 'process' : 'processes'}`,
+  `seeds from ${first}${known.size > 0 ? `, but for the ${known.size} in ${record}` : ''}, --epochs ${epochs}, in ${processes} ${processes === 1 ? 'process' : 'processes'}`,
 );
 let told = 0;
 const failure = await simulateMany(
   {
     first,
+    known,
     seeds: most.seeds,
     only,
     processes,

@@ -14,6 +14,8 @@ export type Total = { -readonly [key in keyof RunCounts]: number } & { seeds: nu
 
 export interface ManyOptions extends RunOptions {
   readonly first: number;
+  /** Seeds that are left out: they were run before. */
+  readonly known?: ReadonlySet<number>;
   /** So many seeds at most, of those that have all of these. */
   readonly seeds: number;
   readonly only: readonly Trait[];
@@ -51,7 +53,7 @@ export async function simulateMany(options: ManyOptions, total: Total): Promise<
   let begun = 0;
   const next = () => {
     if (failure !== null || begun >= options.seeds || options.isEnough(total)) return null;
-    while (!hasTraits(seed, options.only)) seed++;
+    while (options.known?.has(seed) || !hasTraits(seed, options.only)) seed++;
     begun++;
     return seed++;
   };
