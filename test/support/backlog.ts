@@ -75,7 +75,7 @@ export async function backlog({ bursts, messages, bodyBytes }: BacklogShape): Pr
     }
     const read = performance.now();
     const meanwhileMs = await stop();
-    sampling.forEach(clearInterval);
+    for (const each of sampling) clearInterval(each);
     figures = {
       epochs: epochs.size,
       messages: count,
