@@ -1,11 +1,14 @@
 /** A whole server in one loop, without sockets, threads or disk: what clients are sent, as arrays. */
 
 import { importSecretKey, type Signer } from '#crypto';
+import { hashedBytes, hashFrame } from '../src/actors/hashed-frame.js';
 import { type ActorMessage, address, type StoreRecord } from '../src/actors/messages.js';
 import { hostActors } from '../src/actors/pipeline.js';
 import { Switchboard } from '../src/actors/switchboard.js';
 import { World } from '../src/client/world.js';
 import {
+  BundleHasher,
+  concat,
   EMPTY_ROOT,
   encodeBundle,
   encodeManifest,
@@ -188,6 +191,8 @@ export class SmallServer {
     const counter = (this.counters.get(id) ?? 0) + 1;
     this.counters.set(id, counter);
     const bundle = encodeBundle(recipients, body, seed(`roster ${id} ${counter}`));
+    const hasher = new BundleHasher(this.world.serverId);
+    const bytes = concat(bundle, new Uint8Array(hashedBytes(1, recipients.length)));
     const frame = {
       connection: 0,
       slot: 0,
@@ -195,11 +200,12 @@ export class SmallServer {
       firstCounter: counter,
       count: 1,
       signature: null,
-      chunk: { id: ++this.chunk, bytes: bundle },
+      chunk: { id: ++this.chunk, bytes },
       from: 0,
       to: bundle.length,
       items: recipients.length + 1,
     };
+    hashFrame(hasher, frame, Uint32Array.of(bundle.length));
     this.pending.push({ inbox: this.world.inboxOf(sender.publicKey), frame });
     return { counter, bundle };
   }

@@ -1,10 +1,12 @@
 /** What request handlers let into an epoch, and what they refuse before it. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { HashedFrame } from '../src/actors/hashed-frame.js';
 import type { MailboxDirectory } from '../src/actors/mailbox-directory.js';
 import type { ActorMessage, Submit } from '../src/actors/messages.js';
 import { Submissions } from '../src/actors/submissions.js';
 import { decodeSubmitHeader, encodeBundle, encodeSubmit, SUBMISSIONS } from '../src/protocol/index.js';
+import * as twin from './twin/index.js';
 import { named } from './worlds.js';
 
 const LIMITS = {
@@ -28,12 +30,12 @@ const directory = {
 function submissions(policy: number = SUBMISSIONS.off) {
   const sent: Submit[] = [];
   const take = (_: unknown, message: ActorMessage) => sent.push(message as Submit);
-  return { sent, all: new Submissions(1, LIMITS, directory, policy, take) };
+  return { sent, all: new Submissions(named('server'), 1, LIMITS, directory, policy, take) };
 }
 
 const origin = { connection: 1, slot: 0, sender: named('ann'), inbox: 0, lastCounter: 0 };
-const bundle = (to: string[], bytes = 10) => {
-  const recipients = to.map((name) => ({ mailbox: named(name), envelope: new Uint8Array(0) }));
+const bundle = (to: string[], bytes = 10, envelope = '') => {
+  const recipients = to.map((name) => ({ mailbox: named(name), envelope: Buffer.from(envelope) }));
   return encodeBundle(recipients, new Uint8Array(bytes), named('roster'));
 };
 const submit = (all: Submissions, first: number, bundles: Uint8Array[]) => {
@@ -97,6 +99,60 @@ test('sizes: body, recipients, bundles in a frame; trailing bytes end the connec
   assert.throws(() => all.take(origin, decodeSubmitHeader(frame), frame), /trailing/);
 });
 
+test('a bundle whose envelope has another hash is malformed, and its counter is free', () => {
+  const { all, sent } = submissions();
+  const bad = bundle(['cid'], 10, 'sealed').slice();
+  bad[2 + 89 + 4 + 8]! ^= 1;
+  const refusals = submit(all, 1, [bundle(['bob'], 10, 'sealed'), bad, bundle(['dan'])]);
+  assert.equal(codes(refusals), ['bundle-malformed 2+1', 'counter-gap 3+1']);
+  all.flush();
+  assert.equal(
+    sent[0]!.frames.map(({ firstCounter, count }) => [firstCounter, count]),
+    [[1, 1]],
+  );
+});
+
+test('behind the bundles of each frame lie their hashes, as the twin makes them', () => {
+  const { all, sent } = submissions();
+  const shapes = [['bob'], ['bob', 'cid', 'dan'], ['dan'], ['ann', 'bob']];
+  const messages = shapes.map((to, i) => ({
+    sender: origin.sender,
+    counter: BigInt(i + 1),
+    recipients: to
+      .map((name) => ({
+        mailbox: named(name),
+        blinder: named(`${i}`).subarray(0, 16),
+        envelope: Buffer.alloc(i),
+      }))
+      .sort((a, b) => Buffer.compare(a.mailbox, b.mailbox)),
+    body: Buffer.alloc(10 * i),
+  }));
+  const bundles = messages.map((message) => twin.bundleBytes(message));
+  submit(all, 1, bundles.slice(0, 3));
+  submit(all, 4, bundles.slice(3));
+  all.flush();
+  const frames = sent[0]!.frames.map((frame) => new HashedFrame(frame));
+  const each = frames.flatMap((hashed) =>
+    Array.from({ length: hashed.frame.count }, (_, k) => [hashed, k] as const),
+  );
+  assert.is(each.length, bundles.length);
+  for (const [i, [hashed, k]] of each.entries()) {
+    const { bytes } = hashed.frame.chunk;
+    assert.equal(Buffer.from(bytes.subarray(hashed.from(k), hashed.to(k))), Buffer.from(bundles[i]!));
+    const message = messages[i]!;
+    assert.equal(
+      Buffer.from(hashed.messageHashes(k, k + 1)),
+      twin.messageHash(named('server'), message),
+      `${i}`,
+    );
+    const leaves = message.recipients.map((recipient) =>
+      twin.recipientLeafHash(twin.recipientLeaf(recipient)),
+    );
+    const kept = leaves.length > 1 ? Buffer.concat(leaves) : null;
+    assert.equal(hashed.leafHashes(k) && Buffer.from(hashed.leafHashes(k)!), kept);
+  }
+});
+
 test('room: an epoch is full by messages, by bytes or by rows, and has room again when it is closed', () => {
   const { all, sent } = submissions();
   assert.ok(all.hasRoom(0, 5000, 30), 'an empty one takes any frame');
@@ -139,6 +195,10 @@ test('a signed frame is handed over as a whole or not at all, and only as the po
   assert.equal(take(accepted, bad, signature), { handed: [], refused: whole });
   const rest = ['no-such-mailbox 2+1', 'counter-gap 3+1'];
   assert.equal(take(accepted, bad, undefined), { handed: [[1, 0]], refused: rest });
+  const sealed = bundle(['cid'], 10, 'sealed').slice();
+  sealed[2 + 89 + 4 + 8]! ^= 1;
+  const flawed = ['bundle-malformed 2+1', 'counter-gap 1+1', 'counter-gap 3+1'];
+  assert.equal(take(accepted, [bad[0]!, sealed, bad[2]!], signature), { handed: [], refused: flawed });
 });
 
 test.run();

@@ -1,95 +1,123 @@
-/** A submit frame whose bundles an inbox has hashed: all that it needs to take them in. */
-import { BundleCursor, BundleError, BundleHasher, type BundleLimits, HASH_BYTES } from '../protocol/index.js';
+/**
+ * A submit frame as a request handler lays it into a chunk: its bundles, and behind them what it made of them, so that
+ * an inbox reads no bundle:
+ *
+ *   count × message hash 32 ‖ count × (end of the bundle 4 ‖ where its leaf hashes lie 4) ‖ leaf hashes
+ *
+ * Offsets are the chunk's. A bundle with one recipient has no leaf hashes, and 0 there.
+ */
+import {
+  type BundleHasher,
+  type BundleLimits,
+  BundleView,
+  HASH_BYTES,
+  putU32,
+  sameBytes,
+  viewOf,
+} from '../protocol/index.js';
+import { ActorFault, checking } from './attest.js';
+import { leafBytes, MessageChecker } from './batch.js';
 import type { SubmittedFrame } from './messages.js';
 
-/** Why a bundle is refused. */
-export interface Flaw {
-  readonly code: BundleError['code'];
-  readonly text: string;
+const OFFSETS_BYTES = 8;
+
+/** Bytes behind the bundles of a frame: so many, with so many leaf hashes. */
+export function hashedBytes(count: number, leaves: number): number {
+  return count * (HASH_BYTES + OFFSETS_BYTES) + leaves * HASH_BYTES;
 }
 
+/** Hashes the bundles of a frame where they lie, behind which there is room. `ends`: of each, counted from the first's start. */
+export function hashFrame(hasher: BundleHasher, frame: SubmittedFrame, ends: Uint32Array): void {
+  const { from, to, count, firstCounter } = frame;
+  const { bytes } = frame.chunk;
+  const bundle = new BundleView();
+  let leavesAt = to + hashedBytes(count, 0);
+  hasher.sender(frame.sender, 0);
+  for (let k = 0, start = from; k < count; k++) {
+    const end = from + ends[k]!;
+    bundle.jump(bytes, start, end);
+    hasher.bundle(firstCounter + k, bundle, bytes, to + k * HASH_BYTES);
+    const offsets = to + count * HASH_BYTES + k * OFFSETS_BYTES;
+    const leaves = leafBytes(bundle.recipients);
+    putU32(bytes, offsets, end);
+    putU32(bytes, offsets + 4, leaves > 0 ? leavesAt : 0);
+    if (leaves > 0) bytes.set(hasher.leafHashes, leavesAt);
+    leavesAt += leaves;
+    start = end;
+  }
+}
+
+/** Reads what lies behind a frame's bundles. */
 export class HashedFrame {
-  frame!: SubmittedFrame;
-  /** Of so many bundles; the one behind them has the flaw. */
-  count = 0;
-  flaw: Flaw | null = null;
-  private hashes = new Uint8Array(HASH_BYTES);
-  private ends = new Uint32Array(1);
-  /** Leaf hashes of recipients, of bundles with several. */
-  private leaves: (Uint8Array | null)[] = [];
+  /** Of the frame's chunk. */
+  readonly view: DataView;
 
-  /** Begins anew, so that one serves for frame after frame. */
-  over(frame: SubmittedFrame): void {
-    this.frame = frame;
-    this.count = 0;
-    this.flaw = null;
-    if (frame.count <= this.ends.length) return;
-    this.hashes = new Uint8Array(frame.count * HASH_BYTES);
-    this.ends = new Uint32Array(frame.count);
+  constructor(readonly frame: SubmittedFrame) {
+    this.view = viewOf(frame.chunk.bytes);
   }
 
-  /** Adds the bundle that the hasher is given next. */
-  add(hasher: BundleHasher, counter: number, cursor: BundleCursor): void {
-    const k = this.count++;
-    hasher.bundle(counter, cursor, this.hashes, k * HASH_BYTES);
-    this.ends[k] = cursor.end;
-    this.leaves[k] = cursor.recipients > 1 ? hasher.leafHashes : null;
-  }
-
-  /** Where bundle `k` starts in the frame's chunk. */
+  /** Where bundle `k` starts in the chunk. */
   from(k: number): number {
-    return k === 0 ? this.frame.from : this.ends[k - 1]!;
+    return k === 0 ? this.frame.from : this.to(k - 1);
   }
 
   to(k: number): number {
-    return this.ends[k]!;
+    return this.view.getUint32(this.offsetsAt(k));
+  }
+
+  /** Where its message hash lies. */
+  hashAt(k: number): number {
+    return this.frame.to + k * HASH_BYTES;
   }
 
   /** Of messages `from` to below `to`, packed. */
   messageHashes(from: number, to: number): Uint8Array {
-    return this.hashes.subarray(from * HASH_BYTES, to * HASH_BYTES);
+    return this.frame.chunk.bytes.subarray(this.hashAt(from), this.hashAt(to));
   }
 
-  messageHash(k: number): Uint8Array {
-    return this.messageHashes(k, k + 1);
-  }
-
-  /** Null where there is one recipient. */
+  /** Of the recipients; null where there is one. */
   leafHashes(k: number): Uint8Array | null {
-    return this.leaves[k]!;
+    const at = this.view.getUint32(this.offsetsAt(k) + 4);
+    return at === 0 ? null : this.frame.chunk.bytes.subarray(at, at + leafBytes(this.recipients(k)));
+  }
+
+  private recipients(k: number): number {
+    return this.view.getUint16(this.from(k));
+  }
+
+  private offsetsAt(k: number): number {
+    return this.frame.to + this.frame.count * HASH_BYTES + k * OFFSETS_BYTES;
   }
 }
 
-/** Hashes frames, up to the first bundle with a flaw. Envelope hashes are held against envelopes here. */
-export class FrameHasher {
-  private readonly hasher: BundleHasher;
-  private readonly cursor: BundleCursor;
+/** What `checks: everywhere` does: makes all of it again from the bytes. */
+export class FrameChecker {
+  private readonly checker: MessageChecker;
+  private readonly hash = new Uint8Array(HASH_BYTES);
 
   constructor(serverId: Uint8Array, limits: BundleLimits) {
-    this.hasher = new BundleHasher(serverId);
-    this.cursor = new BundleCursor(limits);
+    this.checker = new MessageChecker(serverId, limits);
   }
 
-  hash(frame: SubmittedFrame, out: HashedFrame): void {
-    const { hasher, cursor } = this;
-    out.over(frame);
-    hasher.sender(frame.sender, 0);
-    for (let k = 0, at = frame.from; k < frame.count; k++) {
-      // The request handler has parsed it already: an error here is a fault of ours, not a refusal.
-      at = cursor.parse(frame.chunk.bytes, at, frame.to);
-      out.flaw = envelopeFlaw(cursor);
-      if (out.flaw) return;
-      out.add(hasher, frame.firstCounter + k, cursor);
-    }
+  /** Throws `ActorFault` where a request handler has let in or made something else. */
+  check(hashed: HashedFrame): void {
+    const { frame } = hashed;
+    checking('request handler', () => {
+      for (let k = 0; k < frame.count; k++) this.checkBundle(hashed, k);
+      if (hashed.to(frame.count - 1) !== frame.to)
+        throw new ActorFault('request handler: bytes behind the bundles');
+    });
   }
-}
 
-function envelopeFlaw(cursor: BundleCursor): Flaw | null {
-  try {
-    cursor.checkEnvelopes();
-    return null;
-  } catch (error) {
-    if (error instanceof BundleError) return { code: error.code, text: error.message };
-    throw error;
+  private checkBundle(hashed: HashedFrame, k: number): void {
+    const { frame } = hashed;
+    const { bytes } = frame.chunk;
+    const end = this.checker.cursor.parse(bytes, hashed.from(k), frame.to);
+    this.checker.hash(frame.sender, 0, frame.firstCounter + k, this.hash, 0);
+    const leaves = hashed.leafHashes(k);
+    const hasLeaves = leaves ? leaves.length > 0 : this.checker.cursor.recipients === 1;
+    const isRight = end === hashed.to(k) && sameBytes(this.hash, 0, bytes, hashed.hashAt(k), HASH_BYTES);
+    if (!isRight || !hasLeaves || (leaves && !this.checker.hasLeaves(leaves)))
+      throw new ActorFault(`request handler: other hashes of counter ${frame.firstCounter + k}`);
   }
 }

@@ -1,8 +1,6 @@
 /** What one step of an inbox answers to the senders of frames. */
 import type { ErrorCode, Place } from '../protocol/index.js';
-import type { HashedFrame } from './hashed-frame.js';
 import { address, type PlacedRun, type Refusal, type Send, type SubmittedFrame } from './messages.js';
-import { refusedBeside } from './refused-frame.js';
 
 export class InboxAnswers {
   private readonly refusals: Refusal[] = [];
@@ -24,21 +22,6 @@ export class InboxAnswers {
   refuseGap(frame: SubmittedFrame, firstCounter: number, count: number, expected: number): void {
     const text = `counter ${firstCounter} came, ${expected} is expected`;
     this.refuse(frame, 'counter-gap', firstCounter, count, text, expected);
-  }
-
-  /** An unsigned frame with a flaw, and all behind it; `expected`: the counter that the flaw has. */
-  refuseFlaw({ frame, count, flaw }: HashedFrame, expected: number): void {
-    const counter = frame.firstCounter + count;
-    this.refuse(frame, flaw!.code, counter, 1, flaw!.text);
-    const rest = frame.count - count - 1;
-    if (rest > 0) this.refuseGap(frame, counter + 1, rest, expected);
-  }
-
-  /** A signed frame with a flaw: a signature is over all of a frame, so none of it is taken in. */
-  refuseSigned({ frame, count, flaw }: HashedFrame): void {
-    this.refuse(frame, flaw!.code, frame.firstCounter + count, 1, flaw!.text);
-    for (const each of refusedBeside(frame, count))
-      this.refuse(frame, 'counter-gap', each.firstCounter, each.count, each.text);
   }
 
   /** A frame that its sender has not signed. */

@@ -1,5 +1,6 @@
 /** One epoch's queue of an inbox: rows in page layout, where the bundles lie, which sender sent what. */
 import {
+  copy32,
   getU64,
   INBOX_PREFIX,
   INBOX_ROW_BYTES,
@@ -12,6 +13,7 @@ import {
   rowAt,
   viewOf,
 } from '../protocol/index.js';
+import type { HashedFrame } from './hashed-frame.js';
 import type { Memory } from './memory.js';
 import { type Load, type MessageBatch, RUN, type SubmittedFrame, WHERE } from './messages.js';
 import type { SubmissionProof } from './submission-proofs.js';
@@ -82,20 +84,20 @@ export class InboxQueue {
   }
 
   /**
-   * Adds a message to the newest run and returns its index. An in-epoch predecessor has epoch 0 for now. `submission`:
+   * Adds message `k` of the newest run's frame and returns its index. An in-epoch predecessor has epoch 0 for now. `submission`:
    * hash of the run's, 32 zero bytes where it is unsigned.
    */
-  add(from: number, to: number, messageHash: Uint8Array, submission: DataView, previous: Place): number {
+  add(hashed: HashedFrame, k: number, submission: DataView, previous: Place): number {
     const x = this.count++;
     this.makeRoom();
     const row = rowAt(x, INBOX_ROW_BYTES);
-    this.pages.set(messageHash, row);
+    copy32(hashed.view, hashed.hashAt(k), this.view, row);
     putInboxRow(this.view, row, submission, previous);
     const run = this.runs[this.runs.length - 1]!;
     const at = x * WHERE.fields;
     this.where[at + WHERE.chunk] = run.chunk;
-    this.where[at + WHERE.from] = from;
-    this.where[at + WHERE.to] = to;
+    this.where[at + WHERE.from] = hashed.from(k);
+    this.where[at + WHERE.to] = hashed.to(k);
     this.where[at + WHERE.run] = this.runs.length - 1;
     this.where[at + WHERE.leaves] = 0;
     run.count++;

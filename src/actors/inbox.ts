@@ -9,7 +9,7 @@
  *
  * 1. A sender's counters are taken in exactly in order: last + 1. Everything else is refused with a
  *    code, or is a duplicate and gets its place. A refused bundle consumes no counter.
- * 2. The message hash is computed here from the bytes, envelope hashes are compared with envelopes.
+ * 2. Message hashes are the request handler's, who is in this process; `checks: everywhere` makes them again from the bytes.
  * 3. A message's index is its position in the queue; nothing is renumbered within an epoch.
  * 4. What is signed is verified before it is taken in, a frame as a whole; a sender's frames and sessions keep their order.
  * Never: looks at who receives, keeps bodies beyond the commit, signs an epoch twice.
@@ -33,7 +33,7 @@ import {
   viewOf,
 } from '../protocol/index.js';
 import { ActorFault, attest, contextOf, pagesOutput, type SignerOptions } from './attest.js';
-import { FrameHasher, HashedFrame } from './hashed-frame.js';
+import { FrameChecker, HashedFrame } from './hashed-frame.js';
 import { idAt, idBytes } from './ids.js';
 import { InboxAnswers } from './inbox-answers.js';
 import { InboxQueue, type QueuedRun } from './inbox-queue.js';
@@ -82,9 +82,7 @@ const PREVIOUS_AT = 64;
 
 export class Inbox implements Stage {
   private readonly senders: StateTable<string, SenderState>;
-  private readonly hasher: FrameHasher;
-  /** For frames that are taken in at once. */
-  private readonly scratch = new HashedFrame();
+  private readonly checker: FrameChecker;
   private readonly waiting: WaitingFrames;
   private queue: InboxQueue;
   private committing: { epoch: number; queue: InboxQueue } | null = null;
@@ -102,7 +100,7 @@ export class Inbox implements Stage {
     const { reader, index, lastEpoch } = options;
     this.told = options.checkpoint;
     this.senders = new StateTable(reader, (id) => idKey(TABLE.sender, idBytes(id)), senderCodec);
-    this.hasher = new FrameHasher(options.serverId, options.limits);
+    this.checker = new FrameChecker(options.serverId, options.limits);
     this.waiting = new WaitingFrames(options.serverId, options.verifySubmission, (number, isGood) =>
       send(address('inbox', index), { type: 'submission-verified', number, isGood }),
     );
@@ -160,29 +158,27 @@ export class Inbox implements Stage {
   private takeFrame(frame: SubmittedFrame, answers: InboxAnswers): void {
     const id = idAt(frame.sender, 0);
     const { last } = this.stateOf(id);
-    if (this.options.checkInputs) this.checkFrame(frame, last);
+    const hashed = new HashedFrame(frame);
+    if (this.options.checkInputs) this.checkFrame(hashed, last);
     const waitsThrough = this.waiting.lastOf(id);
     const expected = Math.max(last, waitsThrough ?? 0) + 1;
     if (frame.firstCounter > expected) return this.refuseGap(frame, expected, answers);
     // What was taken in before is answered by its place, whoever has signed it.
     const isKnown = frame.firstCounter + frame.count - 1 <= last;
     const waits = !isKnown && (frame.signature !== null || waitsThrough !== undefined);
-    const hashed = waits ? new HashedFrame() : this.scratch;
-    this.hasher.hash(frame, hashed);
-    if (frame.signature && hashed.flaw) {
-      this.queue.countFrame(frame);
-      answers.refuseSigned(hashed);
-    } else if (waits) this.waiting.add(id, hashed);
+    if (waits) this.waiting.add(id, hashed);
     else this.take(hashed, null, answers);
   }
 
   /** Whoever handed it over signs nothing: the inbox would be guilty of what it takes in. */
-  private checkFrame({ sender, signature }: SubmittedFrame, last: number): void {
+  private checkFrame(hashed: HashedFrame, last: number): void {
+    const { sender, signature } = hashed.frame;
     const { limits, index, inboxOf } = this.options;
     if (last === 0 && inboxOf(sender) !== index)
       throw new ActorFault('request handler: a frame of a sender that is placed at another inbox');
     if (!signature && limits.submissions === SUBMISSIONS.required)
       throw new ActorFault('request handler: a frame without the signature that the manifest requires');
+    this.checker.check(hashed);
   }
 
   private verified({ number, isGood }: SubmissionVerified): void {
@@ -202,16 +198,16 @@ export class Inbox implements Stage {
   /** Takes in what has hashes. `signed`: the bytes that a good signature is over. */
   private take(hashed: HashedFrame, signed: Uint8Array | null, answers: InboxAnswers): void {
     const { frame } = hashed;
-    const { firstCounter, signature } = frame;
+    const { firstCounter, count, signature } = frame;
     const id = idAt(frame.sender, 0);
     const state = this.stateOf(id);
     // Of what it came behind something may have been refused meanwhile.
     if (firstCounter > state.last + 1) return this.refuseGap(frame, state.last + 1, answers);
     this.queue.countFrame(frame);
     this.lookups.left = LOOKUPS_PER_FRAME;
-    const known = Math.min(hashed.count, Math.max(0, state.last - firstCounter + 1));
+    const known = Math.min(count, Math.max(0, state.last - firstCounter + 1));
     for (let k = 0; k < known; k++) this.answerKnown(hashed, k, id, state, answers);
-    if (known < hashed.count) {
+    if (known < count) {
       const submission = signed && signature ? submissionHash(signed, signature) : UNSIGNED;
       const run = this.enqueue(hashed, known, id, state, submission);
       if (signed && signature) {
@@ -219,7 +215,6 @@ export class Inbox implements Stage {
         this.queue.submissions.push({ ...taken, known: hashed.messageHashes(0, known) });
       }
     }
-    if (hashed.flaw) answers.refuseFlaw(hashed, state.last + 1);
   }
 
   private refuseGap(frame: SubmittedFrame, expected: number, answers: InboxAnswers): void {
@@ -238,8 +233,8 @@ export class Inbox implements Stage {
     const { frame } = hashed;
     const run = queue.startRun(frame, id, frame.firstCounter + known, state.queuedIn === queue);
     const view = viewOf(submission);
-    for (let k = known; k < hashed.count; k++) {
-      const index = queue.add(hashed.from(k), hashed.to(k), hashed.messageHash(k), view, state.place);
+    for (let k = known; k < frame.count; k++) {
+      const index = queue.add(hashed, k, view, state.place);
       const leaves = hashed.leafHashes(k);
       if (leaves) queue.keepLeaves(index, leaves);
       state.last = frame.firstCounter + k;
@@ -260,7 +255,7 @@ export class Inbox implements Stage {
     answers: InboxAnswers,
   ): void {
     const { frame } = hashed;
-    const hash = hashed.messageHash(k);
+    const hash = hashed.messageHashes(k, k + 1);
     const counter = frame.firstCounter + k;
     const refused = (code: ErrorCode, text: string) => answers.refuse(frame, code, counter, 1, text);
     const conflict = () => refused('counter-conflict', `counter ${counter} was used for another message`);

@@ -38,7 +38,7 @@ export interface SubmittedFrame {
   readonly count: number;
   /** The sender's over all of them (64 bytes), and then they are taken in as a whole; null = unsigned. */
   readonly signature: Uint8Array | null;
-  /** Where the bundles lie: shared memory, bytes [from, to). */
+  /** Where the bundles lie: shared memory, bytes [from, to); behind them their hashes (hashed-frame.ts). */
   readonly chunk: SharedChunk;
   readonly from: number;
   readonly to: number;

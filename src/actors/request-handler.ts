@@ -90,7 +90,14 @@ export class RequestHandler implements Stage {
     this.directory = directory;
     this.sessions = new Sessions(options, directory, send);
     const { submissions } = options.placements.newest.policy;
-    this.submissions = new Submissions(options.inboxes, options.limits, directory, submissions, send);
+    this.submissions = new Submissions(
+      options.serverId,
+      options.inboxes,
+      options.limits,
+      directory,
+      submissions,
+      send,
+    );
     this.registrations = new Registrations(options.placementOf, send);
     this.checkpoint = options.checkpoint;
     const perMinute = () => options.live().openingsPerMinute;

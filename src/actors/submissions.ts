@@ -1,10 +1,11 @@
 /**
  * The request handlers' way in: checks submit frames bundle by bundle, copies what is good into shared
- * memory, hands it to the sender's inbox, and holds senders back when an epoch is full.
+ * memory, hashes it there, hands it to the sender's inbox, and holds senders back when an epoch is full.
  */
 import {
   BundleCursor,
   BundleError,
+  BundleHasher,
   type BundleLimits,
   type ErrorCode,
   FormatError,
@@ -12,6 +13,7 @@ import {
   type SubmitHeader,
   toHex,
 } from '../protocol/index.js';
+import { hashedBytes, hashFrame } from './hashed-frame.js';
 import type { MailboxDirectory } from './mailbox-directory.js';
 import { Memory } from './memory.js';
 import {
@@ -50,6 +52,16 @@ interface Chunk extends SharedChunk {
   frames: number;
 }
 
+/** The bundles of a frame up to the first that is refused. */
+interface Checked {
+  readonly good: number;
+  /** Their recipients plus one each, and recipients of those that have several. */
+  readonly items: number;
+  readonly leaves: number;
+  readonly end: number;
+  readonly bad?: Bad;
+}
+
 /** Why a bundle is refused, and on account of which mailbox. */
 interface Bad {
   readonly code: ErrorCode;
@@ -62,6 +74,9 @@ const CHUNK_BYTES = 1 << 20;
 export class Submissions {
   private readonly memory = new Memory();
   private readonly cursor: BundleCursor;
+  private readonly hasher: BundleHasher;
+  /** Where the bundles of the frame under the cursor end, counted from where the first starts. */
+  private readonly ends: Uint32Array;
   private readonly chunks = new Map<number, Chunk>();
   private current: Chunk | null = null;
   private nextChunk = 1;
@@ -70,6 +85,7 @@ export class Submissions {
   private readonly batches = new Map<number, SubmittedFrame[]>();
 
   constructor(
+    serverId: Uint8Array,
     inboxes: number,
     private readonly limits: SubmissionLimits,
     private readonly directory: MailboxDirectory,
@@ -78,6 +94,8 @@ export class Submissions {
     private readonly send: Send,
   ) {
     this.cursor = new BundleCursor(limits);
+    this.hasher = new BundleHasher(serverId);
+    this.ends = new Uint32Array(limits.bundlesPerFrame);
     this.queued = Array.from({ length: inboxes }, () => ({ bytes: 0, messages: 0, items: 0 }));
   }
 
@@ -104,10 +122,11 @@ export class Submissions {
       const { code, text } = unwanted;
       return [refusal(origin, code, header.firstCounter, header.count, text)];
     }
-    const { good, items, end, bad } = this.check(origin, header, frame);
+    const checked = this.check(origin, header, frame);
+    const { good, end, bad } = checked;
     if (!bad && end !== frame.length) throw new FormatError(`submit: ${frame.length - end} trailing bytes`);
     if (good > 0 && !(bad && header.signature))
-      this.enqueue(origin, header, good, items, frame.subarray(header.bundlesAt, end));
+      this.enqueue(origin, header, checked, frame.subarray(header.bundlesAt, end));
     if (!bad) return [];
     const { code, text, mailbox } = bad;
     const refused = refusal(origin, code, header.firstCounter + good, 1, text);
@@ -131,47 +150,52 @@ export class Submissions {
     { sender, lastCounter }: Origin,
     { firstCounter, count, bundlesAt }: SubmitHeader,
     frame: Uint8Array,
-  ): { good: number; items: number; end: number; bad?: Bad } {
+  ): Checked {
     const { cursor, directory } = this;
     let end = bundlesAt;
     let items = 0;
+    let leaves = 0;
     for (let good = 0; good < count; good++) {
       // One that was taken in before adds nothing: the inbox says where it is.
       const isNew = firstCounter + good > lastCounter;
-      if (isNew && directory.mustNotSend(sender, 0)) return { good, items, end, bad: full(sender, 0) };
+      if (isNew && directory.mustNotSend(sender, 0))
+        return { good, items, leaves, end, bad: full(sender, 0) };
       let next: number;
       try {
         next = cursor.parse(frame, end, frame.length);
+        cursor.checkEnvelopes();
       } catch (error) {
         if (!(error instanceof BundleError)) throw error;
-        return { good, items, end, bad: { code: error.code, text: error.message } };
+        return { good, items, leaves, end, bad: { code: error.code, text: error.message } };
       }
       for (let i = 0; i < cursor.recipients; i++) {
         const at = cursor.mailboxAt(i);
-        if (isNew && directory.isFull(frame, at)) return { good, items, end, bad: full(frame, at) };
+        if (isNew && directory.isFull(frame, at)) return { good, items, leaves, end, bad: full(frame, at) };
         if (directory.has(frame, at)) continue;
         const mailbox = frame.subarray(at, at + 32);
         const text = `no mailbox ${toHex(mailbox)}`;
-        return { good, items, end, bad: { code: 'no-such-mailbox', text, mailbox } };
+        return { good, items, leaves, end, bad: { code: 'no-such-mailbox', text, mailbox } };
       }
       items += cursor.recipients + 1;
+      if (cursor.recipients > 1) leaves += cursor.recipients;
       end = next;
+      this.ends[good] = end - bundlesAt;
     }
-    return { good: count, items, end };
+    return { good: count, items, leaves, end };
   }
 
   private enqueue(
     { connection, slot, sender, inbox }: Origin,
     { firstCounter, signature: signed }: SubmitHeader,
-    count: number,
-    items: number,
+    { good: count, items, leaves }: Checked,
     bundles: Uint8Array,
   ): void {
-    const chunk = this.room(bundles.length);
+    const hashes = hashedBytes(count, leaves);
+    const chunk = this.room(bundles.length + hashes);
     const from = chunk.used;
     const to = from + bundles.length;
     chunk.bytes.set(bundles, from);
-    chunk.used = to;
+    chunk.used = to + hashes;
     chunk.frames++;
     const queued = this.queued[inbox]!;
     queued.bytes += bundles.length;
@@ -192,6 +216,7 @@ export class Submissions {
       to,
       items,
     };
+    hashFrame(this.hasher, submitted, this.ends);
     const batch = this.batches.get(inbox);
     if (batch) batch.push(submitted);
     else this.batches.set(inbox, [submitted]);

@@ -17,7 +17,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { sha256 } from '#crypto';
 import { bundleBytes, chunkOf, counterOf, leavesOf } from '../../src/actors/batch.js';
-import { FrameHasher, HashedFrame } from '../../src/actors/hashed-frame.js';
+import { HashedFrame, hashFrame } from '../../src/actors/hashed-frame.js';
 import { Inbox } from '../../src/actors/inbox.js';
 import { InboxQueue } from '../../src/actors/inbox-queue.js';
 import {
@@ -33,7 +33,6 @@ import { Router } from '../../src/actors/router.js';
 import { LEAF_PART_BYTES, LEAF_PREFIX } from '../../src/protocol/bundle-layout.js';
 import {
   BundleHasher,
-  type BundleLimits,
   BundleView,
   concat,
   fromHex,
@@ -157,7 +156,7 @@ interface TakingIn {
   senders: { put(id: string, state: { last: number }): void };
   stateOf(id: string): { last: number };
   take(hashed: HashedFrame, ...rest: unknown[]): void;
-  readonly options: { readonly serverId: Uint8Array; readonly limits: BundleLimits };
+  readonly options: { readonly serverId: Uint8Array };
   enqueue(
     hashed: HashedFrame,
     known: number,
@@ -168,8 +167,8 @@ interface TakingIn {
 }
 
 /** Whether it was one of the sender's alone, which is counted now and nowhere. */
-function omitted(inbox: TakingIn, { frame, count }: HashedFrame, { from }: Cheat): boolean {
-  if (hex(frame.sender) !== from || count !== 1) return false;
+function omitted(inbox: TakingIn, { frame }: HashedFrame, { from }: Cheat): boolean {
+  if (hex(frame.sender) !== from || frame.count !== 1) return false;
   rmSync(file);
   const id = Buffer.from(frame.sender).toString('latin1');
   inbox.queue.countFrame(frame);
@@ -178,14 +177,14 @@ function omitted(inbox: TakingIn, { frame, count }: HashedFrame, { from }: Cheat
 }
 
 /** The sender's frame of one message, just taken in, once more under the counter behind it. */
-function inject(inbox: TakingIn, { frame, count }: HashedFrame, { from }: Cheat): void {
-  if (hex(frame.sender) !== from || count !== 1) return;
+function inject(inbox: TakingIn, { frame }: HashedFrame, { from }: Cheat): void {
+  if (hex(frame.sender) !== from || frame.count !== 1) return;
   rmSync(file);
   const id = Buffer.from(frame.sender).toString('latin1');
-  const { serverId, limits } = inbox.options;
-  const again = new HashedFrame();
-  new FrameHasher(serverId, limits).hash({ ...frame, firstCounter: frame.firstCounter + 1 }, again);
-  inbox.enqueue(again, 0, id, inbox.stateOf(id), ZERO_HASH);
+  const chunk = { id: frame.chunk.id, bytes: frame.chunk.bytes.slice() };
+  const again = { ...frame, firstCounter: frame.firstCounter + 1, chunk };
+  hashFrame(new BundleHasher(inbox.options.serverId), again, Uint32Array.of(frame.to - frame.from));
+  inbox.enqueue(new HashedFrame(again), 0, id, inbox.stateOf(id), ZERO_HASH);
 }
 
 /** The first message of the sender, in the rows that are about to be signed. */

@@ -5,6 +5,7 @@
  */
 
 import { importSecretKey, type Signer, sha256, trustedPublicKey } from '#crypto';
+import { hashedBytes, hashFrame } from '../../src/actors/hashed-frame.js';
 import { Inbox } from '../../src/actors/inbox.js';
 import { Memory } from '../../src/actors/memory.js';
 import {
@@ -27,8 +28,10 @@ import { FLUSH_CHANGED } from '../../src/actors/state-table.js';
 import { numberKey, numberValue, TABLE } from '../../src/actors/store-keys.js';
 import type { VerifySubmission } from '../../src/actors/waiting-frames.js';
 import {
+  BundleHasher,
   type Checkpoint,
   Frontier,
+  getU16,
   getU64,
   keysOf,
   type Manifest,
@@ -114,6 +117,7 @@ export class Pipeline {
   private nextTimer = 1;
   private chunk: SharedChunk = newChunk(0, CHUNK_BYTES);
   private chunkUsed = 0;
+  private readonly hasher: BundleHasher;
 
   constructor(
     readonly cluster: Cluster,
@@ -121,6 +125,7 @@ export class Pipeline {
   ) {
     this.store = options.store ?? new MemoryStore();
     this.keys = keysOf(cluster.manifest);
+    this.hasher = new BundleHasher(cluster.serverId);
     this.restart();
   }
 
@@ -377,7 +382,7 @@ export class Pipeline {
     return taken as Extract<ActorMessage, { type: T }>[];
   }
 
-  /** A run of one sender's bundles, laid into a chunk. */
+  /** A run of one sender's bundles, laid into a chunk with their hashes. */
   frame(
     sender: Uint8Array,
     firstCounter: number,
@@ -386,20 +391,23 @@ export class Pipeline {
     slot = 0,
     signature: Uint8Array | null = null,
   ): SubmittedFrame {
-    const length = bundles.reduce((sum, bundle) => sum + bundle.length, 0);
+    const recipients = bundles.map((bundle) => getU16(bundle, 0));
+    const leaves = recipients.reduce((sum, each) => sum + (each > 1 ? each : 0), 0);
+    const hashes = hashedBytes(bundles.length, leaves);
+    const length = bundles.reduce((sum, bundle) => sum + bundle.length, hashes);
     if (this.chunkUsed + length > this.chunk.bytes.length) {
       this.chunk = newChunk(this.chunk.id + 1, Math.max(CHUNK_BYTES, length));
       this.chunkUsed = 0;
     }
     const from = this.chunkUsed;
-    let items = 0;
-    for (const bundle of bundles) {
+    const ends = bundles.map((bundle) => {
       this.chunk.bytes.set(bundle, this.chunkUsed);
       this.chunkUsed += bundle.length;
-      items += 1 + ((bundle[0]! << 8) | bundle[1]!);
-    }
+      return this.chunkUsed - from;
+    });
     const { chunk, chunkUsed: to } = this;
-    return {
+    this.chunkUsed += hashes;
+    const frame = {
       connection,
       slot,
       sender,
@@ -409,8 +417,10 @@ export class Pipeline {
       chunk,
       from,
       to,
-      items,
+      items: recipients.reduce((sum, each) => sum + each + 1, 0),
     };
+    hashFrame(this.hasher, frame, Uint32Array.from(ends));
+    return frame;
   }
 }
 
