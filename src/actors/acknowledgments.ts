@@ -122,7 +122,7 @@ export class Acknowledgments {
     const { mailboxes, quotas, unacknowledged } = this.host;
     const after = state.acknowledged.lastEpoch;
     let previous: number;
-    state.acknowledged = newest.links.chainAfter(newest.i);
+    newest.links.moveChain(newest.i, state.acknowledged);
     for (let { links, i } = newest; ; { links, i } = this.stored(mailbox, previous)) {
       const { epoch } = links;
       // Before anything else is read: it holds until then.

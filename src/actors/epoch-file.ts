@@ -26,7 +26,7 @@ import {
   viewOf,
 } from '../protocol/index.js';
 import { compareId, idAt } from './ids.js';
-import { getWeight, type KeptChain, type MovingChain, putWeight, type Weight } from './mailbox-state.js';
+import { getWeight, type MovingChain, putWeight, type Weight } from './mailbox-state.js';
 import { SENT_ONLY } from './messages.js';
 
 /** A Buffer's own `slice` does not copy. */
@@ -174,13 +174,6 @@ export class Links {
     const at = this.headerAt(i);
     const head = copyOf.call(this.bytes, at + 52, at + 84);
     return { lastEpoch: this.previousEpoch(i), total: getU64(this.bytes, at + 44), head };
-  }
-
-  /** The mailbox's chain after this epoch. */
-  chainAfter(i: number): KeptChain {
-    const chain = { lastEpoch: 0, total: 0, head: new Uint8Array(32), links: 0, own: 0, bytes: 0 };
-    this.moveChain(i, chain);
-    return chain;
   }
 
   /** Makes a chain what it is after this epoch, in place. */

@@ -52,10 +52,16 @@ export class Lifecycle {
 
   /** What to do with a message that comes now. */
   admit(type: ActorMessage['type']): Verdict {
-    const snapshot = this.machine.getSnapshot();
-    if (snapshot.matches('recovering')) return 'hold';
-    if (snapshot.matches('running')) return 'take';
-    if (snapshot.matches('draining')) return NEW_WORK.has(type) ? 'drop' : 'take';
-    return 'drop';
+    // Not `matches`, which takes the name apart: this is asked for every message.
+    switch (this.state) {
+      case 'recovering':
+        return 'hold';
+      case 'running':
+        return 'take';
+      case 'draining':
+        return NEW_WORK.has(type) ? 'drop' : 'take';
+      default:
+        return 'drop';
+    }
   }
 }

@@ -25,7 +25,7 @@ export type MovingChain = { -readonly [Field in keyof KeptChain]: KeptChain[Fiel
 export interface MailboxState {
   readonly chain: MovingChain;
   /** The chain through what the owner has acknowledged; at first the seed. */
-  acknowledged: KeptChain;
+  readonly acknowledged: MovingChain;
 }
 
 const CHAIN_BYTES = 64;

@@ -356,7 +356,8 @@ export class Outbox implements Stage {
       error: null,
       lastEpoch,
       total,
-      head,
+      // What is acknowledged moves on in place.
+      head: Uint8Array.from(head),
     });
     if (kind === SESSION_KIND.outbox) this.deliverer.subscribe(id, connection, slot, lastEpoch, logSize);
   }

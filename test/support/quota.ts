@@ -15,6 +15,7 @@ import {
 } from '../../src/protocol/index.js';
 import * as twin from '../twin/index.js';
 import { named, worldOf } from '../worlds.js';
+import { chainAfter } from './chain-after.js';
 import { Pipeline, type PipelineOptions } from './pipeline.js';
 import { clusterOf } from './side-by-side.js';
 import { MemoryStore } from './store.js';
@@ -182,7 +183,7 @@ export class Server {
         count++;
         if (links.isOwn(at)) own++;
         else received = true;
-        const { links: all, own: alone, bytes } = links.chainAfter(at);
+        const { links: all, own: alone, bytes } = chainAfter(links, at);
         const { acknowledged } = this.state(i);
         seen[i] = {
           links: all - acknowledged.links,

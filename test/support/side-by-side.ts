@@ -17,6 +17,7 @@ import {
 import { same } from '../checks.js';
 import * as twin from '../twin/index.js';
 import { epochInput, named, queuesOf, type Shape, type World, worldOf } from '../worlds.js';
+import { chainAfter } from './chain-after.js';
 import { Reader } from './client.js';
 import { type Cluster, Pipeline, type PipelineOptions } from './pipeline.js';
 
@@ -269,7 +270,7 @@ export class SideBySide {
       'outbox leaves',
     );
     for (const { mailbox } of result.links[j]!) {
-      const { lastEpoch, total, head } = links.chainAfter(links.find(mailbox.toString('latin1')));
+      const { lastEpoch, total, head } = chainAfter(links, links.find(mailbox.toString('latin1')));
       const chain = result.chains.get(twin.hex(mailbox))!;
       assert.equal([BigInt(lastEpoch), BigInt(total)], [chain.lastEpoch, chain.total]);
       same(head, chain.head, 'head');
