@@ -24,7 +24,7 @@ import { isSent, Links } from './epoch-file.js';
 import { idBytes } from './ids.js';
 import { logRecordLeaf } from './log-store.js';
 import type { Memory } from './memory.js';
-import type { Committed, StoreReader } from './messages.js';
+import type { Logged, StoreReader } from './messages.js';
 import type { Placements } from './placements.js';
 import type { SignedEpoch, Still } from './signed-epoch.js';
 import { epochKey, numberKey, TABLE } from './store-keys.js';
@@ -93,10 +93,9 @@ export class CommittedEpochs {
   }
 
   /** Takes over the memory of an epoch that is now committed. */
-  add(message: Committed, signed: SignedEpoch): CommittedEpoch {
-    const position = this.positionIn(message.epoch, this.outbox);
-    const part = epochPart(message.leaf, message.attestations, position);
-    return this.newest.keep(message.epoch, { ...signed, logIndex: message.logIndex, part });
+  add(epoch: number, { logIndex, leaf, attestations }: Logged, signed: SignedEpoch): CommittedEpoch {
+    const part = epochPart(leaf, attestations, this.positionIn(epoch, this.outbox));
+    return this.newest.keep(epoch, { ...signed, logIndex, part });
   }
 
   private positionIn(epoch: number, outbox: number): number {

@@ -170,7 +170,7 @@ export class Deliverer {
   committed(message: Committed, signed: SignedEpoch): void {
     this.committedEpoch = message.epoch;
     this.frames.checkpoint = message.checkpoint;
-    const epoch = this.epochs.add(message, signed);
+    const epoch = this.epochs.add(message.epoch, message.logged!, signed);
     for (const connection of this.collectDue(epoch)) {
       this.deliver(connection, epoch, connection.due);
       connection.due = [];

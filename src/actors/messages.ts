@@ -197,12 +197,18 @@ export type Close = { type: 'close' } & EpochContext;
 export type Committed = {
   type: 'committed';
   epoch: number;
-  logIndex: number;
-  leaf: EpochLeaf;
   checkpoint: Checkpoint;
-  /** Attestations in epoch-leaf order. */
-  attestations: readonly SignedAttestation[];
+  /** For outboxes, who deliver it. */
+  logged: Logged | null;
 };
+
+/** What the log has of an epoch. */
+export interface Logged {
+  readonly logIndex: number;
+  readonly leaf: EpochLeaf;
+  /** In epoch-leaf order. */
+  readonly attestations: readonly SignedAttestation[];
+}
 
 // ---- along the pipeline
 export type InboxBatch = {

@@ -36,7 +36,7 @@ import {
   type Address,
   type Attested,
   address,
-  type Committed,
+  type Logged,
   type Persist,
   type Send,
   type Stage,
@@ -93,7 +93,7 @@ export class Sequencer implements Stage {
   private lastClose = Number.NEGATIVE_INFINITY;
   private context: EpochContext | null = null;
   private attested: (Attested | undefined)[] = [];
-  private committed: Omit<Committed, 'type' | 'checkpoint'> | null = null;
+  private committed: (Logged & { readonly epoch: number }) | null = null;
   /** Of the log before the epoch under way. */
   private checkpoint: Checkpoint;
   private readonly sweep: Sweep;
@@ -252,15 +252,18 @@ export class Sequencer implements Stage {
 
   private publish(): void {
     const { options } = this;
-    const committed = this.committed!;
-    options.observe('durable', committed.epoch);
-    this.lastEpoch = committed.epoch;
+    const { epoch, ...logged } = this.committed!;
+    options.observe('durable', epoch);
+    this.lastEpoch = epoch;
     this.checkpoint = this.signed();
-    const message: Committed = { type: 'committed', ...committed, checkpoint: this.checkpoint };
-    for (const to of this.everyone()) this.send(to, message);
+    const { checkpoint } = this;
+    for (const to of this.everyone()) {
+      const told = to.kind === 'outbox' ? logged : null;
+      this.send(to, { type: 'committed', epoch, checkpoint, logged: told });
+    }
     this.committed = null;
     this.context = null;
-    options.observe('published', committed.epoch);
+    options.observe('published', epoch);
   }
 
   private signed(): Checkpoint {

@@ -135,12 +135,18 @@ export class LenientSequencer implements Stage {
     this.base = { size: checkpoint.size, root: checkpoint.root };
     this.theatre.pipeline.write([checkpointRecord(checkpoint)], () => {});
     const { epoch } = this.context!;
-    const message = { type: 'committed', epoch, logIndex, leaf, checkpoint } as const;
+    const tell = (to: Address, entries: readonly SignedAttestation[]) =>
+      this.send(to, {
+        type: 'committed',
+        epoch,
+        checkpoint,
+        logged: { logIndex, leaf, attestations: entries },
+      });
     // Where one is left out, those behind it look for their own at its place all the same.
     const missing = ORDER.findIndex((who) => !this.attested.some(({ from }) => isSame(from, who)));
     const filled = [...attestations.slice(0, missing), attestations[0]!, ...attestations.slice(missing)];
     const told = missing < 0 ? attestations : filled;
-    for (const { from } of this.attested) this.send(from, { ...message, attestations: told });
-    this.send(address('gateway'), { ...message, attestations });
+    for (const { from } of this.attested) tell(from, told);
+    tell(address('gateway'), attestations);
   }
 }

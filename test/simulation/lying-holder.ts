@@ -286,14 +286,15 @@ class LyingSequencer extends Holder {
     }
     if (this.way !== TWO_LOGS[1]) return told;
     // Nothing that a client of that outbox could see is wrong with it.
-    const [first, ...rest] = told.attestations;
+    const logged = told.logged!;
+    const [first, ...rest] = logged.attestations;
     const attestations = [{ ...first!, signature: this.random.bytes(64) }, ...rest];
     const hashes = attestations.map((each) => actorLeafHash(attestationHash(each.bytes), each.signature));
-    const leaf = { ...told.leaf, actorsRoot: merkleRoot(concat(...hashes)) };
+    const leaf = { ...logged.leaf, actorsRoot: merkleRoot(concat(...hashes)) };
     const frontier = this.before!.copy();
     frontier.append(sha256(encodeEpochLeaf(leaf)));
     const checkpoint = signCheckpoint(signer, { size: frontier.size, root: frontier.root() });
-    return this.fork({ ...told, attestations, leaf, checkpoint });
+    return this.fork({ ...told, checkpoint, logged: { ...logged, attestations, leaf } });
   }
 
   private fork(told: Committed): Committed {

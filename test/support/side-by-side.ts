@@ -220,8 +220,8 @@ export class SideBySide {
       const list = this.linkEpochs[this.numberOf(mailbox)]!;
       if (list.at(-1) !== epoch) list.push(epoch);
     }
-    const [committed] = this.pipeline.sentOf('committed');
-    same(encodeEpochLeaf(committed!.leaf), result.epochLeaf, 'epoch leaf');
+    const [logged] = this.pipeline.sentOf('committed').flatMap((told) => told.logged ?? []);
+    same(encodeEpochLeaf(logged!.leaf), result.epochLeaf, 'epoch leaf');
     this.checkPlaced(epoch, queues);
     this.takeDeliveries();
     this.checkState();
