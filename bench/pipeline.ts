@@ -12,15 +12,19 @@
 import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import { importSecretKey, sha256 } from '#crypto';
+import { MailboxDirectory } from '../src/actors/mailbox-directory.js';
 import { type ActorMessage, type Address, address, type StoreRecord } from '../src/actors/messages.js';
 import { TABLE } from '../src/actors/store-keys.js';
+import { Submissions } from '../src/actors/submissions.js';
 import { EMPTY_LOG } from '../src/client/log-state.js';
 import { makeBundle } from '../src/client/outgoing-bundle.js';
 import { type MailboxState, type Obligation, verifyDeliver } from '../src/client/verifier.js';
 import { World } from '../src/client/world.js';
 import {
   ascii,
+  decodeSubmitHeader,
   encodeManifest,
+  encodeSubmit,
   evenBuckets,
   FRAME,
   type Manifest,
@@ -42,7 +46,16 @@ const BUNDLES_PER_FRAME = 32;
 const budgetOf = (recipients: number) => (recipients === 1 ? 160_000 : 600_000 / recipients);
 const EPOCHS = { least: 9, most: 4000 };
 
-const SERVER = ['submit', 'close', 'router', 'receiver', 'outbox', 'deliver', 'sequencer'] as const;
+const SERVER = [
+  'handler',
+  'submit',
+  'close',
+  'router',
+  'receiver',
+  'outbox',
+  'deliver',
+  'sequencer',
+] as const;
 /** Making a bundle; verifying all its deliveries (recipients' and the sender's own), apart from signatures, and these. */
 const CLIENT = ['bundle', 'verify', 'ed25519'] as const;
 const STAGES = [...SERVER, ...CLIENT];
@@ -181,6 +194,7 @@ class Measurement {
   private readonly counters = new Array<number>(SENDERS).fill(0);
   private readonly load: Uint8Array[][];
   private readonly pipeline: Pipeline;
+  private readonly submissions: Submissions;
   private readonly clients = new Map<number, Client>();
   private current = zeros();
 
@@ -192,9 +206,19 @@ class Measurement {
     this.hashes = zeros();
     this.load = Array.from({ length: messages }, () => choose(recipients));
     const cluster = clusterOf();
+    const store = new ShortStore();
+    const { policy } = cluster.manifest;
+    this.submissions = new Submissions(
+      cluster.serverId,
+      1,
+      { ...policy, entriesPerEpoch: 1 << 20 },
+      new MailboxDirectory(store),
+      policy.submissions,
+      (to, message) => this.pipeline.tell(to, message),
+    );
     this.pipeline = new Pipeline(cluster, {
       checkInputs: everywhere,
-      store: new ShortStore(),
+      store,
       around: (to, message, step) => this.measure(stageOf(to, message), step),
     });
     // Nothing is judged here, so nobody has signed the manifest.
@@ -237,15 +261,25 @@ class Measurement {
       const sender = turn % SENDERS;
       const load = this.load.slice(at, at + BUNDLES_PER_FRAME);
       const bundles = this.measure('bundle', () => load.map((to) => makeBundle({ to, body }, policy)));
-      const frame = pipeline.frame(mailboxes[sender]!, this.counters[sender]! + 1, bundles, 1, sender);
+      this.submit(sender, encodeSubmit(sender, this.counters[sender]! + 1, bundles));
       this.counters[sender]! += bundles.length;
-      pipeline.tell(address('inbox'), { type: 'submit', frames: [frame] });
     }
     pipeline.close();
     pipeline.commit();
+    for (const { inbox, load } of pipeline.takeGateway('queue-taken')) this.submissions.taken(inbox, load);
+    for (const released of pipeline.takeGateway('released')) this.submissions.released(released);
     for (const { connection, frames } of pipeline.takeGateway('frames')) this.receive(connection, frames);
     if (pipeline.takeGateway('refused').length > 0) throw new Error('a bundle was refused');
     pipeline.gateway.length = 0;
+  }
+
+  private submit(slot: number, frame: Uint8Array): void {
+    const origin = { connection: 1, slot, sender: mailboxes[slot]!, inbox: 0, lastCounter: 0 };
+    const refusals = this.measure('handler', () =>
+      this.submissions.take(origin, decodeSubmitHeader(frame), frame),
+    );
+    if (refusals.length > 0) throw new Error('a bundle was refused');
+    this.submissions.flush();
   }
 
   private receive(connection: number, frames: readonly Uint8Array[]): void {

