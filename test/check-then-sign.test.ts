@@ -8,6 +8,7 @@ import { importSecretKey } from '#crypto';
 import { ActorFault } from '../src/actors/attest.js';
 import { BodyPacker } from '../src/actors/body-packer.js';
 import { checkEpoch } from '../src/actors/epoch-check.js';
+import { hashedBytes } from '../src/actors/hashed-frame.js';
 import {
   type ActorMessage,
   type Address,
@@ -213,6 +214,33 @@ function remade(
 const rowsOf = ({ count }: Items) => Array.from({ length: count }, (_, x) => x);
 const swapped = (items: Items) => [1, 0, ...rowsOf(items).slice(2)];
 const repeated = (items: Items) => [0, ...rowsOf(items)];
+
+// ---- inbox
+
+const inbox = suite('check, then sign: inbox');
+
+inbox('refuses every changed byte of a frame, and of what the request handler made of it', () => {
+  const { id } = world.clients[a!]!;
+  const bundles = [everyone, [b!]].map((to, i) => twin.bundleBytes(messageOf(BigInt(i + 1), a!, to)));
+  const frame = new Pipeline(cluster, { checkInputs: true }).frame(id, 1, bundles);
+  const to = address('inbox', world.placement(id).inbox);
+  const submit = [{ type: 'submit', frames: [frame] } as const];
+  assert.equal(
+    outcome(to, submit).map(({ type }) => type),
+    ['work'],
+  );
+  const end = frame.to + hashedBytes(bundles.length, everyone.length);
+  flipEach(frame.chunk.bytes.subarray(frame.from, end), (at) => refuses(to, submit, `byte ${at}`));
+  for (const part of [
+    { firstCounter: 2 },
+    { count: 1 },
+    { to: frame.to - 1 },
+    { sender: world.clients[b!]!.id },
+  ])
+    refuses(to, [{ type: 'submit', frames: [{ ...frame, ...part }] }], Object.keys(part).join());
+});
+
+inbox.run();
 
 // ---- router
 
