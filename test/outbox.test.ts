@@ -154,6 +154,26 @@ outbox(
   },
 );
 
+outbox('what a session was told of its chain stays as it was when more is acknowledged', () => {
+  const one = new OneOutbox(100_000);
+  one.epoch(1);
+  one.take();
+  one.acknowledge(1);
+  one.pipeline.takeGateway('mailbox-opened');
+  one.open(0);
+  const [told] = one.pipeline.takeGateway('mailbox-opened');
+  const before = Buffer.from(told!.head);
+  assert.is(told!.lastEpoch, 1);
+  one.epoch(1);
+  one.take();
+  one.acknowledge(2);
+  assert.equal(Buffer.from(told!.head), before);
+  one.open(0);
+  const [next] = one.pipeline.takeGateway('mailbox-opened');
+  assert.is(next!.lastEpoch, 2);
+  assert.not.equal(Buffer.from(next!.head), before);
+});
+
 outbox('one answer for a frame of acknowledgments that make no sense', () => {
   const one = new OneOutbox(1 << 30);
   one.epoch(1);
