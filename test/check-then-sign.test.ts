@@ -6,6 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importSecretKey } from '#crypto';
 import { ActorFault } from '../src/actors/attest.js';
+import { leavesOf } from '../src/actors/batch.js';
 import { BodyPacker } from '../src/actors/body-packer.js';
 import { checkEpoch } from '../src/actors/epoch-check.js';
 import { hashedBytes } from '../src/actors/hashed-frame.js';
@@ -161,6 +162,13 @@ const bundlesOf = ({ chunks, where, count }: MessageBatch): Uint8Array[] =>
     return chunks[chunk!]!.subarray(from, to);
   });
 
+/** Of the messages that have several recipients. */
+const leafHashesOf = (batch: MessageBatch): Uint8Array[] =>
+  bundlesOf(batch).flatMap((bundle, x) => {
+    const recipients = getU16(bundle, 0);
+    return recipients > 1 ? [leavesOf(batch, x, recipients)] : [];
+  });
+
 function refusesAttestation(
   to: Address,
   attestation: SignedAttestation,
@@ -262,8 +270,9 @@ router('refuses changed bytes of pages, bundles, runs and attestation', () => {
     for (const bundle of bundlesOf(batch))
       flipEach(bundle, (at) => refuses(to, [message], `bundle byte ${at}`));
     flipEach(batch.runs, (at) => refuses(to, [message], `run byte ${at}`));
-    assert.ok(batch.leaves.length > 0, 'some messages have several recipients');
-    flipEach(batch.leaves, (at) => refuses(to, [message], `leaf hash byte ${at}`));
+    const leaves = leafHashesOf(batch);
+    assert.ok(leaves.length > 0, 'some messages have several recipients');
+    for (const hashes of leaves) flipEach(hashes, (at) => refuses(to, [message], `leaf hash byte ${at}`));
     refusesAttestation(to, message.attestation, (attestation) => [{ ...message, attestation }]);
     for (const context of otherContexts(message)) refuses(to, [{ ...message, context }], 'another context');
   }
@@ -386,7 +395,8 @@ outbox('refuses changed bytes of items, bundles, runs and attestation', () => {
       for (const bundle of bundlesOf(batch))
         flipEach(bundle, (at) => refuses(to, [message], `bundle byte ${at}`));
       flipEach(batch.runs, (at) => refuses(to, [message], `run byte ${at}`));
-      flipEach(batch.leaves, (at) => refuses(to, [message], `leaf hash byte ${at}`));
+      for (const hashes of leafHashesOf(batch))
+        flipEach(hashes, (at) => refuses(to, [message], `leaf hash byte ${at}`));
       const bundles = bundlesOf(batch);
       changeEach(batch.where, batch.count * WHERE.fields, (at) => {
         const refused = unharmed(to, [message], expected, `where ${at}`);

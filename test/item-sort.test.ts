@@ -43,7 +43,7 @@ function batchOf(messages: readonly Message[]): MessageBatch {
     putU64(runs, x * RUN.bytes + RUN.counter, 1);
     putU32(runs, x * RUN.bytes + RUN.first, x);
   });
-  return { inbox: 0, count: messages.length, pages: none, chunks, where, leaves: none, runs };
+  return { inbox: 0, count: messages.length, pages: none, chunks, where, runs };
 }
 
 function obvious(messages: readonly Message[]): string[] {

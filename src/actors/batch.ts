@@ -4,6 +4,7 @@ import {
   BundleHasher,
   type BundleLimits,
   equalBytes,
+  getU16,
   getU32,
   getU64,
 } from '../protocol/index.js';
@@ -36,12 +37,19 @@ export function chunkOf({ inbox, chunks, where }: MessageBatch, x: number): Uint
   return chunk;
 }
 
+/** How many recipients message `x` has. */
+export function recipientsOf(batch: MessageBatch, x: number): number {
+  return getU16(chunkOf(batch, x), batch.where[x * WHERE.fields + WHERE.from]!);
+}
+
 /** The leaf hashes of the recipients of message `x`, which has so many; none when it is one. Throws `ActorFault`. */
-export function leavesOf({ inbox, leaves, where }: MessageBatch, x: number, recipients: number): Uint8Array {
-  const at = where[x * WHERE.fields + WHERE.leaves]!;
+export function leavesOf(batch: MessageBatch, x: number, recipients: number): Uint8Array {
+  const at = batch.where[x * WHERE.fields + WHERE.leaves]!;
   const end = at + leafBytes(recipients);
-  if (end > leaves.length) throw new ActorFault(`inbox ${inbox}: leaf hashes of message ${x} lie nowhere`);
-  return leaves.subarray(at, end);
+  const chunk = chunkOf(batch, x);
+  if (end > chunk.length)
+    throw new ActorFault(`inbox ${batch.inbox}: leaf hashes of message ${x} lie nowhere`);
+  return chunk.subarray(at, end);
 }
 
 /** Bytes of the leaf hashes that are kept for a message with so many recipients. */
@@ -80,19 +88,18 @@ export class MessageChecker {
     this.hasher.bundle(counter, this.cursor, out, at);
   }
 
-  /** Whether these are the leaf hashes of the bundle that was hashed last. */
-  hasLeaves(leaves: Uint8Array): boolean {
+  /** Whether the leaf hashes of the bundle that was hashed last lie there: nowhere, which is 0, where there is one recipient. */
+  hasLeaves(bytes: Uint8Array, at: number): boolean {
     const { recipients } = this.cursor;
-    return recipients === 1 ? leaves.length === 0 : equalBytes(leaves, this.hasher.leafHashes);
+    if (recipients === 1) return at === 0;
+    return equalBytes(bytes.subarray(at, at + leafBytes(recipients)), this.hasher.leafHashes);
   }
 
   /** Hashes message `x` from its bytes in the batch. */
   hashIn(batch: MessageBatch, x: number, out: Uint8Array, at: number): void {
     moveTo(this.cursor, batch, x);
     this.hash(batch.runs, runAt(batch, x), counterOf(batch, x), out, at);
-    const { recipients } = this.cursor;
-    const unused = recipients === 1 && batch.where[x * WHERE.fields + WHERE.leaves] !== 0;
-    if (unused || !this.hasLeaves(leavesOf(batch, x, recipients)))
+    if (!this.hasLeaves(chunkOf(batch, x), batch.where[x * WHERE.fields + WHERE.leaves]!))
       throw new ActorFault(`inbox ${batch.inbox}: message ${x} has other leaf hashes`);
   }
 }

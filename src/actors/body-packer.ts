@@ -1,6 +1,6 @@
 /** Packs the bodies of an epoch, each message once however many mailboxes of the outbox get it. */
-import { copy32, getU16, getU32, getU64, putU32, putU64, viewOf } from '../protocol/index.js';
-import { bundleBytes, chunkOf, counterOf, leafBytes, leavesOf, runAt } from './batch.js';
+import { copy32, getU32, getU64, putU32, putU64, viewOf } from '../protocol/index.js';
+import { bundleBytes, chunkOf, counterOf, leafBytes, leavesOf, recipientsOf, runAt } from './batch.js';
 import { BODY_HEADER_BYTES } from './epoch-file.js';
 import type { Memory } from './memory.js';
 import { type MessageBatch, WHERE } from './messages.js';
@@ -24,8 +24,8 @@ export class BodyPacker {
     for (const batch of batches) {
       const offsets = new Uint32Array(batch.count);
       this.sources.set(batch.inbox, { batch, runs: viewOf(batch.runs), offsets });
-      most += batch.leaves.length;
-      for (let x = 0; x < batch.count; x++) most += BODY_HEADER_BYTES + bundleBytes(batch, x);
+      for (let x = 0; x < batch.count; x++)
+        most += BODY_HEADER_BYTES + bundleBytes(batch, x) + leafBytes(recipientsOf(batch, x));
     }
     this.block = memory.take(most);
     this.view = viewOf(this.block);
@@ -38,7 +38,7 @@ export class BodyPacker {
     const chunk = chunkOf(batch, index);
     const from = batch.where[index * WHERE.fields + WHERE.from]!;
     const bytes = bundleBytes(batch, index);
-    const recipients = getU16(chunk, from);
+    const recipients = recipientsOf(batch, index);
     const offset = this.length;
     const bundleAt = offset + BODY_HEADER_BYTES;
     this.length = bundleAt + bytes + leafBytes(recipients);

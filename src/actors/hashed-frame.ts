@@ -75,14 +75,9 @@ export class HashedFrame {
     return this.frame.chunk.bytes.subarray(this.hashAt(from), this.hashAt(to));
   }
 
-  /** Of the recipients; null where there is one. */
-  leafHashes(k: number): Uint8Array | null {
-    const at = this.view.getUint32(this.offsetsAt(k) + 4);
-    return at === 0 ? null : this.frame.chunk.bytes.subarray(at, at + leafBytes(this.recipients(k)));
-  }
-
-  private recipients(k: number): number {
-    return this.view.getUint16(this.from(k));
+  /** Where its recipients' leaf hashes lie; 0 where there is one. */
+  leavesAt(k: number): number {
+    return this.view.getUint32(this.offsetsAt(k) + 4);
   }
 
   private offsetsAt(k: number): number {
@@ -114,10 +109,8 @@ export class FrameChecker {
     const { bytes } = frame.chunk;
     const end = this.checker.cursor.parse(bytes, hashed.from(k), frame.to);
     this.checker.hash(frame.sender, 0, frame.firstCounter + k, this.hash, 0);
-    const leaves = hashed.leafHashes(k);
-    const hasLeaves = leaves ? leaves.length > 0 : this.checker.cursor.recipients === 1;
     const isRight = end === hashed.to(k) && sameBytes(this.hash, 0, bytes, hashed.hashAt(k), HASH_BYTES);
-    if (!isRight || !hasLeaves || (leaves && !this.checker.hasLeaves(leaves)))
+    if (!isRight || !this.checker.hasLeaves(bytes, hashed.leavesAt(k)))
       throw new ActorFault(`request handler: other hashes of counter ${frame.firstCounter + k}`);
   }
 }

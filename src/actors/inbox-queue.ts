@@ -52,8 +52,6 @@ export class InboxQueue {
   pages: Uint8Array;
   private view: DataView;
   private where: Uint32Array;
-  private leaves: Uint8Array;
-  private leavesUsed = 0;
 
   constructor(
     private readonly memory: Memory,
@@ -62,7 +60,6 @@ export class InboxQueue {
     this.pages = memory.take(pagesBytes(FIRST_ROWS, INBOX_ROW_BYTES));
     this.view = viewOf(this.pages);
     this.where = words(memory.take(FIRST_ROWS * WHERE.fields * 4));
-    this.leaves = memory.take(1);
   }
 
   /** Counts a frame and its memory in, whatever becomes of its bundles. */
@@ -99,19 +96,9 @@ export class InboxQueue {
     this.where[at + WHERE.from] = hashed.from(k);
     this.where[at + WHERE.to] = hashed.to(k);
     this.where[at + WHERE.run] = this.runs.length - 1;
-    this.where[at + WHERE.leaves] = 0;
+    this.where[at + WHERE.leaves] = hashed.leavesAt(k);
     run.count++;
     return x;
-  }
-
-  /** Keeps the leaf hashes of a message that has several recipients. */
-  keepLeaves(x: number, hashes: Uint8Array): void {
-    const at = this.leavesUsed;
-    const end = at + hashes.length;
-    if (end > this.leaves.length) this.leaves = this.memory.grow(this.leaves, at, end);
-    this.leaves.set(hashes, at);
-    this.leavesUsed = end;
-    this.where[x * WHERE.fields + WHERE.leaves] = at;
   }
 
   private makeRoom(): void {
@@ -176,7 +163,6 @@ export class InboxQueue {
       pages: this.pages.subarray(0, pagesBytes(this.count, INBOX_ROW_BYTES)),
       chunks: [...this.chunks.values()].map((chunk) => chunk.bytes),
       where: this.where,
-      leaves: this.leaves.subarray(0, this.leavesUsed),
       runs,
     };
   }
@@ -184,7 +170,6 @@ export class InboxQueue {
   /** Gives the rows' memory back; the frames' memory is its owner's: which chunks, how many frames. */
   release(): { id: number; frames: number }[] {
     this.memory.give(this.pages);
-    this.memory.give(this.leaves);
     this.memory.give(new Uint8Array(this.where.buffer));
     return [...this.chunks].map(([id, { frames }]) => ({ id, frames }));
   }

@@ -235,8 +235,6 @@ export class Inbox implements Stage {
     const view = viewOf(submission);
     for (let k = known; k < frame.count; k++) {
       const index = queue.add(hashed, k, view, state.place);
-      const leaves = hashed.leafHashes(k);
-      if (leaves) queue.keepLeaves(index, leaves);
       state.last = frame.firstCounter + k;
       state.place = { epoch: 0, inbox: this.options.index, index };
       state.queuedIn = queue;

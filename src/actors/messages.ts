@@ -66,10 +66,8 @@ export interface MessageBatch {
   /** Inbox rows in page layout (protocol/pages.ts). */
   readonly pages: Uint8Array;
   readonly chunks: readonly Uint8Array[];
-  /** Per message: chunk, offset, end, run, offset in `leaves` (0 when it has one recipient). */
+  /** Per message: chunk, offset, end, run, offset of its recipients' leaf hashes in the chunk (0 when it has one recipient). */
   readonly where: Uint32Array;
-  /** Leaf hashes of the recipients of messages with more than one: hashed once, delivered often. */
-  readonly leaves: Uint8Array;
   /** Per run: sender 32 ‖ first counter 8 ‖ index of its first message 4 (44 bytes). */
   readonly runs: Uint8Array;
 }

@@ -15,7 +15,7 @@ import {
   sameBytes,
 } from '../protocol/index.js';
 import { ActorFault, checkAttestation, checking, checkPagesOutput } from './attest.js';
-import { counterOf, leafBytes, MessageChecker, moveTo, runAt } from './batch.js';
+import { counterOf, MessageChecker, moveTo, runAt } from './batch.js';
 import { packedBundle, packedCounter, packedEnd } from './body-packer.js';
 import { isSent, type LinkRow, sameMailbox } from './epoch-file.js';
 import { idBytes } from './ids.js';
@@ -104,8 +104,7 @@ class BodyCheck {
       if (this.checker.cursor.parse(bodies, bundle, end) !== end) return false;
       const counter = packedCounter(bodies, detail);
       this.checker.hash(bodies, detail, counter, this.hashes[inbox]!, index * 32);
-      const leaves = bodies.subarray(end, end + leafBytes(this.checker.cursor.recipients));
-      if (!this.checker.hasLeaves(leaves)) return false;
+      if (!this.checker.hasLeaves(bodies, this.checker.cursor.recipients > 1 ? end : 0)) return false;
       this.packed[inbox]![index] = detail + 1;
     }
     const at = mailboxAt(bundle, position);
