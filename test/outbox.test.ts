@@ -9,6 +9,7 @@ import {
   decodeDeliver,
   encodeAck,
   FRAME,
+  getU64,
   MAILBOX_KIND,
   SESSION_KIND,
   type SessionKind,
@@ -181,6 +182,27 @@ outbox('one answer for a frame of acknowledgments that make no sense', () => {
   const acks = Array.from({ length: 65_535 }, () => ({ slot: 0, epoch: 1e12 }));
   one.pipeline.tell(address('outbox'), { type: 'ack', connection: READER, frame: encodeAck(acks) });
   assert.is(one.pipeline.takeGateway('ack-refused').length, 1);
+});
+
+outbox('however many mailboxes acknowledge an old epoch, it is read back once', () => {
+  const one = new OneOutbox(1 << 30);
+  const epochs = 100;
+  for (let i = 0; i < epochs; i++) one.epoch(1);
+  const { store } = one.pipeline;
+  const reads = new Map<number, number>();
+  const view = store.view.bind(store);
+  store.view = (key) => {
+    if (key[0] === TABLE.links) reads.set(getU64(key, 1), (reads.get(getU64(key, 1)) ?? 0) + 1);
+    return view(key);
+  };
+  one.acknowledge(10);
+  assert.equal(
+    [...reads],
+    [10, 9, 8, 7, 6, 5, 4, 3, 2, 1].map((epoch) => [epoch, 1]),
+  );
+  one.epoch(1);
+  one.epoch(1);
+  for (let epoch = 1; epoch <= 12; epoch++) assert.is(one.hasBodies(epoch), epoch > 10, `epoch ${epoch}`);
 });
 
 outbox('an acknowledgment of what never was is answered, too, when the mailbox is behind', () => {

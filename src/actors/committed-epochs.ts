@@ -37,13 +37,20 @@ export interface CommittedEpoch extends SignedEpoch {
 /** Epochs kept in memory for readers that are nearly up to date, and for acknowledgments. */
 const MAX_EPOCHS = 64;
 const MAX_BYTES = 32 << 20;
-/** The same for epochs that were read back. */
+/** The same for epochs that were read back, and for links alone that were. */
 const OLD_EPOCHS = 16;
 const OLD_BYTES = 16 << 20;
 
-/** Epochs in memory, so many and so many bytes; the one that came first is the first to go. */
-class KeptEpochs<Key extends number | string> {
-  private readonly epochs = new Map<Key, CommittedEpoch>();
+/** An epoch's links and the memory that they lie in. */
+interface InMemory {
+  readonly links: Links;
+  readonly blocks: readonly Uint8Array[];
+  readonly tree?: { readonly size: number };
+}
+
+/** Epochs in memory, so many and so many bytes, or one larger one; the one that came first is the first to go. */
+class KeptEpochs<Key extends number | string, Epoch extends InMemory> {
+  private readonly epochs = new Map<Key, Epoch>();
   private bytes = 0;
 
   constructor(
@@ -52,11 +59,11 @@ class KeptEpochs<Key extends number | string> {
     private readonly memory: Memory,
   ) {}
 
-  get(key: Key): CommittedEpoch | undefined {
+  get(key: Key): Epoch | undefined {
     return this.epochs.get(key);
   }
 
-  keep(key: Key, epoch: CommittedEpoch): CommittedEpoch {
+  keep(key: Key, epoch: Epoch): Epoch {
     const bytes = bytesOf(epoch);
     this.makeRoom(bytes);
     this.epochs.set(key, epoch);
@@ -78,9 +85,11 @@ const NO_STILLS: ReadonlyMap<string, Still> = new Map();
 
 export class CommittedEpochs {
   /** By number: of this outbox, since it was started. */
-  private readonly newest: KeptEpochs<number>;
+  private readonly newest: KeptEpochs<number, CommittedEpoch>;
   /** Read back last: those who are behind together need the same ones. */
-  private readonly old: KeptEpochs<string>;
+  private readonly old: KeptEpochs<string, CommittedEpoch>;
+  /** Read back last: a frame acknowledges the same ones for many mailboxes. */
+  private readonly oldLinks: KeptEpochs<string, InMemory>;
 
   constructor(
     private readonly reader: StoreReader,
@@ -90,6 +99,7 @@ export class CommittedEpochs {
   ) {
     this.newest = new KeptEpochs(MAX_EPOCHS, MAX_BYTES, memory);
     this.old = new KeptEpochs(OLD_EPOCHS, OLD_BYTES, memory);
+    this.oldLinks = new KeptEpochs(OLD_EPOCHS, OLD_BYTES, memory);
   }
 
   /** Takes over the memory of an epoch that is now committed. */
@@ -116,10 +126,11 @@ export class CommittedEpochs {
 
   /** What an outbox linked in a committed epoch; null when nothing came, or it is deleted. Holds until the next read. */
   links(epoch: number, outbox: number): Links | null {
-    const kept = this.kept(epoch, outbox);
+    const key = keyOf(epoch, outbox);
+    const kept = this.kept(epoch, outbox) ?? this.oldLinks.get(key);
     if (kept) return kept.links;
-    const bytes = this.reader.view(epochKey(TABLE.links, epoch, outbox));
-    return bytes ? Links.read(bytes) : null;
+    const bytes = this.copy(epochKey(TABLE.links, epoch, outbox), this.oldLinks);
+    return bytes ? this.oldLinks.keep(key, { links: Links.read(bytes), blocks: shared(bytes) }).links : null;
   }
 
   private kept(epoch: number, outbox: number): CommittedEpoch | undefined {
@@ -134,12 +145,12 @@ export class CommittedEpochs {
 
   private load(epoch: number, outbox: number): CommittedEpoch {
     const record = this.reader.get(numberKey(TABLE.attestations, epoch));
-    const links = this.copy(epochKey(TABLE.links, epoch, outbox));
+    const links = this.copy(epochKey(TABLE.links, epoch, outbox), this.old);
     if (!record || !links) throw new Error(`epoch ${epoch} is missing in the store`);
     const { logIndex, attestations } = decodeAttestations(record);
     const log = this.reader.get(numberKey(TABLE.log, logIndex))!;
     const copy = Links.read(links);
-    const bodies = this.copy(epochKey(TABLE.bodies, epoch, outbox)) ?? noBodies(copy);
+    const bodies = this.copy(epochKey(TABLE.bodies, epoch, outbox), this.old) ?? noBodies(copy);
     const position = this.positionIn(epoch, outbox);
     return {
       logIndex,
@@ -148,19 +159,24 @@ export class CommittedEpochs {
       bodies,
       tree: buildTree(copy.leafHashes),
       stills: NO_STILLS,
-      blocks: [links, bodies].filter(({ buffer }) => buffer instanceof SharedArrayBuffer),
+      blocks: shared(links, bodies),
     };
   }
 
-  /** In recycled memory, which those that are kept longest make room for. */
-  private copy(key: Uint8Array): Uint8Array | undefined {
+  /** In recycled memory, for which the one that came first among `kept` makes room. */
+  private copy(key: Uint8Array, kept: { makeRoom(bytes: number): void }): Uint8Array | undefined {
     const view = this.reader.view(key);
     if (!view) return undefined;
-    this.old.makeRoom(view.length);
+    kept.makeRoom(view.length);
     const block = this.memory.take(view.length).subarray(0, view.length);
     block.set(view);
     return block;
   }
+}
+
+/** Those of them that are recycled. */
+function shared(...blocks: readonly Uint8Array[]): Uint8Array[] {
+  return blocks.filter(({ buffer }) => buffer instanceof SharedArrayBuffer);
 }
 
 const keyOf = (epoch: number, outbox: number) => `${epoch} ${outbox}`;
@@ -174,8 +190,8 @@ function noBodies(links: Links): Uint8Array {
 }
 
 /** What an epoch occupies: its blocks, whole, and its tree above the leaves. */
-function bytesOf({ blocks, tree }: CommittedEpoch): number {
-  return blocks.reduce((sum, { buffer }) => sum + buffer.byteLength, tree.size * 32);
+function bytesOf({ blocks, tree }: InMemory): number {
+  return blocks.reduce((sum, { buffer }) => sum + buffer.byteLength, (tree?.size ?? 0) * 32);
 }
 
 /** log index 8 ‖ count 2 ‖ count × (length 4 ‖ signed bytes ‖ signature 64), as the sequencer writes it. */
