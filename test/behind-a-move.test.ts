@@ -4,14 +4,13 @@ import * as assert from 'uvu/assert';
 import { Acknowledgments } from '../src/actors/acknowledgments.js';
 import { CommittedEpochs } from '../src/actors/committed-epochs.js';
 import { Links } from '../src/actors/epoch-file.js';
-import { idAt, idBytes } from '../src/actors/ids.js';
-import { mailboxCodec } from '../src/actors/mailbox-state.js';
+import { idAt } from '../src/actors/ids.js';
+import { MailboxTable } from '../src/actors/mailbox-table.js';
 import { Memory } from '../src/actors/memory.js';
 import { address } from '../src/actors/messages.js';
 import { Placements } from '../src/actors/placements.js';
 import { Quotas } from '../src/actors/quotas.js';
-import { StateTable } from '../src/actors/state-table.js';
-import { epochKey, idKey, TABLE } from '../src/actors/store-keys.js';
+import { epochKey, TABLE } from '../src/actors/store-keys.js';
 import { Unacknowledged } from '../src/actors/unacknowledged.js';
 import { SESSION_KIND } from '../src/protocol/index.js';
 import { Pipeline } from './support/pipeline.js';
@@ -71,7 +70,7 @@ behindAMove(
   () => {
     const { store, senders } = storeWithOwnMessages();
     const [mine, others] = senders as [string, string];
-    const mailboxes = new StateTable(store, (id: string) => idKey(TABLE.mailbox, idBytes(id)), mailboxCodec);
+    const mailboxes = new MailboxTable(store);
     const links = Links.read(store.get(epochKey(TABLE.links, 1, 0))!);
     const unacknowledged = new Unacknowledged(store, 0, 10);
     unacknowledged.add(1, 1, 1, 0);
@@ -89,8 +88,8 @@ behindAMove(
     });
     assert.ok(links.find(others) >= 0);
     for (let newest = 1; newest <= 20; newest++) acknowledgments.letGo(newest);
-    assert.is(mailboxes.get(mine)!.acknowledged.lastEpoch, 1);
-    assert.is(mailboxes.get(others)!.acknowledged.lastEpoch, 0);
+    assert.is(mailboxes.lendTo(mine)!.acknowledged.lastEpoch, 1);
+    assert.is(mailboxes.lendTo(others)!.acknowledged.lastEpoch, 0);
   },
 );
 

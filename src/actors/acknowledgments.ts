@@ -7,11 +7,11 @@ import { getU16 } from '../protocol/index.js';
 import { Links } from './epoch-file.js';
 import { idBytes } from './ids.js';
 import { type MailboxState, unacknowledged } from './mailbox-state.js';
+import type { MailboxTable } from './mailbox-table.js';
 import type { StoreReader, StoreRecord } from './messages.js';
 import type { Placements } from './placements.js';
 import type { Quotas } from './quotas.js';
 import { Sweep } from './retention.js';
-import type { StateTable } from './state-table.js';
 import { TABLE, waymarkKey } from './store-keys.js';
 import type { Unacknowledged } from './unacknowledged.js';
 import { isWaymark, linksBetween, WAYMARK_LINKS, walkFrom } from './waymarks.js';
@@ -21,7 +21,7 @@ export interface AcknowledgmentsHost {
   readonly reader: StoreReader;
   readonly lastEpoch: number;
   readonly retentionEpochs: number;
-  readonly mailboxes: StateTable<string, MailboxState>;
+  readonly mailboxes: MailboxTable;
   readonly unacknowledged: Unacknowledged;
   readonly quotas: Quotas;
   /** Those that a mailbox's are among in an epoch. */
@@ -62,7 +62,7 @@ export class Acknowledgments {
    */
   through(mailbox: string, epoch: number): 'done' | 'later' | 'unknown' {
     const { host, going } = this;
-    const state = host.mailboxes.get(mailbox)!;
+    const state = host.mailboxes.lendTo(mailbox)!;
     const { chain, acknowledged } = state;
     if (epoch <= acknowledged.lastEpoch) return 'done';
     const target = going.get(mailbox);
@@ -91,7 +91,7 @@ export class Acknowledgments {
   goOn(): void {
     for (const [mailbox, target] of this.going) {
       const { mailboxes, reader, reached } = this.host;
-      const state = mailboxes.get(mailbox)!;
+      const state = mailboxes.lendTo(mailbox)!;
       const after = state.acknowledged.lastEpoch;
       const { links, own } = unacknowledged(state);
       const end = walkFrom(reader, mailbox, after, target, links + own);
@@ -117,12 +117,14 @@ export class Acknowledgments {
     return found;
   }
 
-  /** Acknowledges the links through the newest one given, no more than lie between two waymarks. */
+  /** Acknowledges the links through the newest one given, no more than lie between two waymarks. `state` is the one lent last. */
   private release(mailbox: string, state: MailboxState, newest: MailboxLink): void {
     const { mailboxes, quotas, unacknowledged } = this.host;
     const after = state.acknowledged.lastEpoch;
     let previous: number;
     newest.links.moveChain(newest.i, state.acknowledged);
+    mailboxes.keep();
+    quotas.look(newest.links.bytes, newest.links.headerAt(newest.i), state);
     for (let { links, i } = newest; ; { links, i } = this.stored(mailbox, previous)) {
       const { epoch } = links;
       // Before anything else is read: it holds until then.
@@ -131,8 +133,6 @@ export class Acknowledgments {
       unacknowledged.release(epoch, links.isOwn(i));
       if (previous <= after) break;
     }
-    mailboxes.put(mailbox, state);
-    quotas.look(mailbox, state);
   }
 
   /**
@@ -161,7 +161,7 @@ export class Acknowledgments {
       const mailbox = links.mailbox(i);
       if (!links.isOwn(i) || this.going.has(mailbox) || isRead(mailbox)) continue;
       if (!isMine(mailbox)) continue;
-      const state = mailboxes.get(mailbox)!;
+      const state = mailboxes.lendTo(mailbox)!;
       if (state.acknowledged.lastEpoch === links.previousEpoch(i)) this.release(mailbox, state, { links, i });
     }
   }

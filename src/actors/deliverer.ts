@@ -6,6 +6,8 @@ import { type BundleLimits, type Checkpoint, encodeEndOfBacklog } from '../proto
 import { type CommittedEpoch, CommittedEpochs } from './committed-epochs.js';
 import { DeliveryFrames } from './delivery-frames.js';
 import type { Links } from './epoch-file.js';
+import { IdMap } from './id-table.js';
+import { idBytes } from './ids.js';
 import { type MailboxState, unacknowledged } from './mailbox-state.js';
 import type { Memory } from './memory.js';
 import { address, type Committed, type Send, type StoreReader } from './messages.js';
@@ -47,7 +49,7 @@ const SHARED_FROM = 16 << 10;
 
 export class Deliverer {
   private readonly connections = new Map<number, Connection>();
-  private readonly subscriptions = new Map<string, Subscription>();
+  private readonly subscriptions = new IdMap<Subscription>();
   private readonly epochs: CommittedEpochs;
   private readonly frames: DeliveryFrames;
   /**
@@ -88,7 +90,7 @@ export class Deliverer {
     const sentEpoch = acknowledged;
     const subscription = { mailbox, slot, connection, sentEpoch, wanted: 0, live: false, backlog: [] };
     connection.slots.set(slot, subscription);
-    this.subscriptions.set(mailbox, subscription);
+    this.subscriptions.set(idBytes(mailbox), subscription);
     connection.behind.add(subscription);
     this.pump(connection);
   }
@@ -131,7 +133,7 @@ export class Deliverer {
   }
 
   isOpen(mailbox: string): boolean {
-    return this.subscriptions.has(mailbox);
+    return this.subscriptions.get(mailbox) !== undefined;
   }
 
   mailboxAt(number: number, slot: number): string | undefined {
@@ -180,8 +182,7 @@ export class Deliverer {
 
   private collectDue(epoch: CommittedEpoch): Set<Connection> {
     const due = new Set<Connection>();
-    const add = (mailbox: string, link: number, still: Still | null) => {
-      const subscription = this.subscriptions.get(mailbox);
+    const add = (subscription: Subscription | undefined, link: number, still: Still | null) => {
       if (!subscription?.live) return;
       const { connection } = subscription;
       if (!this.hasRoom(connection)) {
@@ -191,8 +192,10 @@ export class Deliverer {
       connection.due.push({ subscription, link, still });
       due.add(connection);
     };
-    for (let i = 0; i < epoch.links.mailboxes; i++) add(epoch.links.mailbox(i), i, null);
-    for (const [mailbox, still] of epoch.stills) add(mailbox, -1, still);
+    const { links, stills } = epoch;
+    for (let i = 0; i < links.mailboxes; i++)
+      add(this.subscriptions.at(links.bytes, links.headerAt(i)), i, null);
+    for (const [mailbox, still] of stills) add(this.subscriptions.get(mailbox), -1, still);
     return due;
   }
 

@@ -12,7 +12,7 @@ import { type Checkpoint, FormatError, Reader, Writer, ZERO_HASH } from '../prot
 import { type KeptIn, keptEpochs, putKeptEpoch } from './kept-epochs.js';
 import { keptHandOvers, putKeptHandOver } from './kept-hand-overs.js';
 import { keptCheckpoint, LEAF_BYTES } from './log-store.js';
-import { mailboxCodec } from './mailbox-state.js';
+import { decodeState } from './mailbox-state.js';
 import type { StoreReader } from './messages.js';
 import { idKey, numberKey, TABLE } from './store-keys.js';
 
@@ -30,7 +30,7 @@ export function* keptRecords(reader: StoreReader, from: number): Generator<LogRe
 /** One that is damaged stands where no chain does. */
 function readChain(value: Uint8Array): Omit<KeptChainState, 'mailbox'> {
   try {
-    if (value.length === MAILBOX_BYTES) return mailboxCodec.decode(value).chain;
+    if (value.length === MAILBOX_BYTES) return decodeState(value).chain;
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
   }

@@ -16,17 +16,18 @@ import {
 import { ActorFault } from './attest.js';
 import { bundleBytes, counterOf } from './batch.js';
 import { BodyPacker } from './body-packer.js';
-import { Links, linksBytes, sameMailbox } from './epoch-file.js';
-import { idAt, idBytes } from './ids.js';
-import type { MailboxState, Weight } from './mailbox-state.js';
+import { Links, linksBytes, lowest, sameMailbox } from './epoch-file.js';
+import { compareId, idBytes } from './ids.js';
+import type { Weight } from './mailbox-state.js';
+import type { MailboxTable } from './mailbox-table.js';
 import type { Memory } from './memory.js';
 import { type Items, type ReceiverItems, SENT_ONLY } from './messages.js';
+import type { Quotas } from './quotas.js';
 import type { SignedEpoch, Still } from './signed-epoch.js';
-import type { StateTable } from './state-table.js';
 
-/** A mailbox's rows among the items: `count` from `first` on. */
+/** A mailbox's rows among the items: `count` from `first` on, the first of which lies at `at`. */
 export interface MailboxRows {
-  readonly mailbox: string;
+  readonly at: number;
   readonly first: number;
   readonly count: number;
 }
@@ -38,7 +39,7 @@ export function groupByMailbox({ pages, count }: Items): MailboxRows[] {
     const at = rowAt(x, ITEM_ROW_BYTES);
     let end = x + 1;
     while (end < count && sameMailbox(pages, at, rowAt(end, ITEM_ROW_BYTES))) end++;
-    groups.push({ mailbox: idAt(pages, at), first: x, count: end - x });
+    groups.push({ at, first: x, count: end - x });
     x = end;
   }
   return groups;
@@ -52,16 +53,15 @@ function weightAfter({ links, own, bytes }: Weight, received: number): Weight {
 
 /**
  * Links every group to its mailbox's chain and puts the asked stills (sorted, of mailboxes without
- * items) in between, leaves in mailbox order. Moves the chains and tells `moved` of each. Throws `ActorFault` on
- * a mailbox that does not exist.
+ * items) in between, leaves in mailbox order. Moves the chains. Throws `ActorFault` on a mailbox that does not exist.
  */
 export function linkEpoch(
   { context, items, batches }: ReceiverItems,
   groups: readonly MailboxRows[],
   asked: readonly string[],
-  mailboxes: StateTable<string, MailboxState>,
+  mailboxes: MailboxTable,
   memory: Memory,
-  moved: (mailbox: string, state: MailboxState) => void,
+  quotas: Quotas,
 ): { signed: SignedEpoch; output: Output } {
   const { epoch } = context;
   const leaves = groups.reduce((sum, { count }) => sum + linkParts(count), asked.length);
@@ -72,21 +72,22 @@ export function linkEpoch(
   const stills = new Map<string, Still>();
   let leaf = 0;
   let next = 0;
-  const putStillsBelow = (mailbox: string | null) => {
-    for (; next < asked.length && (mailbox === null || asked[next]! < mailbox); next++, leaf++) {
+  /** Below the mailbox at `end`, or all that are left. */
+  const putStills = (end: number | null) => {
+    const isBelow = (id: string) => end === null || compareId(items.pages, end, id) > 0;
+    for (; next < asked.length && isBelow(asked[next]!); next++, leaf++) {
       const id = asked[next]!;
-      const { chain, acknowledged } = mailboxes.get(id)!;
+      const { chain, acknowledged } = mailboxes.lendTo(id)!;
       mustLieBefore(epoch, chain);
       links.bytes.set(stillHash(idBytes(id), epoch, chain, acknowledged.lastEpoch), links.leafAt(leaf));
       stills.set(id, { position: leaf, trimmedThrough: acknowledged.lastEpoch });
     }
   };
-  groups.forEach(({ mailbox, first, count }, i) => {
-    putStillsBelow(mailbox);
-    const state = mailboxes.get(mailbox);
+  groups.forEach(({ at: row, first, count }, i) => {
+    if (next < asked.length) putStills(row);
+    const state = mailboxes.lend(items.pages, row);
     if (!state) throw new ActorFault('receiver: item for an unknown mailbox');
     mustLieBefore(epoch, state.chain);
-    const row = rowAt(first, ITEM_ROW_BYTES);
     const entryAt = (k: number) => rowAt(first + k, ITEM_ROW_BYTES) + ITEM_INBOX_AT;
     link(pages, row, epoch, state.chain, pages, entryAt, count, links.bytes, links.leafAt(leaf));
     links.putHeader(i, pages, row, leaf, state.chain, first, count);
@@ -105,9 +106,10 @@ export function linkEpoch(
     links.putWeight(i, weightAfter(state.chain, received));
     leaf += linkParts(count);
     links.moveChain(i, state.chain);
-    moved(mailbox, state);
+    mailboxes.keep();
+    quotas.look(items.pages, row, state);
   });
-  putStillsBelow(null);
+  putStills(null);
   const tree = buildTree(links.leafHashes);
   const signed = { links, bodies: bodies.done(), stills, tree, blocks: [block, bodies.block] };
   return { signed, output: { entries: items.count, leaves, root: treeRoot(tree) } };
@@ -119,8 +121,14 @@ function mustLieBefore(epoch: number, { lastEpoch }: ChainState): void {
 }
 
 /** Of mailboxes that asked for a still, those without a link in this epoch; sorted. */
-export function withoutLink(asked: ReadonlySet<string>, linked: readonly MailboxRows[]): string[] {
-  if (asked.size === 0) return [];
-  const withLink = new Set(linked.map(({ mailbox }) => mailbox));
-  return [...asked].filter((mailbox) => !withLink.has(mailbox)).sort();
+export function withoutLink(
+  asked: ReadonlySet<string>,
+  { pages }: Items,
+  linked: readonly MailboxRows[],
+): string[] {
+  const hasLink = (mailbox: string) => {
+    const i = lowest(0, linked.length, (k) => compareId(pages, linked[k]!.at, mailbox) >= 0);
+    return i < linked.length && compareId(pages, linked[i]!.at, mailbox) === 0;
+  };
+  return [...asked].filter((mailbox) => !hasLink(mailbox)).sort();
 }

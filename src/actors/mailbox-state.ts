@@ -1,7 +1,15 @@
 /** What an outbox keeps per mailbox, whatever is deleted: where its chain ends and what is acknowledged. */
-import { type ChainState, FormatError, getU32, getU64, putU32, putU64 } from '../protocol/index.js';
+import {
+  type ChainState,
+  copyHash,
+  FormatError,
+  getU32,
+  getU64,
+  HASH_BYTES,
+  putU32,
+  putU64,
+} from '../protocol/index.js';
 import type { StoreRecord } from './messages.js';
-import type { StateCodec } from './state-table.js';
 import { idKey, TABLE } from './store-keys.js';
 
 /**
@@ -29,6 +37,8 @@ export interface MailboxState {
 }
 
 const CHAIN_BYTES = 64;
+/** Of a state as it is stored. */
+export const STATE_BYTES = 2 * CHAIN_BYTES;
 
 export function putWeight(out: Uint8Array, at: number, { links, own, bytes }: Weight): void {
   putU32(out, at, links);
@@ -52,26 +62,39 @@ export function unacknowledged({ chain, acknowledged }: MailboxState): Weight {
 function putChain(out: Uint8Array, at: number, chain: KeptChain): void {
   putU64(out, at, chain.lastEpoch);
   putU64(out, at + 8, chain.total);
-  out.set(chain.head, at + 16);
+  copyHash(chain.head, 0, out, at + 16);
   putWeight(out, at + 48, chain);
 }
 
-function getChain(bytes: Uint8Array, at: number): KeptChain {
-  return {
-    lastEpoch: getU64(bytes, at),
-    total: getU64(bytes, at + 8),
-    head: Uint8Array.from(bytes.subarray(at + 16, at + 48)),
-    ...getWeight(bytes, at + 48),
-  };
+function readChain(bytes: Uint8Array, at: number, chain: MovingChain): void {
+  chain.lastEpoch = getU64(bytes, at);
+  chain.total = getU64(bytes, at + 8);
+  copyHash(bytes, at + 16, chain.head, 0);
+  chain.links = getU32(bytes, at + 48);
+  chain.own = getU32(bytes, at + 52);
+  chain.bytes = getU64(bytes, at + 56);
 }
 
-/** Of a state as it is stored: where its chain ends. Throws `FormatError` as `decode`. */
+function noChain(): MovingChain {
+  return { lastEpoch: 0, total: 0, head: new Uint8Array(HASH_BYTES), links: 0, own: 0, bytes: 0 };
+}
+
+/** One to read states into. */
+export function noState(): MailboxState {
+  return { chain: noChain(), acknowledged: noChain() };
+}
+
+/** Throws `FormatError` on a state that is none: what it leads to would make this outbox guilty, whoever wrote it. */
+export function checkState(bytes: Uint8Array): void {
+  if (bytes.length !== STATE_BYTES) throw new FormatError(`a mailbox's state of ${bytes.length} bytes`);
+  const [lastEpoch, total] = [getU64(bytes, 0), getU64(bytes, 8)];
+  if ((lastEpoch === 0) !== (total === 0) || acknowledgedThrough(bytes) > lastEpoch)
+    throw new FormatError(`a mailbox's state of ${total} entries by ${lastEpoch}`);
+}
+
+/** Of a state as it is stored: where its chain ends. Throws `FormatError` on one that is none. */
 export function decodeChain(bytes: Uint8Array): KeptChain {
-  const chain = getChain(bytes, 0);
-  const isState =
-    (chain.lastEpoch === 0) === (chain.total === 0) && acknowledgedThrough(bytes) <= chain.lastEpoch;
-  if (!isState) throw new FormatError(`a mailbox's state of ${chain.total} entries by ${chain.lastEpoch}`);
-  return chain;
+  return decodeState(bytes).chain;
 }
 
 /** Of a state as it is stored: the newest epoch acknowledged. */
@@ -80,20 +103,33 @@ export function acknowledgedThrough(bytes: Uint8Array): number {
 }
 
 /** last epoch 8 ‖ total 8 ‖ head 32 ‖ links 4 ‖ own links 4 ‖ bytes 8, for the chain and for what is acknowledged. */
-export const mailboxCodec: StateCodec<MailboxState> = {
-  encode({ chain, acknowledged }) {
-    const bytes = new Uint8Array(2 * CHAIN_BYTES);
-    putChain(bytes, 0, chain);
-    putChain(bytes, CHAIN_BYTES, acknowledged);
-    return bytes;
-  },
-  /** Throws `FormatError` on a state that is none: what it leads to would make this outbox guilty, whoever wrote it. */
-  decode: (bytes) => ({ chain: decodeChain(bytes), acknowledged: getChain(bytes, CHAIN_BYTES) }),
-};
+export function putState(out: Uint8Array, at: number, { chain, acknowledged }: MailboxState): void {
+  putChain(out, at, chain);
+  putChain(out, at + CHAIN_BYTES, acknowledged);
+}
+
+/** Of bytes that are known to be a state. */
+export function readState(bytes: Uint8Array, at: number, state: MailboxState): void {
+  readChain(bytes, at, state.chain);
+  readChain(bytes, at + CHAIN_BYTES, state.acknowledged);
+}
+
+export function encodeState(state: MailboxState): Uint8Array {
+  const bytes = new Uint8Array(STATE_BYTES);
+  putState(bytes, 0, state);
+  return bytes;
+}
+
+/** Throws `FormatError` on a state that is none. */
+export function decodeState(bytes: Uint8Array): MailboxState {
+  checkState(bytes);
+  const state = noState();
+  readState(bytes, 0, state);
+  return state;
+}
 
 /** What makes a mailbox: its chain starts with the seed (32 random bytes). */
 export function mailboxRecord(mailbox: Uint8Array, seed: Uint8Array): StoreRecord {
-  const chain = { lastEpoch: 0, total: 0, head: seed, links: 0, own: 0, bytes: 0 };
-  const value = mailboxCodec.encode({ chain, acknowledged: chain });
-  return { key: idKey(TABLE.mailbox, mailbox), value };
+  const chain = { ...noChain(), head: seed };
+  return { key: idKey(TABLE.mailbox, mailbox), value: encodeState({ chain, acknowledged: chain }) };
 }

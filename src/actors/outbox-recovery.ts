@@ -1,18 +1,16 @@
 /** What an outbox knows again after a restart: states as of the last flush, and the links since then. */
 import { getU16, getU64 } from '../protocol/index.js';
 import { Links } from './epoch-file.js';
-import { idBytes } from './ids.js';
-import type { MailboxState } from './mailbox-state.js';
+import type { MailboxTable } from './mailbox-table.js';
 import type { StoreReader } from './messages.js';
 import { Quotas } from './quotas.js';
-import type { StateTable } from './state-table.js';
 import { epochKey, TABLE } from './store-keys.js';
 import type { Unacknowledged } from './unacknowledged.js';
 
 /** Applies the links of epochs above the last flush, whose epoch it returns; and finds who is full. */
 export function recoverMailboxes(
   { reader, lastEpoch, index }: { reader: StoreReader; lastEpoch: number; index: number },
-  mailboxes: StateTable<string, MailboxState>,
+  mailboxes: MailboxTable,
   unacknowledged: Unacknowledged,
   quotas: Quotas,
   flushMark: Uint8Array,
@@ -24,16 +22,18 @@ export function recoverMailboxes(
     if (getU16(key, 9) !== index) continue;
     const links = Links.read(value);
     for (let i = 0; i < links.mailboxes; i++) {
-      const id = links.mailbox(i);
-      const state = mailboxes.get(id);
+      const at = links.headerAt(i);
+      const state = mailboxes.lend(links.bytes, at);
       if (!state)
-        throw new Error(`mailbox ${Buffer.from(idBytes(id)).toString('hex')} has a link and no state`);
+        throw new Error(
+          `mailbox ${Buffer.from(links.mailboxBytes(i)).toString('hex')} has a link and no state`,
+        );
       links.moveChain(i, state.chain);
-      mailboxes.put(id, state);
-      quotas.look(id, state);
+      mailboxes.keep();
+      quotas.look(links.bytes, at, state);
     }
     unacknowledged.add(links.epoch, links.mailboxes, links.ownLinks, 0);
   }
-  for (const id of Quotas.written(reader, index)) quotas.recall(id, mailboxes.get(id)!);
+  for (const id of Quotas.written(reader, index)) quotas.recall(id, mailboxes.lendTo(id)!);
   return flushed;
 }

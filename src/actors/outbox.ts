@@ -25,10 +25,11 @@ import {
 import { Acknowledgments } from './acknowledgments.js';
 import { attest, checking, type SignerOptions } from './attest.js';
 import { Deliverer } from './deliverer.js';
-import { idAt, idBytes } from './ids.js';
+import { idAt } from './ids.js';
 import { stillRecords } from './kept-stills.js';
 import { groupByMailbox, linkEpoch, withoutLink } from './link-epoch.js';
-import { type MailboxState, mailboxCodec, mailboxRecord } from './mailbox-state.js';
+import { mailboxRecord } from './mailbox-state.js';
+import { MailboxTable } from './mailbox-table.js';
 import type { Memory } from './memory.js';
 import {
   type Acknowledge,
@@ -48,8 +49,8 @@ import { recoverMailboxes } from './outbox-recovery.js';
 import type { Placements } from './placements.js';
 import { type QuotaLimits, Quotas } from './quotas.js';
 import type { SignedEpoch } from './signed-epoch.js';
-import { type FlushOptions, StateTable } from './state-table.js';
-import { epochKey, flushMarkKey, idKey, numberValue, TABLE } from './store-keys.js';
+import type { FlushOptions } from './state-table.js';
+import { epochKey, flushMarkKey, numberValue, TABLE } from './store-keys.js';
 import { Unacknowledged } from './unacknowledged.js';
 import { waymarks } from './waymarks.js';
 
@@ -82,7 +83,7 @@ const NEW_PER_WRITE = 2048;
 const STILL_EPOCHS = 4;
 
 export class Outbox implements Stage {
-  private readonly mailboxes: StateTable<string, MailboxState>;
+  private readonly mailboxes: MailboxTable;
   private readonly unacknowledged: Unacknowledged;
   private readonly quotas: Quotas;
   private readonly acknowledgments: Acknowledgments;
@@ -106,7 +107,7 @@ export class Outbox implements Stage {
     private readonly send: Send,
   ) {
     const { reader, index } = options;
-    this.mailboxes = new StateTable(reader, (id) => idKey(TABLE.mailbox, idBytes(id)), mailboxCodec);
+    this.mailboxes = new MailboxTable(reader);
     this.unacknowledged = new Unacknowledged(reader, index, options.placements.since);
     this.quotas = new Quotas(options.quota, options.retentionEpochs, index);
     this.lastFlush = recoverMailboxes(
@@ -119,7 +120,7 @@ export class Outbox implements Stage {
     this.deliverer = new Deliverer(
       {
         ...options,
-        stateOf: (id) => this.mailboxes.get(id)!,
+        stateOf: (id) => this.mailboxes.lendTo(id)!,
         acknowledge: ({ mailbox, connection, slot }, epoch) => {
           if (this.acknowledgeThrough(mailbox, epoch) === 'unknown')
             this.refuseAck(connection.number, slot, epoch);
@@ -186,13 +187,10 @@ export class Outbox implements Stage {
     }
     if (options.checkInputs) checkReceiver(message, options);
     const groups = groupByMailbox(message.items);
-    const asked = withoutLink(this.asked, groups);
+    const asked = withoutLink(this.asked, message.items, groups);
     this.asked.clear();
     const { signed, output } = checking(`receiver ${options.index}`, () =>
-      linkEpoch(message, groups, asked, mailboxes, options.memory, (mailbox, state) => {
-        mailboxes.put(mailbox, state);
-        quotas.look(mailbox, state);
-      }),
+      linkEpoch(message, groups, asked, mailboxes, options.memory, quotas),
     );
     if (options.checkInputs) checkBodies(signed, message.batches, options);
     const signer = { ...options, told: this.deliverer.checkpoint };
@@ -207,7 +205,7 @@ export class Outbox implements Stage {
   private records(epoch: number): StoreRecord[] {
     const { index, flushEpochs, flushChanged } = this.options;
     const { links, bodies, stills } = this.signed!;
-    const records = stillRecords(epoch, index, stills, (id) => this.mailboxes.get(id)!.chain);
+    const records = stillRecords(epoch, index, stills, (id) => this.mailboxes.lendTo(id)!.chain);
     records.push(...this.unacknowledged.shared());
     if (links.mailboxes > 0) {
       records.push({ key: epochKey(TABLE.links, epoch, index), value: links.bytes });
@@ -265,7 +263,7 @@ export class Outbox implements Stage {
     const id = idAt(message.mailbox, 0);
     const answer = () => this.answerOpen(id, message);
     if (this.opening.has(id) || this.acknowledgments.isGoing(id)) this.waitFor(id, answer);
-    else if (this.mailboxes.get(id)) answer();
+    else if (this.mailboxes.lend(message.mailbox, 0)) answer();
     else if (message.seed) {
       this.waitFor(id, answer);
       this.persist([id], [mailboxRecord(message.mailbox, message.seed)]);
@@ -336,8 +334,8 @@ export class Outbox implements Stage {
 
   private answerOpen(id: string, message: OpenMailbox): void {
     const { connection, slot, kind, acknowledged, logSize } = message;
-    const state = this.mailboxes.get(id)!;
-    if (kind === SESSION_KIND.outbox && acknowledged > state.acknowledged.lastEpoch) {
+    const { lastEpoch: before } = this.mailboxes.lendTo(id)!.acknowledged;
+    if (kind === SESSION_KIND.outbox && acknowledged > before) {
       const done = this.acknowledgeThrough(id, acknowledged);
       if (done === 'unknown') return this.refuseOpen(message, 'ack-unknown-epoch');
       if (done === 'later') {
@@ -346,7 +344,7 @@ export class Outbox implements Stage {
         return this.waitFor(id, () => this.answerOpen(id, message));
       }
     }
-    const { lastEpoch, total, head } = state.acknowledged;
+    const { lastEpoch, total, head } = this.mailboxes.lendTo(id)!.acknowledged;
     this.send(address('gateway'), {
       type: 'mailbox-opened',
       connection,
@@ -356,7 +354,7 @@ export class Outbox implements Stage {
       error: null,
       lastEpoch,
       total,
-      // What is acknowledged moves on in place.
+      // It was lent.
       head: Uint8Array.from(head),
     });
     if (kind === SESSION_KIND.outbox) this.deliverer.subscribe(id, connection, slot, lastEpoch, logSize);

@@ -35,12 +35,21 @@ export class Quotas {
     return [...reader.keys(fullKey(outbox), fullKey(outbox + 1))].map((key) => idAt(key, 3));
   }
 
-  /** A mailbox's state has changed. */
-  look(mailbox: string, state: MailboxState): void {
+  /** The state of the mailbox whose id lies at `at` has changed. */
+  look(ids: Uint8Array, at: number, state: MailboxState): void {
+    const full = this.fullness(state);
+    if (full === 0 && this.full.size === 0) return;
+    this.found(idAt(ids, at), full);
+  }
+
+  private fullness(state: MailboxState): number {
     const { unacknowledgedEpochs, unacknowledgedBytes } = this.limits;
     const { links, own, bytes } = unacknowledged(state);
     const received = links >= unacknowledgedEpochs || bytes >= unacknowledgedBytes ? FULL.received : 0;
-    const full = received | (own >= unacknowledgedEpochs + this.retentionEpochs ? FULL.own : 0);
+    return received | (own >= unacknowledgedEpochs + this.retentionEpochs ? FULL.own : 0);
+  }
+
+  private found(mailbox: string, full: number): void {
     if (full === (this.full.get(mailbox) ?? 0)) return;
     if (full === 0) this.full.delete(mailbox);
     else this.full.set(mailbox, full);
@@ -50,7 +59,7 @@ export class Quotas {
 
   /** One that is written down as full, and may not be. */
   recall(mailbox: string, state: MailboxState): void {
-    this.look(mailbox, state);
+    this.found(mailbox, this.fullness(state));
     if (!this.full.has(mailbox)) this.unwritten.add(mailbox);
   }
 

@@ -12,12 +12,8 @@
  */
 import { Links } from '../actors/epoch-file.js';
 import { idAt, idBytes } from '../actors/ids.js';
-import {
-  acknowledgedThrough,
-  type MailboxState,
-  mailboxCodec,
-  unacknowledged,
-} from '../actors/mailbox-state.js';
+import { acknowledgedThrough, unacknowledged } from '../actors/mailbox-state.js';
+import { MailboxTable } from '../actors/mailbox-table.js';
 import type { StoreRecord } from '../actors/messages.js';
 import { recoverMailboxes } from '../actors/outbox-recovery.js';
 import { type Placements, placementFor } from '../actors/placements.js';
@@ -90,11 +86,7 @@ function writeSenders({ store, write, lastEpoch }: Move, { inboxes }: ActorCount
 /** Returns those with something unacknowledged that are not as they were at the last flush. */
 function writeMailboxes(move: Move, { outboxes }: ActorCounts): string[] {
   const { store: reader, write, lastEpoch, placements } = move;
-  const mailboxes = new StateTable<string, MailboxState>(
-    reader,
-    (id) => idKey(TABLE.mailbox, idBytes(id)),
-    mailboxCodec,
-  );
+  const mailboxes = new MailboxTable(reader);
   for (let index = 0; index < outboxes; index++) {
     const counts = new Unacknowledged(reader, index, placements.since);
     const quotas = new Quotas(NO_QUOTA, 0, index);
@@ -106,7 +98,7 @@ function writeMailboxes(move: Move, { outboxes }: ActorCounts): string[] {
   for (const record of mailboxes.flush()) {
     write(record);
     const id = idAt(record.key, 1);
-    const { links, own } = unacknowledged(mailboxes.get(id)!);
+    const { links, own } = unacknowledged(mailboxes.lendTo(id)!);
     if (links + own > 0) changed.push(id);
   }
   return changed;

@@ -1,7 +1,9 @@
 /** How outboxes cheat about the chain of a mailbox: by what they remember, by what they sign, by what they hand on. */
-import type { KeptChain, MailboxState } from '../../src/actors/mailbox-state.js';
+import type { KeptChain } from '../../src/actors/mailbox-state.js';
+import type { MailboxTable } from '../../src/actors/mailbox-table.js';
 import { type LinkPart, readMailboxLeaf } from '../../src/protocol/evidence/leaves.js';
 import { type ChainState, concat, RECEIVER_PREFIX, ROLE, stillPreimage } from '../../src/protocol/index.js';
+import { rewriteChain } from '../support/rewrite-chain.js';
 import { named } from '../worlds.js';
 import { type Cheat, type Cheater, PLAN, type Plan } from './cheat.js';
 import { relink } from './rows.js';
@@ -15,10 +17,7 @@ export function staleFor(mailbox: Buffer, theatre: Theatre): { size?: number } {
 }
 
 interface Remembered {
-  readonly mailboxes: {
-    get(id: string): MailboxState | undefined;
-    put(id: string, state: MailboxState): void;
-  };
+  readonly mailboxes: MailboxTable;
 }
 
 type Memory = (chain: KeptChain, self: Cheater) => Partial<KeptChain>;
@@ -27,8 +26,7 @@ type Memory = (chain: KeptChain, self: Cheater) => Partial<KeptChain>;
 function misremember(self: Cheater, change: Memory): void {
   const { mailboxes } = self.stage as unknown as Remembered;
   const id = bobOf(self.theatre).toString('latin1');
-  const state = mailboxes.get(id)!;
-  mailboxes.put(id, { ...state, chain: { ...state.chain, ...change(state.chain, self) } });
+  rewriteChain(mailboxes, id, change(mailboxes.lendTo(id)!.chain, self));
 }
 
 function forgetful(name: string, change: Memory): Cheat {

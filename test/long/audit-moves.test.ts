@@ -7,7 +7,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importSecretKey } from '#crypto';
 import { handOverKey, keptHandOvers, readHandOver } from '../../src/actors/kept-hand-overs.js';
-import { mailboxCodec } from '../../src/actors/mailbox-state.js';
+import { decodeState, encodeState } from '../../src/actors/mailbox-state.js';
 import { senderCodec } from '../../src/actors/sender-state.js';
 import { flushMarkKey, idKey, numberValue, TABLE } from '../../src/actors/store-keys.js';
 import { NetworkSource } from '../../src/cli/audit/network.js';
@@ -174,14 +174,14 @@ test('the new outbox, which goes on from less in good faith, is not named', asyn
       assert.is(verdict?.outcome === 'actor' && `${verdict.role}.${verdict.index}`, '4.0');
 });
 
-type Chain = ReturnType<typeof mailboxCodec.decode>['chain'];
+type Chain = ReturnType<typeof decodeState>['chain'];
 
 /** As the outbox has it from now on: all that came is in what it has written down. */
 const changedChain = (at: Home, id: Uint8Array, change: (chain: Chain) => Chain) =>
   inStore(at.data, (store, write) => {
     const key = idKey(TABLE.mailbox, id);
-    const state = mailboxCodec.decode(store.get(key)!);
-    write(key, mailboxCodec.encode({ ...state, chain: change(state.chain) })!);
+    const state = decodeState(store.get(key)!);
+    write(key, encodeState({ ...state, chain: change(state.chain) }));
   });
 
 test('an outbox that hands over an epoch that there was not', async () => {

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { mailboxCodec } from '../../src/actors/mailbox-state.js';
+import { decodeState, encodeState } from '../../src/actors/mailbox-state.js';
 import { senderCodec } from '../../src/actors/sender-state.js';
 import { flushMarkKey, idKey, numberValue, TABLE } from '../../src/actors/store-keys.js';
 import type { Member } from '../../src/client/member.js';
@@ -275,9 +275,9 @@ test('an outbox that does not go on from what it took over is named', async () =
   await meanwhile(at, () =>
     inStore(at.data, (store, write) => {
       const key = idKey(TABLE.mailbox, ids[one]!);
-      const state = mailboxCodec.decode(store.get(key)!);
+      const state = decodeState(store.get(key)!);
       const chain = { ...state.chain, head: Uint8Array.from(randomBytes(32)) };
-      write(key, mailboxCodec.encode({ ...state, chain })!);
+      write(key, encodeState({ ...state, chain }));
     }),
   );
   const place = await sent(at, 0, [ids[one]!]);
@@ -300,8 +300,8 @@ test('an outbox that hands on less than it took over is named by the two hand-ov
   await meanwhile(at, async () => {
     await inStore(at.data, (store, write) => {
       const key = idKey(TABLE.mailbox, ids[one]!);
-      const state = mailboxCodec.decode(store.get(key)!);
-      write(key, mailboxCodec.encode({ ...state, chain: { ...state.chain, total: state.chain.total + 7 } })!);
+      const state = decodeState(store.get(key)!);
+      write(key, encodeState({ ...state, chain: { ...state.chain, total: state.chain.total + 7 } }));
     });
     await changeActors(at.data, { outboxes: 1 });
   });

@@ -6,7 +6,7 @@
  */
 import { Links } from '../../src/actors/epoch-file.js';
 import { idBytes } from '../../src/actors/ids.js';
-import { mailboxCodec, unacknowledged } from '../../src/actors/mailbox-state.js';
+import { decodeState, unacknowledged } from '../../src/actors/mailbox-state.js';
 import type { StoreReader, StoreRecord } from '../../src/actors/messages.js';
 import { Placements } from '../../src/actors/placements.js';
 import {
@@ -125,7 +125,7 @@ function unacknowledgedIn(of: Kept, complain: (problem: string) => void) {
     const [epoch, links] = [epochOf(key), Links.read(value)];
     for (let i = 0; i < links.mailboxes; i++) {
       const id = idBytes(links.mailbox(i));
-      const { acknowledged } = mailboxCodec.decode(disk.get(idKey(TABLE.mailbox, id))!);
+      const { acknowledged } = decodeState(disk.get(idKey(TABLE.mailbox, id))!);
       if (acknowledged.lastEpoch >= epoch) continue;
       const outbox = outboxOf(identity, id);
       const isFirstOwn = links.isOwn(i) && acknowledged.lastEpoch === links.previousEpoch(i);
@@ -196,7 +196,7 @@ function checkFull(
   const { unacknowledgedEpochs, unacknowledgedBytes } = limits;
   for (const { key, value } of all(disk, TABLE.mailbox)) {
     const id = key.subarray(1);
-    const { links, own, bytes } = unacknowledged(mailboxCodec.decode(value));
+    const { links, own, bytes } = unacknowledged(decodeState(value));
     const isFull =
       links >= unacknowledgedEpochs ||
       bytes >= unacknowledgedBytes ||

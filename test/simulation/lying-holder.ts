@@ -5,7 +5,8 @@
  * stream of chance of its own, so that all other runs are what they were.
  */
 import { importSecretKey, sha256 } from '#crypto';
-import type { KeptChain, MailboxState } from '../../src/actors/mailbox-state.js';
+import type { KeptChain } from '../../src/actors/mailbox-state.js';
+import type { MailboxTable } from '../../src/actors/mailbox-table.js';
 import {
   type ActorMessage,
   type Address,
@@ -34,6 +35,7 @@ import {
 import type { Signed } from '../../src/protocol/statement.js';
 import { sequencers } from '../byzantine/cheats-of-sequencers.js';
 import type { Theatre } from '../byzantine/theatre.js';
+import { rewriteChain } from '../support/rewrite-chain.js';
 import type { Cast, Liar, Lied } from './liar.js';
 import { Random } from './random.js';
 
@@ -60,10 +62,7 @@ const ABOUT_CHAINS = ['another head', 'another total', 'a former state', 'nothin
 interface OutboxInside {
   readonly options: { readonly index: number; readonly receiverOf: (mailbox: Uint8Array) => number };
   readonly asked: ReadonlySet<string>;
-  readonly mailboxes: {
-    get(id: string): MailboxState | undefined;
-    put(id: string, state: MailboxState): void;
-  };
+  readonly mailboxes: MailboxTable;
 }
 interface SequencerInside {
   readonly options: { readonly frontier: Frontier };
@@ -146,18 +145,18 @@ class LyingOutbox extends Holder {
     const { random } = this;
     const isLie = random.chance(LIES);
     const own = this.mailboxes.filter((id) => options.receiverOf(Buffer.from(id, 'latin1')) === 0);
-    const known = own.filter((id) => mailboxes.get(id));
+    const known = own.filter((id) => mailboxes.lendTo(id));
     if (isLie && known.length > 0) {
       const wanted = random.chance(0.5) ? known.filter((id) => asked.has(id)) : [];
       const id = random.pick(wanted.length > 0 ? wanted : known);
-      const state = mailboxes.get(id)!;
-      const chain = this.changed(id, state.chain);
-      if (chain.total !== state.chain.total || !equalBytes(chain.head, state.chain.head)) {
-        mailboxes.put(id, { ...state, chain });
+      const before = mailboxes.lendTo(id)!.chain;
+      const chain = this.changed(id, before);
+      if (chain.total !== before.total || !equalBytes(chain.head, before.head)) {
+        rewriteChain(mailboxes, id, chain);
         this.lie();
       }
     }
-    for (const id of known) this.remember(id, mailboxes.get(id)!.chain);
+    for (const id of known) this.remember(id, mailboxes.lendTo(id)!.chain);
   }
 
   private remember(id: string, chain: KeptChain): void {

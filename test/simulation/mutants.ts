@@ -56,7 +56,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'actors/outbox.js',
     find: 'this.persist([id], [mailboxRecord(message.mailbox, message.seed)]);',
     replace:
-      'this.mailboxes.put(id, mailboxCodec.decode(mailboxRecord(message.mailbox, message.seed).value)); this.runWaiting(id);',
+      'this.mailboxes.learn(message.mailbox, 0, mailboxRecord(message.mailbox, message.seed).value); this.mailboxes.lendTo(id); this.mailboxes.keep(); this.runWaiting(id);',
   },
   {
     name: 'links since the last flush are not recovered',

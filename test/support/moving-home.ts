@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { mailboxCodec } from '../../src/actors/mailbox-state.js';
+import { encodeState } from '../../src/actors/mailbox-state.js';
 import { flushMarkKey, idKey, numberValue, TABLE } from '../../src/actors/store-keys.js';
 import { connectSender } from '../../src/client/index.js';
 import { evenBuckets, inForceFrom, openManifests, placementOf } from '../../src/protocol/index.js';
@@ -91,7 +91,7 @@ export const empty = (data: string, id: Uint8Array) =>
       own: 0,
       bytes: 0,
     };
-    write(idKey(TABLE.mailbox, id), mailboxCodec.encode({ chain, acknowledged: chain })!);
+    write(idKey(TABLE.mailbox, id), encodeState({ chain, acknowledged: chain }));
   });
 
 /** By a client that does not look at its own chain. */

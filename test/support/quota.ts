@@ -159,7 +159,7 @@ export class Server {
   }
 
   state(i: number) {
-    return this.pipeline.stage<Outbox>('outbox', 0)['mailboxes'].get(this.id(i).toString('latin1'))!;
+    return this.pipeline.stage<Outbox>('outbox', 0)['mailboxes'].lend(this.id(i), 0)!;
   }
 
   epochsIn(table: Table): number[] {

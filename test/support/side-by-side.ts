@@ -282,7 +282,7 @@ export class SideBySide {
     this.world.clients.forEach(({ id }, i) => {
       const key = id.toString('latin1');
       const { inbox, outbox } = this.world.placement(id);
-      const { chain, acknowledged } = this.pipeline.stage<Outbox>('outbox', outbox)['mailboxes'].get(key)!;
+      const { chain, acknowledged } = this.pipeline.stage<Outbox>('outbox', outbox)['mailboxes'].lend(id, 0)!;
       const expected = this.world.chains.get(twin.hex(id))!;
       assert.equal([BigInt(chain.lastEpoch), BigInt(chain.total)], [expected.lastEpoch, expected.total]);
       same(chain.head, expected.head, 'head');
