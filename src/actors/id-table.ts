@@ -10,6 +10,11 @@ import { copyHash, getU32, HASH_BYTES, sameBytes } from '../protocol/index.js';
 
 const FIRST_ROWS = 1024;
 
+/** Of the hash, one in a process. Odd, so that no bit of a word is lost. */
+const KEYS = randomBytes(8);
+const KEY_0 = getU32(KEYS, 0) | 1;
+const KEY_1 = getU32(KEYS, 4) | 1;
+
 export class IdTable {
   /** Row `r` lies at `r · 32`. Another array when the table has grown. */
   ids = new Uint8Array(FIRST_ROWS * HASH_BYTES);
@@ -19,15 +24,6 @@ export class IdTable {
   rows = 0;
   private readonly free: number[] = [];
   private readonly looked = new Uint8Array(HASH_BYTES);
-  private readonly key0: number;
-  private readonly key1: number;
-
-  constructor() {
-    const key = randomBytes(8);
-    // Odd, so that no bit of a word is lost.
-    this.key0 = getU32(key, 0) | 1;
-    this.key1 = getU32(key, 4) | 1;
-  }
 
   get size(): number {
     return this.rows - this.free.length;
@@ -82,7 +78,7 @@ export class IdTable {
   }
 
   private home(bytes: Uint8Array, at: number): number {
-    const mixed = Math.imul(getU32(bytes, at), this.key0) + Math.imul(getU32(bytes, at + 4), this.key1);
+    const mixed = Math.imul(getU32(bytes, at), KEY_0) + Math.imul(getU32(bytes, at + 4), KEY_1);
     return (mixed ^ (mixed >>> 15)) & (this.places.length - 1);
   }
 
