@@ -12,8 +12,8 @@ import { checkState, type MailboxState, noState, putState, readState, STATE_BYTE
 import type { StoreReader, StoreRecord } from './messages.js';
 import { idKey, TABLE } from './store-keys.js';
 
-/** States in memory beside those that changed since the last flush, of some 170 bytes each. */
-const KEPT = 131_072;
+/** States in memory, unless more have changed since the last flush: some 170 bytes each, and room for 131,072 of them at once. */
+const KEPT = 100_000;
 /** Rows that are looked at for one that may go, for each that comes. */
 const STEPS = 16;
 /** Of a row: it must stay until it is written, or until that is durable; it was used since the hand came by. */
