@@ -1,13 +1,14 @@
 /** What an outbox keeps per mailbox, whatever is deleted: where its chain ends and what is acknowledged. */
 import {
   type ChainState,
-  copyHash,
+  copyShort,
   FormatError,
   getU32,
   getU64,
   HASH_BYTES,
   putU32,
   putU64,
+  viewOf,
 } from '../protocol/index.js';
 import type { StoreRecord } from './messages.js';
 import { idKey, TABLE } from './store-keys.js';
@@ -59,37 +60,70 @@ export function unacknowledged({ chain, acknowledged }: MailboxState): Weight {
   };
 }
 
-function putChain(out: Uint8Array, at: number, chain: KeptChain): void {
-  putU64(out, at, chain.lastEpoch);
-  putU64(out, at + 8, chain.total);
-  copyHash(chain.head, 0, out, at + 16);
-  putWeight(out, at + 48, chain);
+/** A state that others are read into: its heads lie where they do in `view`, its own bytes as they are stored. */
+export interface HeldState extends MailboxState {
+  readonly view: DataView;
 }
 
-function readChain(bytes: Uint8Array, at: number, chain: MovingChain): void {
-  chain.lastEpoch = getU64(bytes, at);
-  chain.total = getU64(bytes, at + 8);
-  copyHash(bytes, at + 16, chain.head, 0);
-  chain.links = getU32(bytes, at + 48);
-  chain.own = getU32(bytes, at + 52);
-  chain.bytes = getU64(bytes, at + 56);
+export function heldState(): HeldState {
+  const bytes = new Uint8Array(STATE_BYTES);
+  const chainAt = (at: number): MovingChain => {
+    const head = bytes.subarray(at + 16, at + 16 + HASH_BYTES);
+    return { lastEpoch: 0, total: 0, head, links: 0, own: 0, bytes: 0 };
+  };
+  return { chain: chainAt(0), acknowledged: chainAt(CHAIN_BYTES), view: viewOf(bytes) };
 }
 
-function noChain(): MovingChain {
-  return { lastEpoch: 0, total: 0, head: new Uint8Array(HASH_BYTES), links: 0, own: 0, bytes: 0 };
+function readNumbers(view: DataView, at: number, chain: MovingChain): void {
+  chain.lastEpoch = u64(view, at);
+  chain.total = u64(view, at + 8);
+  chain.links = view.getUint32(at + 48);
+  chain.own = view.getUint32(at + 52);
+  chain.bytes = u64(view, at + 56);
 }
 
-/** One to read states into. */
-export function noState(): MailboxState {
-  return { chain: noChain(), acknowledged: noChain() };
+function u64(view: DataView, at: number): number {
+  return view.getUint32(at) * 0x1_0000_0000 + view.getUint32(at + 4);
+}
+
+function putNumbers(view: DataView, at: number, { lastEpoch, total, links, own, bytes }: KeptChain): void {
+  setU64(view, at, lastEpoch);
+  setU64(view, at + 8, total);
+  view.setUint32(at + 48, links);
+  view.setUint32(at + 52, own);
+  setU64(view, at + 56, bytes);
+}
+
+function setU64(view: DataView, at: number, value: number): void {
+  view.setUint32(at, Math.floor(value / 0x1_0000_0000));
+  view.setUint32(at + 4, value >>> 0);
+}
+
+/** Of bytes that are known to be a state (`checkState`). */
+export function readState(from: DataView, at: number, state: HeldState): void {
+  copyShort(from, at, state.view, 0, STATE_BYTES);
+  readNumbers(state.view, 0, state.chain);
+  readNumbers(state.view, CHAIN_BYTES, state.acknowledged);
+}
+
+/** last epoch 8 ‖ total 8 ‖ head 32 ‖ links 4 ‖ own links 4 ‖ bytes 8, for the chain and for what is acknowledged. */
+export function putState(out: DataView, at: number, { chain, acknowledged, view }: HeldState): void {
+  putNumbers(view, 0, chain);
+  putNumbers(view, CHAIN_BYTES, acknowledged);
+  copyShort(view, 0, out, at, STATE_BYTES);
 }
 
 /** Throws `FormatError` on a state that is none: what it leads to would make this outbox guilty, whoever wrote it. */
 export function checkState(bytes: Uint8Array): void {
   if (bytes.length !== STATE_BYTES) throw new FormatError(`a mailbox's state of ${bytes.length} bytes`);
-  const [lastEpoch, total] = [getU64(bytes, 0), getU64(bytes, 8)];
-  if ((lastEpoch === 0) !== (total === 0) || acknowledgedThrough(bytes) > lastEpoch)
+  const [[lastEpoch, total], [acknowledged]] = [bigNumbers(bytes, 0), bigNumbers(bytes, CHAIN_BYTES)];
+  if ((lastEpoch === 0) !== (total === 0) || acknowledged > lastEpoch)
     throw new FormatError(`a mailbox's state of ${total} entries by ${lastEpoch}`);
+}
+
+/** Those of a chain that may be above 2^53 − 1, which `getU64` refuses. */
+function bigNumbers(bytes: Uint8Array, at: number): [number, number, number] {
+  return [getU64(bytes, at), getU64(bytes, at + 8), getU64(bytes, at + 56)];
 }
 
 /** Of a state as it is stored: where its chain ends. Throws `FormatError` on one that is none. */
@@ -102,34 +136,33 @@ export function acknowledgedThrough(bytes: Uint8Array): number {
   return getU64(bytes, CHAIN_BYTES);
 }
 
-/** last epoch 8 ‖ total 8 ‖ head 32 ‖ links 4 ‖ own links 4 ‖ bytes 8, for the chain and for what is acknowledged. */
-export function putState(out: Uint8Array, at: number, { chain, acknowledged }: MailboxState): void {
-  putChain(out, at, chain);
-  putChain(out, at + CHAIN_BYTES, acknowledged);
-}
-
-/** Of bytes that are known to be a state. */
-export function readState(bytes: Uint8Array, at: number, state: MailboxState): void {
-  readChain(bytes, at, state.chain);
-  readChain(bytes, at + CHAIN_BYTES, state.acknowledged);
-}
-
-export function encodeState(state: MailboxState): Uint8Array {
+export function encodeState({ chain, acknowledged }: MailboxState): Uint8Array {
+  const state = heldState();
+  moveTo(state.chain, chain);
+  moveTo(state.acknowledged, acknowledged);
   const bytes = new Uint8Array(STATE_BYTES);
-  putState(bytes, 0, state);
+  putState(viewOf(bytes), 0, state);
   return bytes;
+}
+
+/** Makes a chain what another one is, in place. */
+export function moveTo(chain: MovingChain, { head, ...numbers }: KeptChain): void {
+  chain.head.set(head);
+  Object.assign(chain, numbers);
 }
 
 /** Throws `FormatError` on a state that is none. */
 export function decodeState(bytes: Uint8Array): MailboxState {
   checkState(bytes);
-  const state = noState();
-  readState(bytes, 0, state);
+  const state = heldState();
+  readState(viewOf(bytes), 0, state);
   return state;
 }
 
 /** What makes a mailbox: its chain starts with the seed (32 random bytes). */
 export function mailboxRecord(mailbox: Uint8Array, seed: Uint8Array): StoreRecord {
-  const chain = { ...noChain(), head: seed };
-  return { key: idKey(TABLE.mailbox, mailbox), value: encodeState({ chain, acknowledged: chain }) };
+  const { chain, acknowledged } = heldState();
+  chain.head.set(seed);
+  acknowledged.head.set(seed);
+  return { key: idKey(TABLE.mailbox, mailbox), value: encodeState({ chain, acknowledged }) };
 }

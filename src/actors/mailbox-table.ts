@@ -5,10 +5,17 @@
  * Thousands of states change with each epoch. So they lie packed, each in a row beside its id (id-table.ts), as they are
  * stored, and are read into one object that is lent to who works on one of them.
  */
-import { HASH_BYTES } from '../protocol/index.js';
+import { HASH_BYTES, viewOf } from '../protocol/index.js';
 import { doubled, IdTable } from './id-table.js';
 import { idBytes } from './ids.js';
-import { checkState, type MailboxState, noState, putState, readState, STATE_BYTES } from './mailbox-state.js';
+import {
+  checkState,
+  heldState,
+  type MailboxState,
+  putState,
+  readState,
+  STATE_BYTES,
+} from './mailbox-state.js';
 import type { StoreReader, StoreRecord } from './messages.js';
 import { idKey, TABLE } from './store-keys.js';
 
@@ -28,12 +35,13 @@ const KEY_BYTES = 1 + HASH_BYTES;
 export class MailboxTable {
   private readonly table = new IdTable();
   private states = new Uint8Array(this.table.capacity * STATE_BYTES);
+  private view = viewOf(this.states);
   private marks = new Uint8Array(this.table.capacity);
   private changedRows: number[] = [];
   private writing: number[] = [];
   /** Where the search for rows that may go goes on. */
   private hand = 0;
-  private readonly lent = noState();
+  private readonly lent = heldState();
   private lentRow = -1;
 
   constructor(
@@ -57,14 +65,14 @@ export class MailboxTable {
     if (row < 0) return undefined;
     this.lentRow = row;
     this.marks[row]! |= USED;
-    readState(this.states, row * STATE_BYTES, this.lent);
+    readState(this.view, row * STATE_BYTES, this.lent);
     return this.lent;
   }
 
   /** Says that what was lent last has changed. */
   keep(): void {
     const row = this.lentRow;
-    putState(this.states, row * STATE_BYTES, this.lent);
+    putState(this.view, row * STATE_BYTES, this.lent);
     if (this.marks[row]! & CHANGED) return;
     this.marks[row]! |= CHANGED;
     this.changedRows.push(row);
@@ -86,6 +94,7 @@ export class MailboxTable {
     const row = this.table.add(ids, at);
     if (this.marks.length < this.table.capacity) {
       this.states = doubled(this.states);
+      this.view = viewOf(this.states);
       this.marks = doubled(this.marks);
     }
     this.states.set(state, row * STATE_BYTES);
