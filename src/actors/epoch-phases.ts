@@ -27,6 +27,18 @@ interface Context {
   readonly emptied: boolean;
 }
 
+/** Behind an epoch, or the numbers for more of them. What would be left at once is not entered: each state has its timer. */
+const RESTED = [
+  { guard: 'isDone', target: 'stopped' },
+  { guard: 'hasWork', target: 'collecting' },
+  { target: 'waiting' },
+] as const;
+const NEXT = [
+  { guard: 'needsReservation', target: 'reserving' },
+  { guard: 'mustRest', target: 'resting' },
+  ...RESTED,
+] as const;
+
 const unset = (name: string) => () => {
   throw new Error(`epoch phases: '${name}' is not provided`);
 };
@@ -43,7 +55,7 @@ export const epochPhases = setup({
   },
   guards: {
     needsReservation: unset('needsReservation') as () => boolean,
-    rested: unset('rested') as () => boolean,
+    mustRest: unset('mustRest') as () => boolean,
     hasWork: ({ context }) => context.work,
     isDone: ({ context }) => context.emptied && !context.work,
   },
@@ -58,14 +70,8 @@ export const epochPhases = setup({
   },
   states: {
     recovering: { on: { recovered: 'reserving' } },
-    reserving: { entry: 'reserve', on: { reserved: 'resting' } },
-    resting: {
-      always: [
-        { guard: 'needsReservation', target: 'reserving' },
-        { guard: 'rested', target: 'waiting' },
-      ],
-      after: { rest: 'waiting' },
-    },
+    reserving: { entry: 'reserve', on: { reserved: NEXT } },
+    resting: { after: { rest: RESTED } },
     waiting: {
       always: [
         { guard: 'isDone', target: 'stopped' },
@@ -74,7 +80,10 @@ export const epochPhases = setup({
       after: { heartbeat: 'collecting' },
     },
     collecting: { entry: [assign({ work: false }), 'close'], on: { attested: 'committing' } },
-    committing: { entry: 'commit', on: { durable: { target: 'resting', actions: 'publish' } } },
+    committing: {
+      entry: 'commit',
+      on: { durable: NEXT.map((next) => ({ ...next, actions: 'publish' as const })) },
+    },
     stopped: { type: 'final', entry: 'finish' },
     failed: { type: 'final' },
   },

@@ -134,7 +134,7 @@ export class Sequencer implements Stage {
       },
       guards: {
         needsReservation: () => this.nextEpoch > this.reserved,
-        rested: () => this.restMs() <= 0,
+        mustRest: () => this.restMs() > 0,
       },
       delays: { rest: () => this.restMs(), heartbeat: () => options.heartbeatMs },
     });
