@@ -27,18 +27,6 @@ interface Context {
   readonly emptied: boolean;
 }
 
-/** Behind an epoch, or the numbers for more of them. What would be left at once is not entered: each state has its timer. */
-const RESTED = [
-  { guard: 'isDone', target: 'stopped' },
-  { guard: 'hasWork', target: 'collecting' },
-  { target: 'waiting' },
-] as const;
-const NEXT = [
-  { guard: 'needsReservation', target: 'reserving' },
-  { guard: 'mustRest', target: 'resting' },
-  ...RESTED,
-] as const;
-
 const unset = (name: string) => () => {
   throw new Error(`epoch phases: '${name}' is not provided`);
 };
@@ -55,7 +43,7 @@ export const epochPhases = setup({
   },
   guards: {
     needsReservation: unset('needsReservation') as () => boolean,
-    mustRest: unset('mustRest') as () => boolean,
+    rested: unset('rested') as () => boolean,
     hasWork: ({ context }) => context.work,
     isDone: ({ context }) => context.emptied && !context.work,
   },
@@ -70,8 +58,14 @@ export const epochPhases = setup({
   },
   states: {
     recovering: { on: { recovered: 'reserving' } },
-    reserving: { entry: 'reserve', on: { reserved: NEXT } },
-    resting: { after: { rest: RESTED } },
+    reserving: { entry: 'reserve', on: { reserved: 'resting' } },
+    resting: {
+      always: [
+        { guard: 'needsReservation', target: 'reserving' },
+        { guard: 'rested', target: 'waiting' },
+      ],
+      after: { rest: 'waiting' },
+    },
     waiting: {
       always: [
         { guard: 'isDone', target: 'stopped' },
@@ -80,10 +74,7 @@ export const epochPhases = setup({
       after: { heartbeat: 'collecting' },
     },
     collecting: { entry: [assign({ work: false }), 'close'], on: { attested: 'committing' } },
-    committing: {
-      entry: 'commit',
-      on: { durable: NEXT.map((next) => ({ ...next, actions: 'publish' as const })) },
-    },
+    committing: { entry: 'commit', on: { durable: { target: 'resting', actions: 'publish' } } },
     stopped: { type: 'final', entry: 'finish' },
     failed: { type: 'final' },
   },

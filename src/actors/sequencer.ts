@@ -134,7 +134,7 @@ export class Sequencer implements Stage {
       },
       guards: {
         needsReservation: () => this.nextEpoch > this.reserved,
-        mustRest: () => this.restMs() > 0,
+        rested: () => this.restMs() <= 0,
       },
       delays: { rest: () => this.restMs(), heartbeat: () => options.heartbeatMs },
     });
