@@ -12,10 +12,8 @@ export class Answer {
   /** One that has begun in time. Rejects with what the server says, or `connection-lost`. */
   static async to(url: string, patienceMs: number, headers: Record<string, string> = {}): Promise<Answer> {
     const patience = new Patience(patienceMs);
-    patience.begin();
-    const response = await fetch(url, { headers, signal: patience.signal, redirect: 'error' })
-      .catch(lost)
-      .finally(() => patience.end());
+    const asked = fetch(url, { headers, signal: patience.signal, redirect: 'error' });
+    const response = await patience.within(asked).catch(lost);
     const answer = new Answer(response, patience);
     if (response.ok) return answer;
     const told = (await answer.json(MAX_ERROR_BYTES).catch(() => null)) as {
@@ -30,19 +28,16 @@ export class Answer {
 
   /** As they come. Rejects with `connection-lost`, also when none comes for too long. */
   async *chunks(): AsyncGenerator<Uint8Array> {
-    const { patience, response } = this;
-    patience.begin();
+    const reader = this.response.body?.getReader();
+    if (!reader) return;
     try {
-      for await (const chunk of response.body ?? []) {
-        // What the reader takes is not waited for.
-        patience.end();
-        yield chunk as Uint8Array;
-        patience.begin();
+      for (;;) {
+        const { done, value } = await this.patience.within(reader.read()).catch(lost);
+        if (done) return;
+        yield value;
       }
-    } catch (error) {
-      lost(error);
     } finally {
-      patience.end();
+      reader.cancel().catch(() => {});
     }
   }
 
@@ -73,7 +68,6 @@ export class Answer {
 /** Ends a request when nothing has come for so long. */
 class Patience {
   private readonly ending = new AbortController();
-  private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly ms: number) {}
 
@@ -81,12 +75,16 @@ class Patience {
     return this.ending.signal;
   }
 
-  begin(): void {
-    this.timer = setTimeout(() => this.ending.abort(new Error(`nothing for ${this.ms} ms`)), this.ms);
-  }
-
-  end(): void {
-    clearTimeout(this.timer);
+  /** Rejects when it is over, whatever becomes of the request that is ended then. */
+  within<T>(coming: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        const error = new Error(`nothing for ${this.ms} ms`);
+        reject(error);
+        this.ending.abort(error);
+      }, this.ms);
+      coming.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
   }
 }
 
