@@ -60,8 +60,10 @@ export function unacknowledged({ chain, acknowledged }: MailboxState): Weight {
   };
 }
 
-/** A state that others are read into: its heads lie where they do in `view`, its own bytes as they are stored. */
+/** A state that others are read into: its heads lie where they do in `bytes`, which are as they are stored. */
 export interface HeldState extends MailboxState {
+  readonly bytes: Uint8Array;
+  /** Of `bytes`. */
   readonly view: DataView;
 }
 
@@ -71,46 +73,40 @@ export function heldState(): HeldState {
     const head = bytes.subarray(at + 16, at + 16 + HASH_BYTES);
     return { lastEpoch: 0, total: 0, head, links: 0, own: 0, bytes: 0 };
   };
-  return { chain: chainAt(0), acknowledged: chainAt(CHAIN_BYTES), view: viewOf(bytes) };
+  return { chain: chainAt(0), acknowledged: chainAt(CHAIN_BYTES), bytes, view: viewOf(bytes) };
 }
 
-function readNumbers(view: DataView, at: number, chain: MovingChain): void {
-  chain.lastEpoch = u64(view, at);
-  chain.total = u64(view, at + 8);
-  chain.links = view.getUint32(at + 48);
-  chain.own = view.getUint32(at + 52);
-  chain.bytes = u64(view, at + 56);
+function readNumbers(bytes: Uint8Array, at: number, chain: MovingChain): void {
+  chain.lastEpoch = getU64(bytes, at);
+  chain.total = getU64(bytes, at + 8);
+  chain.links = getU32(bytes, at + 48);
+  chain.own = getU32(bytes, at + 52);
+  chain.bytes = getU64(bytes, at + 56);
 }
 
-function u64(view: DataView, at: number): number {
-  return view.getUint32(at) * 0x1_0000_0000 + view.getUint32(at + 4);
-}
-
-function putNumbers(view: DataView, at: number, { lastEpoch, total, links, own, bytes }: KeptChain): void {
-  setU64(view, at, lastEpoch);
-  setU64(view, at + 8, total);
-  view.setUint32(at + 48, links);
-  view.setUint32(at + 52, own);
-  setU64(view, at + 56, bytes);
-}
-
-function setU64(view: DataView, at: number, value: number): void {
-  view.setUint32(at, Math.floor(value / 0x1_0000_0000));
-  view.setUint32(at + 4, value >>> 0);
+function putNumbers(bytes: Uint8Array, at: number, chain: KeptChain): void {
+  putU64(bytes, at, chain.lastEpoch);
+  putU64(bytes, at + 8, chain.total);
+  putWeight(bytes, at + 48, chain);
 }
 
 /** Of bytes that are known to be a state (`checkState`). */
 export function readState(from: DataView, at: number, state: HeldState): void {
   copyShort(from, at, state.view, 0, STATE_BYTES);
-  readNumbers(state.view, 0, state.chain);
-  readNumbers(state.view, CHAIN_BYTES, state.acknowledged);
+  readNumbers(state.bytes, 0, state.chain);
+  readNumbers(state.bytes, CHAIN_BYTES, state.acknowledged);
 }
 
 /** last epoch 8 ‖ total 8 ‖ head 32 ‖ links 4 ‖ own links 4 ‖ bytes 8, for the chain and for what is acknowledged. */
-export function putState(out: DataView, at: number, { chain, acknowledged, view }: HeldState): void {
-  putNumbers(view, 0, chain);
-  putNumbers(view, CHAIN_BYTES, acknowledged);
-  copyShort(view, 0, out, at, STATE_BYTES);
+export function putState(out: DataView, at: number, state: HeldState): void {
+  copyShort(finished(state).view, 0, out, at, STATE_BYTES);
+}
+
+/** Its bytes say what its numbers do. */
+function finished(state: HeldState): HeldState {
+  putNumbers(state.bytes, 0, state.chain);
+  putNumbers(state.bytes, CHAIN_BYTES, state.acknowledged);
+  return state;
 }
 
 /** Throws `FormatError` on a state that is none: what it leads to would make this outbox guilty, whoever wrote it. */
@@ -126,11 +122,6 @@ function bigNumbers(bytes: Uint8Array, at: number): [number, number, number] {
   return [getU64(bytes, at), getU64(bytes, at + 8), getU64(bytes, at + 56)];
 }
 
-/** Of a state as it is stored: where its chain ends. Throws `FormatError` on one that is none. */
-export function decodeChain(bytes: Uint8Array): KeptChain {
-  return decodeState(bytes).chain;
-}
-
 /** Of a state as it is stored: the newest epoch acknowledged. */
 export function acknowledgedThrough(bytes: Uint8Array): number {
   return getU64(bytes, CHAIN_BYTES);
@@ -140,9 +131,7 @@ export function encodeState({ chain, acknowledged }: MailboxState): Uint8Array {
   const state = heldState();
   moveTo(state.chain, chain);
   moveTo(state.acknowledged, acknowledged);
-  const bytes = new Uint8Array(STATE_BYTES);
-  putState(viewOf(bytes), 0, state);
-  return bytes;
+  return finished(state).bytes;
 }
 
 /** Makes a chain what another one is, in place. */
@@ -161,8 +150,8 @@ export function decodeState(bytes: Uint8Array): MailboxState {
 
 /** What makes a mailbox: its chain starts with the seed (32 random bytes). */
 export function mailboxRecord(mailbox: Uint8Array, seed: Uint8Array): StoreRecord {
-  const { chain, acknowledged } = heldState();
+  const { chain, acknowledged, bytes } = heldState();
   chain.head.set(seed);
   acknowledged.head.set(seed);
-  return { key: idKey(TABLE.mailbox, mailbox), value: encodeState({ chain, acknowledged }) };
+  return { key: idKey(TABLE.mailbox, mailbox), value: bytes };
 }

@@ -27,7 +27,7 @@ export interface FlushOptions {
   readonly flushChanged: number;
 }
 
-/** Clean entries kept in memory: at most twice this many, of some 800 bytes for a mailbox. */
+/** Clean entries kept in memory: at most twice this many. */
 const GENERATION = 20_000;
 
 export class StateTable<K, V> {
@@ -45,12 +45,6 @@ export class StateTable<K, V> {
 
   get(id: K): V | undefined {
     return this.dirty.get(id) ?? this.flushing.get(id) ?? this.recent.get(id) ?? this.load(id);
-  }
-
-  /** Whether the id has a state; one that is not in memory is not brought there. */
-  has(id: K): boolean {
-    const inMemory = this.dirty.has(id) || this.flushing.has(id) || this.recent.has(id) || this.older.has(id);
-    return inMemory || this.reader.get(this.keyOf(id)) !== undefined;
   }
 
   private load(id: K): V | undefined {

@@ -3,7 +3,7 @@
  * lie under their ids, so one pass over a table has them in the order of leaves.
  */
 
-import { decodeChain } from '../actors/mailbox-state.js';
+import { decodeState } from '../actors/mailbox-state.js';
 import { senderCodec } from '../actors/sender-state.js';
 import { TABLE } from '../actors/store-keys.js';
 import {
@@ -92,7 +92,7 @@ function keptOf(role: HandingRole, id: Uint8Array, value: Uint8Array): Uint8Arra
     const { last, place } = senderCodec.decode(value);
     return last === 0 ? null : keptSender(id, { counter: last, place });
   }
-  const chain = decodeChain(value);
+  const { chain } = decodeState(value);
   return chain.total === 0 ? null : keptMailbox(id, chain);
 }
 
