@@ -26,7 +26,7 @@ export async function askFor(
   const response = await ask(url, request as RequestInit).catch(lost);
   const { status, ok } = response;
   if (!ok) throw new CountersignError(status === 404 ? 'not-found' : 'connection-lost', `${url}: ${status}`);
-  const bytes = await bounded(response, MOST_BYTES).arrayBuffer().catch(lost);
+  const bytes = await bounded(response, MOST_BYTES, signal).arrayBuffer().catch(lost);
   if (bytes.byteLength > MOST_BYTES)
     throw new CountersignError('verification-failed', `an answer of more than ${MOST_BYTES} bytes`);
   return new Uint8Array(bytes);

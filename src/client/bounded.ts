@@ -1,5 +1,8 @@
-/** An answer that is cut, and heard no longer, once it is longer than so many bytes: then it has more of them. */
-export function bounded({ body }: Response, left: number): Response {
+/**
+ * An answer that is cut, and heard no longer, once it is longer than so many bytes: then it has more of them. The signal ends it,
+ * which in Node 20 that of its request does no more once nobody holds the answer as it came.
+ */
+export function bounded({ body }: Response, left: number, signal: AbortSignal): Response {
   const counter = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, out) {
       out.enqueue(chunk);
@@ -7,5 +10,5 @@ export function bounded({ body }: Response, left: number): Response {
       if (left < 0) out.terminate();
     },
   });
-  return new Response(body?.pipeThrough(counter));
+  return new Response(body?.pipeThrough(counter, { signal }));
 }

@@ -25,6 +25,7 @@ import { judging } from './judging.js';
 import type { OpenOptions } from './openings.js';
 import { pause } from './pause.js';
 import { Proofs, sizesOf } from './proofs.js';
+import { withTimeLimit } from './time-limit.js';
 import { VerificationError } from './verification-error.js';
 import type { World } from './world.js';
 
@@ -83,8 +84,7 @@ export async function complaintOf(
   const judged = judge.verdict(evidence, serverId, manifest.rootKey);
   if (judged.outcome === 'unreadable' || judged.outcome === 'nothing')
     throw new TypeError(`evidence: proves nothing against this server: ${judged.text}`);
-  const endings = [gateway.ending.signal, AbortSignal.timeout(timeoutMs)];
-  const ending = AbortSignal.any(signal ? [...endings, signal] : endings);
+  const ending = withTimeLimit(timeoutMs, gateway.ending.signal, signal);
   const asking = new Asking(gateway, mailbox, ending);
   const known = { evidence, verdict: judged };
   const found = await narrowed(judge, asking, await ofSkip(judge, asking, known, lost));

@@ -56,7 +56,7 @@ export async function getJson(
     const { ok, status } = response;
     if (!ok)
       throw new CountersignError(status === 404 ? 'not-found' : 'connection-lost', `${url}: ${status}`);
-    const answer: unknown = await bounded(response, most).json();
+    const answer: unknown = await bounded(response, most, signal).json();
     // Whoever answers is no server of ours, or stands between for a while, as a network's login page does.
     if (Object(answer) !== answer) throw new TypeError('no JSON object');
     return answer as Record<string, unknown>;

@@ -28,6 +28,7 @@ import type { BundleOf, PairReader } from './pair-messages.js';
 import { pause } from './pause.js';
 import { Proofs, sizesOf } from './proofs.js';
 import { MemoryStore, nothingSaved } from './store.js';
+import { withTimeLimit } from './time-limit.js';
 import type { VectorBook } from './vector-book.js';
 import { overFrame, type VerificationError } from './verification-error.js';
 import {
@@ -217,8 +218,7 @@ async function narrowed(asker: Gateway, { evidence, lost }: Skipped): Promise<Ui
  */
 function opening(asker: Gateway, signal: AbortSignal | undefined): Promise<boolean> {
   asker.on('state', ({ state }) => state === 'connecting' && void asker.close());
-  const limit = AbortSignal.timeout(MOST_MS);
-  asker.endWith(signal ? AbortSignal.any([limit, signal]) : limit);
+  asker.endWith(withTimeLimit(MOST_MS, signal));
   return asker.connect(asker.ending.signal).then(
     () => true,
     () => false,

@@ -35,6 +35,7 @@ import type { Participant } from './persister.js';
 import type { Sender } from './sender.js';
 import { type SessionLog, watchLog } from './session-log.js';
 import type { Change } from './store.js';
+import { withTimeLimit } from './time-limit.js';
 import { type LetGo, VectorBook } from './vector-book.js';
 import {
   decodeFramed,
@@ -317,10 +318,8 @@ export class Vectors implements Participant {
     { timeoutMs = 30_000, signal }: CompareOptions = {},
   ): Promise<Finding> {
     const hex = this.hexOf(peer);
-    const limit = AbortSignal.timeout(timeoutMs);
-    const ending = signal ? AbortSignal.any([signal, limit]) : limit;
     try {
-      return await this.found(hex, idOf(peer, 'peer'), duplex, ending);
+      return await this.found(hex, idOf(peer, 'peer'), duplex, withTimeLimit(timeoutMs, signal));
     } catch (error) {
       if (!(error instanceof ComparisonError && SUSPECT.includes(error.code))) throw error;
       // What was proven before is, whatever the server shows now.
@@ -373,9 +372,7 @@ export class Vectors implements Participant {
       head: () => headOf(member.session!.proven),
       prove: (own, others) => proofsFrom(gateway.ground.http, own, others, signal),
       checkSigned: (others) =>
-        checkSigned(others, gateway.ground.world, () =>
-          still(AbortSignal.any([signal, AbortSignal.timeout(SOON_MS)])),
-        ),
+        checkSigned(others, gateway.ground.world, () => still(withTimeLimit(SOON_MS, signal))),
       accuse: (heads) => accuseOf(heads, gateway.ground.world),
       catchUp: () => still(signal),
     };

@@ -27,6 +27,7 @@ import { type Anchor, openAnchor } from './anchor-check.js';
 import { askFor } from './asking.js';
 import { addresses } from './directory.js';
 import { Emitter } from './events.js';
+import { withTimeLimit } from './time-limit.js';
 
 export * from '../protocol/notes/index.js';
 
@@ -333,11 +334,7 @@ export class WitnessWatch {
   /** Nothing in a request says who asks. Rejects with a coded error, temporary where asking again may help. */
   private get(path: string): Promise<Uint8Array> {
     const { fetch: ask, timeoutMs } = this.options;
-    return askFor(
-      `${this.http}${path}`,
-      AbortSignal.any([this.ending.signal, AbortSignal.timeout(timeoutMs)]),
-      ask,
-    );
+    return askFor(`${this.http}${path}`, withTimeLimit(timeoutMs, this.ending.signal), ask);
   }
 }
 

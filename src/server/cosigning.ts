@@ -6,6 +6,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { importPublicKey } from '#crypto';
 import { Backoff } from '../client/backoff.js';
+import { bounded } from '../client/bounded.js';
+import { withTimeLimit } from '../client/time-limit.js';
 import { type Checkpoint, FormatError } from '../protocol/index.js';
 import {
   anchorBelow,
@@ -172,8 +174,8 @@ export class Cosigning {
     const { service, ending, status } = asked;
     const note = this.noteAt(anchor);
     const body = encodeAddCheckpoint(from, this.options.proof(from, anchor), note);
-    const timeout = AbortSignal.timeout(this.options.settings().timeoutMs);
-    const answer = await post(service.url, body, AbortSignal.any([ending.signal, timeout]));
+    const limit = withTimeLimit(this.options.settings().timeoutMs, ending.signal);
+    const answer = await post(service.url, body, limit);
     if (answer.status === 409 && answer.type === SIZE_TYPE) {
       const size = decodeConflict(answer.body);
       if (size === from && size === anchor) throw new Refused('it has cosigned another root of this size');
@@ -235,13 +237,9 @@ const excerpt = (body: Uint8Array) => Buffer.from(body.subarray(0, 200)).toStrin
 
 async function post(url: string, body: string, signal: AbortSignal) {
   const response = await fetch(`${url}/add-checkpoint`, { method: 'POST', body, signal, redirect: 'error' });
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of response.body ?? []) {
-    length += chunk.length;
-    if (length > MAX_NOTE_BYTES) throw new FormatError(`an answer of more than ${MAX_NOTE_BYTES} bytes`);
-    chunks.push(chunk);
-  }
+  const answer = await bounded(response, MAX_NOTE_BYTES, signal).arrayBuffer();
+  if (answer.byteLength > MAX_NOTE_BYTES)
+    throw new FormatError(`an answer of more than ${MAX_NOTE_BYTES} bytes`);
   const { status, headers } = response;
-  return { status, type: headers.get('content-type'), body: Buffer.concat(chunks) };
+  return { status, type: headers.get('content-type'), body: new Uint8Array(answer) };
 }
