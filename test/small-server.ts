@@ -3,7 +3,7 @@
 import { importSecretKey, type Signer } from '#crypto';
 import { hashedBytes, hashFrame } from '../src/actors/hashed-frame.js';
 import { type ActorMessage, address, type StoreRecord } from '../src/actors/messages.js';
-import { hostActors } from '../src/actors/pipeline.js';
+import { hostActors, type PipelineOptions } from '../src/actors/pipeline.js';
 import { Switchboard } from '../src/actors/switchboard.js';
 import { World } from '../src/client/world.js';
 import {
@@ -77,7 +77,11 @@ export class SmallServer {
   private readonly sent: ActorMessage[] = [];
   private chunk = 0;
 
-  constructor(inboxes = 1, outboxes = 1) {
+  constructor(
+    inboxes = 1,
+    outboxes = 1,
+    private readonly other: Partial<Pick<PipelineOptions, 'checkInputs' | 'seedOf'>> = {},
+  ) {
     this.manifest = manifestFor(inboxes, outboxes);
     this.signature = importSecretKey(seed('root')).sign(manifestSigned(this.manifest));
     this.world = new World(openManifests([{ bytes: this.manifest, signature: this.signature }]));
@@ -107,6 +111,7 @@ export class SmallServer {
         flushEpochs: 100,
         quota: { unacknowledgedEpochs: 2 ** 31, unacknowledgedBytes: Number.MAX_SAFE_INTEGER },
         later: (step) => this.timers.push(step),
+        ...this.other,
         reader: {
           get: (key) => this.records.get(nameOf(key)),
           view: (key) => this.records.get(nameOf(key)),

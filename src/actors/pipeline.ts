@@ -8,7 +8,7 @@
  * An actor's step either completes or the server stops: an error here is never one request's.
  */
 import { importSecretKey } from '#crypto';
-import { type Checkpoint, type Frontier, getU64, keysOf, placementRoot } from '../protocol/index.js';
+import { type Checkpoint, type Frontier, getU64, KeyBook, keysOf, placementRoot } from '../protocol/index.js';
 import { Inbox } from './inbox.js';
 import { Lifecycle } from './lifecycle.js';
 import { Memory } from './memory.js';
@@ -22,6 +22,7 @@ import {
   type StoreReader,
 } from './messages.js';
 import { Outbox } from './outbox.js';
+import { OwnSignatures } from './own-signatures.js';
 import { type ManifestVersion, Placements, placementFor } from './placements.js';
 import type { QuotaLimits } from './quotas.js';
 import { Receiver } from './receiver.js';
@@ -93,6 +94,7 @@ export interface PipelineOptions {
 /** With what the actors of one thread have in common. */
 interface ThreadOptions extends PipelineOptions {
   readonly memory: Memory;
+  readonly own: OwnSignatures;
 }
 
 /** Makes the actors of a thread and connects them to its switchboard. Returns how to stop them. */
@@ -102,8 +104,8 @@ export function hostActors(
   switchboard: Switchboard,
 ): { stop(): void } {
   const mine = allActors(options.plan).filter((actor) => threadOf(options.plan, actor) === thread);
-  const memory = new Memory();
-  const hosted = mine.map((actor) => new HostedActor(actor, { ...options, memory }, switchboard.send));
+  const shared = { memory: new Memory(), own: new OwnSignatures() };
+  const hosted = mine.map((actor) => new HostedActor(actor, { ...options, ...shared }, switchboard.send));
   for (const each of hosted) switchboard.add(each.address, (message) => each.take(message));
   switchboard.step(() => {
     for (const each of hosted) each.recover();
@@ -164,11 +166,11 @@ class HostedActor {
 
 function makeStage(actor: Address, options: ThreadOptions, send: Send): Stage {
   const { kind, index } = actor;
-  const { plan, serverId, reader, lastEpoch, flushEpochs, checkInputs, memory } = options;
+  const { plan, serverId, reader, lastEpoch, flushEpochs, checkInputs, memory, own } = options;
   const placements = new Placements(serverId, options.manifests);
   const manifest = placements.newest;
-  const keys = keysOf(manifest);
   const signer = importSecretKey(options.seedOf(actor));
+  const keys = checkInputs ? keysOf(manifest) : new KeyBook(manifest, own.key);
   const limits = manifest.policy;
   const place = placementFor(manifest, serverId);
   const receiverOf = (mailbox: Uint8Array) => place(mailbox).outbox;
@@ -176,7 +178,7 @@ function makeStage(actor: Address, options: ThreadOptions, send: Send): Stage {
   const common = {
     index,
     serverId,
-    sign: signer.sign,
+    sign: checkInputs ? signer.sign : own.signing(signer),
     known,
     // Read before the sequencer reserves: it waits until every actor is ready.
     signed: { through: getU64(reader.get(RESERVED_KEY) ?? numberValue(0), 0) },
