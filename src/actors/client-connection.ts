@@ -10,18 +10,30 @@ export interface ClientSocket {
   resume(): void;
 }
 
-/** One mailbox (outbox socket) or sender (front socket) of a connection. */
+/** One mailbox (outbox socket) or sender (front socket) of a connection. There may be a million of them. */
 export interface Slot {
-  /** 32 bytes. */
-  readonly key: Uint8Array;
-  readonly id: string;
+  /** The key, 32 bytes; on an outbox socket empty, as nobody asks for it. */
+  readonly sender: Uint8Array;
   readonly inbox: number;
   readonly outbox: number;
+  /** It is open, or it is told why it is not. */
+  answered: boolean;
   open: boolean;
   /** A newer session of the key has taken over. */
   displaced: boolean;
+  /** Of a sender that is not answered yet. */
   chain: ChainState | null;
-  answer: OpenedMailbox | null;
+  /** Of a sender, as it was opened. */
+  lastCounter: number;
+}
+
+/** A session frame that is not answered yet. */
+export interface Opening {
+  readonly first: number;
+  readonly count: number;
+  left: number;
+  /** By slot, from the first. */
+  readonly answers: OpenedMailbox[];
 }
 
 export interface ClientConnection {
@@ -37,7 +49,7 @@ export interface ClientConnection {
   logSize: number;
   readonly slots: Slot[];
   /** Session frames that are not answered yet, in order. */
-  readonly opening: { readonly first: number; readonly count: number; left: number }[];
+  readonly opening: Opening[];
   /** What is told of open mailboxes, and waits until every session frame is answered. */
   readonly outgoing: { readonly frame: Uint8Array; readonly counted: boolean }[];
   /** Frames that wait for room in an epoch; the socket is paused meanwhile. */

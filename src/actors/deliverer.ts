@@ -84,12 +84,12 @@ export class Deliverer {
     this.displace(mailbox);
     let connection = this.connections.get(number);
     if (!connection) {
-      connection = { number, slots: new Map(), behind: new Set(), inFlight: 0, blocks: [], logSize, due: [] };
+      connection = { number, slots: [], behind: new Set(), inFlight: 0, blocks: [], logSize, due: [] };
       this.connections.set(number, connection);
     }
     const sentEpoch = acknowledged;
     const subscription = { mailbox, slot, connection, sentEpoch, wanted: 0, live: false, backlog: [] };
-    connection.slots.set(slot, subscription);
+    connection.slots[slot] = subscription;
     this.subscriptions.set(idBytes(mailbox), subscription);
     connection.behind.add(subscription);
     this.pump(connection);
@@ -106,9 +106,9 @@ export class Deliverer {
     });
   }
 
-  private forget({ mailbox, slot, connection }: Subscription): void {
-    const subscription = connection.slots.get(slot)!;
-    connection.slots.delete(slot);
+  private forget(subscription: Subscription): void {
+    const { mailbox, slot, connection } = subscription;
+    connection.slots[slot] = undefined;
     connection.behind.delete(subscription);
     this.subscriptions.delete(mailbox);
   }
@@ -116,7 +116,7 @@ export class Deliverer {
   disconnected(number: number): void {
     const connection = this.connections.get(number);
     if (!connection) return;
-    for (const subscription of [...connection.slots.values()]) this.forget(subscription);
+    for (const subscription of connection.slots) if (subscription) this.forget(subscription);
     this.connections.delete(number);
     this.waiting.delete(connection);
     this.inFlight -= connection.inFlight;
@@ -137,7 +137,7 @@ export class Deliverer {
   }
 
   mailboxAt(number: number, slot: number): string | undefined {
-    return this.connections.get(number)?.slots.get(slot)?.mailbox;
+    return this.connections.get(number)?.slots[slot]?.mailbox;
   }
 
   /**
@@ -145,7 +145,7 @@ export class Deliverer {
    * yet must stay, or its bodies would be deleted before they are. Then it is remembered for later.
    */
   mayAcknowledge(number: number, slot: number, epoch: number): boolean {
-    const subscription = this.connections.get(number)!.slots.get(slot)!;
+    const subscription = this.connections.get(number)!.slots[slot]!;
     // Who is up to date has been sent everything there is.
     if (subscription.live || epoch <= subscription.sentEpoch || epoch > this.committedEpoch) return true;
     subscription.wanted = Math.max(subscription.wanted, epoch);
@@ -281,6 +281,8 @@ export class Deliverer {
 
   private caughtUp(subscription: Subscription): void {
     subscription.live = true;
+    // Not the memory of a list that it emptied: there may be a million of them.
+    subscription.backlog = [];
     this.acknowledgeWanted(subscription);
     subscription.connection.behind.delete(subscription);
     this.bringCheckpoint(subscription.connection);

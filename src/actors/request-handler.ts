@@ -123,7 +123,7 @@ export class RequestHandler implements Stage {
   /** The handshake took too long, if no mailbox is open by now and none waits for its answer. */
   handshakeTimeout(number: number): void {
     const connection = this.connections.get(number);
-    if (connection?.slots.every(({ answer, open }) => answer && !open))
+    if (connection?.slots.every(({ answered, open }) => answered && !open))
       end(connection, 'handshake-timeout', 'no session in time');
   }
 
@@ -203,7 +203,7 @@ export class RequestHandler implements Stage {
   /** An open slot. Null, and told, when it was displaced; a slot that never was is malformed. */
   private slotOf(connection: ClientConnection, slot: number): Slot | null {
     const entry = connection.slots[slot];
-    if (!entry?.answer) throw new FormatError(`slot ${slot} is not open`);
+    if (!entry?.answered) throw new FormatError(`slot ${slot} is not open`);
     if (entry.open) return entry;
     connection.socket.send(errorFrame('displaced', 'this slot is not open any more', slot), false);
     return null;
@@ -211,7 +211,7 @@ export class RequestHandler implements Stage {
 
   private acknowledge(connection: ClientConnection, frame: Uint8Array): void {
     for (const { slot } of decodeAck(frame))
-      if (!connection.slots[slot]?.answer) throw new FormatError(`slot ${slot} is not open`);
+      if (!connection.slots[slot]?.answered) throw new FormatError(`slot ${slot} is not open`);
     this.tellOutbox(connection, { type: 'ack', connection: connection.number, frame });
   }
 
@@ -233,7 +233,7 @@ export class RequestHandler implements Stage {
     if (!entry) return;
     this.openings.ask({
       asked,
-      key: entry.key,
+      key: entry.sender,
       isWanted: () => !connection.ended,
       answer: ({ text: _, ...answer }) =>
         connection.socket.send(encodeOpening({ request, ...answer }), false),
@@ -250,9 +250,9 @@ export class RequestHandler implements Stage {
     const origin = {
       connection: connection.number,
       slot: header.slot,
-      sender: entry.key,
+      sender: entry.sender,
       inbox: entry.inbox,
-      lastCounter: entry.answer!.lastCounter,
+      lastCounter: entry.lastCounter,
     };
     this.refuse(this.submissions.take(origin, header, frame));
     if (this.flushing) return;

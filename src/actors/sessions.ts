@@ -4,6 +4,7 @@
  */
 import { checkKey, randomBytes, trustedPublicKey } from '#crypto';
 import {
+  type ChainState,
   type Checkpoint,
   ERRORS,
   type ErrorCode,
@@ -71,6 +72,7 @@ export function errorFrame(code: ErrorCode, text: string, slot: number, retryAft
 /** Signatures checked in one turn of the event loop, of all sockets together: some 3 ms, 5 with new keys. */
 const CHECKS_PER_TURN = 16;
 
+const NO_SENDER = new Uint8Array(0);
 const NO_CHAIN = { lastEpoch: 0, total: 0, head: new Uint8Array(32) };
 
 export class Sessions {
@@ -118,22 +120,17 @@ export class Sessions {
       return end(connection, 'too-many-mailboxes', `at most ${mailboxesPerSocket} mailboxes on a socket`);
     }
     if (requests.length === 0) throw new FormatError('session: no mailbox');
-    connection.opening.push({ first, count: requests.length, left: requests.length });
+    const count = requests.length;
+    connection.opening.push({ first, count, left: count, answers: new Array(count) });
     // Whoever finds others waiting is checked with them.
     if (this.unchecked.size === 0) this.options.defer(() => this.checkSome());
     const waiting = this.unchecked.get(connection) ?? [];
     this.unchecked.set(connection, waiting);
     requests.forEach((request, i) => {
-      const key = Uint8Array.from(request.key);
-      connection.slots.push({
-        key,
-        id: idAt(key, 0),
-        ...placementOf(key),
-        open: false,
-        displaced: false,
-        chain: null,
-        answer: null,
-      });
+      const { inbox, outbox } = placementOf(request.key);
+      const sender = connection.kind === SESSION_KIND.front ? Uint8Array.from(request.key) : NO_SENDER;
+      const state = { answered: false, open: false, displaced: false, chain: null, lastCounter: 0 };
+      connection.slots.push({ sender, inbox, outbox, ...state });
       waiting.push({ slot: first + i, request });
     });
   }
@@ -152,8 +149,8 @@ export class Sessions {
       const { slot, request } = waiting.shift()!;
       if (waiting.length > 0) this.unchecked.set(connection, waiting);
       const error = this.check(connection, request);
-      if (error) this.answer(connection, slot, ERRORS[error].number, 0);
-      else this.openMailbox(connection, slot, request.acknowledged);
+      if (error) this.answer(connection, slot, ERRORS[error].number, NO_CHAIN);
+      else this.openMailbox(connection, slot, request);
     }
     if (this.unchecked.size > 0) this.options.defer(() => this.checkSome());
   }
@@ -176,16 +173,16 @@ export class Sessions {
   private openMailbox(
     { kind, logSize, number, slots }: ClientConnection,
     slot: number,
-    acknowledged: number,
+    { key, acknowledged }: SessionRequest,
   ): void {
-    const { key, outbox } = slots[slot]!;
+    const { outbox } = slots[slot]!;
     const seed = this.options.live().openMailboxes ? Uint8Array.from(randomBytes(32)) : null;
     const to = address('outbox', outbox);
     this.send(to, {
       type: 'open-mailbox',
       connection: number,
       slot,
-      mailbox: key,
+      mailbox: Uint8Array.from(key),
       kind,
       acknowledged,
       logSize,
@@ -199,36 +196,40 @@ export class Sessions {
     { slot, kind, error, lastEpoch, total, head }: MailboxOpened,
   ): void {
     const entry = connection.slots[slot]!;
-    if (error) return this.answer(connection, slot, ERRORS[error].number, 0);
-    entry.chain = { lastEpoch, total, head };
-    if (kind === SESSION_KIND.outbox) return this.answer(connection, slot, 0, 0);
+    if (error) return this.answer(connection, slot, ERRORS[error].number, NO_CHAIN);
+    const chain = { lastEpoch, total, head };
+    if (kind === SESSION_KIND.outbox) return this.answer(connection, slot, 0, chain);
+    entry.chain = chain;
     this.displaceFront(connection, slot);
     const to = address('inbox', entry.inbox);
-    this.send(to, { type: 'open-sender', connection: connection.number, slot, sender: entry.key });
+    this.send(to, { type: 'open-sender', connection: connection.number, slot, sender: entry.sender });
   }
 
   private displaceFront(connection: ClientConnection, slot: number): void {
-    const { id } = connection.slots[slot]!;
+    const id = idAt(connection.slots[slot]!.sender, 0);
     const older = this.fronts.get(id);
     this.fronts.set(id, { connection, slot });
     if (older) this.displaced(older.connection, older.slot);
   }
 
   senderOpened(connection: ClientConnection, { slot, lastCounter }: SenderOpened): void {
-    this.answer(connection, slot, 0, lastCounter);
+    const entry = connection.slots[slot]!;
+    entry.lastCounter = lastCounter;
+    const chain = entry.chain!;
+    entry.chain = null;
+    this.answer(connection, slot, 0, chain);
   }
 
-  private answer(connection: ClientConnection, slot: number, code: number, lastCounter: number): void {
+  private answer(connection: ClientConnection, slot: number, code: number, chain: ChainState): void {
     const { slots, opening, socket } = connection;
     const entry = slots[slot]!;
     const error = entry.displaced ? ERRORS.displaced.number : code;
+    entry.answered = true;
     entry.open = error === 0;
-    entry.answer = { error, lastCounter, ...(entry.chain ?? NO_CHAIN) };
-    opening.find(({ first, count }) => slot >= first && slot < first + count)!.left--;
-    while (opening[0]?.left === 0) {
-      const { first, count } = opening.shift()!;
-      socket.send(encodeOpened(slots.slice(first, first + count).map((each) => each.answer!)), false);
-    }
+    const asked = opening.find(({ first, count }) => slot >= first && slot < first + count)!;
+    asked.answers[slot - asked.first] = { error, lastCounter: entry.lastCounter, ...chain };
+    asked.left--;
+    while (opening[0]?.left === 0) socket.send(encodeOpened(opening.shift()!.answers), false);
     if (opening.length === 0) tellWaiting(connection);
   }
 
@@ -238,7 +239,7 @@ export class Sessions {
     entry.open = false;
     entry.displaced = true;
     // While others are being opened their answer says it.
-    if (!entry.answer) return;
+    if (!entry.answered) return;
     if (connection.opening.length === 0 && !connection.slots.some((each) => each.open)) {
       return end(connection, 'displaced', 'a newer session of this key took over');
     }
@@ -247,7 +248,9 @@ export class Sessions {
 
   closed(connection: ClientConnection): void {
     connection.ended = true;
-    connection.slots.forEach(({ id }, slot) => {
+    if (connection.kind !== SESSION_KIND.front) return;
+    connection.slots.forEach(({ sender }, slot) => {
+      const id = idAt(sender, 0);
       const front = this.fronts.get(id);
       if (front?.connection === connection && front.slot === slot) this.fronts.delete(id);
     });

@@ -19,7 +19,8 @@ export interface Subscription {
 
 export interface Connection {
   readonly number: number;
-  readonly slots: Map<number, Subscription>;
+  /** By slot. */
+  readonly slots: (Subscription | undefined)[];
   readonly behind: Set<Subscription>;
   /** Bytes of frames that the socket has not taken yet. */
   inFlight: number;
