@@ -177,7 +177,7 @@ test('a backlog comes whole and in order, a bounded piece in each step', () => {
   const subscription = server.pipeline
     .stage<Outbox>('outbox', 0)
     ['deliverer']['subscriptions'].get(server.id(1).toString('latin1'))!;
-  assert.ok(subscription.backlog.length <= WAYMARK_LINKS);
+  assert.ok(subscription.listed <= WAYMARK_LINKS);
   const frames = server.pipeline.gateway.filter(({ type }) => type === 'frames').length;
   assert.ok(frames < 70, `${frames} frames in the first step`);
   server.pipeline.steps = MANY;

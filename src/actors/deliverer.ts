@@ -3,6 +3,7 @@
  * from the store to who is behind. A socket that does not take its bytes gets no more until it does.
  */
 import { type BundleLimits, type Checkpoint, encodeEndOfBacklog } from '../protocol/index.js';
+import { Backlog, type Group } from './backlog.js';
 import { type CommittedEpoch, CommittedEpochs } from './committed-epochs.js';
 import { DeliveryFrames } from './delivery-frames.js';
 import type { Links } from './epoch-file.js';
@@ -84,14 +85,14 @@ export class Deliverer {
     this.displace(mailbox);
     let connection = this.connections.get(number);
     if (!connection) {
-      connection = { number, slots: [], behind: new Set(), inFlight: 0, blocks: [], logSize, due: [] };
+      connection = { number, slots: [], backlog: new Backlog(), inFlight: 0, blocks: [], logSize, due: [] };
       this.connections.set(number, connection);
     }
     const sentEpoch = acknowledged;
-    const subscription = { mailbox, slot, connection, sentEpoch, wanted: 0, live: false, backlog: [] };
+    const subscription = { mailbox, slot, connection, sentEpoch, wanted: 0, live: false, listed: 0 };
     connection.slots[slot] = subscription;
     this.subscriptions.set(idBytes(mailbox), subscription);
-    connection.behind.add(subscription);
+    connection.backlog.add(subscription);
     this.pump(connection);
   }
 
@@ -109,7 +110,7 @@ export class Deliverer {
   private forget(subscription: Subscription): void {
     const { mailbox, slot, connection } = subscription;
     connection.slots[slot] = undefined;
-    connection.behind.delete(subscription);
+    connection.backlog.delete(subscription);
     this.subscriptions.delete(mailbox);
   }
 
@@ -154,9 +155,12 @@ export class Deliverer {
 
   /** The links that a mailbox's are among, of a committed epoch or of the one that is being committed. */
   linksOf(epoch: number, mailbox: string): Links | null {
+    return this.linksAt(epoch, this.epochs.outboxIn(epoch, mailbox));
+  }
+
+  private linksAt(epoch: number, outbox: number): Links | null {
     const pending = this.options.pending();
-    if (pending?.epoch === epoch) return pending;
-    return this.epochs.links(epoch, this.epochs.outboxIn(epoch, mailbox));
+    return pending?.epoch === epoch ? pending : this.epochs.links(epoch, outbox);
   }
 
   /** All links of a committed epoch that any of this outbox's mailboxes are among. Each holds until the next read. */
@@ -174,7 +178,8 @@ export class Deliverer {
     this.frames.checkpoint = message.checkpoint;
     const epoch = this.epochs.add(message.epoch, message.logged!, signed);
     for (const connection of this.collectDue(epoch)) {
-      this.deliver(connection, epoch, connection.due);
+      const left = this.deliver(connection, epoch, connection.due);
+      for (const { subscription } of left) this.fallBehind(subscription);
       connection.due = [];
     }
     this.frames.forget();
@@ -201,7 +206,7 @@ export class Deliverer {
 
   private fallBehind(subscription: Subscription): void {
     subscription.live = false;
-    subscription.connection.behind.add(subscription);
+    subscription.connection.backlog.add(subscription);
   }
 
   // ---- who is behind
@@ -215,7 +220,7 @@ export class Deliverer {
 
   /** However many sockets have room at once, there is one step for all of them. */
   private pump(connection: Connection): void {
-    if (connection.behind.size === 0) return;
+    if (connection.backlog.size === 0) return;
     this.waiting.add(connection);
     this.options.goOnLater();
   }
@@ -230,7 +235,7 @@ export class Deliverer {
       if (!this.hasBudget) break;
       this.waiting.delete(connection);
       this.pumpTurn(connection);
-      if (connection.behind.size > 0 && this.hasRoom(connection)) this.waiting.add(connection);
+      if (connection.backlog.size > 0 && this.hasRoom(connection)) this.waiting.add(connection);
     }
     if (this.waiting.size > 0) this.options.goOnLater();
   }
@@ -239,52 +244,81 @@ export class Deliverer {
     return this.budget.epochs > 0 && this.budget.bytes > 0;
   }
 
-  /** Serves the connection's longest waiting mailbox for a while; it then waits behind the others. */
+  /** Goes on with the backlog of one socket for a while. */
   private pumpTurn(connection: Connection): void {
-    const [subscription] = connection.behind;
-    for (
-      let epochs = 0;
-      subscription && epochs < EPOCHS_PER_TURN && this.hasBudget && this.hasRoom(connection);
-      epochs++
-    ) {
+    const { backlog } = connection;
+    for (let i = 0; i < EPOCHS_PER_TURN && backlog.size > 0; i++) {
+      if (!this.hasBudget || !this.hasRoom(connection)) return;
       this.budget.epochs--;
-      const epoch = this.nextEpoch(subscription);
-      if (epoch === undefined) return this.caughtUp(subscription);
-      const { mailbox } = subscription;
-      const committed = this.epochs.get(epoch, this.epochs.outboxIn(epoch, mailbox));
+      const step = backlog.next()!;
+      if (step.type === 'look') this.look(step.subscription);
+      else if (step.type === 'walk') this.walk(backlog, step);
+      else this.sendOld(connection, step);
+    }
+  }
+
+  /** Where a subscription's walk back begins, if it is to be sent anything. */
+  private look(subscription: Subscription): void {
+    const { mailbox, sentEpoch, connection } = subscription;
+    const state = this.options.stateOf(mailbox);
+    const { links, own } = unacknowledged(state);
+    const from = walkFrom(this.options.reader, mailbox, sentEpoch, state.chain.lastEpoch, links + own);
+    if (from > sentEpoch) connection.backlog.walkTo(from, subscription);
+    else this.caughtUp(subscription);
+  }
+
+  /** Lists an epoch for those who have links in it, who go on to their links before these. */
+  private walk(backlog: Backlog, { epoch, subscriptions }: Group): void {
+    for (const [outbox, some] of this.byOutbox(epoch, subscriptions)) {
+      const links = this.linksAt(epoch, outbox);
+      if (!links) throw new Error(`epoch ${epoch} of a mailbox is missing in the store`);
+      this.budget.bytes -= links.bytes.length;
+      for (const subscription of some) {
+        if (epoch <= this.committedEpoch) backlog.list(epoch, subscription);
+        const before = links.previousEpoch(links.find(subscription.mailbox));
+        if (before > subscription.sentEpoch) backlog.walkTo(before, subscription);
+        else if (subscription.listed === 0) this.caughtUp(subscription);
+      }
+    }
+  }
+
+  /** Sends an old epoch to those who are to have it. */
+  private sendOld(connection: Connection, { epoch, subscriptions }: Group): void {
+    const { backlog } = connection;
+    for (const [outbox, some] of this.byOutbox(epoch, subscriptions)) {
+      const committed = this.epochs.get(epoch, outbox);
       this.budget.bytes -= committed.links.bytes.length + committed.bodies.length;
       // One checkpoint for everything that was there when it was sent.
       if (committed.logIndex >= connection.logSize) this.bringCheckpoint(connection);
-      const link = committed.links.find(mailbox);
-      this.deliver(connection, committed, [{ subscription, link, still: null }]);
+      const due = some
+        .map((subscription) => ({
+          subscription,
+          link: committed.links.find(subscription.mailbox),
+          still: null,
+        }))
+        .sort((a, b) => a.link - b.link);
+      for (const { subscription } of this.deliver(connection, committed, due))
+        backlog.list(epoch, subscription);
+      for (const subscription of some) backlog.sent(subscription);
     }
-    if (subscription && connection.behind.delete(subscription)) connection.behind.add(subscription);
   }
 
-  /** The mailbox's next committed epoch after what was sent. Lists some more of them when it has no list. */
-  private nextEpoch(subscription: Subscription): number | undefined {
-    const { mailbox, backlog, sentEpoch } = subscription;
-    if (backlog.length === 0) {
-      const state = this.options.stateOf(mailbox);
-      const { links, own } = unacknowledged(state);
-      const from = walkFrom(this.options.reader, mailbox, sentEpoch, state.chain.lastEpoch, links + own);
-      for (let e = from; e > sentEpoch; ) {
-        if (e <= this.committedEpoch) backlog.push(e);
-        const links = this.linksOf(e, mailbox);
-        if (!links) throw new Error(`epoch ${e} of a mailbox is missing in the store`);
-        this.budget.bytes -= links.bytes.length;
-        e = links.previousEpoch(links.find(mailbox));
-      }
+  /** By the outbox that they were at in this epoch. */
+  private byOutbox(epoch: number, subscriptions: readonly Subscription[]): Map<number, Subscription[]> {
+    const groups = new Map<number, Subscription[]>();
+    for (const subscription of subscriptions) {
+      const outbox = this.epochs.outboxIn(epoch, subscription.mailbox);
+      const group = groups.get(outbox);
+      if (group) group.push(subscription);
+      else groups.set(outbox, [subscription]);
     }
-    return backlog.pop();
+    return groups;
   }
 
   private caughtUp(subscription: Subscription): void {
     subscription.live = true;
-    // Not the memory of a list that it emptied: there may be a million of them.
-    subscription.backlog = [];
     this.acknowledgeWanted(subscription);
-    subscription.connection.behind.delete(subscription);
+    subscription.connection.backlog.delete(subscription);
     this.bringCheckpoint(subscription.connection);
     const end = encodeEndOfBacklog({ slot: subscription.slot, epoch: this.committedEpoch });
     this.emit(subscription.connection, end);
@@ -297,22 +331,23 @@ export class Deliverer {
 
   // ---- frames
 
-  /** Sends an epoch's links and stills of one socket, in one frame or several; for the first there was room. */
-  private deliver(connection: Connection, epoch: CommittedEpoch, due: readonly Due[]): void {
+  /**
+   * Sends an epoch's links and stills of one socket, in one frame or several; for the first there was room. Returns those for
+   * which there was none.
+   */
+  private deliver(connection: Connection, epoch: CommittedEpoch, due: readonly Due[]): readonly Due[] {
     // Links are in order; stills were put behind them.
     const sorted =
       epoch.stills.size === 0 ? due : [...due].sort((a, b) => positionOf(epoch, a) - positionOf(epoch, b));
-    for (let next = 0; next < sorted.length; ) {
-      if (next > 0 && !this.hasRoom(connection)) {
-        for (const { subscription } of sorted.slice(next)) this.fallBehind(subscription);
-        break;
-      }
+    let next = 0;
+    while (next < sorted.length && (next === 0 || this.hasRoom(connection))) {
       const made = this.frames.deliver(connection, epoch, sorted, next);
       next = made.next;
       this.emit(connection, made.frame);
     }
     for (const { subscription } of sorted)
       if (subscription.sentEpoch >= subscription.wanted) this.acknowledgeWanted(subscription);
+    return sorted.slice(next);
   }
 
   private acknowledgeWanted(subscription: Subscription): void {

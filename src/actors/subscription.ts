@@ -1,4 +1,5 @@
 /** What a deliverer keeps per mailbox and socket, and what an epoch has for them. */
+import type { Backlog } from './backlog.js';
 import type { CommittedEpoch } from './committed-epochs.js';
 import type { Still } from './signed-epoch.js';
 
@@ -13,15 +14,15 @@ export interface Subscription {
   wanted: number;
   /** Everything committed has been sent; the next epoch comes at once. */
   live: boolean;
-  /** Epochs still to send, newest first; made when the subscription falls behind. */
-  backlog: number[];
+  /** Epochs that it is known to be sent from its socket's backlog. */
+  listed: number;
 }
 
 export interface Connection {
   readonly number: number;
   /** By slot. */
   readonly slots: (Subscription | undefined)[];
-  readonly behind: Set<Subscription>;
+  readonly backlog: Backlog;
   /** Bytes of frames that the socket has not taken yet. */
   inFlight: number;
   /** Memory of such frames, oldest first; each with the bytes that the socket has yet to take before it is free. */

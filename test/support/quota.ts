@@ -96,6 +96,13 @@ export class Server {
 
   /** One epoch with a message from each of some to the same. */
   together(senders: readonly number[], to: readonly number[], bytes = 10): number {
+    this.begin(senders, to, bytes);
+    this.pipeline.commit();
+    return this.lastEpoch;
+  }
+
+  /** The same, up to where it is to be committed. */
+  begin(senders: readonly number[], to: readonly number[], bytes = 10): void {
     const recipients = to
       .map((i) => ({
         mailbox: this.id(i),
@@ -110,8 +117,6 @@ export class Server {
     });
     this.pipeline.tell(address('inbox'), { type: 'submit', frames });
     this.pipeline.close();
-    this.pipeline.commit();
-    return this.lastEpoch;
   }
 
   /** An epoch without a message. */
@@ -127,14 +132,18 @@ export class Server {
     this.pipeline.tell(this.to, { type: 'ack', connection: i, frame });
   }
 
+  /** What was sent to one socket; what others were sent stays. */
+  takeFrames(socket: number) {
+    const taken = this.pipeline.takeGateway('frames');
+    this.pipeline.gateway.push(...taken.filter(({ connection }) => connection !== socket));
+    return taken.filter(({ connection }) => connection === socket);
+  }
+
   /** Reads all there is to read; returns the epochs that came. */
   take(i: number): number[] {
     const epochs: number[] = [];
     for (;;) {
-      const frames = this.pipeline
-        .takeGateway('frames')
-        .filter(({ connection }) => connection === i)
-        .flatMap((message) => message.frames);
+      const frames = this.takeFrames(i).flatMap((message) => message.frames);
       if (frames.length === 0) return epochs;
       const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
       for (const frame of frames.filter((each) => each[0] === FRAME.deliver)) {
