@@ -37,9 +37,8 @@ export interface CommittedEpoch extends SignedEpoch {
 /** Epochs kept in memory for readers that are nearly up to date, and for acknowledgments. */
 const MAX_EPOCHS = 64;
 const MAX_BYTES = 32 << 20;
-/** The same for epochs that were read back, and for links alone that were: walks of many mailboxes go through the same ones. */
-const OLD_EPOCHS = 16;
-const OLD_LINKS = 1024;
+/** The same for epochs that were read back, and for links alone that were: many who are behind go through the same ones. */
+const OLD_EPOCHS = 1024;
 const OLD_BYTES = 16 << 20;
 
 /** An epoch's links and the memory that they lie in. */
@@ -100,7 +99,7 @@ export class CommittedEpochs {
   ) {
     this.newest = new KeptEpochs(MAX_EPOCHS, MAX_BYTES, memory);
     this.old = new KeptEpochs(OLD_EPOCHS, OLD_BYTES, memory);
-    this.oldLinks = new KeptEpochs(OLD_LINKS, OLD_BYTES, memory);
+    this.oldLinks = new KeptEpochs(OLD_EPOCHS, OLD_BYTES, memory);
   }
 
   /** Takes over the memory of an epoch that is now committed. */
