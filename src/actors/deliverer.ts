@@ -269,6 +269,7 @@ export class Deliverer {
 
   /** Lists an epoch for those who have links in it, who go on to their links before these. */
   private walk(backlog: Backlog, { epoch, subscriptions }: Group): void {
+    const done: Subscription[] = [];
     for (const [outbox, some] of this.byOutbox(epoch, subscriptions)) {
       const links = this.linksAt(epoch, outbox);
       if (!links) throw new Error(`epoch ${epoch} of a mailbox is missing in the store`);
@@ -277,9 +278,11 @@ export class Deliverer {
         if (epoch <= this.committedEpoch) backlog.list(epoch, subscription);
         const before = links.previousEpoch(links.find(subscription.mailbox));
         if (before > subscription.sentEpoch) backlog.walkTo(before, subscription);
-        else if (subscription.listed === 0) this.caughtUp(subscription);
+        else if (subscription.listed === 0) done.push(subscription);
       }
     }
+    // Not before: these links hold until the next read, and an acknowledgment that has waited may read others.
+    for (const subscription of done) this.caughtUp(subscription);
   }
 
   /** Sends an old epoch to those who are to have it. */
@@ -297,8 +300,8 @@ export class Deliverer {
           still: null,
         }))
         .sort((a, b) => a.link - b.link);
-      for (const { subscription } of this.deliver(connection, committed, due))
-        backlog.list(epoch, subscription);
+      const left = this.hasRoom(connection) ? this.deliver(connection, committed, due) : due;
+      for (const { subscription } of left) backlog.list(epoch, subscription);
       for (const subscription of some) backlog.sent(subscription);
     }
   }

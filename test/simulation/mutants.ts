@@ -79,8 +79,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'who is behind is taken for up to date',
     file: 'actors/deliverer.js',
-    find: 'connection.behind.add(subscription);\n        this.pump(connection);',
+    find: 'connection.backlog.add(subscription);\n        this.pump(connection);',
     replace: 'subscription.live = true;',
+  },
+  {
+    name: 'who is behind is sent the newest epoch first',
+    file: 'actors/backlog.js',
+    find: 'new Groups((a, b) => b - a)',
+    replace: 'new Groups((a, b) => a - b)',
   },
   {
     name: 'an older session of the key goes on reading',
