@@ -176,7 +176,8 @@ async function ownNames() {
   const exported = Object.values(metafile.outputs).flatMap(({ exports }) => exports);
   // Of verdict.js, too, which is made by itself.
   const ofVerdict = Object.keys(await import('./dist/src/protocol/evidence/index.js'));
-  const foreign = new Set([...platformNames(code), ...publicNames(), ...exported, ...ofVerdict]);
+  // Node's timers have it, where these files run, too.
+  const foreign = new Set(['unref', ...platformNames(code), ...publicNames(), ...exported, ...ofVerdict]);
   for (const [, , name] of code.matchAll(/(["'`])([A-Za-z_$][\w$]*)\1/g)) foreign.add(name);
   return [...new Set(namesIn(code))].filter((name) => !foreign.has(name));
 }
