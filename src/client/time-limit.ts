@@ -12,7 +12,7 @@ export function withTimeLimit(ms: number, ...others: readonly (AbortSignal | und
     for (const each of leave) each();
     ending.abort(reason);
   };
-  const timer = setTimeout(() => end(new DOMException(`nothing within ${ms} ms`, 'TimeoutError')), ms);
+  const timer = setTimeout(() => end(new DOMException(`timeout of ${ms} ms`, 'TimeoutError')), ms);
   // Node's: what is done before the time is up does not keep a process.
   (timer as { unref?(): void }).unref?.();
   for (const other of others) if (other) leave.push(onAbort(other, () => end(other.reason)));

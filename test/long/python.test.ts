@@ -41,7 +41,8 @@ for (const run of ['from nothing', 'again, from what it kept']) {
     // To herself, to two, twice to each number of recipients, to Bob and 16 others three times, to Bob, 66 times to Carol.
     const expected = 1 + 2 + 2 * RECIPIENTS.reduce((sum, n) => sum + n) + 3 * 17 + 1 + 66;
     assert.equal([told.expected, told.received], [expected, expected]);
-    assert.ok(told.verified >= 41, `${told.verified} deliveries`);
+    // Of a backlog three, a still, and one at least before: each may be for many mailboxes.
+    assert.ok(told.verified >= 5, `${told.verified} deliveries`);
     assert.equal([told.backlog, told.backlogUnderOneCheckpoint, told.still], [3, true, true]);
     assert.ok(told.tampered > 100, `${told.tampered} copies`);
     assert.equal([told.refused, told.passed], [told.tampered, []]);
