@@ -89,8 +89,8 @@ export class Backlog {
     if (--subscription.listed === 0) this.through.add(subscription);
   }
 
-  /** Null when nobody is behind. */
-  next(): Step | null {
+  /** Somebody is behind. */
+  next(): Step {
     if (this.fresh.size === 0 && this.walking.isEmpty && this.due.isEmpty)
       [this.fresh, this.through] = [this.through, this.fresh];
     for (const subscription of this.fresh) {
@@ -98,7 +98,7 @@ export class Backlog {
       return { type: 'look', subscription };
     }
     if (!this.walking.isEmpty) return { type: 'walk', ...this.take(this.walking) };
-    return this.due.isEmpty ? null : { type: 'send', ...this.take(this.due) };
+    return { type: 'send', ...this.take(this.due) };
   }
 
   /** Without those who are closed. */

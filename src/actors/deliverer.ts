@@ -250,7 +250,7 @@ export class Deliverer {
     for (let i = 0; i < EPOCHS_PER_TURN && backlog.size > 0; i++) {
       if (!this.hasBudget || !this.hasRoom(connection)) return;
       this.budget.epochs--;
-      const step = backlog.next()!;
+      const step = backlog.next();
       if (step.type === 'look') this.look(step.subscription);
       else if (step.type === 'walk') this.walk(backlog, step);
       else this.sendOld(connection, step);

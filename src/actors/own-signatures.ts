@@ -1,6 +1,7 @@
 /**
  * What the actors of a thread signed last. Who is shown these very bytes with this very signature takes them for verified, as actors
- * of one process vouch for one another; what became of the bytes on the way is noticed all the same.
+ * of one process vouch for one another; what became of the bytes on the way is noticed all the same. (`src/crypto/memo.ts` remembers
+ * thousands that were verified; here none is, and the last one of each key is enough.)
  */
 import { type PublicKey, type Signer, trustedPublicKey } from '#crypto';
 import { equalBytes, toHex } from '../protocol/index.js';
