@@ -9,6 +9,7 @@ import {
   decodeEndOfBacklog,
   encodeAck,
   FRAME,
+  LOG_MODE,
   MAILBOX_KIND,
   SESSION_KIND,
 } from '../src/protocol/index.js';
@@ -24,6 +25,8 @@ class Socket {
   private outstanding: number[] = [];
   /** Of each deliver frame, in order. */
   readonly frames: (readonly number[])[] = [];
+  /** How they were proven. */
+  readonly modes = new Set<number>();
 
   constructor(
     private readonly server: Server,
@@ -45,7 +48,8 @@ class Socket {
           assert.ok(this.received.has(slot), `slot ${slot} is open`);
         }
         if (frame[0] !== FRAME.deliver) continue;
-        const { epoch, mailboxes } = decodeDeliver(frame);
+        const { epoch, proof, mailboxes } = decodeDeliver(frame);
+        this.modes.add(proof.mode);
         const positions = mailboxes.map((each) => each.position);
         assert.equal(
           positions,
@@ -105,6 +109,7 @@ test('an epoch is sent once to all who are behind, and read once on the way back
   // Waymarks are at other epochs for each, so what is listed at a time ends at several.
   assert.ok(socket.frames.length < 3 * epochs.length, `${socket.frames.length} frames`);
   assert.is(Math.max(...socket.frames.map((slots) => slots.length)), mailboxes);
+  assert.equal([...socket.modes], [LOG_MODE.under], 'all of it under one checkpoint');
   const steps = MANY - server.pipeline.steps;
   assert.ok(steps < 18, `${steps} steps of 64`);
   assert.ok(server.store.reads['K']! < 4 * epochs.length, `${server.store.reads['K']} times links`);
