@@ -1,6 +1,7 @@
 /**
  * The single-lock server (central-server.ts) as systems of the bench: `central`, durable with each message, and
- * `central-group`, with group commit. Its clients check nothing: there is nothing to check.
+ * `central-group`, with group commit; and `echo` (echo-server.ts), which only passes on: what no server with these clients
+ * and sockets can surpass. Its clients check nothing: there is nothing to check.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,6 +16,7 @@ import { ready } from '../server-process.js';
 import type {
   Address,
   Clients,
+  Promises,
   Receiver,
   ReceiverEvents,
   RunningSystem,
@@ -23,10 +25,12 @@ import type {
   System,
 } from '../system.js';
 import { limitFlags } from '../systems/countersign.js';
+import type { Workload } from '../workload.js';
 import * as wire from './central-wire.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'));
-const SERVER = fileURLToPath(new URL('./central-server.js', import.meta.url));
+const CENTRAL = fileURLToPath(new URL('./central-server.js', import.meta.url));
+const ECHO = fileURLToPath(new URL('./echo-server.js', import.meta.url));
 /** Most of each in a frame: the server takes 1,024 bundles in one and 4 MiB. */
 const BUNDLES = 512;
 const REGISTERED = 2048;
@@ -38,19 +42,38 @@ export const centralGroup = system('central-group', 'group', 'fsynced per group 
 function system(name: string, commit: 'message' | 'group', durable: string): System {
   return {
     name,
-    promises: ({ server }) => ({
-      totalOrder: true,
-      durable: server.durability === 'fsync' ? durable : 'in memory',
-      verified: 'nothing: there is nothing to verify',
-    }),
-    missing: async ({ encoding }) => (encoding === 'binary' ? null : 'it speaks binary frames only'),
-    start: (workload, directory) => start([directory, commit, ...limitFlags(workload)]),
-    connect: async (address, workload) => new CentralClients(String(address['url']), workload.envelopeBytes),
+    promises: ({ server }) => promises(server.durability === 'fsync' ? durable : 'in memory'),
+    missing,
+    start: (workload, directory) => start(CENTRAL, [directory, commit, ...limitFlags(workload)]),
+    connect,
   };
 }
 
-async function start(args: readonly string[]): Promise<RunningSystem> {
-  const child = spawn(process.execPath, [SERVER, ...args], {
+export const echo: System = {
+  name: 'echo',
+  promises: () => promises('nowhere: passed on, not kept'),
+  missing: async (workload) =>
+    workload.waiting > 0 || workload.online < workload.mailboxes
+      ? 'it keeps nothing for mailboxes that nobody reads'
+      : missing(workload),
+  start: (workload) => start(ECHO, limitFlags(workload)),
+  connect,
+};
+
+function promises(durable: string): Promises {
+  return { totalOrder: true, durable, verified: 'nothing: there is nothing to verify' };
+}
+
+async function missing({ encoding }: Workload): Promise<string | null> {
+  return encoding === 'binary' ? null : 'it speaks binary frames only';
+}
+
+async function connect(address: Address, workload: Workload): Promise<Clients> {
+  return new CentralClients(String(address['url']), workload.envelopeBytes);
+}
+
+async function start(server: string, args: readonly string[]): Promise<RunningSystem> {
+  const child = spawn(process.execPath, [server, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const { url } = await ready<{ url: string }>(child);

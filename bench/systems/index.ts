@@ -1,5 +1,5 @@
 /** Every system that the bench knows, in the order in which they are listed. */
-import { central, centralGroup } from '../baselines/central.js';
+import { central, centralGroup, echo } from '../baselines/central.js';
 import type { System } from '../system.js';
 import { countersign, countersignUnverified, unattested } from './countersign.js';
 import { NATS } from './nats.js';
@@ -11,6 +11,7 @@ export const SYSTEMS: readonly System[] = [
   unattested,
   centralGroup,
   central,
+  echo,
   ...REDIS,
   ...NATS,
 ];
