@@ -66,10 +66,13 @@ class EchoServer implements SocketEvents {
   frame(connection: number, frame: Uint8Array): void {
     const peer = this.peers.get(connection)!;
     if (frame[0] === p.FRAME.submit) this.submit(peer, frame as Buffer);
-    else if (frame[0] === wire.FRAME.open) {
-      wire.decodeOpen(frame).forEach(({ mailbox }, slot) => this.readers.set(idAt(mailbox, 0), { peer, slot }));
-      peer.socket.send(wire.READY, false);
-    } else if (frame[0] === wire.FRAME.register) peer.socket.send(wire.READY, false);
+    else if (frame[0] === wire.FRAME.open) this.open(peer, wire.decodeOpen(frame));
+    else if (frame[0] === wire.FRAME.register) peer.socket.send(wire.READY, false);
+  }
+
+  private open(peer: Peer, opened: readonly wire.Opened[]): void {
+    for (const [slot, { mailbox }] of opened.entries()) this.readers.set(idAt(mailbox, 0), { peer, slot });
+    peer.socket.send(wire.READY, false);
   }
 
   private submit(sender: Peer, frame: Buffer): void {

@@ -6,7 +6,7 @@
 import { getU16 } from '../protocol/index.js';
 import { Links } from './epoch-file.js';
 import { idBytes } from './ids.js';
-import { type MailboxState, unacknowledged } from './mailbox-state.js';
+import { type StateView, unacknowledged } from './mailbox-state.js';
 import type { MailboxTable } from './mailbox-table.js';
 import type { StoreReader, StoreRecord } from './messages.js';
 import type { Placements } from './placements.js';
@@ -58,9 +58,9 @@ export class Acknowledgments {
 
   /**
    * `unknown`: the mailbox has no committed link of that epoch. `later`: a long way; `reached` is told. Repeating
-   * an older one is harmless.
+   * an older one is harmless. `near`: which header its link may well be.
    */
-  through(mailbox: string, epoch: number): 'done' | 'later' | 'unknown' {
+  through(mailbox: string, epoch: number, near = 0): 'done' | 'later' | 'unknown' {
     const { host, going } = this;
     const state = host.mailboxes.lendTo(mailbox)!;
     const { chain, acknowledged } = state;
@@ -68,7 +68,7 @@ export class Acknowledgments {
     const target = going.get(mailbox);
     if (target !== undefined && epoch <= target) return 'later';
     if (epoch > chain.lastEpoch || epoch > host.committedEpoch()) return 'unknown';
-    const found = this.linkOf(mailbox, epoch);
+    const found = this.linkOf(mailbox, epoch, near);
     if (!found) return 'unknown';
     if (target === undefined && linksBetween(acknowledged, found.links.weight(found.i)) <= WAYMARK_LINKS) {
       this.release(mailbox, state, found);
@@ -104,9 +104,9 @@ export class Acknowledgments {
   }
 
   /** Null when nothing came for the mailbox in that epoch. Holds until the next read. */
-  private linkOf(mailbox: string, epoch: number): MailboxLink | null {
+  private linkOf(mailbox: string, epoch: number, near = 0): MailboxLink | null {
     const links = this.held?.epoch === epoch ? this.held : this.host.linksOf(epoch, mailbox);
-    const i = links?.find(mailbox) ?? -1;
+    const i = links?.find(mailbox, near) ?? -1;
     return links && i >= 0 ? { links, i } : null;
   }
 
@@ -118,7 +118,7 @@ export class Acknowledgments {
   }
 
   /** Acknowledges the links through the newest one given, no more than lie between two waymarks. `state` is the one lent last. */
-  private release(mailbox: string, state: MailboxState, newest: MailboxLink): void {
+  private release(mailbox: string, state: StateView, newest: MailboxLink): void {
     const { mailboxes, quotas, unacknowledged } = this.host;
     const after = state.acknowledged.lastEpoch;
     let previous: number;

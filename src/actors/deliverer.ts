@@ -88,8 +88,8 @@ export class Deliverer {
       connection = { number, slots: [], backlog: new Backlog(), inFlight: 0, blocks: [], logSize, due: [] };
       this.connections.set(number, connection);
     }
-    const sentEpoch = acknowledged;
-    const subscription = { mailbox, slot, connection, sentEpoch, wanted: 0, live: false, listed: 0 };
+    const sent = { sentEpoch: acknowledged, sentLink: 0 };
+    const subscription = { mailbox, slot, connection, ...sent, wanted: 0, live: false, listed: 0 };
     connection.slots[slot] = subscription;
     this.subscriptions.set(idBytes(mailbox), subscription);
     connection.backlog.add(subscription);
@@ -137,16 +137,16 @@ export class Deliverer {
     return this.subscriptions.get(mailbox) !== undefined;
   }
 
-  mailboxAt(number: number, slot: number): string | undefined {
-    return this.connections.get(number)?.slots[slot]?.mailbox;
+  /** Of an open mailbox. */
+  subscriptionAt(number: number, slot: number): Subscription | undefined {
+    return this.connections.get(number)?.slots[slot];
   }
 
   /**
    * Whether a mailbox's owner may acknowledge through `epoch` now: what this session has not been sent
    * yet must stay, or its bodies would be deleted before they are. Then it is remembered for later.
    */
-  mayAcknowledge(number: number, slot: number, epoch: number): boolean {
-    const subscription = this.connections.get(number)!.slots[slot]!;
+  mayAcknowledge(subscription: Subscription, epoch: number): boolean {
     // Who is up to date has been sent everything there is.
     if (subscription.live || epoch <= subscription.sentEpoch || epoch > this.committedEpoch) return true;
     subscription.wanted = Math.max(subscription.wanted, epoch);

@@ -131,6 +131,7 @@ export class DeliveryFrames {
       }
     }
     subscription.sentEpoch = links.epoch;
+    subscription.sentLink = link;
   }
 
   private putReceived({ bodies }: CommittedEpoch, { inbox, index, detail, position }: LinkRow): void {

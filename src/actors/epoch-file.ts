@@ -14,7 +14,6 @@ import {
   type ChainState,
   compareBytes,
   copy32,
-  copyHash,
   copyShort,
   getU16,
   getU32,
@@ -26,7 +25,7 @@ import {
   viewOf,
 } from '../protocol/index.js';
 import { compareId, idAt } from './ids.js';
-import { getWeight, type MovingChain, putWeight, type Weight } from './mailbox-state.js';
+import { type ChainView, getWeight, putWeight, type Weight } from './mailbox-state.js';
 import { SENT_ONLY } from './messages.js';
 
 /** A Buffer's own `slice` does not copy. */
@@ -104,19 +103,18 @@ export class Links {
     mailbox: DataView,
     mailboxAt: number,
     position: number,
-    before: ChainState,
+    before: ChainView,
     firstRow: number,
     rows: number,
   ): void {
-    const { bytes } = this;
+    const { view } = this;
     const at = this.headerAt(i);
-    copy32(mailbox, mailboxAt, this.view, at);
-    copyHash(before.head, 0, bytes, at + 52);
-    putU32(bytes, at + 32, position);
-    putU64(bytes, at + 36, before.lastEpoch);
-    putU64(bytes, at + 44, before.total);
-    putU32(bytes, at + 84, firstRow);
-    putU32(bytes, at + 88, rows);
+    copy32(mailbox, mailboxAt, view, at);
+    view.setUint32(at + 32, position);
+    // Epoch, total and head lie there as they do here.
+    copyShort(before.view, before.at, view, at + 36, 48);
+    view.setUint32(at + 84, firstRow);
+    view.setUint32(at + 88, rows);
   }
 
   /** Of the chain through this link. */
@@ -154,7 +152,7 @@ export class Links {
   }
 
   position(i: number): number {
-    return getU32(this.bytes, this.headerAt(i) + 32);
+    return this.view.getUint32(this.headerAt(i) + 32);
   }
 
   previousEpoch(i: number): number {
@@ -162,11 +160,11 @@ export class Links {
   }
 
   firstRow(i: number): number {
-    return getU32(this.bytes, this.headerAt(i) + 84);
+    return this.view.getUint32(this.headerAt(i) + 84);
   }
 
   rowCount(i: number): number {
-    return getU32(this.bytes, this.headerAt(i) + 88);
+    return this.view.getUint32(this.headerAt(i) + 88);
   }
 
   /** The mailbox's chain before this epoch. */
@@ -177,16 +175,15 @@ export class Links {
   }
 
   /** Makes a chain what it is after this epoch, in place. */
-  moveChain(i: number, chain: MovingChain): void {
+  moveChain(i: number, chain: ChainView): void {
+    const { view } = this;
     const header = this.headerAt(i);
     const rows = this.rowCount(i);
-    const at = header + 92;
     chain.lastEpoch = this.epoch;
     chain.total = getU64(this.bytes, header + 44) + rows;
-    copyHash(this.bytes, this.leafAt(this.position(i) + linkParts(rows) - 1), chain.head, 0);
-    chain.links = getU32(this.bytes, at);
-    chain.own = getU32(this.bytes, at + 4);
-    chain.bytes = getU64(this.bytes, at + 8);
+    const end = this.position(i) + linkParts(rows) - 1;
+    copy32(view, this.leafAt(end), chain.view, chain.at + 16);
+    copyShort(view, header + 92, chain.view, chain.at + 48, 16);
   }
 
   /** Of the mailbox's chain after this epoch. */
@@ -214,8 +211,9 @@ export class Links {
     return own;
   }
 
-  /** Which header is the mailbox's; −1 if it has no link in this epoch. */
-  find(mailbox: string): number {
+  /** Which header is the mailbox's; −1 if it has no link in this epoch. `near`: the one that is looked at first. */
+  find(mailbox: string, near = 0): number {
+    if (near < this.mailboxes && compareId(this.bytes, this.headerAt(near), mailbox) === 0) return near;
     const i = this.countBelow(mailbox);
     return i < this.mailboxes && compareId(this.bytes, this.headerAt(i), mailbox) === 0 ? i : -1;
   }

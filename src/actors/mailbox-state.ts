@@ -1,7 +1,7 @@
 /** What an outbox keeps per mailbox, whatever is deleted: where its chain ends and what is acknowledged. */
 import {
   type ChainState,
-  copyShort,
+  copy32,
   FormatError,
   getU32,
   getU64,
@@ -28,15 +28,13 @@ export interface Weight {
 
 export interface KeptChain extends ChainState, Weight {}
 
-/** A chain that goes on in place: thousands do so in an epoch. */
-export type MovingChain = { -readonly [Field in keyof KeptChain]: KeptChain[Field] };
-
 export interface MailboxState {
-  readonly chain: MovingChain;
+  readonly chain: KeptChain;
   /** The chain through what the owner has acknowledged; at first the seed. */
-  readonly acknowledged: MovingChain;
+  readonly acknowledged: KeptChain;
 }
 
+/** last epoch 8 ‖ total 8 ‖ head 32 ‖ links 4 ‖ own links 4 ‖ bytes 8, for the chain and for what is acknowledged. */
 const CHAIN_BYTES = 64;
 /** Of a state as it is stored. */
 export const STATE_BYTES = 2 * CHAIN_BYTES;
@@ -60,53 +58,99 @@ export function unacknowledged({ chain, acknowledged }: MailboxState): Weight {
   };
 }
 
-/** A state that others are read into: its heads lie where they do in `bytes`, which are as they are stored. */
-export interface HeldState extends MailboxState {
-  readonly bytes: Uint8Array;
-  /** Of `bytes`. */
-  readonly view: DataView;
+/** One of a state's two chains where it lies, known to be one (`checkState`): moved from state to state, read and changed in place. */
+export class ChainView implements KeptChain {
+  private readonly lentHead = new Uint8Array(HASH_BYTES);
+  private readonly headView = viewOf(this.lentHead);
+
+  constructor(
+    public view = viewOf(new Uint8Array(CHAIN_BYTES)),
+    public at = 0,
+  ) {}
+
+  /** To one that lies in `view` at `at`. */
+  moveTo(view: DataView, at: number): void {
+    this.view = view;
+    this.at = at;
+  }
+
+  get lastEpoch(): number {
+    return this.u64(0);
+  }
+  set lastEpoch(value: number) {
+    this.setU64(0, value);
+  }
+
+  get total(): number {
+    return this.u64(8);
+  }
+  set total(value: number) {
+    this.setU64(8, value);
+  }
+
+  /** A copy, until it is asked for again. */
+  get head(): Uint8Array {
+    copy32(this.view, this.at + 16, this.headView, 0);
+    return this.lentHead;
+  }
+  set head(value: Uint8Array) {
+    copy32(viewOf(value), 0, this.view, this.at + 16);
+  }
+
+  get links(): number {
+    return this.view.getUint32(this.at + 48);
+  }
+  set links(value: number) {
+    this.view.setUint32(this.at + 48, value);
+  }
+
+  get own(): number {
+    return this.view.getUint32(this.at + 52);
+  }
+  set own(value: number) {
+    this.view.setUint32(this.at + 52, value);
+  }
+
+  get bytes(): number {
+    return this.u64(56);
+  }
+  set bytes(value: number) {
+    this.setU64(56, value);
+  }
+
+  private u64(field: number): number {
+    const at = this.at + field;
+    return this.view.getUint32(at) * 0x1_0000_0000 + this.view.getUint32(at + 4);
+  }
+
+  private setU64(field: number, value: number): void {
+    const at = this.at + field;
+    this.view.setUint32(at, value / 0x1_0000_0000);
+    this.view.setUint32(at + 4, value);
+  }
+
+  /** Makes it what another one is. */
+  set({ lastEpoch, total, head, links, own, bytes }: KeptChain): void {
+    Object.assign(this, { lastEpoch, total, head, links, own, bytes });
+  }
+
+  /** As it is now. */
+  copy(): KeptChain {
+    const { lastEpoch, total, head, links, own, bytes } = this;
+    return { lastEpoch, total, head: Uint8Array.from(head), links, own, bytes };
+  }
 }
 
-export function heldState(): HeldState {
-  const bytes = new Uint8Array(STATE_BYTES);
-  const chainAt = (at: number): MovingChain => {
-    const head = bytes.subarray(at + 16, at + 16 + HASH_BYTES);
-    return { lastEpoch: 0, total: 0, head, links: 0, own: 0, bytes: 0 };
-  };
-  return { chain: chainAt(0), acknowledged: chainAt(CHAIN_BYTES), bytes, view: viewOf(bytes) };
-}
+/** A state where it lies. */
+export class StateView implements MailboxState {
+  readonly chain = new ChainView();
+  readonly acknowledged = new ChainView();
 
-function readNumbers(bytes: Uint8Array, at: number, chain: MovingChain): void {
-  chain.lastEpoch = getU64(bytes, at);
-  chain.total = getU64(bytes, at + 8);
-  chain.links = getU32(bytes, at + 48);
-  chain.own = getU32(bytes, at + 52);
-  chain.bytes = getU64(bytes, at + 56);
-}
-
-function putNumbers(bytes: Uint8Array, at: number, chain: KeptChain): void {
-  putU64(bytes, at, chain.lastEpoch);
-  putU64(bytes, at + 8, chain.total);
-  putWeight(bytes, at + 48, chain);
-}
-
-/** Of bytes that are known to be a state (`checkState`). */
-export function readState(from: DataView, at: number, state: HeldState): void {
-  copyShort(from, at, state.view, 0, STATE_BYTES);
-  readNumbers(state.bytes, 0, state.chain);
-  readNumbers(state.bytes, CHAIN_BYTES, state.acknowledged);
-}
-
-/** last epoch 8 ‖ total 8 ‖ head 32 ‖ links 4 ‖ own links 4 ‖ bytes 8, for the chain and for what is acknowledged. */
-export function putState(out: DataView, at: number, state: HeldState): void {
-  copyShort(finished(state).view, 0, out, at, STATE_BYTES);
-}
-
-/** Its bytes say what its numbers do. */
-function finished(state: HeldState): HeldState {
-  putNumbers(state.bytes, 0, state.chain);
-  putNumbers(state.bytes, CHAIN_BYTES, state.acknowledged);
-  return state;
+  moveTo(view: DataView, at: number): this {
+    this.chain.moveTo(view, at);
+    this.acknowledged.moveTo(view, at + CHAIN_BYTES);
+    return this;
+  }
 }
 
 /** Throws `FormatError` on a state that is none: what it leads to would make this outbox guilty, whoever wrote it. */
@@ -127,31 +171,24 @@ export function acknowledgedThrough(bytes: Uint8Array): number {
   return getU64(bytes, CHAIN_BYTES);
 }
 
-export function encodeState({ chain, acknowledged }: MailboxState): Uint8Array {
-  const state = heldState();
-  moveTo(state.chain, chain);
-  moveTo(state.acknowledged, acknowledged);
-  return finished(state).bytes;
-}
-
-/** Makes a chain what another one is, in place. */
-export function moveTo(chain: MovingChain, { head, ...numbers }: KeptChain): void {
-  chain.head.set(head);
-  Object.assign(chain, numbers);
+export function encodeState(state: MailboxState): Uint8Array {
+  const bytes = new Uint8Array(STATE_BYTES);
+  const { chain, acknowledged } = new StateView().moveTo(viewOf(bytes), 0);
+  chain.set(state.chain);
+  acknowledged.set(state.acknowledged);
+  return bytes;
 }
 
 /** Throws `FormatError` on a state that is none. */
 export function decodeState(bytes: Uint8Array): MailboxState {
   checkState(bytes);
-  const state = heldState();
-  readState(viewOf(bytes), 0, state);
-  return state;
+  const { chain, acknowledged } = new StateView().moveTo(viewOf(bytes), 0);
+  return { chain: chain.copy(), acknowledged: acknowledged.copy() };
 }
 
 /** What makes a mailbox: its chain starts with the seed (32 random bytes). */
 export function mailboxRecord(mailbox: Uint8Array, seed: Uint8Array): StoreRecord {
-  const { chain, acknowledged, bytes } = heldState();
-  chain.head.set(seed);
-  acknowledged.head.set(seed);
-  return { key: idKey(TABLE.mailbox, mailbox), value: bytes };
+  const start = { lastEpoch: 0, total: 0, head: seed, links: 0, own: 0, bytes: 0 };
+  const value = encodeState({ chain: start, acknowledged: start });
+  return { key: idKey(TABLE.mailbox, mailbox), value };
 }

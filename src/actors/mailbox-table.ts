@@ -3,19 +3,12 @@
  * written in bulk (`flush`) with some later epoch; until then a restart rebuilds them from the epochs' own links.
  *
  * Thousands of states change with each epoch. So they lie packed, each in a row beside its id (id-table.ts), as they are
- * stored, and are read into one object that is lent to who works on one of them.
+ * stored, and are read and changed there through one view that is lent to who works on one of them.
  */
 import { HASH_BYTES, viewOf } from '../protocol/index.js';
 import { doubled, IdTable } from './id-table.js';
 import { idBytes } from './ids.js';
-import {
-  checkState,
-  heldState,
-  type MailboxState,
-  putState,
-  readState,
-  STATE_BYTES,
-} from './mailbox-state.js';
+import { checkState, STATE_BYTES, StateView } from './mailbox-state.js';
 import type { StoreReader, StoreRecord } from './messages.js';
 import { idKey, TABLE } from './store-keys.js';
 
@@ -41,7 +34,7 @@ export class MailboxTable {
   private writing: number[] = [];
   /** Where the search for rows that may go goes on. */
   private hand = 0;
-  private readonly lent = heldState();
+  private readonly lent = new StateView();
   private lentRow = -1;
 
   constructor(
@@ -50,29 +43,27 @@ export class MailboxTable {
   ) {}
 
   /** The state of the mailbox whose id lies at `at`, lent until the next call; undefined if there is none. */
-  lend(ids: Uint8Array, at: number): MailboxState | undefined {
+  lend(ids: Uint8Array, at: number): StateView | undefined {
     const row = this.table.find(ids, at);
     return this.lendRow(row < 0 ? this.load(ids, at) : row);
   }
 
   /** The same of an id as a latin1 string. */
-  lendTo(id: string): MailboxState | undefined {
+  lendTo(id: string): StateView | undefined {
     const row = this.table.findText(id);
     return this.lendRow(row < 0 ? this.load(idBytes(id), 0) : row);
   }
 
-  private lendRow(row: number): MailboxState | undefined {
+  private lendRow(row: number): StateView | undefined {
     if (row < 0) return undefined;
     this.lentRow = row;
     this.marks[row]! |= USED;
-    readState(this.view, row * STATE_BYTES, this.lent);
-    return this.lent;
+    return this.lent.moveTo(this.view, row * STATE_BYTES);
   }
 
   /** Says that what was lent last has changed. */
   keep(): void {
     const row = this.lentRow;
-    putState(this.view, row * STATE_BYTES, this.lent);
     if (this.marks[row]! & CHANGED) return;
     this.marks[row]! |= CHANGED;
     this.changedRows.push(row);

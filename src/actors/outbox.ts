@@ -362,9 +362,9 @@ export class Outbox implements Stage {
 
   /** Asking makes an epoch at once, unless that was so a moment ago: then the next one that comes answers. */
   private askStill(connection: number, slot: number): void {
-    const id = this.deliverer.mailboxAt(connection, slot);
-    if (id === undefined) return;
-    this.asked.add(id);
+    const subscription = this.deliverer.subscriptionAt(connection, slot);
+    if (!subscription) return;
+    this.asked.add(subscription.mailbox);
     const epoch = this.deliverer.committedEpoch;
     if (epoch - this.lastStillWork < STILL_EPOCHS) return;
     this.lastStillWork = epoch;
@@ -374,11 +374,12 @@ export class Outbox implements Stage {
   private acknowledge({ connection, frame }: Acknowledge): void {
     const refused = new Map<number, number>();
     for (const { slot, epoch } of decodeAck(frame)) {
-      const id = this.deliverer.mailboxAt(connection, slot);
+      const subscription = this.deliverer.subscriptionAt(connection, slot);
       // To find no link costs a look at a whole epoch: once per slot and frame.
-      if (id === undefined || refused.has(slot)) continue;
-      if (!this.deliverer.mayAcknowledge(connection, slot, epoch)) continue;
-      if (this.acknowledgeThrough(id, epoch) === 'unknown') refused.set(slot, epoch);
+      if (!subscription || refused.has(slot)) continue;
+      if (!this.deliverer.mayAcknowledge(subscription, epoch)) continue;
+      const { mailbox, sentLink } = subscription;
+      if (this.acknowledgeThrough(mailbox, epoch, sentLink) === 'unknown') refused.set(slot, epoch);
     }
     // One answer a frame, however many acknowledgments in it make no sense.
     for (const [slot, epoch] of refused) return this.refuseAck(connection, slot, epoch);
@@ -388,8 +389,8 @@ export class Outbox implements Stage {
     this.send(address('gateway'), { type: 'ack-refused', connection, slot, epoch });
   }
 
-  private acknowledgeThrough(id: string, epoch: number): 'done' | 'later' | 'unknown' {
-    const done = this.acknowledgments.through(id, epoch);
+  private acknowledgeThrough(id: string, epoch: number, near = 0): 'done' | 'later' | 'unknown' {
+    const done = this.acknowledgments.through(id, epoch, near);
     if (done === 'later') this.goOnLater();
     return done;
   }

@@ -10,6 +10,8 @@ export interface Subscription {
   readonly connection: Connection;
   /** Epoch of the last link sent, or acknowledged before. */
   sentEpoch: number;
+  /** Which header of that epoch's links was its, if it was sent one; else any. */
+  sentLink: number;
   /** Acknowledged before this session was sent it: taken once it has been. 0 = nothing. */
   wanted: number;
   /** Everything committed has been sent; the next epoch comes at once. */

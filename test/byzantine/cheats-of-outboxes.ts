@@ -26,7 +26,7 @@ type Memory = (chain: KeptChain, self: Cheater) => Partial<KeptChain>;
 function misremember(self: Cheater, change: Memory): void {
   const { mailboxes } = self.stage as unknown as Remembered;
   const id = bobOf(self.theatre).toString('latin1');
-  rewriteChain(mailboxes, id, change(mailboxes.lendTo(id)!.chain, self));
+  rewriteChain(mailboxes, id, change(mailboxes.lendTo(id)!.chain.copy(), self));
 }
 
 function forgetful(name: string, change: Memory): Cheat {

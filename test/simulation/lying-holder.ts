@@ -149,20 +149,20 @@ class LyingOutbox extends Holder {
     if (isLie && known.length > 0) {
       const wanted = random.chance(0.5) ? known.filter((id) => asked.has(id)) : [];
       const id = random.pick(wanted.length > 0 ? wanted : known);
-      const before = mailboxes.lendTo(id)!.chain;
+      const before = mailboxes.lendTo(id)!.chain.copy();
       const chain = this.changed(id, before);
       if (chain.total !== before.total || !equalBytes(chain.head, before.head)) {
         rewriteChain(mailboxes, id, chain);
         this.lie();
       }
     }
-    for (const id of known) this.remember(id, mailboxes.lendTo(id)!.chain);
+    for (const id of known) this.remember(id, mailboxes.lendTo(id)!.chain.copy());
   }
 
   private remember(id: string, chain: KeptChain): void {
     const states = this.states.get(id) ?? [];
     this.states.set(id, states);
-    if (states.at(-1)?.total !== chain.total) states.push({ ...chain, head: Uint8Array.from(chain.head) });
+    if (states.at(-1)?.total !== chain.total) states.push(chain);
     if (states.length > MOST_STATES) states.shift();
   }
 
