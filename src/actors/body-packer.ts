@@ -1,6 +1,6 @@
 /** Packs the bodies of an epoch, each message once however many mailboxes of the outbox get it. */
-import { copy32, getU32, getU64, putU32, putU64, viewOf } from '../protocol/index.js';
-import { bundleBytes, chunkOf, counterOf, leafBytes, leavesOf, recipientsOf, runAt } from './batch.js';
+import { copy32, copyBytes, getU32, getU64, putU32, putU64, viewOf } from '../protocol/index.js';
+import { bundleBytes, counterOf, leafBytes, leavesOf, recipientsOf, runAt } from './batch.js';
 import { BODY_HEADER_BYTES } from './epoch-file.js';
 import type { Memory } from './memory.js';
 import { type MessageBatch, WHERE } from './messages.js';
@@ -8,6 +8,8 @@ import { type MessageBatch, WHERE } from './messages.js';
 interface Source {
   readonly batch: MessageBatch;
   readonly runs: DataView;
+  /** Of the batch's chunks. */
+  readonly chunks: readonly DataView[];
   /** Per message: offset + 1; 0 = not packed. */
   readonly offsets: Uint32Array;
 }
@@ -23,7 +25,8 @@ export class BodyPacker {
     let most = 1;
     for (const batch of batches) {
       const offsets = new Uint32Array(batch.count);
-      this.sources.set(batch.inbox, { batch, runs: viewOf(batch.runs), offsets });
+      const source = { batch, runs: viewOf(batch.runs), chunks: batch.chunks.map(viewOf), offsets };
+      this.sources.set(batch.inbox, source);
       for (let x = 0; x < batch.count; x++)
         most += BODY_HEADER_BYTES + bundleBytes(batch, x) + leafBytes(recipientsOf(batch, x));
     }
@@ -33,9 +36,9 @@ export class BodyPacker {
 
   /** Packs message `index` unless it is there already. Returns its offset. */
   put(inbox: number, index: number): number {
-    const { batch, runs, offsets } = this.sources.get(inbox)!;
+    const { batch, runs, chunks, offsets } = this.sources.get(inbox)!;
     if (offsets[index]! > 0) return offsets[index]! - 1;
-    const chunk = chunkOf(batch, index);
+    const chunk = chunks[batch.where[index * WHERE.fields + WHERE.chunk]!]!;
     const from = batch.where[index * WHERE.fields + WHERE.from]!;
     const bytes = bundleBytes(batch, index);
     const recipients = recipientsOf(batch, index);
@@ -45,7 +48,7 @@ export class BodyPacker {
     copy32(runs, runAt(batch, index), this.view, offset);
     putU64(this.block, offset + 32, counterOf(batch, index));
     putU32(this.block, offset + 40, bytes);
-    this.block.set(chunk.subarray(from, from + bytes), bundleAt);
+    copyBytes(chunk, from, this.view, bundleAt, bytes);
     if (recipients > 1) this.block.set(leavesOf(batch, index, recipients), bundleAt + bytes);
     offsets[index] = offset + 1;
     return offset;

@@ -70,6 +70,8 @@ interface Bad {
 }
 
 const CHUNK_BYTES = 1 << 20;
+/** Bytes that V8 copies at once where it can. */
+const WORD = 8;
 
 export class Submissions {
   private readonly memory = new Memory();
@@ -191,8 +193,9 @@ export class Submissions {
     bundles: Uint8Array,
   ): void {
     const hashes = hashedBytes(count, leaves);
-    const chunk = this.room(bundles.length + hashes);
-    const from = chunk.used;
+    const chunk = this.room(WORD - 1 + bundles.length + hashes);
+    // Where words lie alike V8 copies words, into shared memory, and else bytes: that takes nine times as long.
+    const from = chunk.used + ((bundles.byteOffset - chunk.used) & (WORD - 1));
     const to = from + bundles.length;
     chunk.bytes.set(bundles, from);
     chunk.used = to + hashes;

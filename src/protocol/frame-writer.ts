@@ -1,8 +1,5 @@
 /** A writer of frames one after another, that copies out of larger arrays and fills in counts afterwards. */
-import { copyShort, putU16, putU32, viewOf, Writer } from './bytes.js';
-
-/** Beyond so many bytes one `set` is the fastest copy. */
-const SHORT = 160;
+import { copyBytes, putU16, putU32, viewOf, Writer } from './bytes.js';
 
 export class FrameWriter extends Writer {
   /** Of all that is and may be written; another one once it has grown. */
@@ -18,8 +15,7 @@ export class FrameWriter extends Writer {
   /** Copies `length` bytes of what `from` looks at, from `fromAt`. */
   append(from: DataView, fromAt: number, length: number): this {
     const at = this.grow(length);
-    if (length <= SHORT) copyShort(from, fromAt, this.view, at, length);
-    else this.buffer.set(new Uint8Array(from.buffer, from.byteOffset + fromAt, length), at);
+    copyBytes(from, fromAt, this.view, at, length);
     return this;
   }
 
