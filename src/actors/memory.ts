@@ -12,7 +12,10 @@ const LARGEST_POWER = 1 << 16;
 const MAX_FREE_BYTES = 64 << 20;
 /** What was free all the time while so many blocks were taken, and twice as many as there are, is left to it too. */
 const TAKEN_PER_TRIM = 256;
-/** It does not know how large shared memory is that nobody holds: so it is told when there is so much of it. */
+/**
+ * It does not know how large shared memory is that nobody holds: so it is told when there is so much of it. Not sooner: in a
+ * full collection that was asked for V8 throws away what it had compiled for objects that live for an epoch.
+ */
 const MAX_LEFT_BYTES = 64 << 20;
 
 /** Free blocks of one size, and the fewest there have been since the last trim. */
@@ -27,8 +30,13 @@ export class Memory {
   /** Blocks that are free or taken, and how often one was taken since the last trim. */
   private blocks = 0;
   private taken = 0;
-  /** Bytes left to the garbage collector since it last ran for them. */
-  private left = 0;
+  /** Left to the garbage collector, which has not found it yet. */
+  private left = { bytes: 0 };
+  private readonly found = new FinalizationRegistry<{ of: { bytes: number }; bytes: number }>(
+    ({ of, bytes }) => {
+      of.bytes -= bytes;
+    },
+  );
 
   /** A block of at least `bytes` bytes, not cleared, of at least 4 KiB; a free one of up to twice its size if there is one. */
   take(bytes: number): Uint8Array {
@@ -48,7 +56,7 @@ export class Memory {
 
   give(block: Uint8Array): void {
     const size = block.buffer.byteLength;
-    if (this.freeBytes + size > MAX_FREE_BYTES) return this.leave(1, size);
+    if (this.freeBytes + size > MAX_FREE_BYTES) return this.leave(block);
     this.freeBytes += size;
     const whole = new Uint8Array(block.buffer);
     const free = this.free.get(size);
@@ -59,18 +67,20 @@ export class Memory {
   private trim(): void {
     this.taken = 0;
     for (const [size, free] of this.free) {
-      free.blocks.splice(0, free.fewest);
       this.freeBytes -= free.fewest * size;
-      this.leave(free.fewest, size);
+      for (const block of free.blocks.splice(0, free.fewest)) this.leave(block);
       free.fewest = free.blocks.length;
     }
   }
 
-  private leave(blocks: number, size: number): void {
-    this.blocks -= blocks;
-    this.left += blocks * size;
-    if (this.left < MAX_LEFT_BYTES) return;
-    this.left = 0;
+  private leave({ buffer }: Uint8Array): void {
+    const bytes = buffer.byteLength;
+    this.blocks--;
+    this.left.bytes += bytes;
+    this.found.register(buffer, { of: this.left, bytes });
+    if (this.left.bytes < MAX_LEFT_BYTES) return;
+    // It tells what it has found in a later turn.
+    this.left = { bytes: 0 };
     collectGarbage();
   }
 
