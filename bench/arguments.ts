@@ -22,3 +22,9 @@ export function refuse(usage: string, why: string): never {
   console.error(`${why}\n\n${usage}`);
   process.exit(2);
 }
+
+/** A whole number above 0; anything else ends the process. */
+export function whole(usage: string, text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) refuse(usage, `${text}: expected a whole number above 0`);
+  return Number(text);
+}

@@ -27,7 +27,7 @@ export function environmentOf(directory: string): Omit<Environment, 'systemVersi
     kernel: `${type()} ${release()}`,
     memoryMiB: Math.round(totalmem() / 2 ** 20),
     disk: fileSystemOf(directory),
-    fdatasyncMs: fdatasyncMs(directory),
+    fdatasyncMs: fdatasyncTimes(directory)[WRITES / 2]!,
     node: process.version,
     lockfile: createHash('sha256')
       .update(readFileSync(join(ROOT, 'package-lock.json')))
@@ -38,7 +38,7 @@ export function environmentOf(directory: string): Omit<Environment, 'systemVersi
 }
 
 /** Type and device of the file system, by the longest mount point (Linux). */
-function fileSystemOf(directory: string): string {
+export function fileSystemOf(directory: string): string {
   const path = `${resolve(directory)}/`;
   const mounts = read('/proc/mounts')
     .split('\n')
@@ -49,8 +49,8 @@ function fileSystemOf(directory: string): string {
   return kind ? `${kind} on ${device}` : 'unknown';
 }
 
-/** The median of writes of 4 KiB, each with fdatasync, one behind the other. */
-function fdatasyncMs(directory: string): number {
+/** Of 100 writes of 4 KiB, each with fdatasync, one behind the other: milliseconds, rising. */
+export function fdatasyncTimes(directory: string): number[] {
   const path = join(directory, 'fdatasync');
   const file = openSync(path, 'w');
   const block = Buffer.alloc(4096, 1);
@@ -62,7 +62,7 @@ function fdatasyncMs(directory: string): number {
   });
   closeSync(file);
   rmSync(path);
-  return times.sort((a, b) => a - b)[WRITES / 2]!;
+  return times.sort((a, b) => a - b);
 }
 
 function commit(): string {

@@ -4,44 +4,20 @@
  *
  *     npm run bench:pipeline -- [--json] [--messages 2000] [--recipients 10] [--checks everywhere]
  *
- * One inbox and one outbox, 1,000 mailboxes on 100 sockets, 16 senders, frames of up to 32 bundles with
- * bodies of 128 bytes. Medians over epochs, after as many to warm up. The clients' side, on the same
- * thread, is shown beside it.
+ * Which epochs, and which load: bench/epochs.ts. Medians over epochs, after as many to warm up. The clients' side, on
+ * the same thread, is shown beside it.
  */
 
 import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
-import { importSecretKey, sha256 } from '#crypto';
-import { MailboxDirectory } from '../src/actors/mailbox-directory.js';
-import { type ActorMessage, type Address, address, type StoreRecord } from '../src/actors/messages.js';
-import { TABLE } from '../src/actors/store-keys.js';
-import { Submissions } from '../src/actors/submissions.js';
+import type { ActorMessage, Address } from '../src/actors/messages.js';
 import { EMPTY_LOG } from '../src/client/log-state.js';
-import { makeBundle } from '../src/client/outgoing-bundle.js';
 import { type MailboxState, type Obligation, verifyDeliver } from '../src/client/verifier.js';
 import { World } from '../src/client/world.js';
-import {
-  ascii,
-  decodeSubmitHeader,
-  encodeManifest,
-  encodeSubmit,
-  evenBuckets,
-  FRAME,
-  type Manifest,
-  manifestHash,
-  placementRoot,
-  ROLE,
-  SESSION_KIND,
-} from '../src/protocol/index.js';
-import { type Cluster, Pipeline } from '../test/support/pipeline.js';
-import { MemoryStore } from '../test/support/store.js';
-import { readArguments, refuse } from './arguments.js';
+import { FRAME } from '../src/protocol/index.js';
+import { readArguments, refuse, whole } from './arguments.js';
+import { CHAIN_SEED, Epochs, mailboxes, socketOf, type Watcher } from './epochs.js';
 
-const MAILBOXES = 1000;
-const SOCKETS = 100;
-const SENDERS = 16;
-const BODY_BYTES = 128;
-const BUNDLES_PER_FRAME = 32;
 /** Messages to spend on each row, over all measured epochs. */
 const budgetOf = (recipients: number) => (recipients === 1 ? 160_000 : 600_000 / recipients);
 const EPOCHS = { least: 9, most: 4000 };
@@ -69,8 +45,6 @@ function stageOf({ kind }: Address, { type }: ActorMessage): StageName | undefin
   return kind === 'gateway' ? undefined : kind;
 }
 
-const named = (name: string) => sha256(ascii(name));
-
 // ---- counting
 
 let hashCalls = 0;
@@ -86,74 +60,7 @@ function countHashes(on: boolean): void {
   syncBuiltinESMExports();
 }
 
-// ---- the server
-
-/** Keeps what stages read back, and not what only a restart needs. */
-class ShortStore extends MemoryStore {
-  override write(records: readonly StoreRecord[]): void {
-    super.write(records.filter(({ key }) => KEPT.includes(key[0]!)));
-  }
-}
-const KEPT: number[] = [TABLE.log, TABLE.mailbox, TABLE.meta];
-
-function clusterOf(): Cluster {
-  const seeds = {
-    inboxes: [named('inbox')],
-    routers: [named('router')],
-    receivers: [named('receiver')],
-    outboxes: [named('outbox')],
-    sequencer: named('sequencer'),
-  };
-  const all = [seeds.inboxes, seeds.routers, seeds.receivers, seeds.outboxes, [seeds.sequencer]].flat();
-  const manifest: Manifest = {
-    version: 1,
-    previousHash: new Uint8Array(32),
-    nonce: named('nonce'),
-    rootKey: importSecretKey(named('root')).publicKey,
-    actors: all.map((seed, i) => ({
-      role: (ROLE.inbox + i) as Manifest['actors'][number]['role'],
-      index: 0,
-      key: importSecretKey(seed).publicKey,
-      firstEpoch: 1,
-      lastEpoch: 0,
-    })),
-    buckets: evenBuckets(1, 1),
-    policy: {
-      submissions: 0,
-      retentionEpochs: 1_000_000,
-      messagesPerEpoch: 65_536,
-      bytesPerEpoch: 32 << 20,
-      recipients: 1000,
-      bodyBytes: 1 << 20,
-      envelopeBytes: 4096,
-      bundlesPerFrame: 512,
-      countersKept: 4096,
-    },
-  };
-  const serverId = manifestHash(encodeManifest(manifest));
-  const placement = () => ({ inbox: 0, outbox: 0 });
-  return { serverId, manifest, placementRoot: placementRoot([]), seeds, placement };
-}
-
-// ---- load
-
-const mailboxes = Array.from({ length: MAILBOXES }, (_, i) => named(`mailbox ${i}`));
-const body = new Uint8Array(BODY_BYTES).fill(7);
-let random = 1;
-
-/** xorshift32: the same load in every run. */
-function pick(below: number): number {
-  random ^= random << 13;
-  random ^= random >>> 17;
-  random ^= random << 5;
-  return (random >>> 0) % below;
-}
-
-function choose(recipients: number): Uint8Array[] {
-  const chosen = new Set<number>();
-  while (chosen.size < recipients) chosen.add(pick(MAILBOXES));
-  return [...chosen].map((i) => mailboxes[i]!);
-}
+// ---- the clients
 
 /** A socket's client: what it knows of the log and of its mailboxes. */
 class Client {
@@ -188,13 +95,10 @@ interface Row {
   readonly hashes: Record<StageName, number>;
 }
 
-class Measurement {
+class Measurement implements Watcher {
   private readonly micros: Record<StageName, number>[] = [];
-  private readonly hashes: Record<StageName, number>;
-  private readonly counters = new Array<number>(SENDERS).fill(0);
-  private readonly load: Uint8Array[][];
-  private readonly pipeline: Pipeline;
-  private readonly submissions: Submissions;
+  private readonly hashes: Record<StageName, number> = zeros();
+  private readonly epochs: Epochs;
   private readonly clients = new Map<number, Client>();
   private current = zeros();
 
@@ -203,46 +107,19 @@ class Measurement {
     private readonly recipients: number,
     private readonly everywhere: boolean,
   ) {
-    this.hashes = zeros();
-    this.load = Array.from({ length: messages }, () => choose(recipients));
-    const cluster = clusterOf();
-    const store = new ShortStore();
-    const { policy } = cluster.manifest;
-    this.submissions = new Submissions(
-      cluster.serverId,
-      1,
-      { ...policy, entriesPerEpoch: 1 << 20 },
-      new MailboxDirectory(store),
-      policy.submissions,
-      (to, message) => this.pipeline.tell(to, message),
-    );
-    this.pipeline = new Pipeline(cluster, {
-      checkInputs: everywhere,
-      store,
-      around: (to, message, step) => this.measure(stageOf(to, message), step),
-    });
+    this.epochs = new Epochs(messages, recipients, everywhere, this);
     // Nothing is judged here, so nobody has signed the manifest.
     const none = new Uint8Array(0);
-    const { serverId: hash, manifest } = cluster;
+    const { serverId: hash, manifest } = this.epochs;
     const world = new World([{ bytes: none, signature: none, hash, manifest }]);
-    mailboxes.forEach((mailbox, i) => {
-      const seed = named('seed');
-      const session = { kind: SESSION_KIND.outbox, acknowledged: 0, logSize: 0, seed };
-      const connection = 1 + (i % SOCKETS);
-      const client = this.clients.get(connection) ?? new Client(world);
-      this.clients.set(connection, client);
-      client.open(i, mailbox, seed);
-      this.pipeline.tell(address('outbox'), {
-        type: 'open-mailbox',
-        connection,
-        slot: i,
-        mailbox,
-        ...session,
-      });
+    mailboxes.forEach((mailbox, slot) => {
+      const client = this.clients.get(socketOf(slot)) ?? new Client(world);
+      this.clients.set(socketOf(slot), client);
+      client.open(slot, mailbox, CHAIN_SEED);
     });
   }
 
-  private measure<T>(stage: StageName | undefined, step: () => T): T {
+  around<T>(stage: StageName | undefined, step: () => T): T {
     const hashesBefore = hashCalls;
     const start = performance.now();
     const result = step();
@@ -253,44 +130,24 @@ class Measurement {
     return result;
   }
 
-  private epoch(): void {
-    const { pipeline } = this;
-    this.current = zeros();
-    const { policy } = pipeline.cluster.manifest;
-    for (let at = 0, turn = 0; at < this.messages; at += BUNDLES_PER_FRAME, turn++) {
-      const sender = turn % SENDERS;
-      const load = this.load.slice(at, at + BUNDLES_PER_FRAME);
-      const bundles = this.measure('bundle', () => load.map((to) => makeBundle({ to, body }, policy)));
-      this.submit(sender, encodeSubmit(sender, this.counters[sender]! + 1, bundles));
-      this.counters[sender]! += bundles.length;
-    }
-    pipeline.close();
-    pipeline.commit();
-    for (const { inbox, load } of pipeline.takeGateway('queue-taken')) this.submissions.taken(inbox, load);
-    for (const released of pipeline.takeGateway('released')) this.submissions.released(released);
-    for (const { connection, frames } of pipeline.takeGateway('frames')) this.receive(connection, frames);
-    if (pipeline.takeGateway('refused').length > 0) throw new Error('a bundle was refused');
-    pipeline.gateway.length = 0;
+  aroundActor(to: Address, message: ActorMessage, step: () => void): void {
+    this.around(stageOf(to, message), step);
   }
 
-  private submit(slot: number, frame: Uint8Array): void {
-    const origin = { connection: 1, slot, sender: mailboxes[slot]!, inbox: 0, lastCounter: 0 };
-    const refusals = this.measure('handler', () =>
-      this.submissions.take(origin, decodeSubmitHeader(frame), frame),
-    );
-    if (refusals.length > 0) throw new Error('a bundle was refused');
-    this.submissions.flush();
-  }
+  written(): void {}
 
-  private receive(connection: number, frames: readonly Uint8Array[]): void {
+  received(connection: number, frames: readonly Uint8Array[]): void {
     const client = this.clients.get(connection)!;
-    const obligations = this.measure('verify', () => frames.flatMap((frame) => client.take(frame)));
-    const right = this.measure('ed25519', () =>
+    const obligations = this.around('verify', () => frames.flatMap((frame) => client.take(frame)));
+    const right = this.around('ed25519', () =>
       obligations.every(({ key, bytes, signature }) => key.verify(bytes, signature)),
     );
     if (!right) throw new Error('a signature does not verify');
-    const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
-    this.pipeline.tell(address('outbox'), { type: 'drained', connection, bytes });
+  }
+
+  private epoch(): void {
+    this.current = zeros();
+    this.epochs.make();
   }
 
   run(): Row {
@@ -339,11 +196,6 @@ function print({ messages, recipients, checks, micros, hashes }: Row): void {
   line('', 'hashes', cells(hashes));
 }
 
-function whole(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) refuse(USAGE, `${text}: expected a whole number above 0`);
-  return Number(text);
-}
-
 const USAGE = `npm run -s bench:pipeline -- [--messages 2000] [--recipients 10] [--checks everywhere|process-boundaries] [--json]
 
 What a message costs in each stage, in microseconds and in hash calls.`;
@@ -358,7 +210,8 @@ const { values } = readArguments(USAGE, {
 });
 
 if (!values.json) line('messages × recipients', '', [...SERVER, 'server', ...CLIENT]);
-const wanted = (option: string | undefined, all: readonly number[]) => (option ? [whole(option)] : all);
+const wanted = (option: string | undefined, all: readonly number[]) =>
+  option ? [whole(USAGE, option)] : all;
 const checks = (['process-boundaries', 'everywhere'] as const).filter(
   (each) => each === (values.checks ?? each),
 );

@@ -11,6 +11,13 @@ import { runs, runsCleanly } from '../support/bench-runs.js';
 test('everything sent is acknowledged and delivered once, in one order, whether clients verify or not', () =>
   runsCleanly({ countersign: 'every receipt and delivery', 'countersign-unverified': 'nothing' }));
 
+test('what is only passed on comes once, in one order; and it is said that nothing is kept', async () => {
+  const { lines } = await runs('echo');
+  const { durable, totalOrder, void: why } = lines[0];
+  assert.equal([durable, totalOrder, why], ['nowhere: passed on, not kept', true, []]);
+  assert.ok(lines[0].deliveredPerSecond > 0);
+});
+
 test('where submissions must be signed, all clients sign', async () => {
   const { lines } = await runs('countersign,countersign-unverified', 'server.submissions=required');
   for (const line of lines) {

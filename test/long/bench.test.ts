@@ -39,4 +39,20 @@ test('idle sockets, readers that do not read, and a crowd that comes back', asyn
   assert.ok(figures['after the restart'].messages > 0);
 });
 
+test('the stages alone, and the disk alone', async () => {
+  const row = await figuresOf('pipeline', '--messages', '100', '--recipients', '1');
+  assert.is(row.messages, 100);
+  assert.ok(row.hashes.handler === 2 && row.server > 0);
+  const { epochs, messagesPerSecond, bytesPerMessage, p50Ms, p99Ms } = await figuresOf(
+    'disk',
+    '--messages',
+    '2000',
+  );
+  assert.is(epochs, 100);
+  assert.ok(p50Ms > 0 && p99Ms >= p50Ms);
+  // It cannot be faster than its median epoch, and stores more than the bodies.
+  assert.ok(messagesPerSecond < (2000 / p50Ms) * 2000);
+  assert.ok(bytesPerMessage > 128);
+});
+
 test.run();
