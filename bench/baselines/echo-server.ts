@@ -59,8 +59,8 @@ class EchoServer implements SocketEvents {
 
   handshakeTimeout(): void {}
 
-  malformed(connection: number, text: string): void {
-    this.peers.get(connection)?.socket.close(p.ERRORS['malformed-frame'].close, text);
+  malformed(connection: number): void {
+    this.peers.get(connection)?.socket.close(p.ERRORS['malformed-frame'].close, 'malformed-frame');
   }
 
   frame(connection: number, frame: Uint8Array): void {
