@@ -27,10 +27,10 @@ const directory = {
   mustNotSend: () => false,
 } as unknown as MailboxDirectory;
 
-function submissions(policy: number = SUBMISSIONS.off) {
+function submissions(policy: number = SUBMISSIONS.off, limits = LIMITS) {
   const sent: Submit[] = [];
   const take = (_: unknown, message: ActorMessage) => sent.push(message as Submit);
-  return { sent, all: new Submissions(named('server'), 1, LIMITS, directory, policy, take) };
+  return { sent, all: new Submissions(named('server'), 1, limits, directory, policy, take) };
 }
 
 const origin = { connection: 1, slot: 0, sender: named('ann'), inbox: 0, lastCounter: 0 };
@@ -200,6 +200,27 @@ test('a signed frame is handed over as a whole or not at all, and only as the po
   sealed[2 + 89 + 4 + 8]! ^= 1;
   const flawed = ['bundle-malformed 2+1', 'counter-gap 1+1', 'counter-gap 3+1'];
   assert.equal(take(accepted, [bad[0]!, sealed, bad[2]!], signature), { handed: [], refused: flawed });
+});
+
+test('frames lie in shared memory as they came, word by word, also where they fill it to the last byte', () => {
+  const limits = { ...LIMITS, bodyBytes: 1 << 20 };
+  for (let bytes = 0; bytes < 300; bytes++) {
+    const { all, sent } = submissions(SUBMISSIONS.off, limits);
+    // Together as much as one piece of it, a little less or a little more.
+    const frames = [(1 << 20) - 600, bytes].map((size, i) => {
+      const frame = encodeSubmit(0, i + 1, [bundle(['bob'], size)]);
+      const shifted = new Uint8Array(frame.length + 7).subarray(3 + i);
+      shifted.set(frame);
+      return shifted.subarray(0, frame.length);
+    });
+    for (const frame of frames) assert.equal(all.take(origin, decodeSubmitHeader(frame), frame), []);
+    all.flush();
+    sent[0]!.frames.forEach(({ chunk, from, to }, i) => {
+      const bundles = frames[i]!.subarray(decodeSubmitHeader(frames[i]!).bundlesAt);
+      assert.is(Buffer.compare(chunk.bytes.subarray(from, to), bundles), 0);
+      assert.is(from % 8, bundles.byteOffset % 8);
+    });
+  }
 });
 
 test.run();

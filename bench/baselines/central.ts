@@ -1,7 +1,7 @@
 /**
  * The single-lock server (central-server.ts) as systems of the bench: `central`, durable with each message, and
- * `central-group`, with group commit; and `echo` (echo-server.ts), which only passes on: what no server with these clients
- * and sockets can surpass. Its clients check nothing: there is nothing to check.
+ * `central-group`, with group commit; and `echo` (echo-server.ts), which only passes on: about what these clients and
+ * sockets can carry at most. Its clients check nothing: there is nothing to check.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

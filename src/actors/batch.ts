@@ -27,10 +27,16 @@ export function bundleBytes({ where }: MessageBatch, x: number): number {
   return where[x * WHERE.fields + WHERE.to]! - where[x * WHERE.fields + WHERE.from]!;
 }
 
+/** Which of the batch's chunks message `x` lies in. */
+export function chunkNumber({ where }: MessageBatch, x: number): number {
+  return where[x * WHERE.fields + WHERE.chunk]!;
+}
+
 /** The chunk that message `x` lies in. Throws `ActorFault` when the batch points outside of its memory. */
-export function chunkOf({ inbox, chunks, where }: MessageBatch, x: number): Uint8Array {
+export function chunkOf(batch: MessageBatch, x: number): Uint8Array {
+  const { inbox, chunks, where } = batch;
   const at = x * WHERE.fields;
-  const chunk = chunks[where[at + WHERE.chunk]!];
+  const chunk = chunks[chunkNumber(batch, x)];
   const [from, to] = [where[at + WHERE.from]!, where[at + WHERE.to]!];
   if (!chunk || from > to || to > chunk.length)
     throw new ActorFault(`inbox ${inbox}: message ${x} lies nowhere`);

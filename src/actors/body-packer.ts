@@ -1,6 +1,6 @@
 /** Packs the bodies of an epoch, each message once however many mailboxes of the outbox get it. */
 import { copy32, copyBytes, getU32, getU64, putU32, putU64, viewOf } from '../protocol/index.js';
-import { bundleBytes, counterOf, leafBytes, leavesOf, recipientsOf, runAt } from './batch.js';
+import { bundleBytes, chunkNumber, counterOf, leafBytes, leavesOf, recipientsOf, runAt } from './batch.js';
 import { BODY_HEADER_BYTES } from './epoch-file.js';
 import type { Memory } from './memory.js';
 import { type MessageBatch, WHERE } from './messages.js';
@@ -38,7 +38,7 @@ export class BodyPacker {
   put(inbox: number, index: number): number {
     const { batch, runs, chunks, offsets } = this.sources.get(inbox)!;
     if (offsets[index]! > 0) return offsets[index]! - 1;
-    const chunk = chunks[batch.where[index * WHERE.fields + WHERE.chunk]!]!;
+    const chunk = chunks[chunkNumber(batch, index)]!;
     const from = batch.where[index * WHERE.fields + WHERE.from]!;
     const bytes = bundleBytes(batch, index);
     const recipients = recipientsOf(batch, index);

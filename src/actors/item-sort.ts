@@ -3,9 +3,9 @@
  * it is a recipient itself. No id becomes a string or an object: there are more items than anything else.
  */
 import { type BundleCursor, viewOf } from '../protocol/index.js';
-import { jumpTo, runAt } from './batch.js';
+import { chunkNumber, jumpTo, runAt } from './batch.js';
 import type { Memory } from './memory.js';
-import { type MessageBatch, SENT_ONLY, WHERE } from './messages.js';
+import { type MessageBatch, SENT_ONLY } from './messages.js';
 
 /** Bits of a radix pass; three passes sort 32 bits. */
 const RADIX_BITS = 11;
@@ -139,10 +139,6 @@ export class SortedItems {
     for (let k = from + 1; k < end && rising; k++) rising = this.compare(order[k - 1]!, order[k]!) <= 0;
     if (!rising) order.subarray(from, end).sort((a, b) => this.compare(a, b) || a - b);
   }
-}
-
-function chunkNumber({ where }: MessageBatch, x: number): number {
-  return where[x * WHERE.fields + WHERE.chunk]!;
 }
 
 /** Negative, zero or positive as the 32 bytes at `aAt` sort before, with or after those at `bAt`. */
