@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { EpochBlocks, Memory } from '../src/actors/memory.js';
 import { address } from '../src/actors/messages.js';
+import { HEAD_ROOM, Outstanding, SocketBytes } from '../src/actors/outstanding.js';
 import { epochKey, idKey, TABLE } from '../src/actors/store-keys.js';
 import {
   type Deliver,
@@ -10,9 +11,12 @@ import {
   encodeAck,
   FRAME,
   getU64,
+  LOG_MODE,
   MAILBOX_KIND,
+  putDeliverHead,
   SESSION_KIND,
   type SessionKind,
+  Writer,
 } from '../src/protocol/index.js';
 import { Pipeline, type PipelineOptions } from './support/pipeline.js';
 import { clusterOf } from './support/side-by-side.js';
@@ -29,10 +33,21 @@ class OneOutbox {
   private readonly world = worldOf(SHAPE);
   private readonly to = address('outbox');
   private counter = 0;
+  /** How often an actor has taken a block, and the different ones. */
+  taken = 0;
+  readonly blocks = new Set<ArrayBufferLike>();
 
   constructor(bytesInFlight: number, slots = [0, 1], flushing: Flushing = { flushEpochs: 1 }) {
     const options = { checkInputs: false, bytesInFlight, ...flushing };
     this.pipeline = new Pipeline(clusterOf(this.world), options);
+    const { memory } = this.pipeline;
+    const take = memory.take.bind(memory);
+    memory.take = (bytes) => {
+      const block = take(bytes);
+      this.taken++;
+      this.blocks.add(block.buffer);
+      return block;
+    };
     for (const slot of [0, 1]) this.open(slot, SESSION_KIND.front);
     for (const slot of slots) this.open(slot);
   }
@@ -47,6 +62,12 @@ class OneOutbox {
 
   /** One epoch with one message of so many bytes to both mailboxes. */
   epoch(bytes: number): void {
+    this.close(bytes);
+    this.pipeline.commit();
+  }
+
+  /** The same, not committed yet. */
+  close(bytes: number): void {
     const recipients = this.world.clients
       .map(({ id }) => ({
         mailbox: id,
@@ -59,7 +80,6 @@ class OneOutbox {
     const frame = this.pipeline.frame(sender, ++this.counter, [bundle], 1, 7);
     this.pipeline.tell(address('inbox'), { type: 'submit', frames: [frame] });
     this.pipeline.close();
-    this.pipeline.commit();
   }
 
   acknowledge(epoch: number): void {
@@ -76,6 +96,14 @@ class OneOutbox {
     const bytes = sizeOf(frames);
     this.drain(bytes);
     return { deliveries, bytes };
+  }
+
+  /** Takes until nothing more comes. Returns all deliveries. */
+  takeAll(): Deliver[] {
+    const all: Deliver[] = [];
+    this.drain(0);
+    for (let taken = this.take(); taken.bytes > 0; taken = this.take()) all.push(...taken.deliveries);
+    return all;
   }
 
   /** The socket has taken so many bytes more. */
@@ -311,6 +339,167 @@ outbox('however many blocks an epoch needs, the next one needs no new ones', () 
   const known = new Set(epoch());
   for (let i = 0; i < 10; i++)
     assert.is(epoch().filter((buffer) => !known.has(buffer)).length, 0, `epoch ${i}`);
+});
+
+// ---- what is made ready while an epoch is written
+
+const slotsOf = (deliveries: Deliver[]) =>
+  deliveries.flatMap(({ epoch, mailboxes }) => mailboxes.map(({ slot }) => `${epoch.epoch}: ${slot}`));
+
+outbox('what is made ready while an epoch is written is what is made when it is committed', () => {
+  for (const bytes of [10, 40_000, 300_000]) {
+    const [ready, late] = [new OneOutbox(1 << 30), new OneOutbox(1 << 30)];
+    const frames = [ready, late].map((one) => {
+      one.epoch(1);
+      one.takeAll();
+      if (one === late) one.pipeline.steps = 0;
+      one.close(bytes);
+      assert.is(one.pipeline.takeGateway('frames').length, 0, 'nothing leaves before it is committed');
+      const taken = one.taken;
+      one.pipeline.commit();
+      assert.is(
+        one.taken > taken,
+        one === late && bytes > 16_384,
+        'memory of frames is taken when they are made',
+      );
+      return one.pipeline
+        .takeGateway('frames')
+        .flatMap((message) => message.frames.map((frame) => frame.slice()));
+    });
+    assert.equal(frames[0], frames[1]);
+    assert.is(frames[0]!.length, bytes > 240_000 ? 2 : 1);
+  }
+});
+
+outbox('who is displaced while an epoch is written gets nothing of it; the others of the socket do', () => {
+  const one = new OneOutbox(1 << 30);
+  one.take();
+  one.close(40_000);
+  const other = READER + 1;
+  one.pipeline.open(one.mailbox(0), SESSION_KIND.outbox, other, 5);
+  one.pipeline.commit();
+  const frames = one.pipeline.takeGateway('frames');
+  const slotsAt = (connection: number) =>
+    slotsOf(
+      frames
+        .filter((message) => message.connection === connection)
+        .flatMap((message) => message.frames)
+        .filter((frame) => frame[0] === FRAME.deliver)
+        .map((frame) => decodeDeliver(frame.slice())),
+    );
+  assert.equal(slotsAt(READER), ['1: 1']);
+  assert.equal(slotsAt(other), ['1: 5']);
+});
+
+outbox('a socket that closes while an epoch is written gets nothing, and its memory is used again', () => {
+  const one = new OneOutbox(1 << 30);
+  one.takeAll();
+  const epoch = (number: number) => {
+    one.close(40_000);
+    one.pipeline.tell(address('outbox'), { type: 'disconnected', connection: READER });
+    one.pipeline.commit();
+    assert.is(one.pipeline.takeGateway('frames').length, 0);
+    for (const slot of [0, 1]) one.open(slot);
+    one.takeAll();
+    one.acknowledge(number);
+  };
+  // Until as many epochs are kept in memory as ever are.
+  for (let number = 1; number <= 80; number++) epoch(number);
+  const { size } = one.blocks;
+  for (let number = 81; number <= 100; number++) epoch(number);
+  assert.ok(one.blocks.size < size + 5, `${one.blocks.size - size} new blocks`);
+});
+
+outbox(
+  'who catches up while an epoch is written gets it once, with all others, in the order of leaves',
+  () => {
+    const one = new OneOutbox(1 << 30, [0]);
+    // More than one step sends.
+    const old = 100;
+    for (let i = 0; i < old; i++) one.epoch(10);
+    one.take();
+    one.pipeline.steps = 0;
+    one.open(1);
+    one.close(20);
+    one.pipeline.steps = 1;
+    assert.ok(one.take().deliveries.length < old);
+    one.pipeline.steps = Number.POSITIVE_INFINITY;
+    one.takeAll();
+    one.pipeline.commit();
+    const deliveries = one.takeAll();
+    assert.equal(
+      deliveries.map(({ mailboxes }) => mailboxes.map(({ position }) => position)),
+      [[0, 1]],
+    );
+    assert.equal(slotsOf(deliveries).sort(), [`${old + 1}: 0`, `${old + 1}: 1`]);
+  },
+);
+
+outbox('what is ready counts as outstanding until it is sent, and not when it is dropped', () => {
+  const one = new OneOutbox(50_000);
+  one.take();
+  one.close(60_000);
+  one.open(1);
+  one.pipeline.commit();
+  const first = one.take();
+  assert.equal(slotsOf(first.deliveries).sort(), ['1: 0', '1: 1'], 'what was dropped has left its room');
+  one.epoch(60_000);
+  const second = sizeOf(one.pipeline.takeGateway('frames').flatMap((message) => message.frames));
+  one.close(60_000);
+  assert.is(one.pipeline.takeGateway('frames').length, 0);
+  one.pipeline.commit();
+  assert.is(one.pipeline.takeGateway('frames').length, 0, 'no room until what was sent is taken');
+  one.drain(second);
+  assert.equal(slotsOf(one.takeAll()).sort(), ['3: 0', '3: 1']);
+});
+
+outbox('each of two sockets has half of the room when both together have too much', () => {
+  const outstanding = new Outstanding({
+    memory: new Memory(),
+    bytesInFlight: 100_000,
+    bytesInFlightInAll: 50_000,
+  });
+  const [one, other] = [new SocketBytes(), new SocketBytes()];
+  const room = () => [one, other].map((socket) => outstanding.hasRoom(socket, 2));
+  const keep = (socket: SocketBytes, bytes: number) => outstanding.keep(socket, new Uint8Array(bytes));
+  const [large, small] = [keep(one, 40_000), keep(other, 9000)];
+  assert.equal(room(), [true, true]);
+  const last = keep(other, 1000);
+  assert.equal(room(), [false, true]);
+  outstanding.drop(other, last);
+  assert.equal(room(), [true, true], 'what is dropped does not count');
+  const head = new Uint8Array(100);
+  const sent = [outstanding.seal(one, head, large), outstanding.seal(other, head, small)];
+  assert.equal(
+    sent.map(({ length }) => length),
+    [40_100, 9100],
+  );
+  outstanding.send(other, 800);
+  assert.equal(room(), [false, true], 'heads and other frames count');
+  outstanding.take(one, 40_100);
+  assert.equal(room(), [true, true]);
+  outstanding.close(other);
+  assert.is([one, other].map((socket) => socket.outstanding).join(), '0,0');
+  keep(one, 49_999);
+  assert.equal(room(), [true, true], 'nothing is left of what is gone');
+});
+
+outbox('the longest head has room in front of what is ready', () => {
+  const out = new Writer(64);
+  const hashes = (count: number) => Buffer.alloc(count * 32);
+  const hash = hashes(1);
+  const proof = {
+    mode: LOG_MODE.extend,
+    logIndex: 2 ** 52,
+    from: 1,
+    signature: hashes(2),
+    gap: hashes(106),
+  } as const;
+  const base = { size: 2 ** 52, root: hash };
+  const world = { epoch: 2 ** 52, previousEpoch: 1, base, manifestHash: hash, placementRoot: hash };
+  const own = { inputs: hash, entries: 1, leaves: 1, signature: hashes(2), actorPath: hashes(17) };
+  putDeliverHead(out, proof, { ...world, ...own });
+  assert.ok(out.length <= HEAD_ROOM, `${out.length} bytes`);
 });
 
 outbox('an epoch may come before the outbox is told that the last one is committed', () => {

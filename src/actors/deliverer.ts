@@ -2,34 +2,32 @@
  * Deliverer: the outbox's half that faces clients. Sends each committed epoch to who is up to date, and
  * from the store to who is behind. A socket that does not take its bytes gets no more until it does.
  */
-import { type BundleLimits, type Checkpoint, encodeEndOfBacklog } from '../protocol/index.js';
+import { type Checkpoint, encodeEndOfBacklog } from '../protocol/index.js';
 import { Backlog, type Group } from './backlog.js';
 import { type CommittedEpoch, CommittedEpochs } from './committed-epochs.js';
-import { DeliveryFrames } from './delivery-frames.js';
 import type { Links } from './epoch-file.js';
+import { FrameSender, type FrameSenderOptions } from './frame-sender.js';
 import { IdMap } from './id-table.js';
 import { idBytes } from './ids.js';
 import { type MailboxState, unacknowledged } from './mailbox-state.js';
-import type { Memory } from './memory.js';
-import { address, type Committed, type Send, type StoreReader } from './messages.js';
+import { address, type Committed, type Send } from './messages.js';
+import { SocketBytes } from './outstanding.js';
 import type { Placements } from './placements.js';
 import type { SignedEpoch, Still } from './signed-epoch.js';
-import { type Connection, type Due, positionOf, type Subscription } from './subscription.js';
+import {
+  type Connection,
+  type Due,
+  type Ready,
+  type Subscription,
+  sortByLeaf,
+  stillDue,
+} from './subscription.js';
 import { walkFrom } from './waymarks.js';
 
-export interface DelivererOptions {
+export interface DelivererOptions extends FrameSenderOptions {
   readonly index: number;
-  readonly reader: StoreReader;
-  readonly memory: Memory;
-  readonly limits: BundleLimits;
   readonly lastEpoch: number;
-  /** The newest at start. */
-  readonly checkpoint: Checkpoint;
   readonly placements: Placements;
-  /** Bytes a socket may have outstanding before it is left alone. */
-  readonly bytesInFlight: number;
-  /** All sockets together; once they have so much, each may have an equal share of it. */
-  readonly bytesInFlightInAll: number;
   /** Where a mailbox's chain stands, uncommitted epoch included. */
   readonly stateOf: (mailbox: string) => MailboxState;
   /** Takes an acknowledgment that came before its epoch was sent on this socket, or refuses it. */
@@ -45,21 +43,19 @@ const EPOCHS_PER_STEP = 64;
 const BYTES_PER_STEP = 2 << 20;
 const EPOCHS_PER_TURN = 8;
 
-/** Bytes from which on a frame lies in recycled memory until its socket has taken it: copying a smaller one is cheaper. */
-const SHARED_FROM = 16 << 10;
-
 export class Deliverer {
   private readonly connections = new Map<number, Connection>();
   private readonly subscriptions = new IdMap<Subscription>();
   private readonly epochs: CommittedEpochs;
-  private readonly frames: DeliveryFrames;
+  private readonly sender: FrameSender;
   /**
    * Those who are behind and have room, whose turn is next first. Who is behind and not among them has
    * bytes outstanding, and comes back when its socket has taken them.
    */
   private readonly waiting = new Set<Connection>();
-  /** Bytes that all sockets together have not taken yet. */
-  private inFlight = 0;
+  /** The epoch that is being written, once sockets have made ready for it, and those that it has something for. */
+  private ready: SignedEpoch | null = null;
+  private readonly due = new Set<Connection>();
   /** What is left of this step's epochs and bytes. */
   private budget = { epochs: 0, bytes: 0 };
   committedEpoch: number;
@@ -69,13 +65,13 @@ export class Deliverer {
     private readonly send: Send,
   ) {
     this.epochs = new CommittedEpochs(options.reader, options.memory, options.index, options.placements);
-    this.frames = new DeliveryFrames(options.reader, options.limits, options.checkpoint);
+    this.sender = new FrameSender(options, () => this.connections.size, send);
     this.committedEpoch = options.lastEpoch;
   }
 
   /** The newest that it was told. */
   get checkpoint(): Checkpoint {
-    return this.frames.checkpoint;
+    return this.sender.checkpoint;
   }
 
   // ---- sessions
@@ -85,7 +81,8 @@ export class Deliverer {
     this.displace(mailbox);
     let connection = this.connections.get(number);
     if (!connection) {
-      connection = { number, slots: [], backlog: new Backlog(), inFlight: 0, blocks: [], logSize, due: [] };
+      const bytes = new SocketBytes();
+      connection = { number, slots: [], backlog: new Backlog(), bytes, logSize, due: [], ready: [] };
       this.connections.set(number, connection);
     }
     const sent = { sentEpoch: acknowledged, sentLink: 0 };
@@ -109,6 +106,7 @@ export class Deliverer {
 
   private forget(subscription: Subscription): void {
     const { mailbox, slot, connection } = subscription;
+    this.unready(connection);
     connection.slots[slot] = undefined;
     connection.backlog.delete(subscription);
     this.subscriptions.delete(mailbox);
@@ -120,16 +118,13 @@ export class Deliverer {
     for (const subscription of connection.slots) if (subscription) this.forget(subscription);
     this.connections.delete(number);
     this.waiting.delete(connection);
-    this.inFlight -= connection.inFlight;
-    this.giveBack(connection, connection.inFlight);
+    this.sender.close(connection);
   }
 
   drained(number: number, bytes: number): void {
     const connection = this.connections.get(number);
     if (!connection) return;
-    connection.inFlight -= bytes;
-    this.inFlight -= bytes;
-    this.giveBack(connection, bytes);
+    this.sender.drained(connection, bytes);
     this.pump(connection);
   }
 
@@ -171,37 +166,62 @@ export class Deliverer {
     }
   }
 
-  // ---- an epoch is committed
+  // ---- an epoch is written, and committed
+
+  /** Makes ready what an epoch that is being written has for those who are up to date: all but the heads of its frames. */
+  makeReady(signed: SignedEpoch): void {
+    if (this.ready) return;
+    this.ready = signed;
+    const { links, stills } = signed;
+    for (let i = 0; i < links.mailboxes; i++)
+      this.addDue(this.subscriptions.at(links.bytes, links.headerAt(i)), i, null);
+    for (const [mailbox, still] of stills) this.addDue(this.subscriptions.get(mailbox), -1, still);
+    for (const connection of this.due) {
+      // Links are in order; stills were put behind them.
+      if (stills.size > 0) sortByLeaf(signed, connection.due);
+      connection.ready = this.sender.ready(connection, signed, connection.due);
+    }
+  }
+
+  private addDue(subscription: Subscription | undefined, link: number, still: Still | null): void {
+    if (!subscription?.live) return;
+    subscription.connection.due.push({ subscription, link, still });
+    this.due.add(subscription.connection);
+  }
+
+  /** Who is open on a socket, or up to date, is not who was. */
+  private unready(connection: Connection): void {
+    this.sender.drop(connection, connection.ready);
+    connection.ready = [];
+  }
+
+  /** Who has caught up while an epoch is written is to have it with all others. */
+  private join(subscription: Subscription): void {
+    if (!this.ready) return;
+    const { links, stills } = this.ready;
+    const link = links.find(subscription.mailbox);
+    const still = stills.get(subscription.mailbox) ?? null;
+    if (link < 0 && !still) return;
+    this.unready(subscription.connection);
+    this.addDue(subscription, link, still);
+  }
 
   committed(message: Committed, signed: SignedEpoch): void {
     this.committedEpoch = message.epoch;
-    this.frames.checkpoint = message.checkpoint;
+    this.sender.checkpoint = message.checkpoint;
     const epoch = this.epochs.add(message.epoch, message.logged!, signed);
-    for (const connection of this.collectDue(epoch)) {
-      const left = this.deliver(connection, epoch, connection.due);
-      for (const { subscription } of left) this.fallBehind(subscription);
+    this.makeReady(signed);
+    for (const connection of this.due) {
+      const { ready } = connection;
+      const due = ready.length > 0 ? connection.due : stillDue(signed, connection);
       connection.due = [];
-    }
-    this.frames.forget();
-  }
-
-  private collectDue(epoch: CommittedEpoch): Set<Connection> {
-    const due = new Set<Connection>();
-    const add = (subscription: Subscription | undefined, link: number, still: Still | null) => {
-      if (!subscription?.live) return;
-      const { connection } = subscription;
-      if (!this.hasRoom(connection)) {
+      connection.ready = [];
+      for (const { subscription } of this.deliver(connection, epoch, due, ready))
         this.fallBehind(subscription);
-        return;
-      }
-      connection.due.push({ subscription, link, still });
-      due.add(connection);
-    };
-    const { links, stills } = epoch;
-    for (let i = 0; i < links.mailboxes; i++)
-      add(this.subscriptions.at(links.bytes, links.headerAt(i)), i, null);
-    for (const [mailbox, still] of stills) add(this.subscriptions.get(mailbox), -1, still);
-    return due;
+    }
+    this.due.clear();
+    this.ready = null;
+    this.sender.forget();
   }
 
   private fallBehind(subscription: Subscription): void {
@@ -210,13 +230,6 @@ export class Deliverer {
   }
 
   // ---- who is behind
-
-  /** Bytes that a socket may have outstanding: less for each when all of them together have much. */
-  private hasRoom(connection: Connection): boolean {
-    const { bytesInFlight, bytesInFlightInAll } = this.options;
-    if (this.inFlight < bytesInFlightInAll) return connection.inFlight < bytesInFlight;
-    return connection.inFlight < Math.min(bytesInFlight, bytesInFlightInAll / this.connections.size);
-  }
 
   /** However many sockets have room at once, there is one step for all of them. */
   private pump(connection: Connection): void {
@@ -235,7 +248,7 @@ export class Deliverer {
       if (!this.hasBudget) break;
       this.waiting.delete(connection);
       this.pumpTurn(connection);
-      if (connection.backlog.size > 0 && this.hasRoom(connection)) this.waiting.add(connection);
+      if (connection.backlog.size > 0 && this.sender.hasRoom(connection)) this.waiting.add(connection);
     }
     if (this.waiting.size > 0) this.options.goOnLater();
   }
@@ -248,7 +261,7 @@ export class Deliverer {
   private pumpTurn(connection: Connection): void {
     const { backlog } = connection;
     for (let i = 0; i < EPOCHS_PER_TURN && backlog.size > 0; i++) {
-      if (!this.hasBudget || !this.hasRoom(connection)) return;
+      if (!this.hasBudget || !this.sender.hasRoom(connection)) return;
       this.budget.epochs--;
       const step = backlog.next();
       if (step.type === 'look') this.look(step.subscription);
@@ -292,15 +305,11 @@ export class Deliverer {
       const committed = this.epochs.get(epoch, outbox);
       this.budget.bytes -= committed.links.bytes.length + committed.bodies.length;
       // One checkpoint for everything that was there when it was sent.
-      if (committed.logIndex >= connection.logSize) this.bringCheckpoint(connection);
-      const due = some
-        .map((subscription) => ({
-          subscription,
-          link: committed.links.find(subscription.mailbox),
-          still: null,
-        }))
-        .sort((a, b) => a.link - b.link);
-      const left = this.hasRoom(connection) ? this.deliver(connection, committed, due) : due;
+      if (committed.logIndex >= connection.logSize) this.sender.bringCheckpoint(connection);
+      const linkOf = ({ mailbox }: Subscription) => committed.links.find(mailbox);
+      const due = some.map((subscription) => ({ subscription, link: linkOf(subscription), still: null }));
+      sortByLeaf(committed, due);
+      const left = this.deliver(connection, committed, due);
       for (const { subscription } of left) backlog.list(epoch, subscription);
       for (const subscription of some) backlog.sent(subscription);
     }
@@ -320,67 +329,34 @@ export class Deliverer {
 
   private caughtUp(subscription: Subscription): void {
     subscription.live = true;
+    this.join(subscription);
     this.acknowledgeWanted(subscription);
     subscription.connection.backlog.delete(subscription);
-    this.bringCheckpoint(subscription.connection);
+    this.sender.bringCheckpoint(subscription.connection);
     const end = encodeEndOfBacklog({ slot: subscription.slot, epoch: this.committedEpoch });
-    this.emit(subscription.connection, end);
+    this.sender.emit(subscription.connection, end);
   }
 
-  private bringCheckpoint(connection: Connection): void {
-    const frame = this.frames.checkpointFor(connection);
-    if (frame) this.emit(connection, frame);
-  }
-
-  // ---- frames
-
-  /**
-   * Sends an epoch's links and stills of one socket, in one frame or several; for the first there was room. Returns those for
-   * which there was none.
-   */
-  private deliver(connection: Connection, epoch: CommittedEpoch, due: readonly Due[]): readonly Due[] {
-    // Links are in order; stills were put behind them.
-    const sorted =
-      epoch.stills.size === 0 ? due : [...due].sort((a, b) => positionOf(epoch, a) - positionOf(epoch, b));
-    let next = 0;
-    while (next < sorted.length && (next === 0 || this.hasRoom(connection))) {
-      const made = this.frames.deliver(connection, epoch, sorted, next);
-      next = made.next;
-      this.emit(connection, made.frame);
-    }
-    for (const { subscription } of sorted)
+  /** Sends what an epoch has for a socket, as far as there is room, if it is not ready already. Returns what there was no room for. */
+  private deliver(
+    connection: Connection,
+    epoch: CommittedEpoch,
+    due: readonly Due[],
+    ready: readonly Ready[] = [],
+  ): readonly Due[] {
+    const { sender } = this;
+    const made = ready.length > 0 ? ready : sender.ready(connection, epoch, due);
+    const end = sender.deliver(connection, epoch, due, made);
+    for (let i = 0; i < end; i++) {
+      const { subscription } = due[i]!;
       if (subscription.sentEpoch >= subscription.wanted) this.acknowledgeWanted(subscription);
-    return sorted.slice(next);
+    }
+    return due.slice(end);
   }
 
   private acknowledgeWanted(subscription: Subscription): void {
     const { wanted } = subscription;
     subscription.wanted = 0;
     if (wanted > 0) this.options.acknowledge(subscription, wanted);
-  }
-
-  private emit(connection: Connection, bytes: Uint8Array): void {
-    connection.inFlight += bytes.length;
-    this.inFlight += bytes.length;
-    const frame = bytes.length < SHARED_FROM ? bytes.slice() : this.share(connection, bytes);
-    this.send(address('gateway'), { type: 'frames', connection: connection.number, frames: [frame] });
-  }
-
-  private share(connection: Connection, bytes: Uint8Array): Uint8Array {
-    const block = this.options.memory.take(bytes.length);
-    connection.blocks.push({ block, inFlight: connection.inFlight });
-    const frame = block.subarray(0, bytes.length);
-    frame.set(bytes);
-    return frame;
-  }
-
-  /** Gives back what the socket has taken `bytes` more of. */
-  private giveBack({ blocks }: Connection, bytes: number): void {
-    let taken = 0;
-    for (const each of blocks) {
-      each.inFlight -= bytes;
-      if (each.inFlight <= 0) taken++;
-    }
-    for (const { block } of blocks.splice(0, taken)) this.options.memory.give(block);
   }
 }

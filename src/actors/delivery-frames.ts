@@ -19,6 +19,7 @@ import {
   RECIPIENT_PAGE,
   type RecipientLeaves,
   type Tree,
+  Writer,
 } from '../protocol/index.js';
 import { leafBytes } from './batch.js';
 import { packedBundle, packedCounter, packedEnd } from './body-packer.js';
@@ -26,6 +27,8 @@ import type { CommittedEpoch } from './committed-epochs.js';
 import { isSent, type LinkRow } from './epoch-file.js';
 import { logNodes } from './log-store.js';
 import type { StoreReader } from './messages.js';
+import { HEAD_ROOM } from './outstanding.js';
+import type { SignedEpoch } from './signed-epoch.js';
 import { type Connection, type Due, positionOf } from './subscription.js';
 
 /**
@@ -62,29 +65,32 @@ export class DeliveryFrames {
     return encodeCheckpoint({ from, to: checkpoint.size, signature: checkpoint.signature, gap });
   }
 
-  /** What an epoch has for a socket, from `due[first]` on, as far as one frame goes; good until the next. `next`: what is behind it. */
-  deliver(
-    connection: Connection,
-    epoch: CommittedEpoch,
-    due: readonly Due[],
-    first: number,
-  ): { frame: Uint8Array; next: number } {
+  /** Of a frame that is sent now: what differs from one epoch's frame to its next, and is known when it is committed. */
+  head(connection: Connection, epoch: CommittedEpoch): Uint8Array {
+    const out = new Writer(HEAD_ROOM);
+    putDeliverHead(out, this.proof(connection, epoch.logIndex), epoch.part);
+    return out.done();
+  }
+
+  /**
+   * Behind the head, what an epoch has for a socket, from `due[first]` on, as far as one frame goes; good until the next. `next`:
+   * what is behind it. It may be made before the epoch is committed.
+   */
+  tail(epoch: SignedEpoch, due: readonly Due[], first: number): { tail: Uint8Array; next: number } {
     const { out } = this;
     out.reset();
-    putDeliverHead(out, this.proof(connection, epoch.logIndex), epoch.part);
-    const countAt = out.length;
     out.u16(0);
     const positions: number[] = [];
     let next = first;
     while (next < due.length && (next === first || out.length < FRAME_TARGET) && next - first < 0xffff) {
       this.putMailbox(epoch, due[next++]!, positions);
     }
-    out.patchU16(countAt, next - first);
+    out.patchU16(0, next - first);
     const proofAt = out.length;
     out.u32(0);
     putMultiproof(out, epoch.tree, positions);
     out.patchU32(proofAt, (out.length - proofAt - 4) / 32);
-    return { frame: out.done(), next };
+    return { tail: out.done(), next };
   }
 
   /** An epoch is through: its trees are not needed any more. */
@@ -104,7 +110,7 @@ export class DeliveryFrames {
     return { mode: LOG_MODE.under, logIndex, size: from, path: logPath(nodes, logIndex, from) };
   }
 
-  private putMailbox(epoch: CommittedEpoch, due: Due, positions: number[]): void {
+  private putMailbox(epoch: SignedEpoch, due: Due, positions: number[]): void {
     const { out } = this;
     const { subscription, link, still } = due;
     const position = positionOf(epoch, due);
@@ -130,11 +136,9 @@ export class DeliveryFrames {
         this.putReceived(epoch, row);
       }
     }
-    subscription.sentEpoch = links.epoch;
-    subscription.sentLink = link;
   }
 
-  private putReceived({ bodies }: CommittedEpoch, { inbox, index, detail, position }: LinkRow): void {
+  private putReceived({ bodies }: SignedEpoch, { inbox, index, detail, position }: LinkRow): void {
     const { cursor, out } = this;
     const end = packedEnd(bodies, detail);
     cursor.jump(bodies, packedBundle(detail), end);

@@ -200,6 +200,7 @@ export class Outbox implements Stage {
     const from = address('outbox', options.index);
     const records = this.records(epoch);
     this.send(address('sequencer'), { type: 'attested', from, epoch, attestation, records });
+    this.goOnLater();
   }
 
   private records(epoch: number): StoreRecord[] {
@@ -244,12 +245,13 @@ export class Outbox implements Stage {
     if (message) this.send(address('gateway'), message);
   }
 
-  /** Those who are behind, and long acknowledgments, get on in steps between which others have their turn. */
+  /** Behind all others' turn deliveries are made ready, and long acknowledgments and those who are behind get on a step. */
   private goOnLater(): void {
     if (this.goingOn) return;
     this.goingOn = true;
     this.options.later(() => {
       this.goingOn = false;
+      if (this.signed) this.deliverer.makeReady(this.signed);
       this.acknowledgments.goOn();
       if (this.acknowledgments.pending) this.goOnLater();
       this.deliverer.pumpSome();

@@ -1,7 +1,7 @@
 /** What a deliverer keeps per mailbox and socket, and what an epoch has for them. */
 import type { Backlog } from './backlog.js';
-import type { CommittedEpoch } from './committed-epochs.js';
-import type { Still } from './signed-epoch.js';
+import type { SocketBytes, Tail } from './outstanding.js';
+import type { SignedEpoch, Still } from './signed-epoch.js';
 
 /** One mailbox on one socket. */
 export interface Subscription {
@@ -25,14 +25,18 @@ export interface Connection {
   /** By slot. */
   readonly slots: (Subscription | undefined)[];
   readonly backlog: Backlog;
-  /** Bytes of frames that the socket has not taken yet. */
-  inFlight: number;
-  /** Memory of such frames, oldest first; each with the bytes that the socket has yet to take before it is free. */
-  readonly blocks: { readonly block: Uint8Array; inFlight: number }[];
+  readonly bytes: SocketBytes;
   /** Size of the newest checkpoint the client has. */
   logSize: number;
-  /** What the epoch just committed has for it. */
+  /** What the epoch that is being committed has for it, in the order of leaves, and as much of it as is made ready. */
   due: Due[];
+  ready: readonly Ready[];
+}
+
+/** Behind its head, a frame that is made of `due` up to `next`. */
+export interface Ready {
+  readonly tail: Tail;
+  readonly next: number;
 }
 
 /** A mailbox's link (its index) or still in an epoch. */
@@ -43,6 +47,17 @@ export interface Due {
 }
 
 /** Position of its first leaf in the outbox's output. */
-export function positionOf(epoch: CommittedEpoch, { link, still }: Due): number {
+export function positionOf(epoch: SignedEpoch, { link, still }: Due): number {
   return still ? still.position : epoch.links.position(link);
+}
+
+export function sortByLeaf(epoch: SignedEpoch, due: Due[]): void {
+  due.sort((a, b) => positionOf(epoch, a) - positionOf(epoch, b));
+}
+
+/** Of what an epoch was to have for a socket, what is for mailboxes that are still open on it; those that came last in their places. */
+export function stillDue(epoch: SignedEpoch, { due, slots }: Connection): Due[] {
+  const open = due.filter(({ subscription }) => slots[subscription.slot] === subscription);
+  sortByLeaf(epoch, open);
+  return open;
 }

@@ -105,7 +105,7 @@ export class Pipeline {
   /** How often any stage has signed. */
   signatures = 0;
   readonly keys: PublicKeyBook;
-  private readonly memory = new Memory();
+  readonly memory = new Memory();
   private readonly own = new OwnSignatures();
   private readonly timers = new Map<number, () => void>();
   private stages = new Map<string, Stage>();
