@@ -1,6 +1,7 @@
 /** What signing an epoch has in common for all stages, and the checks that come before it. */
 import {
   type Attestation,
+  actorLeafHash,
   attestationHash,
   type Base,
   decodeAttestation,
@@ -54,16 +55,16 @@ export function contextOf({ epoch, base, manifestHash, placementRoot }: EpochCon
  * actor may have signed something for this epoch, or the epoch has another base, manifest or placement.
  */
 export function attest(
-  signer: SignerOptions & { readonly told?: Base },
+  signer: SignerOptions,
   role: Role,
   context: EpochContext,
   inputs: readonly SignedAttestation[],
   outputs: readonly Output[],
+  told: Base | null = null,
 ): SignedAttestation {
   const { epoch } = context;
   const { through } = signer.signed;
   if (epoch <= through) throw new ActorFault(`sequencer: epoch ${epoch} again, behind ${through}`);
-  const { told } = signer;
   if (told && !(told.size === context.base.size && equalBytes(told.root, context.base.root)))
     throw new ActorFault(
       `sequencer: epoch ${epoch} on a base of ${context.base.size}, ${told.size} was told`,
@@ -71,7 +72,10 @@ export function attest(
   if (signer.known) checkWorld(context, signer.known, 'sequencer');
   signer.signed.through = epoch;
   const attestation: Attestation = {
-    ...contextOf(context),
+    epoch,
+    base: context.base,
+    manifestHash: context.manifestHash,
+    placementRoot: context.placementRoot,
     serverId: signer.serverId,
     role,
     actor: signer.index,
@@ -80,6 +84,15 @@ export function attest(
   };
   const bytes = encodeAttestation(attestation);
   return { bytes, signature: signer.sign(bytes) };
+}
+
+/** The hashes that an epoch's leaf is over, packed: of its actors' attestations, in that order. */
+export function actorLeaves(signed: readonly SignedAttestation[]): Uint8Array {
+  const leaves = new Uint8Array(signed.length * 32);
+  signed.forEach(({ bytes, signature }, i) => {
+    leaves.set(actorLeafHash(attestationHash(bytes), signature), i * 32);
+  });
+  return leaves;
 }
 
 /** The output over rows in page layout. */

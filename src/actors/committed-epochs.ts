@@ -4,14 +4,11 @@
  * outbox of that epoch signed it, and is delivered so.
  */
 import {
-  actorLeafHash,
   actorPosition,
-  attestationHash,
   buildTree,
   countActors,
   decodeAttestation,
   decodeEpochLeaf,
-  type EpochLeaf,
   type EpochPart,
   getU16,
   getU32,
@@ -20,6 +17,7 @@ import {
   ROLE,
   type SignedAttestation,
 } from '../protocol/index.js';
+import { actorLeaves } from './attest.js';
 import { isSent, Links } from './epoch-file.js';
 import { idBytes } from './ids.js';
 import { logRecordLeaf } from './log-store.js';
@@ -103,8 +101,8 @@ export class CommittedEpochs {
   }
 
   /** Takes over the memory of an epoch that is now committed. */
-  add(epoch: number, { logIndex, leaf, attestations }: Logged, signed: SignedEpoch): CommittedEpoch {
-    const part = epochPart(leaf, attestations, this.positionIn(epoch, this.outbox));
+  add(epoch: number, { logIndex, ...logged }: Logged, signed: SignedEpoch): CommittedEpoch {
+    const part = epochPart(logged, this.positionIn(epoch, this.outbox));
     return this.newest.keep(epoch, { ...signed, logIndex, part });
   }
 
@@ -149,12 +147,13 @@ export class CommittedEpochs {
     if (!record || !links) throw new Error(`epoch ${epoch} is missing in the store`);
     const { logIndex, attestations } = decodeAttestations(record);
     const log = this.reader.get(numberKey(TABLE.log, logIndex))!;
+    const leaf = decodeEpochLeaf(logRecordLeaf(log));
     const copy = Links.read(links);
     const bodies = this.copy(epochKey(TABLE.bodies, epoch, outbox), this.old) ?? noBodies(copy);
     const position = this.positionIn(epoch, outbox);
     return {
       logIndex,
-      part: epochPart(decodeEpochLeaf(logRecordLeaf(log)), attestations, position),
+      part: epochPart({ leaf, attestations, actorLeaves: actorLeaves(attestations) }, position),
       links: copy,
       bodies,
       tree: buildTree(copy.leafHashes),
@@ -209,11 +208,10 @@ export function decodeAttestations(record: Uint8Array): {
   return { logIndex: getU64(record, 0), attestations };
 }
 
-function epochPart(leaf: EpochLeaf, attestations: readonly SignedAttestation[], position: number): EpochPart {
-  const hashes = new Uint8Array(attestations.length * 32);
-  attestations.forEach(({ bytes, signature }, i) => {
-    hashes.set(actorLeafHash(attestationHash(bytes), signature), i * 32);
-  });
+function epochPart(
+  { leaf, attestations, actorLeaves }: Omit<Logged, 'logIndex'>,
+  position: number,
+): EpochPart {
   const own = attestations[position]!;
   const { inputs, outputs } = decodeAttestation(own.bytes);
   return {
@@ -226,6 +224,6 @@ function epochPart(leaf: EpochLeaf, attestations: readonly SignedAttestation[], 
     entries: outputs[0]!.entries,
     leaves: outputs[0]!.leaves,
     signature: own.signature,
-    actorPath: multiproof(buildTree(hashes), [position]),
+    actorPath: multiproof(buildTree(actorLeaves), [position]),
   };
 }

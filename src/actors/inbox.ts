@@ -342,7 +342,7 @@ export class Inbox implements Stage {
 
   private attest(context: EpochContext, batch: MessageBatch): SignedAttestation {
     const output = pagesOutput(batch.pages, batch.count, INBOX_ROW_BYTES);
-    return attest({ ...this.options, told: this.told }, ROLE.inbox, context, [], [output]);
+    return attest(this.options, ROLE.inbox, context, [], [output], this.told);
   }
 
   private records(epoch: number, batch: MessageBatch, { submissions }: InboxQueue): StoreRecord[] {

@@ -206,6 +206,8 @@ export interface Logged {
   readonly leaf: EpochLeaf;
   /** In epoch-leaf order. */
   readonly attestations: readonly SignedAttestation[];
+  /** Their leaf hashes, packed. */
+  readonly actorLeaves: Uint8Array;
 }
 
 // ---- along the pipeline

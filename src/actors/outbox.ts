@@ -193,8 +193,8 @@ export class Outbox implements Stage {
       linkEpoch(message, groups, asked, mailboxes, options.memory, quotas),
     );
     if (options.checkInputs) checkBodies(signed, message.batches, options);
-    const signer = { ...options, told: this.deliverer.checkpoint };
-    const attestation = attest(signer, ROLE.outbox, message.context, [message.attestation], [output]);
+    const told = this.deliverer.checkpoint;
+    const attestation = attest(options, ROLE.outbox, message.context, [message.attestation], [output], told);
     this.signed = signed;
     this.unacknowledged.add(epoch, signed.links.mailboxes, signed.links.ownLinks, signed.bodies.length);
     const from = address('outbox', options.index);

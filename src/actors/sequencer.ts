@@ -14,8 +14,6 @@
 import { type ActorOptions, type AnyActorLogic, createActor } from 'xstate';
 import { sha256 } from '#crypto';
 import {
-  actorLeafHash,
-  attestationHash,
   type Base,
   type Checkpoint,
   checkpointText,
@@ -28,6 +26,7 @@ import {
   type SignedAttestation,
   Writer,
 } from '../protocol/index.js';
+import { actorLeaves } from './attest.js';
 import { type Actors, attestationOrder, checkEpoch } from './epoch-check.js';
 import { epochPhases, type PhaseEvent } from './epoch-phases.js';
 import { checkpointRecord, logRecord } from './log-store.js';
@@ -85,6 +84,8 @@ export const RESERVED_KEY = metaKey('reserved epoch');
 export class Sequencer implements Stage {
   private readonly phases;
   private readonly order: Map<string, number>;
+  /** Who is told of a committed epoch. */
+  private readonly everyone: readonly Address[];
   private readonly waitingFor: Set<string>;
   private readonly empty = new Set<number>();
   private reserved: number;
@@ -103,8 +104,9 @@ export class Sequencer implements Stage {
     private readonly options: SequencerOptions,
     private readonly send: Send,
   ) {
-    const order = attestationOrder(options);
-    this.order = new Map(order.map(({ role, index }, i) => [nameOf(address(KINDS[role], index)), i]));
+    const signers = attestationOrder(options).map(({ role, index }) => address(KINDS[role], index));
+    this.order = new Map(signers.map((signer, i) => [nameOf(signer), i]));
+    this.everyone = [...signers, address('gateway')];
     this.waitingFor = new Set(this.order.keys());
     this.reserved = options.reserved;
     this.lastEpoch = options.lastEpoch;
@@ -219,7 +221,8 @@ export class Sequencer implements Stage {
     const signed = all.map(({ attestation }) => attestation);
     checkEpoch(signed, options, options.keys, options.serverId, context);
     options.observe('attested', context.epoch);
-    const leaf = this.leafOf(context, signed);
+    const leaves = actorLeaves(signed);
+    const leaf = this.leafOf(context, signed.length, merkleRoot(leaves));
     const bytes = encodeEpochLeaf(leaf);
     const logIndex = options.frontier.size;
     const completed = options.frontier.appendSubtree(0, sha256(bytes));
@@ -231,23 +234,14 @@ export class Sequencer implements Stage {
     });
     records.push(checkpointRecord(this.checkpoint));
     const old = this.sweep.next(context.epoch - options.retentionEpochs);
-    this.committed = { epoch: context.epoch, logIndex, leaf, attestations: signed };
+    this.committed = { epoch: context.epoch, logIndex, leaf, attestations: signed, actorLeaves: leaves };
     options.observe('committing', context.epoch);
     const expired = expiredRecords(options.reader, old, options.placements.since);
     options.write([...records, ...expired], () => this.phase({ type: 'durable' }));
   }
 
-  private leafOf(context: EpochContext, signed: readonly SignedAttestation[]): EpochLeaf {
-    const hashes = new Uint8Array(signed.length * 32);
-    signed.forEach(({ bytes, signature }, i) => {
-      hashes.set(actorLeafHash(attestationHash(bytes), signature), i * 32);
-    });
-    return {
-      ...context,
-      previousEpoch: this.lastEpoch,
-      actors: signed.length,
-      actorsRoot: merkleRoot(hashes),
-    };
+  private leafOf(context: EpochContext, actors: number, actorsRoot: Uint8Array): EpochLeaf {
+    return { ...context, previousEpoch: this.lastEpoch, actors, actorsRoot };
   }
 
   private publish(): void {
@@ -257,7 +251,7 @@ export class Sequencer implements Stage {
     this.lastEpoch = epoch;
     this.checkpoint = this.signed();
     const { checkpoint } = this;
-    for (const to of this.everyone()) {
+    for (const to of this.everyone) {
       const told = to.kind === 'outbox' ? logged : null;
       this.send(to, { type: 'committed', epoch, checkpoint, logged: told });
     }
@@ -274,16 +268,9 @@ export class Sequencer implements Stage {
   /** Behind the last epoch, on the way that its deliveries and places take. */
   private finish(): void {
     this.options.write([checkpointRecord(this.checkpoint)], () => {
-      for (const to of this.everyone())
+      for (const to of this.everyone)
         if (to.kind === 'inbox' || to.kind === 'outbox') this.send(to, { type: 'finish' });
     });
-  }
-
-  private everyone(): Address[] {
-    return [
-      ...attestationOrder(this.options).map(({ role, index }) => address(KINDS[role], index)),
-      address('gateway'),
-    ];
   }
 }
 

@@ -1,5 +1,6 @@
 /** A sequencer that logs whatever actors say, as one that is in league with them, or cheats itself. */
 import { sha256 } from '#crypto';
+import { actorLeaves } from '../../src/actors/attest.js';
 import { attestationOrder } from '../../src/actors/epoch-check.js';
 import { checkpointRecord, logRecord } from '../../src/actors/log-store.js';
 import {
@@ -13,8 +14,6 @@ import {
 import { attestationsRecord, signCheckpoint } from '../../src/actors/sequencer.js';
 import { numberKey, TABLE } from '../../src/actors/store-keys.js';
 import {
-  actorLeafHash,
-  attestationHash,
   type Base,
   type Checkpoint,
   type EpochContext,
@@ -99,13 +98,11 @@ export class LenientSequencer implements Stage {
       (each, { entries }) => entries?.(each, this.theatre) ?? each,
       own,
     );
-    const hashes = signed.map(({ bytes, signature }) => actorLeafHash(attestationHash(bytes), signature));
-    const packed = Uint8Array.from(hashes.flatMap((hash) => [...hash]));
     const honest: EpochLeaf = {
       ...this.context!,
       previousEpoch: this.lastEpoch,
       actors: signed.length,
-      actorsRoot: merkleRoot(packed),
+      actorsRoot: merkleRoot(actorLeaves(signed)),
     };
     const leaf = this.active().reduce<EpochLeaf>(
       (each, cheat) => cheat.leaf?.(each, this.theatre) ?? each,
@@ -140,7 +137,7 @@ export class LenientSequencer implements Stage {
         type: 'committed',
         epoch,
         checkpoint,
-        logged: { logIndex, leaf, attestations: entries },
+        logged: { logIndex, leaf, attestations: entries, actorLeaves: actorLeaves(entries) },
       });
     // Where one is left out, those behind it look for their own at its place all the same.
     const missing = ORDER.findIndex((who) => !this.attested.some(({ from }) => isSame(from, who)));

@@ -5,6 +5,7 @@
  * stream of chance of its own, so that all other runs are what they were.
  */
 import { importSecretKey, sha256 } from '#crypto';
+import { actorLeaves } from '../../src/actors/attest.js';
 import type { KeptChain } from '../../src/actors/mailbox-state.js';
 import type { MailboxTable } from '../../src/actors/mailbox-table.js';
 import {
@@ -18,11 +19,8 @@ import { Outbox } from '../../src/actors/outbox.js';
 import { attestationsRecord, Sequencer, signCheckpoint } from '../../src/actors/sequencer.js';
 import { TABLE } from '../../src/actors/store-keys.js';
 import {
-  actorLeafHash,
-  attestationHash,
   type Base,
   type Checkpoint,
-  concat,
   type EpochContext,
   type EpochLeaf,
   encodeEpochLeaf,
@@ -288,12 +286,12 @@ class LyingSequencer extends Holder {
     const logged = told.logged!;
     const [first, ...rest] = logged.attestations;
     const attestations = [{ ...first!, signature: this.random.bytes(64) }, ...rest];
-    const hashes = attestations.map((each) => actorLeafHash(attestationHash(each.bytes), each.signature));
-    const leaf = { ...logged.leaf, actorsRoot: merkleRoot(concat(...hashes)) };
+    const leaves = actorLeaves(attestations);
+    const leaf = { ...logged.leaf, actorsRoot: merkleRoot(leaves) };
     const frontier = this.before!.copy();
     frontier.append(sha256(encodeEpochLeaf(leaf)));
     const checkpoint = signCheckpoint(signer, { size: frontier.size, root: frontier.root() });
-    return this.fork({ ...told, checkpoint, logged: { ...logged, attestations, leaf } });
+    return this.fork({ ...told, checkpoint, logged: { ...logged, attestations, leaf, actorLeaves: leaves } });
   }
 
   private fork(told: Committed): Committed {
