@@ -52,7 +52,7 @@ test('several processes find what one finds, and a record is gone on with', asyn
 });
 test('only seeds whose runs move are run, and none of them is passed over', async () => {
   const seeds: number[] = [];
-  const options = { epochs: 20, processes: 1, first: 1, seeds: 4, isEnough: () => false };
+  const options = { epochs: 30, processes: 1, first: 1, seeds: 4, isEnough: () => false };
   const done = ({ seed, counts }: Kept) => {
     assert.ok(counts.moves > 0, `seed ${seed}`);
     seeds.push(seed);
