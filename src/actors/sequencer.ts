@@ -21,6 +21,7 @@ import {
   type EpochLeaf,
   encodeEpochLeaf,
   type Frontier,
+  HASH_BYTES,
   merkleRoot,
   type PublicKeyBook,
   type SignedAttestation,
@@ -222,7 +223,7 @@ export class Sequencer implements Stage {
     checkEpoch(signed, options, options.keys, options.serverId, context);
     options.observe('attested', context.epoch);
     const leaves = actorLeaves(signed);
-    const leaf = this.leafOf(context, signed.length, merkleRoot(leaves));
+    const leaf = this.leafOf(context, leaves);
     const bytes = encodeEpochLeaf(leaf);
     const logIndex = options.frontier.size;
     const completed = options.frontier.appendSubtree(0, sha256(bytes));
@@ -240,8 +241,9 @@ export class Sequencer implements Stage {
     options.write([...records, ...expired], () => this.phase({ type: 'durable' }));
   }
 
-  private leafOf(context: EpochContext, actors: number, actorsRoot: Uint8Array): EpochLeaf {
-    return { ...context, previousEpoch: this.lastEpoch, actors, actorsRoot };
+  private leafOf(context: EpochContext, leaves: Uint8Array): EpochLeaf {
+    const actors = leaves.length / HASH_BYTES;
+    return { ...context, previousEpoch: this.lastEpoch, actors, actorsRoot: merkleRoot(leaves) };
   }
 
   private publish(): void {

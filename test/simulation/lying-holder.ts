@@ -64,7 +64,8 @@ interface OutboxInside {
 }
 interface SequencerInside {
   readonly options: { readonly frontier: Frontier };
-  leafOf(context: EpochContext, signed: readonly SignedAttestation[]): EpochLeaf;
+  readonly attested: readonly { readonly attestation: SignedAttestation }[];
+  leafOf(context: EpochContext, leaves: Uint8Array): EpochLeaf;
 }
 
 abstract class Holder implements Liar {
@@ -196,8 +197,9 @@ class LyingSequencer extends Holder {
       frontier: Frontier,
       signed: readonly SignedAttestation[],
     ) => this.logged(real, frontier, signed);
-    inside.leafOf = function (this: SequencerInside, context, signed) {
-      return log((each) => leafOf.call(this, context, each), this.options.frontier, signed);
+    inside.leafOf = function (this: SequencerInside, context) {
+      const signed = this.attested.map(({ attestation }) => attestation);
+      return log((each) => leafOf.call(this, context, actorLeaves(each)), this.options.frontier, signed);
     };
     return () => {
       inside.leafOf = leafOf;
