@@ -19,7 +19,6 @@ import {
   RECIPIENT_PAGE,
   type RecipientLeaves,
   type Tree,
-  Writer,
 } from '../protocol/index.js';
 import { leafBytes } from './batch.js';
 import { packedBundle, packedCounter, packedEnd } from './body-packer.js';
@@ -45,6 +44,7 @@ export class DeliveryFrames {
   private readonly trees = new Map<number, Tree>();
   private treesOf: Uint8Array | null = null;
   private readonly out = new FrameWriter(FRAME_TARGET * 2);
+  private readonly heads = new FrameWriter(HEAD_ROOM);
 
   constructor(
     private readonly reader: StoreReader,
@@ -65,11 +65,11 @@ export class DeliveryFrames {
     return encodeCheckpoint({ from, to: checkpoint.size, signature: checkpoint.signature, gap });
   }
 
-  /** Of a frame that is sent now: what differs from one epoch's frame to its next, and is known when it is committed. */
+  /** What a frame begins with that is sent now: known when its epoch is committed. Good until the next. */
   head(connection: Connection, epoch: CommittedEpoch): Uint8Array {
-    const out = new Writer(HEAD_ROOM);
-    putDeliverHead(out, this.proof(connection, epoch.logIndex), epoch.part);
-    return out.done();
+    this.heads.reset();
+    putDeliverHead(this.heads, this.proof(connection, epoch.logIndex), epoch.part);
+    return this.heads.done();
   }
 
   /**

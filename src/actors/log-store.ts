@@ -25,7 +25,7 @@ export function logRecordLeaf(record: Uint8Array): Uint8Array {
 /** Node (level, index) was completed by leaf (index + 1) × 2^level − 1. */
 export function logNodes(reader: StoreReader): LogNodes {
   return (level, index) => {
-    const record = reader.get(numberKey(TABLE.log, (index + 1) * 2 ** level - 1));
+    const record = reader.view(numberKey(TABLE.log, (index + 1) * 2 ** level - 1));
     if (!record) throw new Error(`log node ${level}/${index} is missing in the store`);
     const at = LEAF_BYTES + 1 + level * 32;
     return record.slice(at, at + 32);
