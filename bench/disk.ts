@@ -38,6 +38,10 @@ class Writings implements Watcher {
     step();
   }
 
+  aroundLater(step: () => void): void {
+    step();
+  }
+
   written(records: readonly StoreRecord[]): void {
     this.all.push({
       isEpoch: records.some(({ key }) => key[0] === TABLE.log),

@@ -35,6 +35,8 @@ export interface Watcher {
   around<T>(stage: 'handler' | 'bundle', step: () => T): T;
   /** What an actor does with a message. */
   aroundActor(to: Address, message: ActorMessage, step: () => void): void;
+  /** What an outbox has put off: it makes its deliveries ready. */
+  aroundLater(step: () => void): void;
   /** What an epoch must have on disk. Its values hold until this returns. */
   written(records: readonly StoreRecord[]): void;
   received(connection: number, frames: readonly Uint8Array[]): void;
@@ -146,6 +148,7 @@ export class Epochs {
       checkInputs,
       store,
       around: (to, message, step) => watcher.aroundActor(to, message, step),
+      aroundLater: (step) => watcher.aroundLater(step),
     });
     mailboxes.forEach((mailbox, slot) => {
       const session = { kind: SESSION_KIND.outbox, acknowledged: 0, logSize: 0, seed: CHAIN_SEED };

@@ -29,6 +29,7 @@ const SERVER = [
   'router',
   'receiver',
   'outbox',
+  'ready',
   'deliver',
   'sequencer',
 ] as const;
@@ -132,6 +133,10 @@ class Measurement implements Watcher {
 
   aroundActor(to: Address, message: ActorMessage, step: () => void): void {
     this.around(stageOf(to, message), step);
+  }
+
+  aroundLater(step: () => void): void {
+    this.around('ready', step);
   }
 
   written(): void {}

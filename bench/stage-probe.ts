@@ -1,18 +1,21 @@
 /**
  * Preloaded into every thread of a countersign server that is measured: what each epoch costs in every stage, by a clock
- * around the stages' `handle` and the store's `write`, so that the server itself has nothing that measures; and, when
+ * around the stages' `handle`, the store's `write` and the like, so that the server itself has nothing that measures; and, when
  * asked, a CPU profile.
  *
  * fill: from one close to the next, while the queue fills. take: what the inbox does with submissions meanwhile. close, route,
  * merge, link: what inbox, router, receiver and outbox do with the epoch. commit: what the sequencer does to check it and to
- * hand it to the store. fsync: from there until it is on disk. deliver: what the outbox does to tell it.
+ * hand it to the store. fsync: from there until it is on disk. ready: what the outbox does meanwhile to make deliveries
+ * ready. deliver: what it does to tell of the epoch.
  */
+import { Deliverer } from '../src/actors/deliverer.js';
 import { Inbox } from '../src/actors/inbox.js';
 import type { ActorMessage, Stage, StoreRecord } from '../src/actors/messages.js';
 import { Outbox } from '../src/actors/outbox.js';
 import { Receiver } from '../src/actors/receiver.js';
 import { Router } from '../src/actors/router.js';
 import { Sequencer } from '../src/actors/sequencer.js';
+import type { SignedEpoch } from '../src/actors/signed-epoch.js';
 import { TABLE } from '../src/actors/store-keys.js';
 import { Store } from '../src/server/store.js';
 import { Profiler } from './profile.js';
@@ -88,6 +91,16 @@ for (const [{ prototype }, stages] of HANDLED) {
     spentOf(this).add(stage, message, from);
   };
 }
+
+/** Epochs whose deliveries are ready: it is asked for again when they are committed. */
+const ready = new WeakSet<SignedEpoch>();
+const { makeReady } = Deliverer.prototype;
+Deliverer.prototype.makeReady = function timed(signed: SignedEpoch): void {
+  const from = performance.now();
+  makeReady.call(this, signed);
+  if (!ready.has(signed)) record('ready', performance.now() - from);
+  ready.add(signed);
+};
 
 const { write } = Store.prototype;
 Store.prototype.write = function timed(records: readonly StoreRecord[], durable: () => void): void {

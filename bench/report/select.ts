@@ -85,7 +85,7 @@ export interface Stage {
 }
 
 /** As an epoch goes through them; others come behind. */
-const ORDER = ['fill', 'take', 'close', 'route', 'merge', 'link', 'commit', 'fsync', 'deliver'];
+const ORDER = ['fill', 'take', 'close', 'route', 'merge', 'link', 'commit', 'fsync', 'ready', 'deliver'];
 const rankOf = (stage: string) => (ORDER.includes(stage) ? ORDER.indexOf(stage) : ORDER.length);
 
 /** Of all epochs of all runs: the median, and from where to where nine in ten lie. */

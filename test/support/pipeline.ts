@@ -72,6 +72,8 @@ export interface PipelineOptions {
   readonly now?: () => number;
   /** Called instead of every stage's step, which it has to run: to measure it, or to spoil its message. */
   readonly around?: (to: Address, message: ActorMessage, step: () => void) => void;
+  /** The same of steps that stages have put off. */
+  readonly aroundLater?: (step: () => void) => void;
   /** At once by itself. */
   readonly verifySubmission?: VerifySubmission;
   /** Makes an actor in another way: `make` makes the real one. */
@@ -319,8 +321,11 @@ export class Pipeline {
     for (let more = true; more; ) {
       for (let next = this.queue.shift(); next; next = this.queue.shift()) this.step(next.to, next.message);
       const step = this.steps > 0 ? this.later.shift() : undefined;
-      if (step) this.steps--;
-      step?.();
+      if (step) {
+        this.steps--;
+        if (this.options.aroundLater) this.options.aroundLater(step);
+        else step();
+      }
       more = step !== undefined;
       if (more || this.holding || this.writes.length === 0) continue;
       more = true;
