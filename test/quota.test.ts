@@ -107,6 +107,28 @@ test('what was received stays, and the messages sent behind it; then their sende
   assert.ok(server.epochsIn(TABLE.links).length <= 1, 'what was passed over is swept without a restart');
 });
 
+test('a restart, over which numbers leap, lets go nothing that is counted in memory alone', () => {
+  const server = new Server(8, { retentionEpochs: 2, flushEpochs: 3 }, 2);
+  const at = (outbox: number) => [...Array(8).keys()].filter((i) => server.outboxOf(i) === outbox);
+  const [[sender], [reader, other]] = [at(0), at(1)] as [[number], [number, number]];
+  server.open(sender);
+  server.open(reader);
+  // The reader's outbox writes what has changed with epochs 3 and 6, the sender's with epoch 4.
+  for (let i = 0; i < 3; i++) server.epoch(other, [reader]);
+  server.epoch(sender, [reader]);
+  const sent = server.epoch(sender, [reader]);
+  server.acknowledge(reader, sent);
+  server.epoch(other, [reader]);
+  assert.not(server.epochsIn(TABLE.bodies).includes(sent), 'the reader has it');
+  server.restart();
+  assert.ok(server.epoch(other, [reader]) - sent > 900);
+  server.open(sender);
+  server.acknowledge(sender, server.epoch(sender, [reader]));
+  assert.is(server.state(sender).acknowledged.lastEpoch, server.lastEpoch);
+  server.pass(30);
+  assert.not(server.epochsIn(TABLE.links).includes(sent), 'once it is counted in the store it goes as ever');
+});
+
 test('nothing is let go while its mailbox is read', () => {
   const server = new Server(2, { retentionEpochs: 5 });
   server.open(0);

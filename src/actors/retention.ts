@@ -1,7 +1,7 @@
 /** Deletes what stages have signed once it is older than the retention and nobody's mail needs it. */
-import { getU64 } from '../protocol/index.js';
+import { getU16, getU64 } from '../protocol/index.js';
 import type { StoreReader, StoreRecord } from './messages.js';
-import { epochKey, numberKey, TABLE, type Table } from './store-keys.js';
+import { epochKey, flushMarkKey, numberKey, TABLE, type Table } from './store-keys.js';
 
 /** Epochs looked at per commit and cursor: more than one commit adds, so that a backlog of old ones shrinks. */
 const EPOCHS_PER_COMMIT = 4;
@@ -48,14 +48,15 @@ export class Sweep {
 
 /**
  * Deletions for epochs that are older than the retention, as the sweep comes to them. An epoch with
- * unacknowledged mail is left for another round. Log leaves are kept for ever. Before epoch `since` all counts are in the
+ * unacknowledged mail is left for another round, as is one that some outbox has not written since: numbers leap when a server
+ * starts, and what it counts of epochs just before that is not in the store yet. Log leaves are kept for ever. Before epoch `since` all counts are in the
  * store: bodies without one were left by a crash.
  */
 export function expiredRecords(reader: StoreReader, epochs: readonly number[], since: number): StoreRecord[] {
   const records: StoreRecord[] = [];
   for (const epoch of epochs) {
-    const isNeeded = hasAny(reader, TABLE.references, epoch);
-    if (isNeeded || (epoch >= since && hasAny(reader, TABLE.bodies, epoch))) continue;
+    if (hasAny(reader, TABLE.references, epoch)) continue;
+    if (epoch >= since && (hasAny(reader, TABLE.bodies, epoch) || isUncounted(reader, epoch))) continue;
     records.push({ key: numberKey(TABLE.attestations, epoch), value: null });
     for (const table of TABLES) records.push(...deletions(reader, table, epoch));
   }
@@ -70,6 +71,15 @@ const TABLES = [
   TABLE.stills,
   TABLE.bodies,
 ];
+
+/** Whether an outbox has links in the epoch and has not written since how many mailboxes need them. */
+function isUncounted(reader: StoreReader, epoch: number): boolean {
+  const outboxes = Array.from(keysOf(reader, TABLE.links, epoch), (key) => getU16(key, 9));
+  return outboxes.some((outbox) => {
+    const mark = reader.get(flushMarkKey('outbox', outbox));
+    return !mark || getU64(mark, 0) < epoch;
+  });
+}
 
 /** Of everything that a table has of an epoch. */
 export function deletions(reader: StoreReader, table: Table, epoch: number): StoreRecord[] {

@@ -42,17 +42,16 @@ class CountingStore extends MemoryStore {
   }
 }
 
-/** One inbox, one outbox; every client has a mailbox. Sockets are numbered as their clients. */
+/** One inbox, and one outbox where nothing else is said; every client has a mailbox. Sockets are numbered as their clients. */
 export class Server {
   readonly store = new CountingStore();
   readonly pipeline: Pipeline;
   private readonly world;
   private readonly counters: number[];
   private directory = new MailboxDirectory(this.store);
-  private readonly to = address('outbox');
 
-  constructor(mailboxes: number, options: Partial<PipelineOptions>) {
-    const shape = { inboxes: 1, outboxes: 1, mailboxes, bundles: [], asked: [], moved: [] };
+  constructor(mailboxes: number, options: Partial<PipelineOptions>, outboxes = 1) {
+    const shape = { inboxes: 1, outboxes, mailboxes, bundles: [], asked: [], moved: [] };
     this.world = worldOf(shape);
     this.counters = this.world.clients.map(() => 0);
     const given = { checkInputs: false, flushEpochs: 4, store: this.store, ...options };
@@ -64,6 +63,15 @@ export class Server {
 
   id(i: number): Buffer {
     return this.world.clients[i]!.id;
+  }
+
+  /** The outbox that keeps a client's mailbox. */
+  outboxOf(i: number): number {
+    return this.world.placement(this.id(i)).outbox;
+  }
+
+  private to(i: number) {
+    return address('outbox', this.outboxOf(i));
   }
 
   get lastEpoch(): number {
@@ -81,12 +89,12 @@ export class Server {
   open(i: number, acknowledged = 0, kind: 1 | 2 = SESSION_KIND.outbox) {
     const session = { kind, acknowledged, logSize: 0, seed: named(`seed ${i}`) };
     const where = { connection: i, slot: 0, mailbox: this.id(i) };
-    this.pipeline.tell(this.to, { type: 'open-mailbox', ...where, ...session });
+    this.pipeline.tell(this.to(i), { type: 'open-mailbox', ...where, ...session });
     return this.pipeline.takeGateway('mailbox-opened').at(-1);
   }
 
   leave(i: number): void {
-    this.pipeline.tell(this.to, { type: 'disconnected', connection: i });
+    this.pipeline.tell(this.to(i), { type: 'disconnected', connection: i });
   }
 
   /** One epoch with a message from one to some. */
@@ -129,7 +137,7 @@ export class Server {
 
   acknowledge(i: number, epoch: number): void {
     const frame = encodeAck([{ slot: 0, epoch }]);
-    this.pipeline.tell(this.to, { type: 'ack', connection: i, frame });
+    this.pipeline.tell(this.to(i), { type: 'ack', connection: i, frame });
   }
 
   /** What was sent to one socket; what others were sent stays. */
@@ -150,7 +158,7 @@ export class Server {
         const { epoch, mailboxes } = decodeDeliver(frame);
         if (mailboxes[0]!.kind === MAILBOX_KIND.link) epochs.push(epoch.epoch);
       }
-      this.pipeline.tell(this.to, { type: 'drained', connection: i, bytes });
+      this.pipeline.tell(this.to(i), { type: 'drained', connection: i, bytes });
     }
   }
 
@@ -168,7 +176,7 @@ export class Server {
   }
 
   state(i: number) {
-    return this.pipeline.stage<Outbox>('outbox', 0)['mailboxes'].lend(this.id(i), 0)!;
+    return this.pipeline.stage<Outbox>('outbox', this.outboxOf(i))['mailboxes'].lend(this.id(i), 0)!;
   }
 
   epochsIn(table: Table): number[] {
