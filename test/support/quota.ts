@@ -65,9 +65,10 @@ export class Server {
     return this.world.clients[i]!.id;
   }
 
-  /** The outbox that keeps a client's mailbox. */
+  /** The outbox that keeps a client's mailbox; of another socket's number, the first. */
   outboxOf(i: number): number {
-    return this.world.placement(this.id(i)).outbox;
+    const client = this.world.clients[i];
+    return client ? this.world.placement(client.id).outbox : 0;
   }
 
   private to(i: number) {
