@@ -101,9 +101,9 @@ export class CommittedEpochs {
   }
 
   /** Takes over the memory of an epoch that is now committed. */
-  add(epoch: number, { logIndex, ...logged }: Logged, signed: SignedEpoch): CommittedEpoch {
+  add(epoch: number, logged: Logged, signed: SignedEpoch): CommittedEpoch {
     const part = epochPart(logged, this.positionIn(epoch, this.outbox));
-    return this.newest.keep(epoch, { ...signed, logIndex, part });
+    return this.newest.keep(epoch, { ...signed, logIndex: logged.logIndex, part });
   }
 
   private positionIn(epoch: number, outbox: number): number {
@@ -209,7 +209,7 @@ export function decodeAttestations(record: Uint8Array): {
 }
 
 function epochPart(
-  { leaf, attestations, actorLeaves }: Omit<Logged, 'logIndex'>,
+  { leaf, attestations, actorLeaves: leaves }: Omit<Logged, 'logIndex'>,
   position: number,
 ): EpochPart {
   const own = attestations[position]!;
@@ -224,6 +224,6 @@ function epochPart(
     entries: outputs[0]!.entries,
     leaves: outputs[0]!.leaves,
     signature: own.signature,
-    actorPath: multiproof(buildTree(actorLeaves), [position]),
+    actorPath: multiproof(buildTree(leaves), [position]),
   };
 }

@@ -346,9 +346,14 @@ export class Deliverer {
   ): readonly Due[] {
     const { sender } = this;
     const made = ready.length > 0 ? ready : sender.ready(connection, epoch, due);
-    const end = sender.deliver(connection, epoch, due, made);
+    sender.deliver(connection, epoch, made);
+    const end = made.at(-1)?.next ?? 0;
     for (let i = 0; i < end; i++) {
-      const { subscription } = due[i]!;
+      const { subscription, link, still } = due[i]!;
+      if (!still) {
+        subscription.sentEpoch = epoch.links.epoch;
+        subscription.sentLink = link;
+      }
       if (subscription.sentEpoch >= subscription.wanted) this.acknowledgeWanted(subscription);
     }
     return due.slice(end);

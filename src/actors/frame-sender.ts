@@ -69,25 +69,12 @@ export class FrameSender {
     for (const { tail } of ready) this.outstanding.drop(bytes, tail);
   }
 
-  /** Sends what is ready of an epoch. Returns how much of `due` that is. */
-  deliver(
-    connection: Connection,
-    epoch: CommittedEpoch,
-    due: readonly Due[],
-    ready: readonly Ready[],
-  ): number {
+  /** Sends what is ready of an epoch. */
+  deliver(connection: Connection, epoch: CommittedEpoch, ready: readonly Ready[]): void {
     for (const { tail } of ready) {
       const head = this.frames.head(connection, epoch);
       this.post(connection, this.outstanding.seal(connection.bytes, head, tail));
     }
-    const end = ready.at(-1)?.next ?? 0;
-    for (let i = 0; i < end; i++) {
-      const { subscription, link, still } = due[i]!;
-      if (still) continue;
-      subscription.sentEpoch = epoch.links.epoch;
-      subscription.sentLink = link;
-    }
-    return end;
   }
 
   /** An epoch is through. */
