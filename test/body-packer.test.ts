@@ -2,10 +2,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BodyPacker } from '../src/actors/body-packer.js';
-import { HashedFrame, hashedBytes, hashFrame } from '../src/actors/hashed-frame.js';
+import { FrameHasher } from '../src/actors/frame-hasher.js';
+import { HashedFrame, hashedBytes } from '../src/actors/hashed-frame.js';
 import { InboxQueue } from '../src/actors/inbox-queue.js';
 import { Memory } from '../src/actors/memory.js';
-import { BundleHasher, NO_PLACE, UNSIGNED, viewOf } from '../src/protocol/index.js';
+import { NO_PLACE, UNSIGNED, viewOf } from '../src/protocol/index.js';
 import * as twin from './twin/index.js';
 import { named } from './worlds.js';
 
@@ -34,8 +35,7 @@ test('a message is followed by its leaf hashes, however many recipients all of t
   const shape = { connection: 1, slot: 0, sender: SENDER, firstCounter: 1, signature: null, items: 160 };
   const frame = { ...shape, count: bundles.length, chunk, from: 0, to };
   let end = 0;
-  hashFrame(
-    new BundleHasher(named('server')),
+  new FrameHasher(named('server')).hash(
     frame,
     Uint32Array.from(bundles.map(({ length }) => (end += length))),
   );

@@ -1,13 +1,13 @@
 /** A whole server in one loop, without sockets, threads or disk: what clients are sent, as arrays. */
 
 import { importSecretKey, type Signer } from '#crypto';
-import { hashedBytes, hashFrame } from '../src/actors/hashed-frame.js';
+import { FrameHasher } from '../src/actors/frame-hasher.js';
+import { hashedBytes } from '../src/actors/hashed-frame.js';
 import { type ActorMessage, address, type StoreRecord } from '../src/actors/messages.js';
 import { hostActors, type PipelineOptions } from '../src/actors/pipeline.js';
 import { Switchboard } from '../src/actors/switchboard.js';
 import { World } from '../src/client/world.js';
 import {
-  BundleHasher,
   concat,
   EMPTY_ROOT,
   encodeBundle,
@@ -196,7 +196,7 @@ export class SmallServer {
     const counter = (this.counters.get(id) ?? 0) + 1;
     this.counters.set(id, counter);
     const bundle = encodeBundle(recipients, body, seed(`roster ${id} ${counter}`));
-    const hasher = new BundleHasher(this.world.serverId);
+    const hasher = new FrameHasher(this.world.serverId);
     const bytes = concat(bundle, new Uint8Array(hashedBytes(1, recipients.length)));
     const frame = {
       connection: 0,
@@ -210,7 +210,7 @@ export class SmallServer {
       to: bundle.length,
       items: recipients.length + 1,
     };
-    hashFrame(hasher, frame, Uint32Array.of(bundle.length));
+    hasher.hash(frame, Uint32Array.of(bundle.length));
     this.pending.push({ inbox: this.world.inboxOf(sender.publicKey), frame });
     return { counter, bundle };
   }

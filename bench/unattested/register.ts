@@ -1,6 +1,6 @@
 /**
  * Preloaded into every thread of a countersign server: the same server with the attesting switched off, to show what attesting
- * costs. Nothing but three leaf modules is replaced (resolve.ts); queues, routing, merging, storing, fsync and deliveries are
+ * costs. Nothing but four leaf modules is replaced (resolve.ts); queues, routing, merging, storing, fsync and deliveries are
  * the very files that `countersign serve` runs.
  *
  * Left out: SHA-256, all of it (message, leaf, page, link and attestation hashes are zeros), and the preimages of message

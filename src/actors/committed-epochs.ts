@@ -20,6 +20,7 @@ import {
 import { actorLeaves } from './attest.js';
 import { isSent, Links } from './epoch-file.js';
 import { idBytes } from './ids.js';
+import { treeOver } from './link-hashes.js';
 import { logRecordLeaf } from './log-store.js';
 import type { Memory } from './memory.js';
 import type { Logged, StoreReader } from './messages.js';
@@ -156,7 +157,7 @@ export class CommittedEpochs {
       part: epochPart({ leaf, attestations, actorLeaves: actorLeaves(attestations) }, position),
       links: copy,
       bodies,
-      tree: buildTree(copy.leafHashes),
+      tree: treeOver(copy.leafHashes),
       stills: NO_STILLS,
       blocks: shared(links, bodies),
     };

@@ -85,6 +85,11 @@ export class Links {
     return START + i * HEADER_BYTES;
   }
 
+  /** Offset of the chain before: last epoch 8 ‖ total 8 ‖ head 32. */
+  chainAt(i: number): number {
+    return this.headerAt(i) + 36;
+  }
+
   /** Offset of leaf hash `i`. */
   leafAt(i: number): number {
     return START + this.mailboxes * HEADER_BYTES + i * 32;
@@ -112,7 +117,7 @@ export class Links {
     copy32(mailbox, mailboxAt, view, at);
     view.setUint32(at + 32, position);
     // Epoch, total and head lie there as they do here.
-    copyShort(before.view, before.at, view, at + 36, 48);
+    copyShort(before.view, before.at, view, this.chainAt(i), 48);
     view.setUint32(at + 84, firstRow);
     view.setUint32(at + 88, rows);
   }
@@ -174,14 +179,18 @@ export class Links {
     return { lastEpoch: this.previousEpoch(i), total: getU64(this.bytes, at + 44), head };
   }
 
+  /** Entries of the mailbox's chain through this epoch. */
+  totalAfter(i: number): number {
+    return getU64(this.bytes, this.chainAt(i) + 8) + this.rowCount(i);
+  }
+
   /** Makes a chain what it is after this epoch, in place. */
   moveChain(i: number, chain: ChainView): void {
     const { view } = this;
     const header = this.headerAt(i);
-    const rows = this.rowCount(i);
     chain.lastEpoch = this.epoch;
-    chain.total = getU64(this.bytes, header + 44) + rows;
-    const end = this.position(i) + linkParts(rows) - 1;
+    chain.total = this.totalAfter(i);
+    const end = this.position(i) + linkParts(this.rowCount(i)) - 1;
     copy32(view, this.leafAt(end), chain.view, chain.at + 16);
     copyShort(view, header + 92, chain.view, chain.at + 48, 16);
   }

@@ -6,17 +6,9 @@
  *
  * Offsets are the chunk's. A bundle with one recipient has no leaf hashes, and 0 there.
  */
-import {
-  type BundleHasher,
-  type BundleLimits,
-  BundleView,
-  HASH_BYTES,
-  putU32,
-  sameBytes,
-  viewOf,
-} from '../protocol/index.js';
+import { type BundleLimits, HASH_BYTES, sameBytes, viewOf } from '../protocol/index.js';
 import { ActorFault, checking } from './attest.js';
-import { leafBytes, MessageChecker } from './batch.js';
+import { MessageChecker } from './batch.js';
 import type { SubmittedFrame } from './messages.js';
 
 const OFFSETS_BYTES = 8;
@@ -26,25 +18,9 @@ export function hashedBytes(count: number, leaves: number): number {
   return count * (HASH_BYTES + OFFSETS_BYTES) + leaves * HASH_BYTES;
 }
 
-/** Hashes the bundles of a frame where they lie, behind which there is room. `ends`: of each, counted from the first's start. */
-export function hashFrame(hasher: BundleHasher, frame: SubmittedFrame, ends: Uint32Array): void {
-  const { from, to, count, firstCounter } = frame;
-  const { bytes } = frame.chunk;
-  const bundle = new BundleView();
-  let leavesAt = to + hashedBytes(count, 0);
-  hasher.sender(frame.sender, 0);
-  for (let k = 0, start = from; k < count; k++) {
-    const end = from + ends[k]!;
-    bundle.jump(bytes, start, end);
-    hasher.bundle(firstCounter + k, bundle, bytes, to + k * HASH_BYTES);
-    const offsets = to + count * HASH_BYTES + k * OFFSETS_BYTES;
-    const leaves = leafBytes(bundle.recipients);
-    putU32(bytes, offsets, end);
-    putU32(bytes, offsets + 4, leaves > 0 ? leavesAt : 0);
-    if (leaves > 0) bytes.set(hasher.leafHashes, leavesAt);
-    leavesAt += leaves;
-    start = end;
-  }
+/** Where those two offsets of bundle `k` lie. */
+export function offsetsAt({ to, count }: SubmittedFrame, k: number): number {
+  return to + count * HASH_BYTES + k * OFFSETS_BYTES;
 }
 
 /** Reads what lies behind a frame's bundles. */
@@ -62,7 +38,7 @@ export class HashedFrame {
   }
 
   to(k: number): number {
-    return this.view.getUint32(this.offsetsAt(k));
+    return this.view.getUint32(offsetsAt(this.frame, k));
   }
 
   /** Where its message hash lies. */
@@ -77,11 +53,7 @@ export class HashedFrame {
 
   /** Where its recipients' leaf hashes lie; 0 where there is one. */
   leavesAt(k: number): number {
-    return this.view.getUint32(this.offsetsAt(k) + 4);
-  }
-
-  private offsetsAt(k: number): number {
-    return this.frame.to + this.frame.count * HASH_BYTES + k * OFFSETS_BYTES;
+    return this.view.getUint32(offsetsAt(this.frame, k) + 4);
   }
 }
 

@@ -1,11 +1,9 @@
 /** The outbox's step: appends an epoch's items to the chains of their mailboxes, packed for store and deliveries. */
 import {
-  buildTree,
   type ChainState,
   ITEM_INBOX_AT,
   ITEM_INDEX_AT,
   ITEM_ROW_BYTES,
-  link,
   linkParts,
   type Output,
   rowAt,
@@ -18,6 +16,7 @@ import { bundleBytes, counterOf } from './batch.js';
 import { BodyPacker } from './body-packer.js';
 import { Links, linksBytes, lowest, sameMailbox } from './epoch-file.js';
 import { compareId, idBytes } from './ids.js';
+import { hashLinks, treeOver } from './link-hashes.js';
 import type { Weight } from './mailbox-state.js';
 import type { MailboxTable } from './mailbox-table.js';
 import type { Memory } from './memory.js';
@@ -66,8 +65,9 @@ export function linkEpoch(
   const { epoch } = context;
   const leaves = groups.reduce((sum, { count }) => sum + linkParts(count), asked.length);
   const block = memory.take(linksBytes(groups.length, leaves, items.count));
-  const links = Links.create(block, epoch, groups.length, leaves, items.count);
   const pages = viewOf(items.pages);
+  const links = Links.create(block, epoch, groups.length, leaves, items.count);
+  const lentAt = new Uint32Array(groups.length);
   const bodies = new BodyPacker(memory, batches);
   const stills = new Map<string, Still>();
   let leaf = 0;
@@ -88,8 +88,8 @@ export function linkEpoch(
     const state = mailboxes.lend(items.pages, row);
     if (!state) throw new ActorFault('receiver: item for an unknown mailbox');
     mustLieBefore(epoch, state.chain);
-    const entryAt = (k: number) => rowAt(first + k, ITEM_ROW_BYTES) + ITEM_INBOX_AT;
-    link(pages, row, epoch, state.chain, pages, entryAt, count, links.bytes, links.leafAt(leaf));
+    mailboxes.keep();
+    lentAt[i] = mailboxes.lentAt;
     links.putHeader(i, pages, row, leaf, state.chain, first, count);
     let received = 0;
     for (let x = first; x < first + count; x++) {
@@ -105,12 +105,15 @@ export function linkEpoch(
     }
     links.putWeight(i, weightAfter(state.chain, received));
     leaf += linkParts(count);
-    links.moveChain(i, state.chain);
-    mailboxes.keep();
-    quotas.look(items.pages, row, state);
   });
   putStills(null);
-  const tree = buildTree(links.leafHashes);
+  hashLinks(links);
+  groups.forEach(({ at: row }, i) => {
+    const state = mailboxes.lendAgain(lentAt[i]!);
+    links.moveChain(i, state.chain);
+    quotas.look(items.pages, row, state);
+  });
+  const tree = treeOver(links.leafHashes);
   const signed = { links, bodies: bodies.done(), stills, tree, blocks: [block, bodies.block] };
   return { signed, output: { entries: items.count, leaves, root: treeRoot(tree) } };
 }

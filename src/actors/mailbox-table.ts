@@ -54,6 +54,15 @@ export class MailboxTable {
     return this.lendRow(row < 0 ? this.load(idBytes(id), 0) : row);
   }
 
+  /** What was lent last by what `lendAgain` lends it, once it is known to change: then it stays where it is until it is written. */
+  get lentAt(): number {
+    return this.lentRow;
+  }
+
+  lendAgain(lentAt: number): StateView {
+    return this.lendRow(lentAt)!;
+  }
+
   private lendRow(row: number): StateView | undefined {
     if (row < 0) return undefined;
     this.lentRow = row;
@@ -61,7 +70,7 @@ export class MailboxTable {
     return this.lent.moveTo(this.view, row * STATE_BYTES);
   }
 
-  /** Says that what was lent last has changed. */
+  /** Says that what was lent last has changed, or is about to. */
   keep(): void {
     const row = this.lentRow;
     if (this.marks[row]! & CHANGED) return;

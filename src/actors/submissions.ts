@@ -5,7 +5,6 @@
 import {
   BundleCursor,
   BundleError,
-  BundleHasher,
   type BundleLimits,
   type ErrorCode,
   FormatError,
@@ -13,7 +12,8 @@ import {
   type SubmitHeader,
   toHex,
 } from '../protocol/index.js';
-import { hashedBytes, hashFrame } from './hashed-frame.js';
+import { FrameHasher } from './frame-hasher.js';
+import { hashedBytes } from './hashed-frame.js';
 import type { MailboxDirectory } from './mailbox-directory.js';
 import { Memory } from './memory.js';
 import {
@@ -76,7 +76,7 @@ const WORD = 8;
 export class Submissions {
   private readonly memory = new Memory();
   private readonly cursor: BundleCursor;
-  private readonly hasher: BundleHasher;
+  private readonly hasher: FrameHasher;
   /** Where the bundles of the frame under the cursor end, counted from where the first starts. */
   private readonly ends: Uint32Array;
   private readonly chunks = new Map<number, Chunk>();
@@ -96,7 +96,7 @@ export class Submissions {
     private readonly send: Send,
   ) {
     this.cursor = new BundleCursor(limits);
-    this.hasher = new BundleHasher(serverId);
+    this.hasher = new FrameHasher(serverId);
     this.ends = new Uint32Array(limits.bundlesPerFrame);
     this.queued = Array.from({ length: inboxes }, () => ({ bytes: 0, messages: 0, items: 0 }));
   }
@@ -219,7 +219,7 @@ export class Submissions {
       to,
       items,
     };
-    hashFrame(this.hasher, submitted, this.ends);
+    this.hasher.hash(submitted, this.ends);
     const batch = this.batches.get(inbox);
     if (batch) batch.push(submitted);
     else this.batches.set(inbox, [submitted]);

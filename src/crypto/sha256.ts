@@ -3,8 +3,9 @@
  * because it hashes in place and leaves no garbage, which a library for streams and for every hash does not, and
  * because that is four times the size in a browser. Not reentrant: nothing interrupts it.
  */
-const K = new Int32Array(64);
-const INITIAL = new Int32Array(8);
+/** Constants of the rounds, and what the state is at first. */
+export const K = new Int32Array(64);
+export const INITIAL = new Int32Array(8);
 const state = new Int32Array(8);
 const words = new Int32Array(64);
 /** The end of a message with its padding: one block or two. */

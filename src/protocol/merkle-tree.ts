@@ -20,14 +20,20 @@ function pairInto(pair: DataView, pairAt: number, out: Uint8Array, at: number): 
   sha256Into(preimage, out, at);
 }
 
+/** Writes the hashes of so many pairs, that lie side by side, to `out`, which lie side by side there. */
+export type HashPairs = (pairs: DataView, count: number, out: Uint8Array) => void;
+
+const hashPairs: HashPairs = (pairs, count, out) => {
+  for (let i = 0; i < count; i++) pairInto(pairs, i * 64, out, i * 32);
+};
+
 /** Builds the whole tree over `size` packed leaf hashes. `size − 1` hash calls. */
-export function buildTree(leaves: Uint8Array, size = leaves.length / HASH_BYTES): Tree {
+export function buildTree(leaves: Uint8Array, size = leaves.length / HASH_BYTES, hash = hashPairs): Tree {
   const levels = [leaves.subarray(0, size * HASH_BYTES)];
   for (let n = size; n > 1; n = (n + 1) >> 1) {
     const below = levels[levels.length - 1]!;
     const level = new Uint8Array(((n + 1) >> 1) * HASH_BYTES);
-    const view = viewOf(below);
-    for (let i = 0; i + 1 < n; i += 2) pairInto(view, i * 32, level, i * 16);
+    hash(viewOf(below), n >> 1, level);
     if (n % 2 === 1) level.set(below.subarray((n - 1) * 32, n * 32), (n >> 1) * 32);
     levels.push(level);
   }

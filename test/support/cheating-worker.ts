@@ -17,7 +17,8 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { sha256 } from '#crypto';
 import { bundleBytes, chunkOf, counterOf, leavesOf } from '../../src/actors/batch.js';
-import { HashedFrame, hashFrame } from '../../src/actors/hashed-frame.js';
+import { FrameHasher } from '../../src/actors/frame-hasher.js';
+import { HashedFrame } from '../../src/actors/hashed-frame.js';
 import { Inbox } from '../../src/actors/inbox.js';
 import { InboxQueue } from '../../src/actors/inbox-queue.js';
 import {
@@ -183,7 +184,7 @@ function inject(inbox: TakingIn, { frame }: HashedFrame, { from }: Cheat): void 
   const id = Buffer.from(frame.sender).toString('latin1');
   const chunk = { id: frame.chunk.id, bytes: frame.chunk.bytes.slice() };
   const again = { ...frame, firstCounter: frame.firstCounter + 1, chunk };
-  hashFrame(new BundleHasher(inbox.options.serverId), again, Uint32Array.of(frame.to - frame.from));
+  new FrameHasher(inbox.options.serverId).hash(again, Uint32Array.of(frame.to - frame.from));
   inbox.enqueue(new HashedFrame(again), 0, id, inbox.stateOf(id), ZERO_HASH);
 }
 

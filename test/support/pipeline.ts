@@ -5,7 +5,8 @@
  */
 
 import { importSecretKey, type Signer, sha256, trustedPublicKey } from '#crypto';
-import { hashedBytes, hashFrame } from '../../src/actors/hashed-frame.js';
+import { FrameHasher } from '../../src/actors/frame-hasher.js';
+import { hashedBytes } from '../../src/actors/hashed-frame.js';
 import { Inbox } from '../../src/actors/inbox.js';
 import { Memory } from '../../src/actors/memory.js';
 import {
@@ -29,7 +30,6 @@ import { FLUSH_CHANGED } from '../../src/actors/state-table.js';
 import { numberKey, numberValue, TABLE } from '../../src/actors/store-keys.js';
 import type { VerifySubmission } from '../../src/actors/waiting-frames.js';
 import {
-  BundleHasher,
   type Checkpoint,
   Frontier,
   getU16,
@@ -122,7 +122,7 @@ export class Pipeline {
   private nextTimer = 1;
   private chunk: SharedChunk = newChunk(0, CHUNK_BYTES);
   private chunkUsed = 0;
-  private readonly hasher: BundleHasher;
+  private readonly hasher: FrameHasher;
 
   constructor(
     readonly cluster: Cluster,
@@ -131,7 +131,7 @@ export class Pipeline {
     this.store = options.store ?? new MemoryStore();
     const { manifest } = cluster;
     this.keys = options.checkInputs ? keysOf(manifest) : new KeyBook(manifest, this.own.key);
-    this.hasher = new BundleHasher(cluster.serverId);
+    this.hasher = new FrameHasher(cluster.serverId);
     this.restart();
   }
 
@@ -429,7 +429,7 @@ export class Pipeline {
       to,
       items: recipients.reduce((sum, each) => sum + each + 1, 0),
     };
-    hashFrame(this.hasher, frame, Uint32Array.from(ends));
+    this.hasher.hash(frame, Uint32Array.from(ends));
     return frame;
   }
 }
