@@ -3,7 +3,6 @@
  * OpenSSL's for each. Longer ones and those that are left over go there, one by one.
  */
 import { sha256Into } from './node.js';
-import { K } from './sha256.js';
 import { BLOCK_BYTES, DIGEST_BYTES, DIGESTS_AT, INPUTS_AT, LANES, SHA256_MODULE } from './sha256-wasm.js';
 
 /** Inputs of more blocks go one by one: OpenSSL has the processor's instructions, and makes good for its calls. */
@@ -53,8 +52,6 @@ export class HashLanes {
     this.exports = new WebAssembly.Instance(compiled).exports as unknown as Exports;
     this.bytes = new Uint8Array(this.exports.memory.buffer);
     this.view = new DataView(this.bytes.buffer);
-    for (const [t, constant] of K.entries())
-      for (let lane = 0; lane < LANES; lane++) this.view.setInt32((t * LANES + lane) * 4, constant, true);
     for (let blocks = 0, at = INPUTS_AT; blocks <= MOST_BLOCKS; at += LANES * blocks++ * BLOCK_BYTES)
       this.waiting.push(new Waiting(blocks, at));
   }
