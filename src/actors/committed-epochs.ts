@@ -48,8 +48,10 @@ interface InMemory {
 }
 
 /** Epochs in memory, so many and so many bytes, or one larger one; the one that came first is the first to go. */
-class KeptEpochs<Key extends number | string, Epoch extends InMemory> {
-  private readonly epochs = new Map<Key, Epoch>();
+class KeptEpochs<Epoch extends InMemory> {
+  /** Arrays, not a map: see switchboard.ts. */
+  private readonly epochs: Epoch[] = [];
+  private readonly outboxes: number[] = [];
   private bytes = 0;
 
   constructor(
@@ -58,23 +60,28 @@ class KeptEpochs<Key extends number | string, Epoch extends InMemory> {
     private readonly memory: Memory,
   ) {}
 
-  get(key: Key): Epoch | undefined {
-    return this.epochs.get(key);
+  get(epoch: number, outbox: number): Epoch | undefined {
+    const { epochs, outboxes } = this;
+    for (let i = epochs.length - 1; i >= 0; i--)
+      if (epochs[i]!.links.epoch === epoch && outboxes[i] === outbox) return epochs[i];
+    return undefined;
   }
 
-  keep(key: Key, epoch: Epoch): Epoch {
+  keep(epoch: Epoch, outbox: number): Epoch {
     const bytes = bytesOf(epoch);
     this.makeRoom(bytes);
-    this.epochs.set(key, epoch);
+    this.epochs.push(epoch);
+    this.outboxes.push(outbox);
     this.bytes += bytes;
     return epoch;
   }
 
   /** For one more epoch of so many bytes. */
   makeRoom(bytes: number): void {
-    for (const [number, oldest] of this.epochs) {
-      if (this.epochs.size < this.maxEpochs && this.bytes + bytes <= this.maxBytes) break;
-      this.epochs.delete(number);
+    while (this.epochs.length >= this.maxEpochs || this.bytes + bytes > this.maxBytes) {
+      const oldest = this.epochs.shift();
+      if (!oldest) return;
+      this.outboxes.shift();
       this.bytes -= bytesOf(oldest);
       for (const block of oldest.blocks) this.memory.give(block);
     }
@@ -84,11 +91,11 @@ const NO_STILLS: ReadonlyMap<string, Still> = new Map();
 
 export class CommittedEpochs {
   /** By number: of this outbox, since it was started. */
-  private readonly newest: KeptEpochs<number, CommittedEpoch>;
+  private readonly newest: KeptEpochs<CommittedEpoch>;
   /** Read back last: those who are behind together need the same ones. */
-  private readonly old: KeptEpochs<string, CommittedEpoch>;
+  private readonly old: KeptEpochs<CommittedEpoch>;
   /** Read back last: a frame acknowledges the same ones for many mailboxes. */
-  private readonly oldLinks: KeptEpochs<string, InMemory>;
+  private readonly oldLinks: KeptEpochs<InMemory>;
 
   constructor(
     private readonly reader: StoreReader,
@@ -104,7 +111,7 @@ export class CommittedEpochs {
   /** Takes over the memory of an epoch that is now committed. */
   add(epoch: number, logged: Logged, signed: SignedEpoch): CommittedEpoch {
     const part = epochPart(logged, this.positionIn(epoch, this.outbox));
-    return this.newest.keep(epoch, { ...signed, logIndex: logged.logIndex, part });
+    return this.newest.keep({ ...signed, logIndex: logged.logIndex, part }, this.outbox);
   }
 
   private positionIn(epoch: number, outbox: number): number {
@@ -125,21 +132,21 @@ export class CommittedEpochs {
 
   /** What an outbox linked in a committed epoch; null when nothing came, or it is deleted. Holds until the next read. */
   links(epoch: number, outbox: number): Links | null {
-    const key = keyOf(epoch, outbox);
-    const kept = this.kept(epoch, outbox) ?? this.oldLinks.get(key);
+    const kept = this.kept(epoch, outbox) ?? this.oldLinks.get(epoch, outbox);
     if (kept) return kept.links;
     const bytes = this.copy(epochKey(TABLE.links, epoch, outbox), this.oldLinks);
-    return bytes ? this.oldLinks.keep(key, { links: Links.read(bytes), blocks: shared(bytes) }).links : null;
+    return bytes
+      ? this.oldLinks.keep({ links: Links.read(bytes), blocks: shared(bytes) }, outbox).links
+      : null;
   }
 
   private kept(epoch: number, outbox: number): CommittedEpoch | undefined {
-    const newest = outbox === this.outbox ? this.newest.get(epoch) : undefined;
-    return newest ?? this.old.get(keyOf(epoch, outbox));
+    return this.newest.get(epoch, outbox) ?? this.old.get(epoch, outbox);
   }
 
   /** A committed epoch of an outbox whole. Throws when the store has lost it. */
   get(epoch: number, outbox: number): CommittedEpoch {
-    return this.kept(epoch, outbox) ?? this.old.keep(keyOf(epoch, outbox), this.load(epoch, outbox));
+    return this.kept(epoch, outbox) ?? this.old.keep(this.load(epoch, outbox), outbox);
   }
 
   private load(epoch: number, outbox: number): CommittedEpoch {
@@ -178,8 +185,6 @@ export class CommittedEpochs {
 function shared(...blocks: readonly Uint8Array[]): Uint8Array[] {
   return blocks.filter(({ buffer }) => buffer instanceof SharedArrayBuffer);
 }
-
-const keyOf = (epoch: number, outbox: number) => `${epoch} ${outbox}`;
 
 /** Right when the outbox's mailboxes have only sent in the epoch. Throws when bodies are missing. */
 function noBodies(links: Links): Uint8Array {

@@ -103,21 +103,19 @@ function sizeClass(bytes: number): number {
 
 /** Blocks that an actor has taken for epochs which are not committed yet. */
 export class EpochBlocks {
-  private readonly blocks = new Map<number, Uint8Array[]>();
+  private blocks: { readonly epoch: number; readonly block: Uint8Array }[] = [];
 
   constructor(private readonly memory: Memory) {}
 
   take(epoch: number, bytes: number): Uint8Array {
     const block = this.memory.take(bytes);
-    const blocks = this.blocks.get(epoch);
-    if (blocks) blocks.push(block);
-    else this.blocks.set(epoch, [block]);
+    this.blocks.push({ epoch, block });
     return block;
   }
 
   /** Of the next epoch there may be some already: what is told by another way comes later. */
   committed(epoch: number): void {
-    for (const block of this.blocks.get(epoch) ?? []) this.memory.give(block);
-    this.blocks.delete(epoch);
+    for (const each of this.blocks) if (each.epoch === epoch) this.memory.give(each.block);
+    this.blocks = this.blocks.filter((each) => each.epoch !== epoch);
   }
 }

@@ -84,7 +84,8 @@ export class Submissions {
   private nextChunk = 1;
   /** What each inbox has been handed and has not closed an epoch over yet. */
   private readonly queued: Load[];
-  private readonly batches = new Map<number, SubmittedFrame[]>();
+  /** By inbox. */
+  private readonly batches: SubmittedFrame[][] = [];
 
   constructor(
     serverId: Uint8Array,
@@ -220,9 +221,8 @@ export class Submissions {
       items,
     };
     this.hasher.hash(submitted, this.ends);
-    const batch = this.batches.get(inbox);
-    if (batch) batch.push(submitted);
-    else this.batches.set(inbox, [submitted]);
+    this.batches[inbox] ??= [];
+    this.batches[inbox].push(submitted);
   }
 
   /** The current chunk, or a new one when the bundles do not fit. */
@@ -248,9 +248,11 @@ export class Submissions {
 
   /** Hands over what has come since the last time: one message per inbox. */
   flush(): void {
-    for (const [inbox, frames] of this.batches)
+    for (const [inbox, frames] of this.batches.entries()) {
+      if (!frames?.length) continue;
+      this.batches[inbox] = [];
       this.send(address('inbox', inbox), { type: 'submit', frames });
-    this.batches.clear();
+    }
   }
 
   /** An inbox has closed an epoch over so much. */

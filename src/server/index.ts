@@ -356,17 +356,18 @@ function taskMaker(
 function gathering(
   post: (thread: number, envelopes: Parameters<Workers['post']>[1]) => void,
 ): Workers['post'] {
-  const waiting = new Map<number, Parameters<Workers['post']>[1]>();
+  let waiting: Parameters<Workers['post']>[1][] = [];
   return (thread, envelopes) => {
-    if (waiting.size === 0) {
+    if (waiting.length === 0) {
       setImmediate(() => {
-        for (const [to, all] of waiting) post(to, all);
-        waiting.clear();
+        const all = waiting;
+        waiting = [];
+        all.forEach((list, to) => void post(to, list));
       });
     }
-    const list = waiting.get(thread);
+    const list = waiting[thread];
     if (list) for (const envelope of envelopes) list.push(envelope);
-    else waiting.set(thread, envelopes);
+    else waiting[thread] = envelopes;
   };
 }
 
