@@ -54,15 +54,18 @@ function obvious(messages: readonly Message[]): string[] {
     return ids.includes(own.mailbox) ? received : [...received, own];
   });
   rows.sort((a, b) => (a.mailbox === b.mailbox ? a.x - b.x : a.mailbox < b.mailbox ? -1 : 1));
-  return rows.map(({ mailbox, x, position }) => `${mailbox} ${x} ${position}`);
+  return rows.map(({ mailbox, x, position }, k) => {
+    const isRepeat = k > 0 && rows[k - 1]!.mailbox === mailbox;
+    return `${mailbox} ${x} ${position} ${isRepeat}`;
+  });
 }
 
 function sorted(messages: readonly Message[]): string[] {
   const items = new SortedItems(batchOf(messages), new BundleCursor(limits), memory);
-  const rows = Array.from(items.order.subarray(0, items.count), (item) => {
+  const rows = Array.from(items.order.subarray(0, items.count), (item, k) => {
     const { buffer, byteOffset } = items.mailboxView(item);
     const mailbox = toHex(new Uint8Array(buffer, byteOffset + items.mailboxAt(item), 32));
-    return `${mailbox} ${items.message[item]} ${items.position[item]}`;
+    return `${mailbox} ${items.message[item]} ${items.position[item]} ${items.isRepeat(k)}`;
   });
   items.release();
   return rows;

@@ -21,7 +21,6 @@ import {
   linkParts,
   putU32,
   putU64,
-  sameBytes,
   viewOf,
 } from '../protocol/index.js';
 import { compareId, idAt } from './ids.js';
@@ -256,6 +255,7 @@ export function isSent(row: LinkRow): boolean {
 }
 
 /** Whether 32 bytes at two places of page rows name one mailbox. */
-export function sameMailbox(pages: Uint8Array, a: number, b: number): boolean {
-  return sameBytes(pages, a, pages, b, 32);
+export function sameMailbox(pages: DataView, a: number, b: number): boolean {
+  for (let i = 0; i < 32; i += 4) if (pages.getInt32(a + i) !== pages.getInt32(b + i)) return false;
+  return true;
 }

@@ -17,6 +17,7 @@ export class SortedItems {
   count = 0;
   /** Items in their order: mailboxes rise, then messages. */
   order: Uint32Array;
+  /** While it is sorted the other order; then, by place, 1 where the mailbox is that of the item before. */
   private spare: Uint32Array;
   /** Per item, not sorted: where its mailbox's id lies, its first 32 bits, message and position among recipients. */
   private readonly source: Uint32Array;
@@ -97,9 +98,9 @@ export class SortedItems {
     return compareIds(this.mailboxView(item), this.mailboxAt(item), view, offset) === 0;
   }
 
-  /** Whether items `a` and `b` are for one mailbox. */
-  isSame(a: number, b: number): boolean {
-    return this.prefix[a] === this.prefix[b] && this.compare(a, b) === 0;
+  /** Whether the item at place `k` is for the mailbox of the one before. */
+  isRepeat(k: number): boolean {
+    return this.spare[k] === 1;
   }
 
   private compare(a: number, b: number): number {
@@ -134,10 +135,15 @@ export class SortedItems {
 
   /** Puts items of one prefix in order: hardly ever more than one mailbox has it. */
   private sortRest(from: number, end: number): void {
-    const { order } = this;
-    let rising = true;
-    for (let k = from + 1; k < end && rising; k++) rising = this.compare(order[k - 1]!, order[k]!) <= 0;
-    if (!rising) order.subarray(from, end).sort((a, b) => this.compare(a, b) || a - b);
+    const { order, spare } = this;
+    spare[from] = 0;
+    for (let k = from + 1; k < end; k++) {
+      const difference = this.compare(order[k - 1]!, order[k]!);
+      spare[k] = difference === 0 ? 1 : 0;
+      if (difference <= 0) continue;
+      order.subarray(from, end).sort((a, b) => this.compare(a, b) || a - b);
+      k = from;
+    }
   }
 }
 

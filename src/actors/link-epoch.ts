@@ -34,10 +34,11 @@ export interface MailboxRows {
 /** Runs of rows of one mailbox; items are sorted by mailbox. */
 export function groupByMailbox({ pages, count }: Items): MailboxRows[] {
   const groups: MailboxRows[] = [];
+  const view = viewOf(pages);
   for (let x = 0; x < count; ) {
     const at = rowAt(x, ITEM_ROW_BYTES);
     let end = x + 1;
-    while (end < count && sameMailbox(pages, at, rowAt(end, ITEM_ROW_BYTES))) end++;
+    while (end < count && sameMailbox(view, at, rowAt(end, ITEM_ROW_BYTES))) end++;
     groups.push({ at, first: x, count: end - x });
     x = end;
   }

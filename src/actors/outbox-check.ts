@@ -13,6 +13,7 @@ import {
   ROLE,
   rowAt,
   sameBytes,
+  viewOf,
 } from '../protocol/index.js';
 import { ActorFault, checkAttestation, checking, checkPagesOutput } from './attest.js';
 import { counterOf, MessageChecker, moveTo, runAt } from './batch.js';
@@ -41,12 +42,13 @@ export function checkReceiver(
   checkPagesOutput(signed.outputs[0], pages, count, ITEM_ROW_BYTES, RECEIVER_PREFIX, who);
   if (!itemsRise(pages, count)) throw new ActorFault(`${who}: items do not rise`);
   if (batches.some(({ inbox }, i) => inbox !== i)) throw new ActorFault(`${who}: batches out of order`);
+  const view = viewOf(pages);
   for (let x = 0; x < count; x++) {
     const row = rowAt(x, ITEM_ROW_BYTES);
     const batch = batches[getU16(pages, row + ITEM_INBOX_AT)];
     if (!batch || getU32(pages, row + ITEM_INDEX_AT) >= batch.count)
       throw new ActorFault(`${who}: item of a message that there is not`);
-    const first = x === 0 || !sameMailbox(pages, row, rowAt(x - 1, ITEM_ROW_BYTES));
+    const first = x === 0 || !sameMailbox(view, row, rowAt(x - 1, ITEM_ROW_BYTES));
     if (first && receiverOf(pages.subarray(row, row + 32)) !== index)
       throw new ActorFault(`${who}: item of another outbox`);
   }

@@ -134,7 +134,10 @@ export class Router implements Stage {
       const item = sorted.order[k]!;
       const index = sorted.message[item]!;
       const [row, hashAt] = [rowAt(share.next, ITEM_ROW_BYTES), rowAt(index, INBOX_ROW_BYTES)];
-      const [mailbox, at] = [sorted.mailboxView(item), sorted.mailboxAt(item)];
+      // A mailbox's first item has its id from the bundle, the others from the row before, which is at hand.
+      const isRepeat = sorted.isRepeat(k);
+      const mailbox = isRepeat ? share.view : sorted.mailboxView(item);
+      const at = isRepeat ? rowAt(share.next - 1, ITEM_ROW_BYTES) : sorted.mailboxAt(item);
       putItemRow(share.view, row, mailbox, at, batch.inbox, index, hashes, hashAt);
       share.items.positions[share.next++] = sorted.position[item]!;
     }
@@ -157,7 +160,7 @@ export class Router implements Stage {
     if (this.options.receivers === 1) return receivers;
     for (let k = 0; k < sorted.count; k++) {
       const item = sorted.order[k]!;
-      if (k > 0 && sorted.isSame(sorted.order[k - 1]!, item)) receivers[k] = receivers[k - 1]!;
+      if (sorted.isRepeat(k)) receivers[k] = receivers[k - 1]!;
       else receivers[k] = this.receiverOf(sorted.mailboxView(item), sorted.mailboxAt(item));
     }
     return receivers;
