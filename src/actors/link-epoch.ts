@@ -66,8 +66,8 @@ export function linkEpoch(
   const { epoch } = context;
   const leaves = groups.reduce((sum, { count }) => sum + linkParts(count), asked.length);
   const block = memory.take(linksBytes(groups.length, leaves, items.count));
-  const pages = viewOf(items.pages);
   const links = Links.create(block, epoch, groups.length, leaves, items.count);
+  const pages = viewOf(items.pages);
   const lentAt = new Uint32Array(groups.length);
   const bodies = new BodyPacker(memory, batches);
   const stills = new Map<string, Still>();

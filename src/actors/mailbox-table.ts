@@ -54,7 +54,7 @@ export class MailboxTable {
     return this.lendRow(row < 0 ? this.load(idBytes(id), 0) : row);
   }
 
-  /** What was lent last by what `lendAgain` lends it, once it is known to change: then it stays where it is until it is written. */
+  /** By this `lendAgain` lends what was lent last, once `keep` has said that it changes: until then it may leave memory. */
   get lentAt(): number {
     return this.lentRow;
   }

@@ -19,6 +19,9 @@ interface Exports {
 
 let compiled: WebAssembly.Module | undefined;
 
+/** In the place of memory that is not written to any more, and must not be held. */
+const NOWHERE = new DataView(new ArrayBuffer(0));
+
 /** Inputs of one number of blocks, written or being written, that are not hashed yet. */
 class Waiting {
   count = 0;
@@ -57,8 +60,8 @@ export class HashLanes {
   }
 
   /**
-   * Where in `view` an input of so many bytes is to be written, all of it and before the next call; at most `MOST_BYTES` (throws beyond). Its hash is
-   * in `out` at `outAt` when `finish` returns.
+   * Where in `view` an input of so many bytes is to be written, all of it and before the next call; at most `MOST_BYTES`
+   * (throws beyond). Its hash is in `out` at `outAt` when `finish` returns.
    */
   next(length: number, out: DataView, outAt: number): number {
     const waiting = this.waiting[(length + LENGTH_BYTES + BLOCK_BYTES) >>> 6]!;
@@ -94,7 +97,10 @@ export class HashLanes {
         sha256Into(this.bytes.subarray(from, from + lengths[i]!), this.bytes, DIGESTS_AT + i * DIGEST_BYTES);
       }
     } else this.exports.hash(blocks, at);
-    for (let i = 0; i < count; i++) this.tell(DIGESTS_AT + i * DIGEST_BYTES, outs[i]!, outAts[i]!);
+    for (let i = 0; i < count; i++) {
+      this.tell(DIGESTS_AT + i * DIGEST_BYTES, outs[i]!, outAts[i]!);
+      outs[i] = NOWHERE;
+    }
   }
 
   private tell(from: number, out: DataView, at: number): void {
