@@ -142,7 +142,7 @@ export class SortedItems {
       spare[k] = difference === 0 ? 1 : 0;
       if (difference <= 0) continue;
       order.subarray(from, end).sort((a, b) => this.compare(a, b) || a - b);
-      k = from;
+      k = from; // once more: now they are in order
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Message hashes (message-hash.ts) of whole bundles, as senders and inboxes need them. */
+/** Message hashes (message-hash.ts) of whole bundles, one by one, as senders and those who check need them. */
 import { sha256Into } from '#crypto';
 import type { BundleView } from './bundle.js';
 import { LEAF_PART_BYTES } from './bundle-layout.js';
