@@ -37,6 +37,14 @@ test('a longer one is refused', () => {
   assert.throws(() => new HashLanes().next(MOST_BYTES + 1, new DataView(new ArrayBuffer(32)), 0));
 });
 
+test('memory that hashes were written to is not held', () => {
+  const lanes = new HashLanes();
+  hashed(lanes, inputs(65, 7));
+  const { waiting } = lanes as unknown as { waiting: { outs: DataView[] }[] };
+  const held = waiting.flatMap(({ outs }) => outs).map(({ byteLength }) => byteLength);
+  assert.equal(held, [0, 0, 0, 0]);
+});
+
 test('any mixture of lengths, one after another', () => {
   const lanes = new HashLanes();
   const mixture = fc.array(fc.oneof(bytesUpTo(MOST_BYTES), bytes(65), bytesUpTo(130, 118)), {

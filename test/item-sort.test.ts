@@ -3,9 +3,19 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { SortedItems } from '../src/actors/item-sort.js';
+import { groupByMailbox } from '../src/actors/link-epoch.js';
 import { Memory } from '../src/actors/memory.js';
 import { type MessageBatch, RUN, SENT_ONLY, WHERE } from '../src/actors/messages.js';
-import { BundleCursor, encodeBundle, putU32, putU64, toHex } from '../src/protocol/index.js';
+import {
+  BundleCursor,
+  encodeBundle,
+  ITEM_ROW_BYTES,
+  pagesBytes,
+  putU32,
+  putU64,
+  rowAt,
+  toHex,
+} from '../src/protocol/index.js';
 import { named, runOptions } from './worlds.js';
 
 const limits = { recipients: 100, bodyBytes: 100, envelopeBytes: 100 };
@@ -80,6 +90,22 @@ test('are sorted by mailbox and message', () => {
     }),
     runOptions(300),
   );
+});
+
+test('rows of mailboxes that differ in one byte, whichever it is', () => {
+  for (let byte = 0; byte < 32; byte++) {
+    const pages = new Uint8Array(pagesBytes(4, ITEM_ROW_BYTES)).fill(7);
+    for (const x of [2, 3]) pages[rowAt(x, ITEM_ROW_BYTES) + byte] = 8;
+    const groups = groupByMailbox({ pages, count: 4, positions: new Uint16Array(4) });
+    assert.equal(
+      groups.map(({ first, count }) => [first, count]),
+      [
+        [0, 2],
+        [2, 2],
+      ],
+      `byte ${byte}`,
+    );
+  }
 });
 
 test.run();
