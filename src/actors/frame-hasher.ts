@@ -10,15 +10,13 @@ import {
   copyShort,
   HASH_BYTES,
   LEAF_PART_BYTES,
-  MESSAGE_TAG,
+  MessageHasher,
   merkleRoot,
   putU16,
   putU64,
   R_AT,
   RECIPIENT_PAGE,
   recipientPages,
-  SENDER_AT,
-  SERVER_AT,
   viewOf,
 } from '../protocol/index.js';
 import { leafBytes } from './batch.js';
@@ -28,24 +26,18 @@ import type { SubmittedFrame } from './messages.js';
 /** What the preimage of a message takes of the leaf of its only recipient. */
 const LEAF_BYTES = 80;
 
-export class FrameHasher {
+export class FrameHasher extends MessageHasher {
   private readonly lanes = new HashLanes();
   private readonly bundle = new BundleView();
-  /** A message's preimage (message-hash.ts) up to its recipients; all of one that is too long for the lanes. */
-  private readonly preimage = new Uint8Array(R_AT + (RECIPIENT_PAGE + 1) * HASH_BYTES);
+  /** What messages of a frame begin with; all of one that is too long for the lanes. */
   private readonly preimageView = viewOf(this.preimage);
-
-  constructor(serverId: Uint8Array) {
-    this.preimage.set(MESSAGE_TAG);
-    this.preimage.set(serverId, SERVER_AT);
-  }
 
   /** Hashes bundles where they lie, behind which there is room. `ends`: of each, counted from the first's start. */
   hash(frame: SubmittedFrame, ends: Uint32Array): void {
     const { from, to, count, chunk } = frame;
     const { bundle } = this;
     const out = viewOf(chunk.bytes);
-    this.preimage.set(frame.sender, SENDER_AT);
+    this.sender(frame.sender, 0);
     let leavesAt = to + hashedBytes(count, 0);
     for (let k = 0, start = from; k < count; k++, start = bundle.end) {
       bundle.jump(chunk.bytes, start, from + ends[k]!);
@@ -81,15 +73,15 @@ export class FrameHasher {
     const at = frame.to + k * HASH_BYTES;
     putU64(this.preimage, COUNTER_AT, frame.firstCounter + k);
     putU16(this.preimage, COUNT_AT, recipients);
-    if (recipients === 1) return this.withR(out, bundle.blinderAt(0), LEAF_BYTES, out, at);
+    if (recipients === 1) return this.put(out, bundle.blinderAt(0), LEAF_BYTES, out, at);
     const leavesAt = out.getUint32(offsetsAt(frame, k) + 4);
     const bytes = leafBytes(recipients);
-    if (recipients <= RECIPIENT_PAGE) return this.withR(out, leavesAt, bytes, out, at);
+    if (recipients <= RECIPIENT_PAGE) return this.put(out, leavesAt, bytes, out, at);
     const leaves = bundle.bytes.subarray(leavesAt, leavesAt + bytes);
-    this.withR(viewOf(merkleRoot(recipientPages(leaves, recipients))), 0, HASH_BYTES, out, at);
+    this.put(viewOf(merkleRoot(recipientPages(leaves, recipients))), 0, HASH_BYTES, out, at);
   }
 
-  private withR(R: DataView, rAt: number, rBytes: number, out: DataView, at: number): void {
+  private put(R: DataView, rAt: number, rBytes: number, out: DataView, at: number): void {
     const { lanes, preimage, preimageView } = this;
     const length = R_AT + rBytes + HASH_BYTES;
     const isLong = length > MOST_BYTES;
